@@ -1,0 +1,423 @@
+"""Every way in which authflow says no: the stable codes, what each means, and the exceptions.
+
+Whose fault it is decides the form. What a person outside can cause is an *answer* that carries a `Code`.
+An exception means that the host or the installation has to do something: a bug of the caller, a database that is
+gone, a key that is missing. Every exception is an `AuthflowError` and has a code too; a driver's error never gets out.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum, unique
+from typing import ClassVar, Final, NamedTuple
+
+
+@unique
+class Code(StrEnum):
+    """Stable dotted codes. They are never renamed; `CATALOGUE` says what each means."""
+
+    # sessions
+    SESSION_REQUIRED = "session.required"
+    SESSION_SUPERSEDED = "session.superseded"
+    SESSION_ENDED = "session.ended"
+    SESSION_ELEVATION_REQUIRED = "session.elevation_required"
+    SESSION_NO_PENDING_LOGIN = "session.no_pending_login"
+    SESSION_USER_INACTIVE = "session.user_inactive"
+    SESSION_PROOF_INVALID = "session.proof_invalid"
+    SESSION_ENROLLMENT_OWED = "session.enrollment_owed"
+    # second factors
+    MFA_ADDRESS_UNVERIFIED = "mfa.address_unverified"
+    MFA_RATE_LIMITED = "mfa.rate_limited"
+    MFA_LOCKED = "mfa.locked"
+    MFA_NOT_SELF = "mfa.not_self"
+    MFA_KIND_UNKNOWN = "mfa.kind_unknown"
+    MFA_KIND_UNAVAILABLE = "mfa.kind_unavailable"
+    MFA_INPUT_INVALID = "mfa.input_invalid"
+    MFA_ENROLLMENT_CLOSED = "mfa.enrollment_closed"
+    MFA_ALREADY_ENROLLED = "mfa.already_enrolled"
+    MFA_ENROLLMENT_STATE_CHANGED = "mfa.enrollment_state_changed"
+    MFA_ENROLLMENT_EXPIRED = "mfa.enrollment_expired"
+    MFA_ENROLLMENT_ENDED = "mfa.enrollment_ended"
+    MFA_CODE_REJECTED = "mfa.code_rejected"
+    MFA_NOT_ENROLLED = "mfa.not_enrolled"
+    MFA_NOT_FOUND = "mfa.not_found"
+    MFA_REQUIRED_BY_ORGANIZATION = "mfa.required_by_organization"
+    MFA_FORBIDDEN = "mfa.forbidden"
+    MFA_SECRET_UNAVAILABLE = "mfa.secret_unavailable"
+    MFA_RESET_LINK_INVALID = "mfa.reset_link_invalid"
+    # membership
+    INVITATION_INVALID = "invitation.invalid"
+    INVITATION_EXPIRED = "invitation.expired"
+    INVITATION_USED = "invitation.used"
+    INVITATION_REJECTED = "invitation.rejected"
+    INVITATION_NOT_APPROVED = "invitation.not_approved"
+    INVITATION_SIGN_IN_REQUIRED = "invitation.sign_in_required"
+    INVITATION_REQUIREMENTS_OPEN = "invitation.requirements_open"
+    INVITATION_WRONG_USER = "invitation.wrong_user"
+    INVITATION_ALREADY_MEMBER = "invitation.already_member"
+    INVITATION_ALREADY_INVITED = "invitation.already_invited"
+    INVITATION_INVITER_NOT_ENTITLED = "invitation.inviter_not_entitled"
+    INVITATION_MEMBER_REMOVED = "invitation.member_removed"
+    INVITATION_CONSENT_VOID = "invitation.consent_void"
+    INVITATION_INPUT_INVALID = "invitation.input_invalid"
+    INVITATION_CANNOT_INVITE = "invitation.cannot_invite"
+    INVITATION_JOIN_REQUESTS_DISABLED = "invitation.join_requests_disabled"
+    INVITATION_NOT_FOUND = "invitation.not_found"
+    ROLE_NOT_ALLOWED = "membership.role_not_allowed"
+    MEMBERSHIP_FORBIDDEN = "membership.forbidden"
+    MEMBERSHIP_NOT_MEMBER = "membership.not_member"
+    MEMBERSHIP_LAST_OWNER = "membership.last_owner"
+    MEMBERSHIP_INPUT_INVALID = "membership.input_invalid"
+    ORGANIZATION_UNKNOWN = "organization.unknown"
+    # people
+    ACCOUNT_UNKNOWN = "account.unknown"
+    ACCOUNT_INPUT_INVALID = "account.input_invalid"
+    ACCOUNT_SAME = "account.same"
+    # events
+    EVENT_UNKNOWN_PROJECT = "event.unknown_project"
+    EVENT_NORMALIZED_TWICE = "event.normalized_twice"
+    EVENT_INVALID = "event.invalid"
+    EVENT_TOO_LARGE = "event.too_large"
+    EVENT_KIND_UNSUPPORTED = "event.kind_unsupported"
+    # outbox
+    OUTBOX_CATEGORY_UNKNOWN = "outbox.category_unknown"
+    OUTBOX_MESSAGE_INVALID = "outbox.message_invalid"
+    OUTBOX_UNKNOWN_ORGANIZATION = "outbox.unknown_organization"
+    # installation
+    CONFIG_INVALID = "config.invalid"
+    INPUT_INVALID = "input.invalid"
+    CLOCK_NAIVE = "clock.naive"
+    KEYS_MISSING = "keys.missing"
+    KEYS_INVALID = "keys.invalid"
+    KEYS_UNKNOWN = "keys.unknown"
+    SEAL_BROKEN = "keys.seal_broken"
+    DATABASE_UNAVAILABLE = "database.unavailable"
+    DATABASE_BUSY = "database.busy"
+    DATABASE_READ_ONLY = "database.read_only"
+    DATABASE_REFUSED = "database.refused"
+    SCHEMA_MISSING = "schema.missing"
+    SCHEMA_TOO_OLD = "schema.too_old"
+    SCHEMA_TOO_NEW = "schema.too_new"
+    EXTRA_MISSING = "extra.missing"
+    UNIT_OF_WORK_NOT_OPEN = "unit_of_work.not_open"
+    STALE_VERSION = "unit_of_work.stale_version"
+    UNIQUE_VIOLATED = "unit_of_work.unique_violated"
+    # bugs
+    MACHINE_ILLEGAL_COMMAND = "machine.illegal_command"
+    MACHINE_UNDECLARED_EDGE = "machine.undeclared_edge"
+
+
+class Meaning(NamedTuple):
+    """What a code says to a person, and the HTTP status a host may give it."""
+
+    sentence: str
+    http: int
+
+
+CATALOGUE: Final[dict[Code, Meaning]] = {
+    Code.SESSION_REQUIRED: Meaning("Sign in first.", 401),
+    Code.SESSION_SUPERSEDED: Meaning("This session value was replaced by a newer one. Reload the page.", 401),
+    Code.SESSION_ENDED: Meaning("This session was ended. Sign in again.", 401),
+    Code.SESSION_ELEVATION_REQUIRED: Meaning("Prove once more who you are.", 401),
+    Code.SESSION_NO_PENDING_LOGIN: Meaning("No sign-in waits for a second factor here. Start again.", 401),
+    Code.SESSION_USER_INACTIVE: Meaning("This account cannot sign in.", 403),
+    Code.SESSION_PROOF_INVALID: Meaning("This is not a proof of a first factor, or it is too old.", 400),
+    Code.SESSION_ENROLLMENT_OWED: Meaning("Set up a second factor with the link you were mailed before you go on.", 403),
+    Code.MFA_ADDRESS_UNVERIFIED: Meaning("Verify your primary e-mail address first.", 403),
+    Code.MFA_RATE_LIMITED: Meaning("Too many tries. Wait and try again.", 429),
+    Code.MFA_LOCKED: Meaning("Codes are locked for this account. Use another way, or ask an administrator.", 429),
+    Code.MFA_NOT_SELF: Meaning("A second factor can only be set up for your own account.", 403),
+    Code.MFA_KIND_UNKNOWN: Meaning("There is no such kind of second factor.", 404),
+    Code.MFA_KIND_UNAVAILABLE: Meaning("This kind of second factor is not available here.", 404),
+    Code.MFA_INPUT_INVALID: Meaning("A field is missing or malformed.", 400),
+    Code.MFA_ENROLLMENT_CLOSED: Meaning("An administrator has closed the enrollment of this kind.", 403),
+    Code.MFA_ALREADY_ENROLLED: Meaning("This second factor is set up already.", 409),
+    Code.MFA_ENROLLMENT_STATE_CHANGED: Meaning("This enrollment is no longer the current one. Begin again.", 409),
+    Code.MFA_ENROLLMENT_EXPIRED: Meaning("This enrollment took too long. Begin again.", 400),
+    Code.MFA_ENROLLMENT_ENDED: Meaning("Too many wrong codes ended this enrollment. Begin again.", 400),
+    Code.MFA_CODE_REJECTED: Meaning("This code is not accepted.", 400),
+    Code.MFA_NOT_ENROLLED: Meaning("This second factor is not set up.", 400),
+    Code.MFA_NOT_FOUND: Meaning("There is no such second factor on this account.", 404),
+    Code.MFA_REQUIRED_BY_ORGANIZATION: Meaning("An organization requires a second factor: the last one stays.", 403),
+    Code.MFA_FORBIDDEN: Meaning("You may not change the second factors of this account.", 403),
+    Code.MFA_SECRET_UNAVAILABLE: Meaning("This second factor cannot be checked right now. Use another one.", 503),
+    Code.MFA_RESET_LINK_INVALID: Meaning("This link is not valid, or no longer.", 400),
+    Code.INVITATION_INVALID: Meaning("This invitation is not valid.", 400),
+    Code.INVITATION_EXPIRED: Meaning("This invitation has expired. Ask for a new one.", 400),
+    Code.INVITATION_USED: Meaning("This invitation was used already.", 400),
+    Code.INVITATION_REJECTED: Meaning("This invitation was withdrawn.", 400),
+    Code.INVITATION_NOT_APPROVED: Meaning("This invitation has not been approved yet.", 400),
+    Code.INVITATION_SIGN_IN_REQUIRED: Meaning("Sign in or register to accept this invitation.", 401),
+    Code.INVITATION_REQUIREMENTS_OPEN: Meaning("The organization asks for something else first.", 403),
+    Code.INVITATION_WRONG_USER: Meaning("This invitation was sent to another address. Switch accounts.", 403),
+    Code.INVITATION_ALREADY_MEMBER: Meaning("You are a member of this organization already.", 409),
+    Code.INVITATION_ALREADY_INVITED: Meaning("This address is invited already.", 409),
+    Code.INVITATION_INVITER_NOT_ENTITLED: Meaning("Whoever sent this invitation may no longer give this role.", 400),
+    Code.INVITATION_MEMBER_REMOVED: Meaning("You were removed from this organization. Ask for a new invitation.", 403),
+    Code.INVITATION_CONSENT_VOID: Meaning("The invitation changed in the meantime. Open its newest link.", 400),
+    Code.INVITATION_INPUT_INVALID: Meaning("A field is missing or malformed.", 400),
+    Code.INVITATION_CANNOT_INVITE: Meaning("This organization cannot invite people.", 403),
+    Code.INVITATION_JOIN_REQUESTS_DISABLED: Meaning("This organization does not take requests to join.", 403),
+    Code.INVITATION_NOT_FOUND: Meaning("There is no such invitation in this organization.", 404),
+    Code.ROLE_NOT_ALLOWED: Meaning("You may not give this role.", 403),
+    Code.MEMBERSHIP_FORBIDDEN: Meaning("You may not manage the members of this organization.", 403),
+    Code.MEMBERSHIP_NOT_MEMBER: Meaning("There is no such member in this organization.", 404),
+    Code.MEMBERSHIP_LAST_OWNER: Meaning("An organization keeps at least one active owner.", 409),
+    Code.MEMBERSHIP_INPUT_INVALID: Meaning("A field is missing or malformed.", 400),
+    Code.ORGANIZATION_UNKNOWN: Meaning("There is no such organization.", 404),
+    Code.ACCOUNT_UNKNOWN: Meaning("There is no such account.", 404),
+    Code.ACCOUNT_INPUT_INVALID: Meaning("A field is missing or malformed.", 400),
+    Code.ACCOUNT_SAME: Meaning("An account cannot be merged into itself.", 400),
+    Code.EVENT_UNKNOWN_PROJECT: Meaning("There is no such project.", 404),
+    Code.EVENT_NORMALIZED_TWICE: Meaning("This event was normalized already, or for another project.", 500),
+    Code.EVENT_INVALID: Meaning("This is not an event.", 400),
+    Code.EVENT_TOO_LARGE: Meaning("This event is too large.", 413),
+    Code.EVENT_KIND_UNSUPPORTED: Meaning("Events of this type cannot be saved here.", 400),
+    Code.OUTBOX_CATEGORY_UNKNOWN: Meaning("No such message category, or not in this scope.", 500),
+    Code.OUTBOX_MESSAGE_INVALID: Meaning("A message to the outbox is malformed.", 500),
+    Code.OUTBOX_UNKNOWN_ORGANIZATION: Meaning("A signal names an organization without any region.", 500),
+    Code.CONFIG_INVALID: Meaning("A setting is out of its range.", 500),
+    Code.INPUT_INVALID: Meaning("An argument is malformed.", 400),
+    Code.CLOCK_NAIVE: Meaning("A time without a time zone was given.", 500),
+    Code.KEYS_MISSING: Meaning("No key ring was given. Make one with `authflow keys new`.", 500),
+    Code.KEYS_INVALID: Meaning("The key ring cannot be read.", 500),
+    Code.KEYS_UNKNOWN: Meaning("A secret is sealed under a key that the ring does not hold.", 503),
+    Code.SEAL_BROKEN: Meaning("A sealed secret was altered, or belongs to another row.", 503),
+    Code.DATABASE_UNAVAILABLE: Meaning("The database cannot be reached.", 503),
+    Code.DATABASE_BUSY: Meaning("The database is busy. Try again.", 503),
+    Code.DATABASE_READ_ONLY: Meaning("The database cannot be written.", 503),
+    Code.DATABASE_REFUSED: Meaning("The database refused a statement.", 500),
+    Code.SCHEMA_MISSING: Meaning("The database has no authflow tables. Run `authflow schema upgrade`.", 500),
+    Code.SCHEMA_TOO_OLD: Meaning("The database tables are older than this library. Run `authflow schema upgrade`.", 500),
+    Code.SCHEMA_TOO_NEW: Meaning("The database tables are newer than this library. Upgrade authflow.", 500),
+    Code.EXTRA_MISSING: Meaning("An optional dependency is not installed.", 500),
+    Code.UNIT_OF_WORK_NOT_OPEN: Meaning("This needs an open unit of work.", 500),
+    Code.STALE_VERSION: Meaning("Somebody else changed this at the same moment.", 409),
+    Code.UNIQUE_VIOLATED: Meaning("Such a row stands already.", 409),
+    Code.MACHINE_ILLEGAL_COMMAND: Meaning("A bug: this command cannot arrive in this state.", 500),
+    Code.MACHINE_UNDECLARED_EDGE: Meaning("A bug: a rule led to a state that its row does not name.", 500),
+}
+
+
+class AuthflowError(Exception):
+    """The root of every exception this library raises. ``code`` is stable; fields are attributes."""
+
+    code: ClassVar[Code]
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(f"{self.code}: {CATALOGUE[self.code].sentence} {detail}".rstrip())
+
+
+# --- bugs of the caller ---------------------------------------------------------------------------------------------
+
+
+class IllegalCommand(AuthflowError):
+    """The table has no row for this command in this state. Nothing happened."""
+
+    code = Code.MACHINE_ILLEGAL_COMMAND
+
+    def __init__(self, *, machine: str, state: str, command: str) -> None:
+        self.machine, self.state, self.command = machine, state, command
+        super().__init__(f"[{machine}: {command} in {state}]")
+
+
+class UndeclaredEdge(AuthflowError):
+    """A rule returned a state that its row does not name."""
+
+    code = Code.MACHINE_UNDECLARED_EDGE
+
+    def __init__(self, *, machine: str, rule: str, state: str, target: str) -> None:
+        self.machine, self.rule, self.state, self.target = machine, rule, state, target
+        super().__init__(f"[{machine}: {rule} went from {state} to {target}]")
+
+
+class NaiveDatetime(AuthflowError):
+    """A datetime without a time zone was given."""
+
+    code = Code.CLOCK_NAIVE
+
+
+class InputInvalid(AuthflowError):
+    """An argument that the host itself makes is malformed. ``field`` names it."""
+
+    code = Code.INPUT_INVALID
+
+    def __init__(self, *, field: str, problem: str) -> None:
+        self.field, self.problem = field, problem
+        super().__init__(f"[{field} {problem}]")
+
+
+class ConfigInvalid(AuthflowError):
+    """A policy or setting is out of its range. ``setting`` names it."""
+
+    code = Code.CONFIG_INVALID
+
+    def __init__(self, *, setting: str, problem: str) -> None:
+        self.setting, self.problem = setting, problem
+        super().__init__(f"[{setting} {problem}]")
+
+
+class ExtraMissing(AuthflowError):
+    """An optional dependency is missing. ``extra`` is what to install: ``pip install authflow[extra]``."""
+
+    code = Code.EXTRA_MISSING
+
+    def __init__(self, *, extra: str) -> None:
+        self.extra = extra
+        super().__init__(f"[pip install 'authflow[{extra}]']")
+
+
+class NotInUnitOfWork(AuthflowError):
+    """A savepoint was asked for while no unit of work is open."""
+
+    code = Code.UNIT_OF_WORK_NOT_OPEN
+
+
+# --- keys -----------------------------------------------------------------------------------------------------------
+
+
+class KeysMissing(AuthflowError):
+    """authflow was started without a key ring."""
+
+    code = Code.KEYS_MISSING
+
+
+class KeysInvalid(AuthflowError):
+    """The key ring cannot be read. Never shows key material."""
+
+    code = Code.KEYS_INVALID
+
+
+class SecretUnavailable(AuthflowError):
+    """A sealed secret cannot be opened now. Never to be told to a person as a wrong code."""
+
+    code = Code.KEYS_UNKNOWN
+
+    def __init__(self, *, key_id: str) -> None:
+        self.key_id = key_id
+        super().__init__(f"[key {key_id}]")
+
+
+class SealBroken(SecretUnavailable):
+    """A sealed secret was altered, or moved to another owner or row."""
+
+    code = Code.SEAL_BROKEN
+
+
+# --- the database ---------------------------------------------------------------------------------------------------
+
+
+class StaleVersion(AuthflowError):
+    """Somebody else saved this aggregate since it was loaded. Nothing was written."""
+
+    code = Code.STALE_VERSION
+
+
+class UniqueViolated(AuthflowError):
+    """A uniqueness rule of the domain refused a row. ``rule`` is its stable name, never a driver's text."""
+
+    code = Code.UNIQUE_VIOLATED
+
+    def __init__(self, *, rule: str) -> None:
+        self.rule = rule
+        super().__init__(f"[{rule}]")
+
+
+class DatabaseError(AuthflowError):
+    """The database did not do what it was told. The driver's own error is the ``__cause__``."""
+
+    code = Code.DATABASE_REFUSED
+
+
+class DatabaseUnavailable(DatabaseError):
+    """The database cannot be reached, or the connection was lost."""
+
+    code = Code.DATABASE_UNAVAILABLE
+
+
+class Retryable(DatabaseError):
+    """Locked, deadlocked or not serializable. Nothing was written; the same command may be tried again."""
+
+    code = Code.DATABASE_BUSY
+
+
+class DatabaseReadOnly(DatabaseError):
+    """The database refuses writes: read-only file, standby, or a full disk."""
+
+    code = Code.DATABASE_READ_ONLY
+
+
+class SchemaMissing(DatabaseError):
+    """The database holds no authflow tables."""
+
+    code = Code.SCHEMA_MISSING
+
+
+class SchemaTooOld(DatabaseError):
+    """The tables are older than the library. ``missing`` names the revision to reach."""
+
+    code = Code.SCHEMA_TOO_OLD
+
+    def __init__(self, *, found: str, missing: str) -> None:
+        self.found, self.missing = found, missing
+        super().__init__(f"[found {found}, missing {missing}]")
+
+
+class SchemaTooNew(DatabaseError):
+    """The tables were written by a newer library. ``found`` is a revision this one does not know."""
+
+    code = Code.SCHEMA_TOO_NEW
+
+    def __init__(self, *, found: str) -> None:
+        self.found = found
+        super().__init__(f"[found {found}]")
+
+
+# --- events and outbox ----------------------------------------------------------------------------------------------
+
+
+class UnknownProject(AuthflowError):
+    """There is no such project. Nothing was written."""
+
+    code = Code.EVENT_UNKNOWN_PROJECT
+
+
+class NormalizedTwice(AuthflowError):
+    """An event was normalized a second time, or for another project than it was made for."""
+
+    code = Code.EVENT_NORMALIZED_TWICE
+
+
+class EventInvalid(AuthflowError):
+    """What was given is not an event at all (not an object, not JSON)."""
+
+    code = Code.EVENT_INVALID
+
+
+class EventTooLarge(EventInvalid):
+    """The event is larger than the limit."""
+
+    code = Code.EVENT_TOO_LARGE
+
+
+class EventKindUnsupported(EventInvalid):
+    """Events of this type are not saved by this version."""
+
+    code = Code.EVENT_KIND_UNSUPPORTED
+
+
+class UnknownCategory(AuthflowError):
+    """A message has no registered category, or one of another scope."""
+
+    code = Code.OUTBOX_CATEGORY_UNKNOWN
+
+
+class MessageInvalid(AuthflowError):
+    """A message lacks a key field, or its payload is too large or not JSON."""
+
+    code = Code.OUTBOX_MESSAGE_INVALID
+
+
+class UnknownOrganization(AuthflowError):
+    """A signal names an organization that has no region: it would reach nobody."""
+
+    code = Code.OUTBOX_UNKNOWN_ORGANIZATION

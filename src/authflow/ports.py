@@ -1,0 +1,428 @@
+"""What the core asks of the world. Each promise, exceptions and isolation included, stands in a docstring.
+
+A port is a `typing.Protocol` of one to five methods. ``authflow.testing.contracts`` has one suite per port;
+the memory, SQLite and PostgreSQL adapters pass it, and so can a host's own.
+
+Repositories hang on a *transaction* and work inside it: they never commit. A violated uniqueness rule raises
+`UniqueViolated` with the rule's stable name, a lost compare-and-set raises `StaleVersion`, a locked or deadlocked
+database raises `Retryable`; a driver's own exception never gets out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+import attrs
+
+from authflow.values import UserId, same_address
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+    from datetime import datetime, timedelta
+
+    from authflow.facts.records import AuditEntry, Mail, Message
+    from authflow.values import (
+        Address,
+        Asker,
+        BrowserSession,
+        OrganizationId,
+        ProjectId,
+        ProviderId,
+        Role,
+        Sealed,
+        Secret,
+    )
+
+T = TypeVar("T")
+TxT_co = TypeVar("TxT_co", covariant=True)
+
+
+# --- ambient things -------------------------------------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    """The only source of time."""
+
+    def now(self) -> datetime:
+        """Return the present instant, aware, in UTC."""
+        ...
+
+
+class Entropy(Protocol):
+    """The only source of randomness; cryptographically secure in production, seeded in tests."""
+
+    def random_bytes(self, count: int) -> bytes:
+        """Return *count* unpredictable bytes."""
+        ...
+
+
+# --- secrets --------------------------------------------------------------------------------------------------------
+
+
+class Cipher(Protocol):
+    """Authenticated encryption of secrets at rest, with a key ring (mfa 20.5).
+
+    *bound_to* names the owner and the row; a ciphertext moved to another owner or row does not open.
+    """
+
+    def seal(self, secret: Secret, *, bound_to: Sequence[str]) -> Sealed:
+        """Return *secret* sealed under the active key."""
+        ...
+
+    def open(self, sealed: Sealed, *, bound_to: Sequence[str]) -> Secret:
+        """Return the secret.
+
+        Raises:
+            SecretUnavailable: The ring does not hold the key.
+            SealBroken: The ciphertext was altered, or belongs to another owner or row.
+        """
+        ...
+
+    def needs_reseal(self, sealed: Sealed) -> bool:
+        """Tell whether *sealed* is under another key than the active one."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Digest:
+    """A keyed digest as it is stored: which pepper key made it, and the 32 bytes."""
+
+    key_id: str
+    value: bytes = attrs.field(repr=False)
+
+
+class Pepper(Protocol):
+    """Keyed hashing of codes that a leaked database must not give away (decision 30)."""
+
+    def digests(self, *parts: str) -> tuple[Digest, ...]:
+        """Return HMAC-SHA256 over the length-prefixed *parts* under every key of the ring, the active key's first.
+
+        Store the first; look up any of them, so that codes made before a rotation go on working.
+        """
+        ...
+
+
+# --- counting -------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class Budget:
+    """How often something may happen: at most *limit* times in any *window*, however the window is laid."""
+
+    name: str
+    limit: int
+    window: timedelta
+
+
+@attrs.frozen
+class Allowed:
+    """The call was within its budget and has been counted; *left* more would be."""
+
+    left: int
+
+
+@attrs.frozen
+class Limited:
+    """The call was over its budget and has **not** been counted. The same call passes after *retry_after*."""
+
+    retry_after: timedelta
+
+
+class RateLimiter(Protocol):
+    """Exact sliding windows (decision 31), counted in the caller's transaction.
+
+    Two concurrent hits of one key are serialized until the first transaction ends. If the transaction is rolled back
+    because of an exception, the unit of work counts the same hits once more in a transaction of its own:
+    what was counted stays counted. If the count cannot be read, the exception is the answer: it fails closed.
+    """
+
+    def hit(self, budget: Budget, key: str, now: datetime) -> Allowed | Limited:
+        """Count one call under (*budget.name*, *key*) unless it is over the budget."""
+        ...
+
+    def peek(self, budget: Budget, key: str, now: datetime) -> Allowed | Limited:
+        """Say what `hit` would answer, counting nothing."""
+        ...
+
+    def reset(self, budget: Budget, key: str) -> None:
+        """Forget every call under this key."""
+        ...
+
+
+class Attempts(Protocol):
+    """Counters of guesses (decision 7): counted before the guess is compared, and kept like the limiter's hits."""
+
+    def count(self, key: str, *, expires_at: datetime) -> int:
+        """Add one to *key* and return the new total. Increment and read are one atomic step.
+
+        *expires_at* is when a sweep may forget the counter; it never changes the count.
+        """
+        ...
+
+    def read(self, key: str) -> int:
+        """Return the total, 0 for an unknown key."""
+        ...
+
+    def clear(self, key: str) -> None:
+        """Forget *key*."""
+        ...
+
+
+# --- people and organizations (the host's) --------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class UserAddress:
+    """An e-mail address of a user. *verified_at* is none while nobody proved the mailbox."""
+
+    address: Address
+    primary: bool
+    verified_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class User:
+    """A person, global to the installation.
+
+    *label* is what an audit entry calls them (a username or an address). An inactive or suspended person cannot
+    sign in; their factors, links and memberships stay. *administrator* may act on the whole installation.
+    """
+
+    id: UserId
+    label: str
+    name: str = ""
+    active: bool = True
+    administrator: bool = False
+    addresses: tuple[UserAddress, ...] = ()
+
+    def primary_verified(self) -> bool:
+        """Tell whether the primary address is verified."""
+        return any(a.primary and a.verified_at is not None for a in self.addresses)
+
+    def verified_addresses(self) -> tuple[Address, ...]:
+        """Return the verified addresses, the primary one first."""
+        proven = [a for a in self.addresses if a.verified_at is not None]
+        return tuple(a.address for a in sorted(proven, key=lambda a: not a.primary))
+
+    def holds(self, address: str) -> bool:
+        """Tell whether *address* is a verified address of this person."""
+        return any(same_address(address, own) for own in self.verified_addresses())
+
+
+class Users(Protocol):
+    """The host's people. A host with its own table brings its own."""
+
+    def get(self, user: UserId) -> User | None:
+        """Return the person with all addresses, or none."""
+        ...
+
+    def holders(self, address: Address) -> tuple[UserId, ...]:
+        """Return everybody who holds *address* **verified** (decision 19), in the order of their ids."""
+        ...
+
+    def record_verified(self, user: UserId, address: Address, at: datetime) -> bool:
+        """Store that the host verified *address* for *user*; false if there is no such user or address."""
+        ...
+
+    def drop_password_resets(self, user: UserId) -> int:
+        """Delete every outstanding lost-password token of *user*; return how many there were."""
+        ...
+
+    def remove(self, user: UserId) -> bool:
+        """Delete the person and their addresses; false if there is none."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Organization:
+    """A tenant.
+
+    Args:
+        active: An inactive organization takes nobody in and demands nothing.
+        default_role: For members who come without an invite's role.
+        require_second_factor: Members must have a second factor.
+        require_verified_address: Members must have a verified primary address.
+        invites_bound_to_address: An invite is only for the person who holds its address. The opt-out is false.
+        can_invite: The organization's plan lets it invite people.
+        join_requests: Outsiders may ask to join.
+        member_limit_restricted: Members who join now are restricted until the plan allows more.
+        regions: Where its signals go; never empty for an organization that signals.
+        security_project: Where events about its membership are saved, or none.
+    """
+
+    id: OrganizationId
+    slug: str
+    name: str
+    active: bool = True
+    default_role: Role
+    require_second_factor: bool = False
+    require_verified_address: bool = False
+    invites_bound_to_address: bool = True
+    can_invite: bool = True
+    join_requests: bool = True
+    member_limit_restricted: bool = False
+    regions: tuple[str, ...] = ()
+    security_project: ProjectId | None = None
+
+
+class Organizations(Protocol):
+    """The host's organizations. A host with its own table brings its own."""
+
+    def get(self, organization: OrganizationId) -> Organization | None:
+        """Return the organization, or none."""
+        ...
+
+    def of_user(self, user: UserId) -> tuple[Organization, ...]:
+        """Return every organization of which *user* is a member, in the order of their ids."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Sso:
+    """What single sign-on means for one person at one organization.
+
+    Args:
+        provider: The organization's provider, or none.
+        name: What the provider is called on a page, or none.
+        required: Members must sign in through it.
+        linked: This person has a link at this very provider.
+        marked: This session signed in through it, recently enough.
+    """
+
+    provider: ProviderId | None = None
+    name: str | None = None
+    required: bool = False
+    linked: bool = False
+    marked: bool = False
+
+
+class SsoStatus(Protocol):
+    """What is known of single sign-on; read inside the caller's unit of work."""
+
+    def status(self, organization: OrganizationId, asker: Asker) -> Sso:
+        """Return the facts for the person and session of *asker* at *organization*."""
+        ...
+
+
+# --- what is written beside every change ----------------------------------------------------------------------------
+
+
+class AuditLog(Protocol):
+    """Who did what to whom, append-only, in the caller's transaction."""
+
+    def append(self, entries: Sequence[AuditEntry]) -> None:
+        """Store *entries* together, in their order."""
+        ...
+
+    def of_user(self, user: UserId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
+        """Return the newest entries about *user* outside any organization, newest first."""
+        ...
+
+    def of_organization(self, organization: OrganizationId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
+        """Return the newest entries of *organization*, newest first."""
+        ...
+
+
+class Outbox(Protocol):
+    """The writing half of the outbox: a message commits or vanishes with the change that it announces."""
+
+    def append(self, messages: Sequence[Message]) -> None:
+        """Store *messages* together, in their order."""
+        ...
+
+
+class Mailer(Protocol):
+    """Sends one mail; called by the relay only, never inside a transaction."""
+
+    def send(self, mail: Mail) -> None:
+        """Hand *mail* over. Any exception means that it was not sent and will be tried again."""
+        ...
+
+
+# --- sessions, as the other slices see them -------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class Account:
+    """What authflow itself keeps about a person: the session epoch that ends all older sessions."""
+
+    user: UserId
+    epoch: int
+    enrollment_required: bool = False
+
+
+class Accounts(Protocol):
+    """One row per person, ours, keyed by the host's opaque id; its lock comes before every other lock."""
+
+    def lock(self, user: UserId) -> Account:
+        """Return the person's row, made if missing, and hold its lock until the transaction ends."""
+        ...
+
+    def save(self, account: Account) -> None:
+        """Store *account*, which this transaction has locked."""
+        ...
+
+    def remove(self, user: UserId) -> None:
+        """Delete the row, if there is one."""
+        ...
+
+
+class WhoAsks(Protocol):
+    """Turns the value a browser sent into who that is, by the server's row (decision 3)."""
+
+    def identify(self, session: BrowserSession, now: datetime) -> Asker:
+        """Return who asks. A stranger, an ended or a superseded session is an `Asker` whose ``why_not`` says so."""
+        ...
+
+
+# --- transactions ---------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Stored(Generic[T]):
+    """A loaded state and the version under which it may be saved. Version 0 means that no row stands yet."""
+
+    state: T
+    version: int
+
+
+class Transaction(Protocol):
+    """What every slice may ask of an open transaction; a slice's own protocol adds its repositories."""
+
+    @property
+    def users(self) -> Users: ...
+    @property
+    def organizations(self) -> Organizations: ...
+    @property
+    def accounts(self) -> Accounts: ...
+    @property
+    def limits(self) -> RateLimiter: ...
+    @property
+    def attempts(self) -> Attempts: ...
+    @property
+    def audit(self) -> AuditLog: ...
+    @property
+    def outbox(self) -> Outbox: ...
+
+
+class UnitOfWork(Protocol[TxT_co]):
+    """One command, one transaction."""
+
+    def begin(self) -> AbstractContextManager[TxT_co]:
+        """Open a transaction, or join the one that this thread or task has open here.
+
+        Leaving the outermost block without an error commits; any exception rolls everything back, except the hits
+        and attempts counted so far, which are counted again in a transaction of their own before it goes on.
+
+        Locks are taken in one order everywhere: the person's account, limiter and attempt keys, then aggregates.
+        """
+        ...
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Open a savepoint: an exception undoes what was written since and goes on; the transaction lives.
+
+        Raises:
+            NotInUnitOfWork: No transaction is open here.
+        """
+        ...

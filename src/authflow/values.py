@@ -1,0 +1,268 @@
+"""Identifiers, secrets, and the small values that every slice shares. No I/O, no clock, no policy."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from datetime import datetime, timedelta, timezone
+from enum import Enum, IntEnum, unique
+from typing import TYPE_CHECKING, Final, NewType
+
+import attrs
+
+from authflow.errors import Code, InputInvalid, NaiveDatetime
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+UserId = NewType("UserId", str)
+OrganizationId = NewType("OrganizationId", str)
+MemberId = NewType("MemberId", str)
+InvitationId = NewType("InvitationId", str)
+TeamId = NewType("TeamId", str)
+AuthenticatorId = NewType("AuthenticatorId", str)
+SessionId = NewType("SessionId", str)
+FlowId = NewType("FlowId", str)
+ProviderId = NewType("ProviderId", str)
+ProjectId = NewType("ProjectId", str)
+EventId = NewType("EventId", str)
+Address = NewType("Address", str)
+"""An e-mail address as stored. Compare addresses with `same_address`, never with ``==``."""
+Role = NewType("Role", str)
+
+IDENTIFIER_MAX: Final = 64
+"""Our and the host's identifiers are opaque text of 1 to 64 characters."""
+
+ADDRESS_MAX: Final = 254
+"""RFC 5321 4.5.3.1.3: a path is at most 256 octets, the angle brackets included."""
+
+UTC: Final = timezone.utc
+
+
+def new_identifier(random: bytes) -> str:
+    """Return 16 or more *random* bytes as an opaque identifier: lower-case base32 without padding."""
+    return base64.b32encode(random).decode().rstrip("=").lower()
+
+
+def token_digest(token: Secret) -> bytes:
+    """Return the SHA-256 digest under which a random token of 256 bits is stored and looked up.
+
+    A plain digest is enough for a token that nobody can guess; guessable codes go through a ``Pepper``.
+    """
+    return hashlib.sha256(token.reveal().encode()).digest()
+
+
+def require_aware(moment: datetime) -> datetime:
+    """Return *moment* if it has a time zone.
+
+    Raises:
+        NaiveDatetime: It has none, so nobody can say which instant it is.
+    """
+    if moment.tzinfo is None or moment.utcoffset() is None:
+        raise NaiveDatetime
+    return moment
+
+
+def identifier(text: str, *, field: str) -> str:
+    """Return *text* if it can be an identifier: 1 to 64 printable ASCII characters without blanks.
+
+    Over-long text is refused, never cut: two identifiers must not become one.
+
+    Raises:
+        InputInvalid: Empty, too long, or with a character that databases compare differently.
+    """
+    if not 1 <= len(text) <= IDENTIFIER_MAX or not text.isascii() or not text.isprintable() or " " in text:
+        problem = f"must be 1 to {IDENTIFIER_MAX} printable ASCII characters without blanks"
+        raise InputInvalid(field=field, problem=problem)
+    return text
+
+
+def same_address(one: str, other: str) -> bool:
+    """Tell whether two e-mail addresses are the same mailbox for us: equal but for ASCII letter case.
+
+    Only ASCII letters fold, so that a dotless i or a full-width letter never equals another (CVE-2019-19844).
+    """
+    return fold_address(one) == fold_address(other)
+
+
+def fold_address(address: str) -> str:
+    """Return *address* with its ASCII capitals made small, the form in which addresses are compared and keyed."""
+    return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in address)
+
+
+class Secret:
+    """A value that never shows itself: not in ``repr``, ``str``, ``format``, a log line or a pickle.
+
+    Two secrets compare in constant time. `reveal` is the only way to the text, so every use can be found by its name.
+
+    >>> Secret("JBSWY3DP")
+    Secret(...)
+    >>> f"{Secret('JBSWY3DP')}"
+    'Secret(...)'
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(...)"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._text.encode(), other._text.encode())
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._text))
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        msg = "a Secret is not pickled; keep it sealed"
+        raise TypeError(msg)
+
+
+@attrs.frozen(kw_only=True)
+class Sealed:
+    """A secret as it is stored: authenticated ciphertext under the key *key_id*. Only a ``Cipher`` opens it."""
+
+    key_id: str
+    ciphertext: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Context:
+    """Where a command came from; audit entries and mails need it, decisions never do.
+
+    Args:
+        ip: The client's address as the host knows it, or none.
+        user_agent: As sent by the browser; cut to 512 characters when it is stored.
+        request_id: The host's own, to find the audit entry from its logs.
+        idempotency_key: Names a retry of one and the same command, 1 to 64 characters; reserved, not used yet.
+    """
+
+    ip: str | None = None
+    user_agent: str | None = None
+    request_id: str | None = None
+    idempotency_key: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class BrowserSession:
+    """The session as a value. The host keeps it wherever it keeps sessions, and hands it back unread.
+
+    It proves nothing by itself: *secret* leads to the server's row, and the row decides (decision 3).
+
+    Args:
+        id: The row's public handle; empty for a browser that has none yet.
+        secret: 256 random bits; the row holds only their hash.
+        generation: Rises when the value must go under a new host session id.
+        renew: The host must change its own session id before it keeps this value (session fixation).
+        user: Cached for the host's pages: who is signed in, or none.
+    """
+
+    id: SessionId
+    secret: Secret
+    generation: int
+    renew: bool = False
+    user: UserId | None = None
+
+    def to_json(self) -> dict[str, str | int | None]:
+        """Return the value as JSON types. It contains the session's secret: keep it like a session cookie."""
+        return {"id": self.id, "secret": self.secret.reveal(), "generation": self.generation, "user": self.user}
+
+    @classmethod
+    def from_json(cls, stored: object) -> BrowserSession:
+        """Return the value that `to_json` gave. Anything else is `NOBODY`: a stranger, never an error.
+
+        ``renew`` does not survive: whoever reads the value back has stored it, under a new id if so told.
+        """
+        match stored:
+            case {"id": str(key), "secret": str(secret), "generation": int(generation), "user": str() | None as user}:
+                owner = None if user is None else UserId(user)
+                return cls(id=SessionId(key), secret=Secret(secret), generation=generation, user=owner)
+            case _:
+                return NOBODY
+
+
+NOBODY: Final = BrowserSession(id=SessionId(""), secret=Secret(""), generation=0)
+"""The browser of which the server knows nothing."""
+
+
+@unique
+class Method(Enum):
+    """How a person proved who they are. Names follow RFC 8176 where it has one."""
+
+    PASSWORD = "pwd"
+    MAILED_LINK = "link"
+    SSO = "sso"
+    TOTP = "otp"
+    RECOVERY_CODE = "rc"
+
+
+class Level(IntEnum):
+    """Assurance of a session: how many kinds of proof stand behind it (mfa 20.4)."""
+
+    NONE = 0
+    ONE = 1
+    TWO = 2
+
+
+@attrs.frozen(kw_only=True)
+class Proof:
+    """One proof a session holds. With an *organization* it opens that organization only (decision 1)."""
+
+    method: Method
+    at: datetime
+    organization: OrganizationId | None = None
+    provider: ProviderId | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Asker:
+    """Who asks, as the server's row says: the one value every gate looks at.
+
+    Args:
+        user: The signed-in person, or none.
+        session: The row's handle; empty when there is no row.
+        why_not: Why nobody is signed in here (``session.required``, ``session.superseded``, ...), else none.
+        level: The assurance of the person's own proofs.
+        elevated: A proof of the person's own, at the person's highest level, is recent enough (decision 5).
+        organizations: Organizations this session entered through their own provider.
+    """
+
+    user: UserId | None
+    session: SessionId
+    why_not: Code | None = None
+    level: Level = Level.NONE
+    elevated: bool = False
+    organizations: frozenset[OrganizationId] = frozenset()
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """What every command answers. *session* is the value the host keeps from now on."""
+
+    session: BrowserSession = NOBODY
+
+
+@attrs.frozen(kw_only=True)
+class Refused(Answer):
+    """No, and why.
+
+    Args:
+        code: Stable; `authflow.errors.CATALOGUE` has the sentence and the HTTP status.
+        attempts_left: Proofs that may still fail before the flow ends, where the flow counts them.
+        retry_after: How long the same request stays refused, where time cures it.
+        problems: For ``*.input_invalid``: field name and what is wrong with it.
+    """
+
+    code: Code
+    attempts_left: int | None = None
+    retry_after: timedelta | None = None
+    problems: Mapping[str, str] = attrs.field(factory=dict[str, str])
