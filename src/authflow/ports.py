@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Address,
         Asker,
         BrowserSession,
+        Budget,
         OrganizationId,
         ProjectId,
         ProviderId,
@@ -104,15 +105,6 @@ class Pepper(Protocol):
 
 
 # --- counting -------------------------------------------------------------------------------------------------------
-
-
-@attrs.frozen(kw_only=True)
-class Budget:
-    """How often something may happen: at most *limit* times in any *window*, however the window is laid."""
-
-    name: str
-    limit: int
-    window: timedelta
 
 
 @attrs.frozen

@@ -136,6 +136,15 @@ class Sealed:
 
 
 @attrs.frozen(kw_only=True)
+class Budget:
+    """How often something may happen: at most *limit* times in any *window*, however the window is laid."""
+
+    name: str
+    limit: int
+    window: timedelta
+
+
+@attrs.frozen(kw_only=True)
 class Context:
     """Where a command came from; audit entries and mails need it, decisions never do.
 
@@ -234,6 +243,7 @@ class Asker:
         level: The assurance of the person's own proofs.
         elevated: A proof of the person's own, at the person's highest level, is recent enough (decision 5).
         organizations: Organizations this session entered through their own provider.
+        label: What an audit entry calls the person.
     """
 
     user: UserId | None
@@ -242,6 +252,7 @@ class Asker:
     level: Level = Level.NONE
     elevated: bool = False
     organizations: frozenset[OrganizationId] = frozenset()
+    label: str = ""
 
 
 @attrs.frozen(kw_only=True)

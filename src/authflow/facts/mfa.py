@@ -124,7 +124,7 @@ class RecoveryCodeUsed(Fact):
 
 @attrs.frozen(kw_only=True)
 class SecondFactorVerified(Fact):
-    """A code of an enrolled factor was accepted, after *failures* refused ones."""
+    """A code of an enrolled factor was accepted. The session's own fact records what that led to."""
 
     user: UserId
     authenticator: AuthenticatorId
@@ -150,11 +150,18 @@ class CodeReplayed(Fact):
 
 @attrs.frozen(kw_only=True)
 class SecondFactorLimited(Fact):
-    """Guesses ran into a budget. *mail* at most once in half an hour."""
+    """Guesses ran into a budget."""
 
     user: UserId
     kind: str
-    mail: bool
+
+
+@attrs.frozen(kw_only=True)
+class TooManyAttemptsTold(Fact):
+    """The owner is told of too many guesses; at most once in half an hour (mfa 16.2)."""
+
+    user: UserId
+    kind: str
 
 
 @attrs.frozen(kw_only=True)

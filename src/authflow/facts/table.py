@@ -1,0 +1,240 @@
+"""The one table that says what each fact records. Whoever reads a row knows what a fact leaves behind.
+
+A fact that stands here with nothing is stated to leave nothing; a fact that does not stand here is a bug, and a test
+finds it. `authflow.recording` turns rows into audit entries and outbox messages in the commit of the command.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, unique
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from authflow.facts import accounts, events, membership, mfa, sessions
+from authflow.facts.records import Audit, Category, MailKind, Scope, Signal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authflow.machine import Fact
+
+
+@unique
+class About(Enum):
+    """Whose log and whose security project a fact belongs to (decision 38)."""
+
+    PERSON = "person"
+    ORGANIZATION = "organization"
+    PROJECT = "project"
+    NOBODY = "nobody"
+
+
+@attrs.frozen(kw_only=True)
+class Records:
+    """One row: what a fact leaves behind.
+
+    Args:
+        about: Whose log and security project.
+        audit: The entry in that log, or none. Every audited fact is saved as an event of the security project too.
+        fields: The fact's fields that may leave the command, in audit data, messages and mails. Nothing else does.
+        target: The field that names the object.
+        message: A user-scoped message to local receivers, without regions (decision 42).
+        signal, args: A signal to the organization's receivers, one message per region; argument name to field.
+        mail: A mail to every verified address of the person, or to the fact's ``recipients``.
+        secret: The field whose secret travels sealed inside the mail, and dies with the fact's ``expires_at``.
+    """
+
+    about: About
+    audit: Audit | None = None
+    fields: tuple[str, ...] = ()
+    target: str | None = None
+    message: Category | None = None
+    signal: Signal | None = None
+    args: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    mail: MailKind | None = None
+    secret: str | None = None
+
+
+NOTHING: Final = Records(about=About.NOBODY)
+
+_FACTOR = ("kind",)
+_INVITE = ("email", "role", "teams", "status")
+
+RECORDS: Final[dict[type[Fact], Records]] = {
+    # second factors
+    mfa.EnrollmentBegun: NOTHING,
+    mfa.FactorEnrolled: Records(
+        about=About.PERSON,
+        audit=Audit.MFA_ADDED,
+        fields=_FACTOR,
+        target="authenticator",
+        message=Category.FACTOR_ENROLLED,
+        mail=MailKind.MFA_ADDED,
+    ),
+    mfa.FactorRotated: Records(
+        about=About.PERSON,
+        audit=Audit.MFA_ROTATED,
+        fields=_FACTOR,
+        target="authenticator",
+        message=Category.FACTOR_ENROLLED,
+        mail=MailKind.MFA_ADDED,
+    ),
+    mfa.EnrollmentProofRejected: Records(about=About.PERSON, audit=Audit.MFA_FAILED, fields=("kind", "attempts")),
+    mfa.EnrollmentEnded: Records(about=About.PERSON, audit=Audit.MFA_ENROLLMENT_ENDED, fields=("kind", "reason")),
+    mfa.EnrollmentLimitReached: Records(about=About.PERSON, audit=Audit.MFA_RATE_LIMITED, fields=_FACTOR),
+    mfa.FactorRenamed: Records(about=About.PERSON, audit=Audit.MFA_RENAMED, fields=_FACTOR, target="authenticator"),
+    mfa.FactorRemoved: Records(
+        about=About.PERSON,
+        audit=Audit.MFA_REMOVED,
+        fields=("kind", "actor_role"),
+        target="authenticator",
+        message=Category.FACTOR_REMOVED,
+        mail=MailKind.MFA_REMOVED,
+    ),
+    mfa.BackupFactorRemoved: Records(
+        about=About.PERSON,
+        audit=Audit.MFA_REMOVED,
+        fields=("kind", "cascade"),
+        target="authenticator",
+        message=Category.FACTOR_REMOVED,
+    ),
+    mfa.RecoveryCodesAdded: Records(
+        about=About.PERSON, audit=Audit.RECOVERY_CODES_ADDED, fields=("count",), target="authenticator"
+    ),
+    mfa.RecoveryCodesRegenerated: Records(
+        about=About.PERSON,
+        audit=Audit.RECOVERY_CODES_REGENERATED,
+        fields=("count",),
+        target="authenticator",
+        message=Category.RECOVERY_CODES_REGENERATED,
+        mail=MailKind.RECOVERY_CODES_REGENERATED,
+    ),
+    mfa.RecoveryCodeUsed: Records(
+        about=About.PERSON,
+        audit=Audit.RECOVERY_CODE_USED,
+        fields=("remaining",),
+        target="authenticator",
+        mail=MailKind.RECOVERY_CODE_USED,
+    ),
+    mfa.SecondFactorVerified: NOTHING,
+    mfa.SecondFactorFailed: Records(about=About.PERSON, audit=Audit.MFA_FAILED, fields=_FACTOR),
+    mfa.CodeReplayed: Records(about=About.PERSON, audit=Audit.OTP_REPLAYED, fields=_FACTOR, target="authenticator"),
+    mfa.SecondFactorLimited: Records(about=About.PERSON, audit=Audit.MFA_RATE_LIMITED, fields=_FACTOR),
+    mfa.TooManyAttemptsTold: Records(about=About.PERSON, fields=_FACTOR, mail=MailKind.MFA_TOO_MANY_ATTEMPTS),
+    mfa.SecondFactorLocked: Records(about=About.PERSON, audit=Audit.MFA_LOCKED, fields=("failures",)),
+    mfa.SignInAfterFailures: Records(
+        about=About.PERSON, fields=("failures",), mail=MailKind.SIGN_IN_AFTER_FAILURES
+    ),
+    mfa.FactorsReset: Records(
+        about=About.PERSON,
+        audit=Audit.MFA_RESET,
+        fields=("reason", "removed"),
+        message=Category.FACTOR_REMOVED,
+        mail=MailKind.MFA_RESET,
+        secret="token",
+    ),
+    mfa.ResetLinkUsed: Records(about=About.PERSON, audit=Audit.MFA_RESET_LINK_USED),
+    # sessions
+    sessions.SignedIn: Records(about=About.PERSON, audit=Audit.LOGIN_SUCCEEDED, fields=("methods",)),
+    sessions.SignInPending: Records(about=About.PERSON, audit=Audit.LOGIN_PENDING, fields=("owed",)),
+    sessions.SignInRefused: Records(about=About.PERSON, audit=Audit.LOGIN_REFUSED, fields=("code",)),
+    sessions.PendingSignInEnded: Records(about=About.PERSON, audit=Audit.LOGIN_REFUSED, fields=("reason",)),
+    sessions.Reauthenticated: Records(about=About.PERSON, audit=Audit.REAUTHENTICATED, fields=("method",)),
+    sessions.OtherSessionsEnded: Records(about=About.PERSON, audit=Audit.SESSIONS_ENDED, fields=("count", "reason")),
+    sessions.SignedOut: Records(about=About.PERSON, audit=Audit.SIGNED_OUT),
+    # membership
+    membership.MemberInvited: Records(
+        about=About.ORGANIZATION,
+        audit=Audit.MEMBER_INVITE,
+        fields=_INVITE,
+        target="invitation",
+        signal=Signal.MEMBER_INVITED,
+        args={"invitation_id": "invitation"},
+        mail=MailKind.INVITATION,
+        secret="token",
+    ),
+    membership.InvitationResent: Records(
+        about=About.ORGANIZATION,
+        audit=Audit.MEMBER_INVITE_RESENT,
+        fields=_INVITE,
+        target="invitation",
+        mail=MailKind.INVITATION,
+        secret="token",
+    ),
+    membership.InvitationRequested: Records(
+        about=About.ORGANIZATION, audit=Audit.INVITE_REQUEST_ADD, fields=("email", "role", "status"), target="invitation"
+    ),
+    membership.InvitationRequestRemoved: Records(
+        about=About.ORGANIZATION,
+        audit=Audit.INVITE_REQUEST_REMOVE,
+        fields=("email", "role", "status"),
+        target="invitation",
+    ),
+    membership.InvitationRemoved: Records(
+        about=About.ORGANIZATION, audit=Audit.INVITE_REMOVE, fields=("email", "reason"), target="invitation"
+    ),
+    membership.InvitationAccepted: Records(
+        about=About.ORGANIZATION,
+        audit=Audit.MEMBER_ACCEPT,
+        fields=(*_INVITE, "invitation"),
+        target="member",
+        signal=Signal.MEMBER_JOINED,
+        args={"user_id": "user", "organization_member_id": "member"},
+    ),
+    membership.MemberAdded: Records(
+        about=About.ORGANIZATION,
+        audit=Audit.MEMBER_ADD,
+        fields=("role", "teams"),
+        target="member",
+        signal=Signal.MEMBER_JOINED,
+        args={"user_id": "user", "organization_member_id": "member"},
+    ),
+    membership.MemberChanged: Records(
+        about=About.ORGANIZATION, audit=Audit.MEMBER_EDIT, fields=("role", "teams", "changed"), target="member"
+    ),
+    membership.MemberRemoved: Records(
+        about=About.ORGANIZATION,
+        audit=Audit.MEMBER_REMOVE,
+        fields=("role",),
+        target="member",
+        signal=Signal.MEMBER_REMOVED,
+        args={"user_id": "user", "organization_member_id": "member"},
+    ),
+    membership.MemberDemoted: Records(
+        about=About.ORGANIZATION,
+        audit=Audit.MEMBER_PENDING,
+        fields=(*_INVITE, "invitation"),
+        target="member",
+        mail=MailKind.SETUP_SECOND_FACTOR,
+        secret="token",
+    ),
+    membership.JoinRefused: Records(
+        about=About.ORGANIZATION, audit=Audit.MEMBER_JOIN_REFUSED, fields=("code",), target="invitation"
+    ),
+    # accounts
+    accounts.AddressVerified: Records(about=About.PERSON, audit=Audit.ADDRESS_VERIFIED, fields=("address",)),
+    accounts.UserDeleted: Records(about=About.PERSON, audit=Audit.USER_DELETED),
+    accounts.UsersMerged: Records(
+        about=About.PERSON, audit=Audit.USERS_MERGED, fields=("merged", "dropped"), target="merged"
+    ),
+    accounts.UserExported: Records(about=About.PERSON, audit=Audit.USER_EXPORTED),
+    # events
+    events.EventStored: Records(
+        about=About.PROJECT,
+        fields=("event", "day", "kind", "outcome", "release", "environment"),
+        target="event",
+        message=Category.EVENT_STORED,
+    ),
+}
+
+SCOPES: Final[dict[Category, frozenset[Scope]]] = {
+    Category.SIGNAL: frozenset({Scope.ORGANIZATION}),
+    Category.FACTOR_ENROLLED: frozenset({Scope.USER}),
+    Category.FACTOR_REMOVED: frozenset({Scope.USER}),
+    Category.RECOVERY_CODES_REGENERATED: frozenset({Scope.USER}),
+    Category.MAIL: frozenset({Scope.USER, Scope.ORGANIZATION}),
+    Category.SECURITY_EVENT: frozenset({Scope.PROJECT}),
+    Category.EVENT_STORED: frozenset({Scope.PROJECT}),
+}
+"""Which scopes a category may be written in; a message outside them is refused before anything is written."""

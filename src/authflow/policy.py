@@ -1,0 +1,211 @@
+"""The decisions an installation may tune, as frozen objects. Empty is never "default"; absurd values are refused.
+
+Every figure names its source. A lifetime is a `datetime.timedelta`, a budget a `Budget`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+import attrs
+
+from authflow.errors import ConfigInvalid
+from authflow.values import Budget, ProjectId, Role
+
+LIFETIME_MAX: Final = timedelta(days=400)
+"""No lifetime of this library is longer: beyond a year it is a mistake in the unit."""
+
+
+def _lifetime(instance: object, attribute: attrs.Attribute[timedelta], value: timedelta) -> None:
+    if not timedelta(seconds=1) <= value <= LIFETIME_MAX:
+        raise ConfigInvalid(setting=_path(instance, attribute), problem=f"must be 1 second to {LIFETIME_MAX.days} days")
+
+
+def _count(low: int, high: int) -> Any:
+    def check(instance: object, attribute: attrs.Attribute[int], value: int) -> None:
+        if type(value) is not int or not low <= value <= high:
+            raise ConfigInvalid(setting=_path(instance, attribute), problem=f"must be a whole number from {low} to {high}")
+
+    return check
+
+
+def _budget(instance: object, attribute: attrs.Attribute[Budget], value: Budget) -> None:
+    if not 1 <= value.limit <= 1000 or not timedelta(seconds=1) <= value.window <= LIFETIME_MAX or not value.name:
+        raise ConfigInvalid(setting=_path(instance, attribute), problem="needs a name, a limit of 1 to 1000 and a sane window")
+
+
+def _text(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
+    if not 1 <= len(value.strip()) <= 64 or ":" in value:
+        raise ConfigInvalid(setting=_path(instance, attribute), problem="must be 1 to 64 characters without a colon")
+
+
+def _path(instance: object, attribute: attrs.Attribute[Any]) -> str:
+    return f"{type(instance).__name__}.{attribute.name}"
+
+
+@attrs.frozen(kw_only=True)
+class MfaPolicy:
+    """Second factors (mfa 22).
+
+    Args:
+        issuer: What an authenticator app shows beside the account; make it name this deployment (mfa 7.1).
+        totp_window: Time steps accepted on either side of now; 1 is a 90-second life (ASVS 6.5.5, mfa 6).
+        pending_enrollment_ttl: How long a proposed secret waits for its proof.
+        enrollment_proofs: Wrong proofs that end a pending enrollment.
+        enrollments: Completions a day, per actor and kind, good or bad (mfa 12.1 G4).
+        proposals: Begins an hour per actor (mfa 11).
+        require_verified_address: Gate G3; an installation without working mail may relax it.
+        closed_kinds: Kinds of which nobody may enroll a new one (mfa 3.3).
+        unavailable_kinds: Kinds the deployment cannot offer now; they still count as "has a second factor" (mfa 3.4).
+        recovery_codes: How many recovery codes are made.
+        guesses_short, guesses_long: Evaluated guesses per user and kind (decision 9).
+        recovery_guesses: The budget of recovery codes, which never lock.
+        lock_after: Failures in a row after which codes from unknown browsers are refused (NIST 800-63B-4 3.2.2: at most 100).
+        known_browsers: Browsers per user that keep budgets of their own (decision 9).
+        told_of_guesses: How often the owner is mailed about too many guesses (mfa 16.2).
+        mail_after_failures: Failures before a success that the owner is mailed about (ASVS 6.3.4).
+        reset_link_ttl: Life of the mailed link after an administrator's reset (mfa 20.6).
+    """
+
+    issuer: str = attrs.field(default="authflow", validator=_text)
+    totp_window: int = attrs.field(default=1, validator=_count(0, 2))
+    pending_enrollment_ttl: timedelta = attrs.field(default=timedelta(minutes=10), validator=_lifetime)
+    enrollment_proofs: int = attrs.field(default=5, validator=_count(1, 10))
+    enrollments: Budget = attrs.field(
+        default=Budget(name="mfa.enrollments", limit=10, window=timedelta(days=1)), validator=_budget
+    )
+    proposals: Budget = attrs.field(
+        default=Budget(name="mfa.proposals", limit=30, window=timedelta(hours=1)), validator=_budget
+    )
+    require_verified_address: bool = True
+    closed_kinds: frozenset[str] = frozenset()
+    unavailable_kinds: frozenset[str] = frozenset()
+    recovery_codes: int = attrs.field(default=10, validator=_count(1, 50))
+    guesses_short: Budget = attrs.field(
+        default=Budget(name="mfa.guesses_short", limit=5, window=timedelta(seconds=20)), validator=_budget
+    )
+    guesses_long: Budget = attrs.field(
+        default=Budget(name="mfa.guesses_long", limit=10, window=timedelta(hours=1)), validator=_budget
+    )
+    recovery_guesses: Budget = attrs.field(
+        default=Budget(name="mfa.recovery_guesses", limit=10, window=timedelta(hours=1)), validator=_budget
+    )
+    lock_after: int = attrs.field(default=50, validator=_count(5, 100))
+    known_browsers: int = attrs.field(default=5, validator=_count(0, 20))
+    told_of_guesses: Budget = attrs.field(
+        default=Budget(name="mfa.told_of_guesses", limit=1, window=timedelta(minutes=30)), validator=_budget
+    )
+    mail_after_failures: int = attrs.field(default=3, validator=_count(1, 10))
+    reset_link_ttl: timedelta = attrs.field(default=timedelta(hours=24), validator=_lifetime)
+
+
+@attrs.frozen(kw_only=True)
+class SessionPolicy:
+    """Sessions (mfa 15, 18.1, 22; NIST 800-63B-4 2.2.3).
+
+    Args:
+        lifetime: Absolute life of a signed-in session.
+        elevation_age: How long a proof elevates: 15 minutes for changes of factors.
+        pending_login_ttl: How long a second factor may be owed; attempts never extend it (mfa 2.3).
+        pending_login_failures: Wrong second factors that end a pending sign-in (mfa 15.5).
+        enrollment_owed_ttl: How long a sign-in waits for the forced enrollment after a reset.
+        anonymous_ttl: Life of the row of a browser that has not signed in.
+        proof_age: How old a first factor's proof may be when the session is established.
+    """
+
+    lifetime: timedelta = attrs.field(default=timedelta(days=14), validator=_lifetime)
+    elevation_age: timedelta = attrs.field(default=timedelta(minutes=15), validator=_lifetime)
+    pending_login_ttl: timedelta = attrs.field(default=timedelta(seconds=300), validator=_lifetime)
+    pending_login_failures: int = attrs.field(default=10, validator=_count(1, 20))
+    enrollment_owed_ttl: timedelta = attrs.field(default=timedelta(hours=1), validator=_lifetime)
+    anonymous_ttl: timedelta = attrs.field(default=timedelta(hours=2), validator=_lifetime)
+    proof_age: timedelta = attrs.field(default=timedelta(minutes=5), validator=_lifetime)
+
+
+MEMBER: Final = Role("member")
+ADMIN: Final = Role("admin")
+MANAGER: Final = Role("manager")
+OWNER: Final = Role("owner")
+
+
+@attrs.frozen(kw_only=True)
+class MembershipPolicy:
+    """Members and invitations.
+
+    Args:
+        roles: From least to most; nobody grants more than their own (decision 36). The last one is the owner.
+        managing_roles: Who may invite, approve, reject, change and remove members.
+        invitation_ttl: Life of an invitation's token (mfa 22).
+        consent_ttl: How long a click on "accept" waits for a detour (decision 13).
+        rejoin: A removed member may come back without a newer invitation (decision 15).
+        invitations: How many invitations, requests and resends one person may make.
+    """
+
+    roles: tuple[Role, ...] = attrs.field(default=(MEMBER, ADMIN, MANAGER, OWNER))
+    managing_roles: frozenset[Role] = frozenset({MANAGER, OWNER})
+    invitation_ttl: timedelta = attrs.field(default=timedelta(days=30), validator=_lifetime)
+    consent_ttl: timedelta = attrs.field(default=timedelta(minutes=60), validator=_lifetime)
+    rejoin: bool = False
+    invitations: Budget = attrs.field(
+        default=Budget(name="membership.invitations", limit=100, window=timedelta(hours=1)), validator=_budget
+    )
+
+    @roles.validator
+    def _ordered(self, _attribute: attrs.Attribute[tuple[Role, ...]], value: tuple[Role, ...]) -> None:
+        if not value or len(set(value)) != len(value) or not self.managing_roles <= set(value):
+            raise ConfigInvalid(setting="MembershipPolicy.roles", problem="must name each role once, managing roles included")
+
+    def rank(self, role: str) -> int | None:
+        """Return where *role* stands, 0 being the least; none for a role the policy does not know."""
+        return self.roles.index(Role(role)) if role in self.roles else None
+
+    def may_grant(self, own: str, role: str) -> bool:
+        """Tell whether somebody whose role is *own* may give *role* (decision 36)."""
+        mine, given = self.rank(own), self.rank(role)
+        return mine is not None and given is not None and own in self.managing_roles and given <= mine
+
+
+@attrs.frozen(kw_only=True)
+class OutboxPolicy:
+    """Delivery (outbox 1.9, 1.14, decision 35).
+
+    Args:
+        lease: How long one relay may work on a shard before another may take it over.
+        first_delay, longest_delay: Back-off doubles from the one to the other.
+        attempts: Tries after which a message is parked.
+        batch: Messages a relay takes from one shard at a time.
+    """
+
+    lease: timedelta = attrs.field(default=timedelta(seconds=60), validator=_lifetime)
+    first_delay: timedelta = attrs.field(default=timedelta(seconds=2), validator=_lifetime)
+    longest_delay: timedelta = attrs.field(default=timedelta(hours=1), validator=_lifetime)
+    attempts: int = attrs.field(default=10, validator=_count(1, 1000))
+    batch: int = attrs.field(default=100, validator=_count(1, 1000))
+
+
+@attrs.frozen(kw_only=True)
+class EventPolicy:
+    """Saved events.
+
+    Args:
+        security_project: Where facts about a person are saved (decision 38), or none to save none.
+        oldest, future: How far an event's clock may be behind or ahead before it is corrected (outbox 3.3).
+        max_bytes: The largest event, as JSON (outbox 3.4: 1 MB decompressed).
+    """
+
+    security_project: ProjectId | None = None
+    oldest: timedelta = attrs.field(default=timedelta(days=30), validator=_lifetime)
+    future: timedelta = attrs.field(default=timedelta(seconds=60), validator=_lifetime)
+    max_bytes: int = attrs.field(default=1_000_000, validator=_count(1000, 20_000_000))
+
+
+@attrs.frozen(kw_only=True)
+class Policy:
+    """Every tunable decision of one installation."""
+
+    mfa: MfaPolicy = MfaPolicy()
+    sessions: SessionPolicy = SessionPolicy()
+    membership: MembershipPolicy = MembershipPolicy()
+    outbox: OutboxPolicy = OutboxPolicy()
+    events: EventPolicy = EventPolicy()

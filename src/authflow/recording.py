@@ -1,0 +1,241 @@
+"""Turns facts into rows: the audit entries, messages and mails that the table of facts states, in the same commit.
+
+Services hand over the facts of a step; nothing else in the library writes to the audit log or the outbox.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import attrs
+
+from authflow.errors import MessageInvalid, UnknownCategory, UnknownOrganization
+from authflow.facts.records import PAYLOAD_MAX, AuditEntry, Category, Message, Scalar, Scope
+from authflow.facts.table import RECORDS, SCOPES, About
+from authflow.values import new_identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from authflow.facts.table import Records
+    from authflow.machine import Fact
+    from authflow.ports import Cipher, Entropy, Organization, Transaction
+    from authflow.values import Address, Asker, Context, OrganizationId, ProjectId, Secret, UserId
+
+USER_AGENT_MAX: Final = 512
+LABEL_MAX: Final = 128
+
+
+@attrs.frozen(kw_only=True)
+class Command:
+    """Who gave the command, from where, and when: what every row of one command shares."""
+
+    asker: Asker
+    context: Context
+    now: datetime
+
+
+@attrs.frozen(kw_only=True)
+class Recorder:
+    """Writes what the facts of one command record. *security_project* receives the events about persons."""
+
+    cipher: Cipher
+    entropy: Entropy
+    security_project: ProjectId | None = None
+
+    def record(self, tx: Transaction, facts: Sequence[Fact], *, asker: Asker, context: Context, now: datetime) -> None:
+        """Store everything *facts* record: one call for the entries, one for the messages."""
+        command = Command(asker=asker, context=context, now=now)
+        entries: list[AuditEntry] = []
+        messages: list[Message] = []
+        for fact in facts:
+            row = RECORDS[type(fact)]
+            if row.audit is not None:
+                entries.append(self._entry(fact, row, command))
+            messages.extend(self._messages(tx, fact, row, command))
+        if entries:
+            tx.audit.append(entries)
+        if messages:
+            for message in messages:
+                check_message(message)
+            tx.outbox.append(messages)
+
+    def _mint(self) -> str:
+        return new_identifier(self.entropy.random_bytes(16))
+
+    def _entry(self, fact: Fact, row: Records, command: Command) -> AuditEntry:
+        agent = command.context.user_agent
+        return AuditEntry(
+            id=self._mint(),
+            at=command.now,
+            event=_present(row.audit),
+            actor=command.asker.user,
+            actor_label=command.asker.label[:LABEL_MAX],
+            organization=_of(fact, "organization"),
+            target_user=_of(fact, "user"),
+            target=None if row.target is None else _of(fact, row.target),
+            session=command.asker.session or None,
+            ip=command.context.ip,
+            user_agent=None if agent is None else agent[:USER_AGENT_MAX],
+            request_id=command.context.request_id,
+            data=_fields(fact, row),
+        )
+
+    def _messages(self, tx: Transaction, fact: Fact, row: Records, command: Command) -> Iterator[Message]:
+        organization = _organization(tx, fact, row)
+        if row.signal is not None:
+            yield from self._signals(_present(organization), fact, row, command)
+        if row.message is not None:
+            yield self._announcement(fact, row, command)
+        if row.mail is not None:
+            yield from self._mails(tx, fact, row, command)
+        project = self.security_project if organization is None else organization.security_project
+        if row.audit is not None and project is not None:
+            yield self._security_event(project, fact, row, command)
+
+    def _message(  # noqa: PLR0913  # one parameter per column; every caller names them
+        self,
+        command: Command,
+        *,
+        scope: Scope,
+        shard: str,
+        category: Category,
+        payload: dict[str, Scalar],
+        destination: str | None = None,
+        key: str | None = None,
+        expires_at: datetime | None = None,
+    ) -> Message:
+        key = key or self._mint()
+        return Message(
+            id=key,
+            scope=scope,
+            shard=shard,
+            category=category,
+            object=key,
+            destination=destination,
+            payload=payload,
+            at=command.now,
+            due_at=command.now,
+            expires_at=expires_at,
+        )
+
+    def _signals(self, organization: Organization, fact: Fact, row: Records, command: Command) -> Iterator[Message]:
+        if not organization.regions:
+            raise UnknownOrganization(f"[{organization.id}]")
+        args = {f"arg.{name}": _of(fact, field) for name, field in row.args.items()}
+        for region in organization.regions:
+            yield self._message(
+                command,
+                scope=Scope.ORGANIZATION,
+                shard=organization.id,
+                category=Category.SIGNAL,
+                destination=region,
+                payload={"signal": int(_present(row.signal)), **args},
+            )
+
+    def _announcement(self, fact: Fact, row: Records, command: Command) -> Message:
+        about_project = row.about is About.PROJECT
+        return self._message(
+            command,
+            scope=Scope.PROJECT if about_project else Scope.USER,
+            shard=_of(fact, "project" if about_project else "user"),
+            category=_present(row.message),
+            payload={"target": _of(fact, row.target) if row.target else None, **_fields(fact, row)},
+        )
+
+    def _mails(self, tx: Transaction, fact: Fact, row: Records, command: Command) -> Iterator[Message]:
+        secret = cast("Secret | None", _of(fact, row.secret)) if row.secret else None
+        for to in _recipients(tx, fact):
+            key = self._mint()
+            payload: dict[str, Scalar] = {"mail": row.mail, "to": to, **_fields(fact, row), **_origin(command)}
+            if secret is not None:
+                sealed = self.cipher.seal(secret, bound_to=mail_binding(key, to))
+                payload |= {"key_id": sealed.key_id, "sealed": base64.b64encode(sealed.ciphertext).decode()}
+            person = row.about is About.PERSON
+            yield self._message(
+                command,
+                key=key,
+                scope=Scope.USER if person else Scope.ORGANIZATION,
+                shard=_of(fact, "user" if person else "organization"),
+                category=Category.MAIL,
+                payload=payload,
+                expires_at=_of(fact, "expires_at") if secret is not None else None,
+            )
+
+    def _security_event(self, project: ProjectId, fact: Fact, row: Records, command: Command) -> Message:
+        """Id and timestamp of the event are fixed here, so that a second delivery saves the identical event."""
+        return self._message(
+            command,
+            scope=Scope.PROJECT,
+            shard=project,
+            category=Category.SECURITY_EVENT,
+            payload={
+                "event_id": self.entropy.random_bytes(16).hex(),
+                "timestamp": command.now.isoformat(),
+                "event": _present(row.audit),
+                "user": _of(fact, "user"),
+                "target": _of(fact, row.target) if row.target else None,
+                **{f"data.{name}": value for name, value in _fields(fact, row).items()},
+            },
+        )
+
+
+def mail_binding(message: str, recipient: str) -> tuple[str, str, str]:
+    """Return what a mail's sealed secret is bound to: this message and this recipient (decision 37)."""
+    return ("mail", message, recipient)
+
+
+def check_message(message: Message) -> None:
+    """Refuse a message that no relay could deliver.
+
+    Raises:
+        UnknownCategory: The category is not registered for this scope.
+        MessageInvalid: A key field is empty, or the payload is over 4 KiB of JSON.
+    """
+    if message.scope not in SCOPES.get(message.category, frozenset()):
+        raise UnknownCategory(f"[{message.category!r} in {message.scope!r}]")
+    if not message.id or not message.shard or not message.object:
+        raise MessageInvalid("[id, shard and object must not be empty]")
+    if len(json.dumps(dict(message.payload))) > PAYLOAD_MAX:
+        raise MessageInvalid(f"[payload over {PAYLOAD_MAX} bytes]")
+
+
+def _present(value: Any) -> Any:
+    if value is None:
+        raise MessageInvalid("[a required part is missing]")
+    return value
+
+
+def _of(fact: Fact, field: str) -> Any:
+    return getattr(fact, field, None)
+
+
+def _fields(fact: Fact, row: Records) -> dict[str, Scalar]:
+    return {name: _of(fact, name) for name in row.fields}
+
+
+def _origin(command: Command) -> dict[str, Scalar]:
+    return {"at": command.now.isoformat(timespec="seconds"), "ip": command.context.ip, "actor": command.asker.label[:LABEL_MAX]}
+
+
+def _organization(tx: Transaction, fact: Fact, row: Records) -> Organization | None:
+    if row.about is not About.ORGANIZATION:
+        return None
+    key: OrganizationId = _of(fact, "organization")
+    found = tx.organizations.get(key)
+    if found is None:
+        raise UnknownOrganization(f"[{key}]")
+    return found
+
+
+def _recipients(tx: Transaction, fact: Fact) -> tuple[Address, ...]:
+    """Recipients are fixed in the command's transaction (decision 37)."""
+    named: tuple[Address, ...] | None = _of(fact, "recipients")
+    if named is not None:
+        return named
+    user: UserId = _of(fact, "user")
+    person = tx.users.get(user)
+    return () if person is None else person.verified_addresses()
