@@ -88,7 +88,6 @@ class Edge(NamedTuple):
     target: type
 
 
-@attrs.frozen(init=False)
 class Machine(Generic[StateT, CommandT, AnswerT]):
     """A table of rows under a stable dotted *name*, such as ``mfa.enrollment``.
 
@@ -100,16 +99,15 @@ class Machine(Generic[StateT, CommandT, AnswerT]):
         ValueError: The table is empty, or a pair stands in two rows.
     """
 
-    name: str
-    rows: tuple[Row[StateT, CommandT, AnswerT], ...]
-    _cells: dict[tuple[type, type], Row[StateT, CommandT, AnswerT]] = attrs.field(repr=False)
+    __slots__ = ("_cells", "name", "rows")
 
     def __init__(self, name: str, rows: tuple[Row[StateT, CommandT, AnswerT], ...]) -> None:
-        cells = {(row.state, row.command): row for row in rows}
-        if not rows or len(cells) != len(rows):
+        self.name = name
+        self.rows = rows
+        self._cells = {(row.state, row.command): row for row in rows}
+        if not rows or len(self._cells) != len(rows):
             msg = f"{name}: a table needs rows, and each pair of state and command once"
             raise ValueError(msg)
-        self.__attrs_init__(name, rows, cells)
 
     def step(self, state: StateT, command: CommandT, now: datetime) -> Step[StateT, AnswerT]:
         """Decide *command* in *state* at *now*. Pure: the same arguments give the same step.

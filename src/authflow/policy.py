@@ -40,6 +40,11 @@ def _text(instance: object, attribute: attrs.Attribute[str], value: str) -> None
         raise ConfigInvalid(setting=_path(instance, attribute), problem="must be 1 to 64 characters without a colon")
 
 
+def _ordered(instance: object, attribute: attrs.Attribute[tuple[Role, ...]], value: tuple[Role, ...]) -> None:
+    if not value or len(set(value)) != len(value):
+        raise ConfigInvalid(setting=_path(instance, attribute), problem="must name each role once")
+
+
 def _path(instance: object, attribute: attrs.Attribute[Any]) -> str:
     return f"{type(instance).__name__}.{attribute.name}"
 
@@ -142,7 +147,7 @@ class MembershipPolicy:
         invitations: How many invitations, requests and resends one person may make.
     """
 
-    roles: tuple[Role, ...] = attrs.field(default=(MEMBER, ADMIN, MANAGER, OWNER))
+    roles: tuple[Role, ...] = attrs.field(default=(MEMBER, ADMIN, MANAGER, OWNER), validator=_ordered)
     managing_roles: frozenset[Role] = frozenset({MANAGER, OWNER})
     invitation_ttl: timedelta = attrs.field(default=timedelta(days=30), validator=_lifetime)
     consent_ttl: timedelta = attrs.field(default=timedelta(minutes=60), validator=_lifetime)
@@ -151,10 +156,9 @@ class MembershipPolicy:
         default=Budget(name="membership.invitations", limit=100, window=timedelta(hours=1)), validator=_budget
     )
 
-    @roles.validator
-    def _ordered(self, _attribute: attrs.Attribute[tuple[Role, ...]], value: tuple[Role, ...]) -> None:
-        if not value or len(set(value)) != len(value) or not self.managing_roles <= set(value):
-            raise ConfigInvalid(setting="MembershipPolicy.roles", problem="must name each role once, managing roles included")
+    def __attrs_post_init__(self) -> None:
+        if not self.managing_roles <= set(self.roles):
+            raise ConfigInvalid(setting="MembershipPolicy.managing_roles", problem="must be among the roles")
 
     def rank(self, role: str) -> int | None:
         """Return where *role* stands, 0 being the least; none for a role the policy does not know."""
