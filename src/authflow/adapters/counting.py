@@ -1,0 +1,40 @@
+"""What was counted stays counted: the hits and attempts of a transaction, so that a rollback can repeat them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    from authflow.ports import Attempts, RateLimiter
+
+    class Counting(Protocol):
+        """The part of a transaction that counts."""
+
+        @property
+        def limits(self) -> RateLimiter: ...
+        @property
+        def attempts(self) -> Attempts: ...
+
+
+class Counted:
+    """Every hit and attempt of one transaction, in order."""
+
+    def __init__(self) -> None:
+        self._calls: list[Callable[[Counting], object]] = []
+
+    def add(self, again: Callable[[Counting], object]) -> None:
+        """Remember one count; *again* repeats it on another transaction."""
+        self._calls.append(again)
+
+    def mark(self) -> int:
+        """Return how many there are, to come back to."""
+        return len(self._calls)
+
+    def repeat(self, tx: Counting, *, since: int = 0) -> None:
+        """Count everything remembered after *since* once more on *tx*, and forget it here."""
+        calls, self._calls[since:] = self._calls[since:], []
+        for again in calls:
+            again(tx)

@@ -1,0 +1,80 @@
+"""The unit of work in memory: one lock, an undo journal, and joins."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from authflow.adapters.counting import Counted
+from authflow.adapters.memory.shared import (
+    MemoryAccounts,
+    MemoryAttempts,
+    MemoryAudit,
+    MemoryLimits,
+    MemoryOrganizations,
+    MemoryOutbox,
+    MemoryUsers,
+)
+from authflow.adapters.memory.store import Store
+from authflow.errors import NotInUnitOfWork
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+class MemoryTransaction:
+    """Every repository over one store. It is only handed out while the store's lock is held."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.counted = Counted()
+        self.users = MemoryUsers(store)
+        self.organizations = MemoryOrganizations(store)
+        self.accounts = MemoryAccounts(store)
+        self.limits = MemoryLimits(store, self.counted)
+        self.attempts = MemoryAttempts(store, self.counted)
+        self.audit = MemoryAudit(store)
+        self.outbox = MemoryOutbox(store)
+
+
+class MemoryUnitOfWork:
+    """`authflow.ports.UnitOfWork` over a `Store`: transactions are serial, a rollback undoes the journal."""
+
+    def __init__(self, store: Store | None = None) -> None:
+        self.store = store or Store()
+        self._current: ContextVar[MemoryTransaction | None] = ContextVar("authflow_memory_transaction", default=None)
+
+    @contextmanager
+    def begin(self) -> Generator[MemoryTransaction]:
+        """Open a transaction, or join the one that is open here."""
+        joined = self._current.get()
+        if joined is not None:
+            yield joined
+            return
+        with self.store.lock:
+            tx = MemoryTransaction(self.store)
+            token = self._current.set(tx)
+            try:
+                yield tx
+            except BaseException:
+                self.store.undo_to(0)
+                tx.counted.repeat(MemoryTransaction(self.store))
+                raise
+            finally:
+                self.store.journal.clear()
+                self._current.reset(token)
+
+    @contextmanager
+    def savepoint(self) -> Generator[None]:
+        """Undo what is written inside if it fails; counts stay."""
+        tx = self._current.get()
+        if tx is None:
+            raise NotInUnitOfWork
+        mark, counts = len(self.store.journal), tx.counted.mark()
+        try:
+            yield
+        except BaseException:
+            self.store.undo_to(mark)
+            tx.counted.repeat(tx, since=counts)
+            raise

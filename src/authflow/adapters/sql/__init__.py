@@ -1,0 +1,1 @@
+"""SQLAlchemy Core on SQLite and PostgreSQL: tables, repositories, unit of work, migrations. Extra ``sql``."""

@@ -1,0 +1,97 @@
+"""Column types and conversions: what is stored needs no processing by a driver.
+
+Instants are integer microseconds since the epoch, documents are JSON text, digests are bytes, and identifiers are
+text that compares as bytes (decision 10).
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from authflow.values import ADDRESS_MAX, IDENTIFIER_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def micros(moment: datetime) -> int:
+    """Return *moment* as microseconds since the epoch, exactly."""
+    return (moment - EPOCH) // MICROSECOND
+
+
+def moment(stored: int) -> datetime:
+    """Return the instant that `micros` stored."""
+    return EPOCH + stored * MICROSECOND
+
+
+def micros_or_none(at: datetime | None) -> int | None:
+    """Return *at* as `micros`, none as none."""
+    return None if at is None else micros(at)
+
+
+def moment_or_none(stored: int | None) -> datetime | None:
+    """Return the instant that `micros_or_none` stored."""
+    return None if stored is None else moment(stored)
+
+
+def dump(document: Mapping[str, Any]) -> str:
+    """Return *document* as compact JSON text."""
+    return json.dumps(dict(document), separators=(",", ":"), ensure_ascii=False)
+
+
+def identifier(name: str, *, nullable: bool = False, primary_key: bool = False) -> sa.Column[str]:
+    """Return a column for an opaque identifier."""
+    return sa.Column(name, sa.String(IDENTIFIER_MAX), nullable=nullable, primary_key=primary_key)
+
+
+def address(name: str, *, nullable: bool = False, primary_key: bool = False) -> sa.Column[str]:
+    """Return a column for an e-mail address."""
+    return sa.Column(name, sa.String(ADDRESS_MAX), nullable=nullable, primary_key=primary_key)
+
+
+def word(name: str, *, nullable: bool = False, primary_key: bool = False) -> sa.Column[str]:
+    """Return a column for a short word of ours: a tag, a kind, a status, a role."""
+    return sa.Column(name, sa.String(64), nullable=nullable, primary_key=primary_key)
+
+
+def text(name: str, *, nullable: bool = False, primary_key: bool = False) -> sa.Column[str]:
+    """Return a column for text of any length, JSON included."""
+    return sa.Column(name, sa.Text(), nullable=nullable, primary_key=primary_key)
+
+
+def instant(name: str, *, nullable: bool = False, primary_key: bool = False) -> sa.Column[int]:
+    """Return a column for an instant in microseconds."""
+    return sa.Column(name, sa.BigInteger(), nullable=nullable, primary_key=primary_key)
+
+
+def digest(name: str, *, nullable: bool = False, primary_key: bool = False) -> sa.Column[bytes]:
+    """Return a column for a digest of 32 bytes."""
+    return sa.Column(name, sa.LargeBinary(32), nullable=nullable, primary_key=primary_key)
+
+
+def number(name: str, *, nullable: bool = False, primary_key: bool = False) -> sa.Column[int]:
+    """Return a column for a version or a count."""
+    return sa.Column(name, sa.Integer(), nullable=nullable, primary_key=primary_key)
+
+
+def flag(name: str, *, nullable: bool = False, primary_key: bool = False) -> sa.Column[bool]:
+    """Return a column for a truth value."""
+    return sa.Column(name, sa.Boolean(), nullable=nullable, primary_key=primary_key)
+
+
+def sequence(name: str) -> sa.Column[int]:
+    """Return a primary key that the database numbers; SQLite numbers only an INTEGER one."""
+    kind = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+    return sa.Column(name, kind, primary_key=True, autoincrement=True)
+
+
+def unique(prefix: str, rule: str, *columns: str) -> sa.UniqueConstraint:
+    """Return a uniqueness rule of the domain; a violation is raised as ``UniqueViolated(rule=rule)``."""
+    return sa.UniqueConstraint(*columns, name=f"{prefix}uq_{rule.replace('.', '_')}", info={"rule": rule})

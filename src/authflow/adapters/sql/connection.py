@@ -1,0 +1,145 @@
+"""The one seam to the database: `Connection.run`. No driver error gets past it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from authflow.errors import (
+    AuthflowError,
+    DatabaseError,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    Retryable,
+    SchemaMissing,
+    SchemaTooOld,
+    UniqueViolated,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+UNKNOWN_REVISION: Final = "unknown"
+
+POSTGRES: Final[dict[str, type[DatabaseError]]] = {
+    "40001": Retryable,  # serialization_failure
+    "40P01": Retryable,  # deadlock_detected
+    "55P03": Retryable,  # lock_not_available
+    "25006": DatabaseReadOnly,  # read_only_sql_transaction
+    "53100": DatabaseReadOnly,  # disk_full
+    "42P01": SchemaMissing,  # undefined_table
+    "3F000": SchemaMissing,  # invalid_schema_name
+}
+"""SQLSTATE to error (PostgreSQL appendix A); classes 08 and 57 are "unavailable"."""
+
+SQLITE: Final[dict[int, type[DatabaseError]]] = {
+    5: Retryable,  # SQLITE_BUSY
+    6: Retryable,  # SQLITE_LOCKED
+    8: DatabaseReadOnly,  # SQLITE_READONLY
+    13: DatabaseReadOnly,  # SQLITE_FULL
+    10: DatabaseUnavailable,  # SQLITE_IOERR
+    11: DatabaseUnavailable,  # SQLITE_CORRUPT
+    14: DatabaseUnavailable,  # SQLITE_CANTOPEN
+    26: DatabaseUnavailable,  # SQLITE_NOTADB
+}
+"""Primary result code to error (sqlite.org/rescode.html); an extended code's low byte is its primary code."""
+
+
+@attrs.frozen
+class Rules:
+    """Which domain rule a violated constraint is: by constraint name, and by the columns that SQLite names."""
+
+    by_name: dict[str, str]
+    by_columns: dict[str, str]
+
+    @classmethod
+    def of(cls, metadata: sa.MetaData) -> Rules:
+        """Read the rules from the tables' own constraints."""
+        by_name: dict[str, str] = {}
+        by_columns: dict[str, str] = {}
+        for table in metadata.tables.values():
+            for constraint in table.constraints:
+                if isinstance(constraint, sa.UniqueConstraint | sa.PrimaryKeyConstraint):
+                    rule = str(constraint.info.get("rule", "primary_key"))
+                    by_name[str(constraint.name or f"{table.name}_pkey")] = rule
+                    by_columns[", ".join(f"{table.name}.{column.name}" for column in constraint.columns)] = rule
+        return cls(by_name, by_columns)
+
+
+@attrs.frozen(kw_only=True)
+class Connection:
+    """A database connection inside a transaction; repositories see nothing else of SQLAlchemy's engine."""
+
+    raw: sa.Connection
+    rules: Rules
+
+    def run(self, statement: sa.Executable, parameters: Parameters | None = None) -> sa.CursorResult[Any]:
+        """Execute *statement* with *parameters*; a sequence of mappings is one multi-row statement.
+
+        Raises:
+            UniqueViolated: A uniqueness rule of the domain refused a row.
+            DatabaseError: Its subclass says what the installation has to do.
+        """
+        with translated(self.rules):
+            return self.raw.execute(statement, parameters)
+
+    def changed(self, statement: sa.Executable, parameters: Parameters | None = None) -> int:
+        """Execute a plain UPDATE or DELETE and return how many rows it changed. Single use is decided here."""
+        return self.run(statement, parameters).rowcount
+
+    @property
+    def dialect(self) -> str:
+        """The name of the database: ``sqlite`` or ``postgresql``."""
+        return self.raw.dialect.name
+
+
+@contextmanager
+def translated(rules: Rules) -> Generator[None]:
+    """Turn every database error of the block into one of ours; the driver's own is its cause."""
+    try:
+        yield
+    except exc.DBAPIError as error:
+        raise _translate(error, rules) from error
+    except exc.TimeoutError as error:
+        raise DatabaseUnavailable("[no connection became free in time]") from error
+    except exc.SQLAlchemyError as error:
+        raise DatabaseError(f"[{type(error).__name__}]") from error
+
+
+def _translate(error: exc.DBAPIError, rules: Rules) -> AuthflowError:
+    state: str | None = getattr(error.orig, "sqlstate", None)
+    number: int | None = getattr(error.orig, "sqlite_errorcode", None)
+    if number is not None:
+        return _of_sqlite(number, str(error.orig), rules)
+    if state is not None:
+        return _of_postgres(state, error.orig, rules)
+    if isinstance(error, exc.OperationalError | exc.InterfaceError) or error.connection_invalidated:
+        return DatabaseUnavailable()
+    return DatabaseError(f"[{type(error.orig).__name__}]")
+
+
+def _of_sqlite(number: int, said: str, rules: Rules) -> AuthflowError:
+    if number in {1555, 2067}:  # SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE
+        return UniqueViolated(rule=rules.by_columns.get(said.partition(": ")[2], "unknown"))
+    if said.startswith("no such table"):
+        return SchemaMissing()
+    if "no such column" in said or "has no column named" in said:
+        return SchemaTooOld(found=UNKNOWN_REVISION, missing=UNKNOWN_REVISION)
+    return SQLITE.get(number & 0xFF, DatabaseError)(f"[sqlite {number}]")
+
+
+def _of_postgres(state: str, original: Any, rules: Rules) -> AuthflowError:
+    if state == "23505":  # unique_violation
+        return UniqueViolated(rule=rules.by_name.get(original.diag.constraint_name or "", "unknown"))
+    if state == "42703":  # undefined_column
+        return SchemaTooOld(found=UNKNOWN_REVISION, missing=UNKNOWN_REVISION)
+    if state[:2] in {"08", "57"}:  # connection exception, operator intervention
+        return DatabaseUnavailable(f"[sqlstate {state}]")
+    return POSTGRES.get(state, DatabaseError)(f"[sqlstate {state}]")

