@@ -1,0 +1,260 @@
+"""The rules of the house that no type checker knows: who may import what, how long things are, what is current."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import importlinter.api  # noqa: F401  # importing it registers the readers that lint_imports needs
+import pytest
+from importlinter.application.use_cases import lint_imports
+
+import authflow
+from authflow.errors import CATALOGUE, AuthflowError, Code
+from authflow.machine import Machine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT: Final = Path(__file__).parents[1]
+PACKAGE: Final = ROOT / "src" / "authflow"
+MIGRATIONS: Final = "adapters/sql/migrations/"
+
+FUNCTION_LINES: Final = 40
+"""A function fits in the eye; its docstring is not counted."""
+
+FILE_LINES: Final = 320
+"""A file reads in one sitting."""
+
+CATALOGUES: Final = {"errors.py": 500, "ports.py": 500}
+"""Flat lists of small independent things, which nobody reads from top to bottom: every code, every port."""
+
+
+def sources() -> dict[str, ast.Module]:
+    """Return every module of the library, parsed, by its path inside the package."""
+    files = sorted(PACKAGE.rglob("*.py"))
+    return {file.relative_to(PACKAGE).as_posix(): ast.parse(file.read_text("utf-8")) for file in files}
+
+
+SOURCES: Final = sources()
+HAND_WRITTEN: Final = [path for path in SOURCES if not path.startswith(MIGRATIONS)]
+
+
+def dotted(path: str) -> str:
+    return f"authflow.{path.removesuffix('.py').removesuffix('/__init__').replace('/', '.')}"
+
+
+def imported(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield the line and the full name of every module or name that *tree* imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+# --- no clock, no randomness, no environment ------------------------------------------------------------------------
+
+AMBIENT_MODULES: Final = {"time", "uuid", "secrets", "random"}
+AMBIENT_NAMES: Final = {"os.environ", "os.getenv", "os.urandom"}
+AMBIENT_CALLS: Final = {"now", "utcnow", "today"}
+
+
+def ambient(tree: ast.Module) -> Iterator[str]:
+    """Yield every place where *tree* asks the world for the time, for randomness or for a setting."""
+    for line, name in imported(tree):
+        if name.partition(".")[0] in AMBIENT_MODULES or name in AMBIENT_NAMES:
+            yield f"{line}: import of {name}"
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Attribute):
+            continue
+        text = ast.unparse(node)
+        if text in AMBIENT_NAMES:
+            yield f"{node.lineno}: {text}"
+        if node.attr in AMBIENT_CALLS and ast.unparse(node.value).rpartition(".")[2] in {"datetime", "date"}:
+            yield f"{node.lineno}: {text}"
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if not p.startswith("adapters/") and p != "cli.py"])
+def test_time_randomness_and_environment_come_through_ports(path: str):
+    assert list(ambient(SOURCES[path])) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import time",
+        "import uuid",
+        "import random as dice",
+        "from secrets import token_bytes",
+        "from os import environ",
+        "import os; os.environ['A']",
+        "import os; os.getenv('A')",
+        "import os; os.urandom(16)",
+        "import datetime; datetime.datetime.now()",
+        "from datetime import datetime; datetime.utcnow()",
+        "from datetime import date; date.today()",
+    ],
+)
+def test_the_search_for_ambient_things_finds_them(source: str):
+    assert list(ambient(ast.parse(source)))
+
+
+@pytest.mark.parametrize(
+    "source", ["clock.now()", "from datetime import datetime, time", "self.clock.now()", "import os; os.fspath('a')"]
+)
+def test_the_search_for_ambient_things_finds_nothing_else(source: str):
+    assert list(ambient(ast.parse(source))) == []
+
+
+# --- sizes ----------------------------------------------------------------------------------------------------------
+
+
+def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return how many lines *function* has from its ``def`` to its end, without its docstring."""
+    whole = (function.end_lineno or function.lineno) - function.lineno + 1
+    if ast.get_docstring(function) is None:
+        return whole
+    docstring = function.body[0]
+    return whole - ((docstring.end_lineno or docstring.lineno) - docstring.lineno + 1)
+
+
+@pytest.mark.parametrize("path", HAND_WRITTEN)
+def test_functions_fit_in_the_eye(path: str):
+    functions = (n for n in ast.walk(SOURCES[path]) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+    assert {f.name: length(f) for f in functions if length(f) > FUNCTION_LINES} == {}
+
+
+@pytest.mark.parametrize("path", HAND_WRITTEN)
+def test_files_read_in_one_sitting(path: str):
+    lines = (PACKAGE / path).read_text("utf-8").count("\n")
+    assert lines <= CATALOGUES.get(path, FILE_LINES)
+
+
+# --- imports --------------------------------------------------------------------------------------------------------
+
+ROOMS: Final = {
+    "sqlalchemy": "adapters/sql/",
+    "alembic": "adapters/sql/",
+    "psycopg": "adapters/sql/",
+    "cattrs": "adapters/",
+    "hypothesis": "testing/",
+    "pytest": "testing/",
+}
+"""Where an optional library may be imported, and nowhere else."""
+
+HEAVY: Final = {"ssl", "asyncio", "sqlite3", "sqlalchemy", "lxml", "cryptography", "pyotp"}
+
+
+def test_right_imports_left_only(capsys: pytest.CaptureFixture[str]):
+    kept = lint_imports(config_filename=str(ROOT / "pyproject.toml"), cache_dir=None, no_logo=True)
+    assert kept, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", list(SOURCES))
+def test_optional_libraries_stay_in_their_rooms(path: str):
+    libraries = {name.partition(".")[0] for _, name in imported(SOURCES[path])}
+    assert {library for library in libraries if not path.startswith(ROOMS.get(library, ""))} == set()
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Return the top-level modules that a fresh interpreter has loaded after *statement*."""
+    code = f"import sys\n{statement}\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_importing_authflow_loads_nothing_heavy():
+    assert loaded_by("import authflow") & HEAVY == set()
+
+
+def test_the_search_for_heavy_modules_finds_them():
+    assert loaded_by("import sqlite3, ssl") >= {"sqlite3", "ssl"}
+
+
+def test_public_names_exist():
+    names = getattr(authflow, "__all__", [])
+    assert [name for name in names if not hasattr(authflow, name)] == []
+    assert len(names) == len(set(names))
+
+
+# --- machines -------------------------------------------------------------------------------------------------------
+
+
+def holds_machine(tree: ast.Module) -> bool:
+    names = (
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name)
+    )
+    return "MACHINE" in names
+
+
+MACHINES: Final = [path for path, tree in SOURCES.items() if holds_machine(tree)]
+
+
+@pytest.mark.parametrize("path", MACHINES)
+def test_a_machine_is_named_for_its_file(path: str):
+    machine = importlib.import_module(dotted(path)).MACHINE
+    assert isinstance(machine, Machine)
+    assert f"authflow.{machine.name}" == dotted(path)
+
+
+@pytest.mark.parametrize("path", MACHINES)
+def test_every_machine_is_explored_completely(path: str):
+    """The module that tests a machine walks its whole table."""
+    folder, _, name = path.rpartition("/")
+    test = ROOT / "tests" / folder / f"test_{name}"
+    assert test.is_file()
+    assert "assert_complete(" in test.read_text("utf-8")
+
+
+@pytest.mark.parametrize("path", MACHINES)
+def test_every_rule_says_what_it_decides(path: str):
+    rows = importlib.import_module(dotted(path)).MACHINE.rows
+    assert [row.rule.__name__ for row in rows if not row.rule.__doc__] == []
+
+
+# --- codes ----------------------------------------------------------------------------------------------------------
+
+
+def exceptions(root: type[AuthflowError] = AuthflowError) -> Iterator[type[AuthflowError]]:
+    for exception in root.__subclasses__():
+        yield exception
+        yield from exceptions(exception)
+
+
+def test_every_code_has_a_meaning_and_every_meaning_a_code():
+    assert list(CATALOGUE) == list(Code)
+
+
+@pytest.mark.parametrize("code", Code)
+def test_codes_are_dotted_and_their_meanings_are_sentences(code: Code):
+    assert re.fullmatch(r"[a-z_]+\.[a-z_]+", code)
+    assert re.fullmatch(r"[A-Z].*\.", CATALOGUE[code].sentence)
+    assert 400 <= CATALOGUE[code].http <= 599
+
+
+def test_codes_are_unique():
+    assert len({str(code) for code in Code}) == len(Code.__members__)
+
+
+def test_every_exception_has_a_code_of_its_own():
+    named = [e.code for e in exceptions() if e.__module__.startswith("authflow.")]
+    assert len(named) == len(set(named))
+
+
+# --- generated pages ------------------------------------------------------------------------------------------------
+
+
+def test_generated_pages_are_current():
+    command = [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
