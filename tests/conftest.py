@@ -8,6 +8,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from authflow.testing import ManualClock, SeededEntropy
+from tests.backends import (  # noqa: F401  # fixtures: pytest finds them by name
+    memory_uow,
+    postgresql_engine,
+    postgresql_uow,
+    postgresql_url,
+    sqlite_uow,
+    uow,
+)
 
 # No test is timed: a slow machine is no defect. On CI an example that failed is printed so that it can be replayed.
 settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from enum import Enum, IntEnum, unique
 from typing import TYPE_CHECKING, Final, NewType
 
@@ -36,6 +36,8 @@ IDENTIFIER_MAX: Final = 64
 
 ADDRESS_MAX: Final = 254
 """RFC 5321 4.5.3.1.3: a path is at most 256 octets, the angle brackets included."""
+
+UTC: Final = timezone.utc  # noqa: UP017  # the name that everything else imports from here
 
 
 def new_identifier(random: bytes) -> str:
