@@ -7,6 +7,7 @@ import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -181,6 +182,19 @@ def test_public_names_exist():
     names = getattr(authflow, "__all__", [])
     assert [name for name in names if not hasattr(authflow, name)] == []
     assert len(names) == len(set(names))
+
+
+def test_the_group_of_extras_names_what_the_extras_name():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    extras = {requirement for listed in project["project"]["optional-dependencies"].values() for requirement in listed}
+    assert set(project["dependency-groups"]["extras"]) == extras
+
+
+def test_no_requirement_names_the_library_itself():
+    """An index would answer with whatever holds the name there."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    groups = [*project["project"]["optional-dependencies"].values(), *project["dependency-groups"].values()]
+    assert [r for listed in groups for r in listed if isinstance(r, str) and r.startswith("authflow")] == []
 
 
 # --- machines -------------------------------------------------------------------------------------------------------
