@@ -276,15 +276,23 @@ class NotInUnitOfWork(AuthflowError):
 
 
 class KeysMissing(AuthflowError):
-    """authflow was started without a key ring."""
+    """authflow was started without a key ring. ``source`` is where it was looked for."""
 
     code = Code.KEYS_MISSING
 
+    def __init__(self, *, source: str = "") -> None:
+        self.source = source
+        super().__init__(f"[{source}]" if source else "")
+
 
 class KeysInvalid(AuthflowError):
-    """The key ring cannot be read. Never shows key material."""
+    """The key ring cannot be read or written. ``problem`` says why, and never shows key material."""
 
     code = Code.KEYS_INVALID
+
+    def __init__(self, *, problem: str) -> None:
+        self.problem = problem
+        super().__init__(f"[{problem}]")
 
 
 class SecretUnavailable(AuthflowError):
