@@ -62,12 +62,17 @@ class Code(StrEnum):
     INVITATION_CANNOT_INVITE = "invitation.cannot_invite"
     INVITATION_JOIN_REQUESTS_DISABLED = "invitation.join_requests_disabled"
     INVITATION_NOT_FOUND = "invitation.not_found"
+    INVITATION_RATE_LIMITED = "invitation.rate_limited"
     ROLE_NOT_ALLOWED = "membership.role_not_allowed"
     MEMBERSHIP_FORBIDDEN = "membership.forbidden"
     MEMBERSHIP_NOT_MEMBER = "membership.not_member"
     MEMBERSHIP_LAST_OWNER = "membership.last_owner"
     MEMBERSHIP_INPUT_INVALID = "membership.input_invalid"
+    MEMBERSHIP_RESTRICTED = "membership.restricted"
     ORGANIZATION_UNKNOWN = "organization.unknown"
+    ORGANIZATION_SSO_REQUIRED = "organization.sso_required"
+    ORGANIZATION_SECOND_FACTOR_REQUIRED = "organization.second_factor_required"
+    ORGANIZATION_ADDRESS_UNVERIFIED = "organization.address_unverified"
     # people
     ACCOUNT_UNKNOWN = "account.unknown"
     ACCOUNT_INPUT_INVALID = "account.input_invalid"
@@ -158,12 +163,17 @@ CATALOGUE: Final[dict[Code, Meaning]] = {
     Code.INVITATION_CANNOT_INVITE: Meaning("This organization cannot invite people.", 403),
     Code.INVITATION_JOIN_REQUESTS_DISABLED: Meaning("This organization does not take requests to join.", 403),
     Code.INVITATION_NOT_FOUND: Meaning("There is no such invitation in this organization.", 404),
+    Code.INVITATION_RATE_LIMITED: Meaning("Too many invitations. Wait and try again.", 429),
     Code.ROLE_NOT_ALLOWED: Meaning("You may not give this role.", 403),
     Code.MEMBERSHIP_FORBIDDEN: Meaning("You may not manage the members of this organization.", 403),
     Code.MEMBERSHIP_NOT_MEMBER: Meaning("There is no such member in this organization.", 404),
     Code.MEMBERSHIP_LAST_OWNER: Meaning("An organization keeps at least one active owner.", 409),
     Code.MEMBERSHIP_INPUT_INVALID: Meaning("A field is missing or malformed.", 400),
+    Code.MEMBERSHIP_RESTRICTED: Meaning("Your membership is restricted: the organization has reached its limit.", 403),
     Code.ORGANIZATION_UNKNOWN: Meaning("There is no such organization.", 404),
+    Code.ORGANIZATION_SSO_REQUIRED: Meaning("Sign in through the organization's provider first.", 403),
+    Code.ORGANIZATION_SECOND_FACTOR_REQUIRED: Meaning("This organization requires a second factor. Set one up.", 403),
+    Code.ORGANIZATION_ADDRESS_UNVERIFIED: Meaning("Verify your primary e-mail address first.", 403),
     Code.ACCOUNT_UNKNOWN: Meaning("There is no such account.", 404),
     Code.ACCOUNT_INPUT_INVALID: Meaning("A field is missing or malformed.", 400),
     Code.ACCOUNT_SAME: Meaning("An account cannot be merged into itself.", 400),
