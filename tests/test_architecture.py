@@ -81,9 +81,9 @@ def ambient(tree: ast.Module) -> Iterator[str]:
             yield f"{node.lineno}: {text}"
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if not p.startswith("adapters/") and p != "cli.py"])
-def test_time_randomness_and_environment_come_through_ports(path: str):
-    assert list(ambient(SOURCES[path])) == []
+def test_time_randomness_and_environment_come_through_ports():
+    pure = (path for path in SOURCES if not path.startswith("adapters/") and path != "cli.py")
+    assert [f"{path}:{place}" for path in pure for place in ambient(SOURCES[path])] == []
 
 
 @pytest.mark.parametrize(
@@ -125,16 +125,19 @@ def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return whole - ((docstring.end_lineno or docstring.lineno) - docstring.lineno + 1)
 
 
-@pytest.mark.parametrize("path", HAND_WRITTEN)
-def test_functions_fit_in_the_eye(path: str):
-    functions = (n for n in ast.walk(SOURCES[path]) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
-    assert {f.name: length(f) for f in functions if length(f) > FUNCTION_LINES} == {}
+def test_functions_fit_in_the_eye():
+    lengths = {
+        f"{path}:{node.lineno} {node.name}": length(node)
+        for path in HAND_WRITTEN
+        for node in ast.walk(SOURCES[path])
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert {name: lines for name, lines in lengths.items() if lines > FUNCTION_LINES} == {}
 
 
-@pytest.mark.parametrize("path", HAND_WRITTEN)
-def test_files_read_in_one_sitting(path: str):
-    lines = (PACKAGE / path).read_text("utf-8").count("\n")
-    assert lines <= CATALOGUES.get(path, FILE_LINES)
+def test_files_read_in_one_sitting():
+    lengths = {path: (PACKAGE / path).read_text("utf-8").count("\n") for path in HAND_WRITTEN}
+    assert {path: n for path, n in lengths.items() if n > CATALOGUES.get(path, FILE_LINES)} == {}
 
 
 # --- imports --------------------------------------------------------------------------------------------------------
@@ -157,10 +160,9 @@ def test_right_imports_left_only(capsys: pytest.CaptureFixture[str]):
     assert kept, capsys.readouterr().out
 
 
-@pytest.mark.parametrize("path", list(SOURCES))
-def test_optional_libraries_stay_in_their_rooms(path: str):
-    libraries = {name.partition(".")[0] for _, name in imported(SOURCES[path])}
-    assert {library for library in libraries if not path.startswith(ROOMS.get(library, ""))} == set()
+def test_optional_libraries_stay_in_their_rooms():
+    uses = [(path, line, name.partition(".")[0]) for path, tree in SOURCES.items() for line, name in imported(tree)]
+    assert [use for use in uses if not use[0].startswith(ROOMS.get(use[2], ""))] == []
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -211,29 +213,32 @@ def holds_machine(tree: ast.Module) -> bool:
     return "MACHINE" in names
 
 
-MACHINES: Final = [path for path, tree in SOURCES.items() if holds_machine(tree)]
+MACHINES: Final = {
+    path: importlib.import_module(dotted(path)).MACHINE for path, tree in SOURCES.items() if holds_machine(tree)
+}
 
 
-@pytest.mark.parametrize("path", MACHINES)
-def test_a_machine_is_named_for_its_file(path: str):
-    machine = importlib.import_module(dotted(path)).MACHINE
-    assert isinstance(machine, Machine)
-    assert f"authflow.{machine.name}" == dotted(path)
+def test_a_machine_is_named_for_its_file():
+    assert all(isinstance(machine, Machine) for machine in MACHINES.values())
+    assert {f"authflow.{machine.name}": path for path, machine in MACHINES.items()} == {
+        dotted(path): path for path in MACHINES
+    }
 
 
-@pytest.mark.parametrize("path", MACHINES)
-def test_every_machine_is_explored_completely(path: str):
-    """The module that tests a machine walks its whole table."""
+def explored(path: str) -> bool:
+    """Tell whether the module that tests the machine in *path* walks its whole table."""
     folder, _, name = path.rpartition("/")
     test = ROOT / "tests" / folder / f"test_{name}"
-    assert test.is_file()
-    assert "assert_complete(" in test.read_text("utf-8")
+    return test.is_file() and "assert_complete(" in test.read_text("utf-8")
 
 
-@pytest.mark.parametrize("path", MACHINES)
-def test_every_rule_says_what_it_decides(path: str):
-    rows = importlib.import_module(dotted(path)).MACHINE.rows
-    assert [row.rule.__name__ for row in rows if not row.rule.__doc__] == []
+def test_every_machine_is_explored_completely():
+    assert [path for path in MACHINES if not explored(path)] == []
+
+
+def test_every_rule_says_what_it_decides():
+    rules = [(path, row.rule) for path, machine in MACHINES.items() for row in machine.rows]
+    assert [(path, rule.__name__) for path, rule in rules if not rule.__doc__] == []
 
 
 # --- codes ----------------------------------------------------------------------------------------------------------
@@ -249,11 +254,13 @@ def test_every_code_has_a_meaning_and_every_meaning_a_code():
     assert list(CATALOGUE) == list(Code)
 
 
-@pytest.mark.parametrize("code", Code)
-def test_codes_are_dotted_and_their_meanings_are_sentences(code: Code):
-    assert re.fullmatch(r"[a-z_]+\.[a-z_]+", code)
-    assert re.fullmatch(r"[A-Z].*\.", CATALOGUE[code].sentence)
-    assert 400 <= CATALOGUE[code].http <= 599
+def test_codes_are_dotted():
+    assert [code for code in Code if not re.fullmatch(r"[a-z_]+\.[a-z_]+", code)] == []
+
+
+def test_meanings_are_sentences_and_statuses_of_refusals():
+    assert [code for code in Code if not re.fullmatch(r"[A-Z].*\.", CATALOGUE[code].sentence)] == []
+    assert [code for code in Code if not 400 <= CATALOGUE[code].http <= 599] == []
 
 
 def test_codes_are_unique():
