@@ -71,15 +71,21 @@ class InvitationRequestRemoved(Fact):
 
 @attrs.frozen(kw_only=True)
 class InvitationRemoved(Fact):
-    """An approved, pending invitation was withdrawn, found stale, or deleted because its person is a member.
-
-    *reason* is ``withdrawn``, ``already_member`` or ``expired``.
-    """
+    """An approved, pending invitation is over: *reason* is ``withdrawn`` or ``expired``."""
 
     organization: OrganizationId
     invitation: InvitationId
     email: Address
     reason: str
+
+
+@attrs.frozen(kw_only=True)
+class InvitationDiscarded(Fact):
+    """A pending invitation was deleted because its person is a member already (decision 14: nothing is recorded)."""
+
+    organization: OrganizationId
+    invitation: InvitationId
+    user: UserId
 
 
 @attrs.frozen(kw_only=True)
@@ -98,13 +104,15 @@ class InvitationAccepted(Fact):
 
 @attrs.frozen(kw_only=True)
 class MemberAdded(Fact):
-    """A person became a member without an invitation."""
+    """A person became a member without an invitation. *email* is their primary address, if they have one."""
 
     organization: OrganizationId
     member: MemberId
     user: UserId
+    email: Address | None
     role: str
     teams: str
+    status: str
 
 
 @attrs.frozen(kw_only=True)

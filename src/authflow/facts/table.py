@@ -147,7 +147,7 @@ RECORDS: Final[dict[type[Fact], Records]] = {
     membership.MemberInvited: Records(
         about=About.ORGANIZATION,
         audit=Audit.MEMBER_INVITE,
-        fields=_INVITE,
+        fields=(*_INVITE, "invitation"),
         target="invitation",
         signal=Signal.MEMBER_INVITED,
         args={"invitation_id": "invitation"},
@@ -157,7 +157,7 @@ RECORDS: Final[dict[type[Fact], Records]] = {
     membership.InvitationResent: Records(
         about=About.ORGANIZATION,
         audit=Audit.MEMBER_INVITE_RESENT,
-        fields=_INVITE,
+        fields=(*_INVITE, "invitation"),
         target="invitation",
         mail=MailKind.INVITATION,
         secret="token",
@@ -174,10 +174,11 @@ RECORDS: Final[dict[type[Fact], Records]] = {
     membership.InvitationRemoved: Records(
         about=About.ORGANIZATION, audit=Audit.INVITE_REMOVE, fields=("email", "reason"), target="invitation"
     ),
+    membership.InvitationDiscarded: NOTHING,
     membership.InvitationAccepted: Records(
         about=About.ORGANIZATION,
         audit=Audit.MEMBER_ACCEPT,
-        fields=(*_INVITE, "invitation"),
+        fields=(*_INVITE, "user", "invitation"),
         target="member",
         signal=Signal.MEMBER_JOINED,
         args={"user_id": "user", "organization_member_id": "member"},
@@ -185,7 +186,7 @@ RECORDS: Final[dict[type[Fact], Records]] = {
     membership.MemberAdded: Records(
         about=About.ORGANIZATION,
         audit=Audit.MEMBER_ADD,
-        fields=("role", "teams"),
+        fields=(*_INVITE, "user"),
         target="member",
         signal=Signal.MEMBER_JOINED,
         args={"user_id": "user", "organization_member_id": "member"},
@@ -204,7 +205,7 @@ RECORDS: Final[dict[type[Fact], Records]] = {
     membership.MemberDemoted: Records(
         about=About.ORGANIZATION,
         audit=Audit.MEMBER_PENDING,
-        fields=(*_INVITE, "invitation"),
+        fields=(*_INVITE, "user", "invitation"),
         target="member",
         mail=MailKind.SETUP_SECOND_FACTOR,
         secret="token",
