@@ -83,6 +83,8 @@ class Code(StrEnum):
     EVENT_INVALID = "event.invalid"
     EVENT_TOO_LARGE = "event.too_large"
     EVENT_KIND_UNSUPPORTED = "event.kind_unsupported"
+    EVENT_INSERT_ONLY = "event.insert_only"
+    EVENT_PROJECT_CLOSED = "event.project_closed"
     # outbox
     OUTBOX_CATEGORY_UNKNOWN = "outbox.category_unknown"
     OUTBOX_MESSAGE_INVALID = "outbox.message_invalid"
@@ -104,6 +106,7 @@ class Code(StrEnum):
     SCHEMA_TOO_NEW = "schema.too_new"
     EXTRA_MISSING = "extra.missing"
     UNIT_OF_WORK_NOT_OPEN = "unit_of_work.not_open"
+    UNIT_OF_WORK_OPEN = "unit_of_work.open"
     STALE_VERSION = "unit_of_work.stale_version"
     UNIQUE_VIOLATED = "unit_of_work.unique_violated"
     # bugs
@@ -182,6 +185,8 @@ CATALOGUE: Final[dict[Code, Meaning]] = {
     Code.EVENT_INVALID: Meaning("This is not an event.", 400),
     Code.EVENT_TOO_LARGE: Meaning("This event is too large.", 413),
     Code.EVENT_KIND_UNSUPPORTED: Meaning("Events of this type cannot be saved here.", 400),
+    Code.EVENT_INSERT_ONLY: Meaning("Events of this project are never replaced.", 409),
+    Code.EVENT_PROJECT_CLOSED: Meaning("This project takes no events from outside.", 403),
     Code.OUTBOX_CATEGORY_UNKNOWN: Meaning("No such message category, or not in this scope.", 500),
     Code.OUTBOX_MESSAGE_INVALID: Meaning("A message to the outbox is malformed.", 500),
     Code.OUTBOX_UNKNOWN_ORGANIZATION: Meaning("A signal names an organization without any region.", 500),
@@ -201,6 +206,7 @@ CATALOGUE: Final[dict[Code, Meaning]] = {
     Code.SCHEMA_TOO_NEW: Meaning("The database tables are newer than this library. Upgrade authflow.", 500),
     Code.EXTRA_MISSING: Meaning("An optional dependency is not installed.", 500),
     Code.UNIT_OF_WORK_NOT_OPEN: Meaning("This needs an open unit of work.", 500),
+    Code.UNIT_OF_WORK_OPEN: Meaning("This cannot run inside a unit of work.", 500),
     Code.STALE_VERSION: Meaning("Somebody else changed this at the same moment.", 409),
     Code.UNIQUE_VIOLATED: Meaning("Such a row stands already.", 409),
     Code.MACHINE_ILLEGAL_COMMAND: Meaning("A bug: this command cannot arrive in this state.", 500),
@@ -280,6 +286,12 @@ class NotInUnitOfWork(AuthflowError):
     """A savepoint was asked for while no unit of work is open."""
 
     code = Code.UNIT_OF_WORK_NOT_OPEN
+
+
+class InUnitOfWork(AuthflowError):
+    """The outbox was to be drained inside a unit of work: handlers run outside transactions."""
+
+    code = Code.UNIT_OF_WORK_OPEN
 
 
 # --- keys -----------------------------------------------------------------------------------------------------------

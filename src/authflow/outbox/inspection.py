@@ -1,0 +1,62 @@
+"""Looking at the outbox, and trying again what was set aside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from authflow.errors import InputInvalid
+from authflow.outbox.delivery import MACHINE, Due, Redrive
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from authflow.outbox.lanes import Lane
+    from authflow.outbox.ports import OutboxTransaction, ParkedMessage
+    from authflow.ports import Clock, UnitOfWork
+
+
+@attrs.frozen(kw_only=True)
+class Redriven:
+    """How many parked messages are *back* in their lanes, and how many were *dropped* because they had expired."""
+
+    back: int
+    dropped: int
+
+
+@attrs.frozen(kw_only=True)
+class Inspection:
+    """What waits, what was set aside, and the way back from there."""
+
+    uow: UnitOfWork[OutboxTransaction]
+    clock: Clock
+
+    def depths(self, *, limit: int | None = 10) -> tuple[tuple[Lane, int], ...]:
+        """Return how many messages wait in each lane, the deepest first; no *limit* means every lane.
+
+        Raises:
+            InputInvalid: *limit* is not positive.
+        """
+        if limit is not None and limit <= 0:
+            raise InputInvalid(field="limit", problem="must be positive")
+        with self.uow.begin() as tx:
+            return tx.queue.depths(limit=limit)
+
+    def parked(self, *, limit: int = 100) -> tuple[ParkedMessage, ...]:
+        """Return what was set aside, the latest first. Payloads hold personal data: show them to nobody else."""
+        with self.uow.begin() as tx:
+            return tx.parked.newest(limit=limit)
+
+    def redrive(self, ids: Sequence[str]) -> Redriven:
+        """Put the parked messages *ids* back to the end of their lanes, with no try counted; unknown ids do nothing."""
+        now = self.clock.now()
+        with self.uow.begin() as tx:
+            back, dropped = list[str](), list[str]()
+            for found in tx.parked.load(ids):
+                step = MACHINE.step(found.parked, Redrive(expires_at=found.queued.expires_at), now)
+                (back if isinstance(step.state, Due) else dropped).append(found.queued.id)
+            tx.parked.take(back, back=True)
+            tx.parked.take(dropped, back=False)
+            tx.receipts.forget(dropped)
+        return Redriven(back=len(back), dropped=len(dropped))

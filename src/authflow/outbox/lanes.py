@@ -1,0 +1,97 @@
+"""The serial lanes of the outbox and what waits in them: messages, and the groups that are delivered as one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from authflow.facts.records import Category, Message, Scalar, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+ALONE: Final = frozenset({Category.SIGNAL, Category.MAIL, Category.SECURITY_EVENT})
+"""Categories of which every message is delivered, whatever its object (outbox 2.1, decision 37)."""
+
+
+@attrs.frozen(kw_only=True)
+class Lane:
+    """A shard: one serial lane. *scope* is a plain number, because a newer version may have written a new one."""
+
+    destination: str | None
+    scope: int
+    shard: str
+
+
+@attrs.frozen(kw_only=True)
+class Queued:
+    """A message as it waits in its lane; *number* is its place. Scope and category may be of a newer version."""
+
+    number: int
+    lane: Lane
+    id: str
+    category: int
+    object: str
+    payload: Mapping[str, Scalar] = attrs.field(repr=False)
+    at: datetime
+    due_at: datetime
+    expires_at: datetime | None
+
+    def message(self) -> Message | None:
+        """Return the message as this version knows it, or none if its scope or category is of a newer one."""
+        if self.category not in set(Category) or self.lane.scope not in set(Scope):
+            return None
+        return Message(
+            id=self.id,
+            scope=Scope(self.lane.scope),
+            shard=self.lane.shard,
+            category=Category(self.category),
+            object=self.object,
+            destination=self.lane.destination,
+            payload=self.payload,
+            at=self.at,
+            due_at=self.due_at,
+            expires_at=self.expires_at,
+        )
+
+
+@attrs.frozen
+class Group:
+    """Messages of one lane about one object, oldest first. Only the newest is delivered; exactly these go with it."""
+
+    messages: tuple[Queued, ...]
+
+    @property
+    def head(self) -> str:
+        """The id of the oldest message: tries are counted on it."""
+        return self.messages[0].id
+
+    @property
+    def newest(self) -> Queued:
+        """The message whose payload is delivered."""
+        return self.messages[-1]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Every message that the delivery settles; none that was written meanwhile (outbox 1.11)."""
+        return tuple(message.id for message in self.messages)
+
+    def grow(self, later: Iterable[Queued]) -> Group:
+        """Return the group with *later* messages of the same object behind its own."""
+        return Group((*self.messages, *later))
+
+
+def groups(messages: Iterable[Queued]) -> tuple[Group, ...]:
+    """Return the messages of one lane, oldest first, as groups in the order of their oldest message."""
+    found: dict[tuple[int, str], list[Queued]] = {}
+    for message in messages:
+        alone = message.category in ALONE
+        found.setdefault((message.category, message.id if alone else message.object), []).append(message)
+    return tuple(Group(tuple(members)) for members in found.values())
+
+
+def coalesces(group: Group) -> bool:
+    """Tell whether younger messages of the same object would belong to *group*."""
+    return group.newest.category not in ALONE

@@ -1,0 +1,269 @@
+"""Drains what is due: lease a lane, call the handlers outside any transaction, settle under the lease.
+
+A crash anywhere leaves the messages and a lease that runs out. Nothing here logs a payload.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from authflow.errors import InUnitOfWork, NotInUnitOfWork, Retryable, StaleVersion, UniqueViolated
+from authflow.outbox.delivery import (
+    MACHINE,
+    Claim,
+    Delivered,
+    Drop,
+    Dropped,
+    Due,
+    Leased,
+    LeaseLost,
+    NotNow,
+    Parked,
+    Result,
+    Retry,
+    Settle,
+    Waiting,
+    has_expired,
+)
+from authflow.outbox.lanes import Group, coalesces, groups
+from authflow.values import new_identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from authflow.outbox.delivery import Delivery
+    from authflow.outbox.handlers import Handlers
+    from authflow.outbox.lanes import Lane
+    from authflow.outbox.ports import OutboxTransaction
+    from authflow.policy import OutboxPolicy
+    from authflow.ports import Clock, Entropy, UnitOfWork
+
+LOG: Final = logging.getLogger("authflow.outbox")
+
+LANES: Final = 1000
+"""Lanes that one pass visits at most; what is left is due in the next."""
+
+TURNS: Final = 10
+"""Batches that one visit takes from a lane; then the other lanes have their turn."""
+
+ROUNDS: Final = 10
+"""Passes in which cascades of messages must come to rest (outbox 1.16)."""
+
+
+@attrs.frozen(kw_only=True)
+class Drained:
+    """What a pass did, in groups; *lease_lost*, *busy* and *failed* count lanes.
+
+    Args:
+        delivered: Reached their handler.
+        dropped: Expired, or no longer wanted.
+        retried: Failed, and wait for the next try.
+        parked: Set aside.
+        lease_lost: Outlived their lease; what they handled comes again.
+        busy: Another relay was faster.
+        failed: The database failed; the lane is due again when its lease ends.
+    """
+
+    delivered: int = 0
+    dropped: int = 0
+    retried: int = 0
+    parked: int = 0
+    lease_lost: int = 0
+    busy: int = 0
+    failed: int = 0
+
+    def __add__(self, other: Drained) -> Drained:
+        return Drained(**{name: getattr(self, name) + getattr(other, name) for name in FIELDS})
+
+    @property
+    def settled(self) -> int:
+        """How many groups are gone from their lanes."""
+        return self.delivered + self.dropped + self.parked
+
+
+FIELDS: Final = tuple(field.name for field in attrs.fields(Drained))
+
+COUNTED: Final[dict[type[Delivery], Drained]] = {
+    Delivered: Drained(delivered=1),
+    Dropped: Drained(dropped=1),
+    Parked: Drained(parked=1),
+    Waiting: Drained(retried=1),
+}
+
+
+@attrs.frozen
+class Lease:
+    """What a relay holds: the lane, since when, the snapshot it may deliver, and whether there may be more behind."""
+
+    lane: Lane
+    token: str
+    at: datetime
+    groups: tuple[Group, ...]
+    more: bool
+
+
+@attrs.frozen(kw_only=True)
+class Relay:
+    """Drains the outbox. Any number of relays may run anywhere; a lane is one relay's at a time."""
+
+    uow: UnitOfWork[OutboxTransaction]
+    clock: Clock
+    entropy: Entropy
+    handlers: Handlers
+    policy: OutboxPolicy
+
+    def drain(self) -> Drained:
+        """Visit every lane that is due now once, and deliver what it holds; a lane that fails stops no other.
+
+        Raises:
+            InUnitOfWork: A unit of work is open here: handlers run outside transactions.
+            DatabaseError: What is due cannot be read.
+        """
+        self._require_no_transaction()
+        return sum((self._visit(lane) for lane in self._due()), self._drop_expired())
+
+    def drain_until_quiet(self, *, rounds: int = ROUNDS) -> Drained:
+        """Drain until a pass settles nothing, so that what handlers wrote is delivered too; at most *rounds* passes."""
+        total = Drained()
+        for _ in range(rounds):
+            once = self.drain()
+            total += once
+            if not once.settled:
+                break
+        return total
+
+    def _require_no_transaction(self) -> None:
+        try:
+            with self.uow.savepoint():
+                pass
+        except NotInUnitOfWork:
+            return
+        raise InUnitOfWork
+
+    def _due(self) -> tuple[Lane, ...]:
+        now = self.clock.now()
+        horizon = now + max(self.policy.longest_delay, self.policy.lease)
+        with self.uow.begin() as tx:
+            return tx.lanes.due(now, blocked_until=horizon, limit=LANES)
+
+    def _drop_expired(self) -> Drained:
+        now = self.clock.now()
+        with self.uow.begin() as tx:
+            ids = tx.parked.expired(now)
+            if ids:
+                tx.receipts.forget(ids)
+                tx.parked.take(ids, back=False)
+        return Drained(dropped=len(ids))
+
+    def _visit(self, lane: Lane) -> Drained:
+        total = Drained()
+        try:
+            for _ in range(TURNS):
+                once, more = self._deliver(lane)
+                total += once
+                if not more:
+                    break
+        except (Retryable, StaleVersion, UniqueViolated):
+            return total + Drained(busy=1)
+        except Exception as error:  # noqa: BLE001  # whatever fails one lane must not keep the others waiting
+            LOG.error("lane %s failed with %s", lane, type(error).__name__)  # noqa: TRY400  # a traceback shows payloads
+            return total + Drained(failed=1)
+        return total
+
+    def _deliver(self, lane: Lane) -> tuple[Drained, bool]:
+        claimed = self._claim(lane)
+        if not isinstance(claimed, Lease):
+            return claimed, bool(claimed.parked)
+        done = self._settle(claimed, tuple(self._call_all(claimed)))
+        return done, claimed.more and not (done.retried or done.lease_lost)
+
+    def _claim(self, lane: Lane) -> Lease | Drained:
+        now, token = self.clock.now(), new_identifier(self.entropy.random_bytes(16))
+        with self.uow.begin() as tx:
+            stored = tx.lanes.load(lane)
+            found, more = _snapshot(tx, lane, now, self.policy.batch)
+            if not found:
+                return Drained()
+            step = MACHINE.step(stored.state, Claim(head=found[0].head, token=token, policy=self.policy), now)
+            if isinstance(step.answer, NotNow):
+                return Drained(busy=1)
+            tx.lanes.save(lane, step.state, expected=stored.version)
+            if isinstance(step.state, Leased):
+                first_try = step.state.attempts == 1
+                return Lease(lane, token, now, found if first_try else found[:1], more or not first_try)
+            return _apply(tx, ((found[0], step.state),))
+
+    def _call_all(self, lease: Lease) -> Iterator[tuple[Group, Result]]:
+        """Call the handlers in the order of the lane, until one fails or half of the lease is over."""
+        for group in lease.groups:
+            now = self.clock.now()
+            if now - lease.at > self.policy.lease / 2:
+                return
+            result = self._call(group, now)
+            yield group, result
+            if isinstance(result, Retry):
+                return
+
+    def _call(self, group: Group, now: datetime) -> Result:
+        newest = group.newest
+        if has_expired(newest.expires_at, now):
+            return Drop(reason="expired")
+        handler, message = self.handlers.of(newest.category), newest.message()
+        if handler is None or message is None:
+            return Retry(reason="unknown_category")
+        try:
+            return handler(message)
+        except Exception as error:  # noqa: BLE001  # handlers are the host's code: whatever they raise is "not now"
+            LOG.warning(
+                "message %s of category %s in %s failed with %s; its payload has %s fields",
+                *(newest.id, newest.category, newest.lane, type(error).__name__, len(newest.payload)),
+            )
+            return Retry(reason=type(error).__name__)
+
+    def _settle(self, lease: Lease, called: Sequence[tuple[Group, Result]]) -> Drained:
+        """Write what came of each group, if the stored lease is still ours; the first step is the fence."""
+        now = self.clock.now()
+        with self.uow.begin() as tx:
+            stored = tx.lanes.load(lease.lane)
+            state = stored.state
+            settled: list[tuple[Group, Delivery]] = []
+            for group, result in called:
+                if settled:
+                    claim = Claim(head=group.head, token=lease.token, policy=self.policy)
+                    state = MACHINE.step(Due(), claim, now).state
+                step = MACHINE.step(state, self._report(lease, result), now)
+                if isinstance(step.answer, LeaseLost):
+                    LOG.warning("lease of %s was lost after %s groups", lease.lane, len(called))
+                    return Drained(lease_lost=1)
+                settled.append((group, step.state))
+            tx.lanes.save(lease.lane, settled[-1][1], expected=stored.version)
+            return _apply(tx, settled)
+
+    def _report(self, lease: Lease, result: Result) -> Settle:
+        jitter = int.from_bytes(self.entropy.random_bytes(4), "big") / 2**31 - 1
+        return Settle(token=lease.token, result=result, jitter=jitter, policy=self.policy)
+
+
+def _snapshot(tx: OutboxTransaction, lane: Lane, now: datetime, limit: int) -> tuple[tuple[Group, ...], bool]:
+    """Return the groups of the lane's first messages, each whole, and whether there may be more behind them."""
+    page = tx.queue.page(lane, now, limit=limit)
+    found = groups(page)
+    if len(page) < limit:
+        return found, False
+    return tuple(g.grow(tx.queue.rest(g.newest, now)) if coalesces(g) else g for g in found), True
+
+
+def _apply(tx: OutboxTransaction, settled: Sequence[tuple[Group, Delivery]]) -> Drained:
+    """Do to the messages what their states say: delivered and dropped ones vanish, parked ones are set aside."""
+    gone = [key for group, state in settled if isinstance(state, Delivered | Dropped) for key in group.ids]
+    if gone:
+        tx.queue.remove(gone)
+        tx.receipts.forget(gone)
+    for group, state in settled:
+        if isinstance(state, Parked):
+            tx.parked.add(group.ids, state)
+    return sum((COUNTED[type(state)] for _, state in settled), Drained())
