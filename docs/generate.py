@@ -59,7 +59,7 @@ def prose(thing: object) -> str:
         if entry:
             lines.append(f"- `{entry[1].replace(', ', '`, `')}`: {entry[2]}")
         elif re.fullmatch(r"(Args|Raises|Returns|Yields):", line):
-            lines += [f"**{line}**", ""]
+            lines += [f"**{line.replace('Args', 'Fields') if inspect.isclass(thing) else line}**", ""]
         else:
             lines.append(line if not line.startswith(" " * 4) else f"  {line.strip()}")
     return "\n".join(lines)
@@ -70,10 +70,11 @@ def sentence(thing: object) -> str:
     return " ".join((inspect.getdoc(thing) or "").partition("\n\n")[0].split())
 
 
-def holding(value: type) -> str:
-    """Say which fields *value* holds."""
-    names = [field.name for field in attrs.fields(value)] if attrs.has(value) else []
-    return "Holds " + ", ".join(f"`{name}`" for name in names) + "." if names else "Holds nothing."
+def described(value: type) -> str:
+    """Return the section of a state or command: what it says, and which fields it holds unless it says so itself."""
+    names = [f"`{field.name}`" for field in attrs.fields(value)] if attrs.has(value) else []
+    holds = f"Holds {', '.join(names)}." if names else "Holds nothing."
+    return "\n\n".join([f"### {value.__name__}", prose(value), *([] if "Args:" in (value.__doc__ or "") else [holds])])
 
 
 def cells(*values: object) -> str:
@@ -105,9 +106,9 @@ def machine_page(module: str, machine: Machine[Any, Any, Any]) -> str:
         "## Table",
         machine.table(),
         "## States",
-        *(f"### {state.__name__}\n\n{prose(state)}\n\n{holding(state)}" for state in machine.states()),
+        *(described(state) for state in machine.states()),
         "## Commands",
-        *(f"### {command.__name__}\n\n{prose(command)}\n\n{holding(command)}" for command in machine.commands()),
+        *(described(command) for command in machine.commands()),
         "## Rules",
         *(f"### {rule.__name__}\n\n{prose(rule)}" for rule in rules),
     )
