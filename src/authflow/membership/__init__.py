@@ -1,0 +1,1 @@
+"""Members of an organization and the invitations by which they come: two machines and the consent that waits."""

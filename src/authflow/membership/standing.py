@@ -1,0 +1,216 @@
+"""What a person is to an organization, and what that opens: entering it, managing it, granting a role.
+
+Everything here is a pure function of facts that a service read in its transaction. ``None`` means yes: the functions
+return the code of the refusal, so that a rule can hand it on.
+"""
+
+from __future__ import annotations
+
+from enum import Flag, unique
+from typing import TYPE_CHECKING
+
+import attrs
+
+from authflow.errors import Code
+from authflow.values import Level
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from authflow.policy import MembershipPolicy
+    from authflow.ports import Organization, Sso, User
+    from authflow.values import Asker, MemberId, OrganizationId, Role, TeamId, UserId
+
+
+@unique
+class MemberFlag(Flag):
+    """What is known of a membership beside role and teams (sso 2.4). The numbers are stored, and permanent."""
+
+    NONE = 0
+    SSO_LINKED = 1
+    SSO_INVALID = 2
+    MEMBER_LIMIT_RESTRICTED = 4
+    IDP_PROVISIONED = 8
+    IDP_ROLE_RESTRICTED = 16
+
+    def names(self) -> str:
+        """Return the names of the flags that are set, small and joined with commas."""
+        return ",".join(str(flag.name).lower() for flag in self)
+
+
+# --- what a person is to an organization ----------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class Outside:
+    """The person is no member, and never was removed."""
+
+
+@attrs.frozen(kw_only=True)
+class Member:
+    """The person belongs to the organization. *id* names this membership; a later one gets another."""
+
+    organization: OrganizationId
+    user: UserId
+    id: MemberId
+    role: Role
+    teams: tuple[TeamId, ...] = ()
+    flags: MemberFlag = MemberFlag.NONE
+
+
+@attrs.frozen(kw_only=True)
+class Removed:
+    """The tombstone: the person was removed at *at*, and does not simply walk back in (decision 15)."""
+
+    organization: OrganizationId
+    user: UserId
+    at: datetime
+
+
+Membership = Outside | Member | Removed
+
+
+@attrs.frozen(kw_only=True)
+class Standing:
+    """Who somebody is to one organization at this moment: every fact that a decision about them reads.
+
+    Args:
+        asker: The session, as the server's row says.
+        user: The person, or none when nobody is signed in there.
+        membership: What they are to the organization.
+        has_factor: They have a second factor; backup kinds alone are none.
+        sso: What single sign-on means for them at the organization.
+    """
+
+    asker: Asker
+    user: User | None
+    membership: Membership
+    has_factor: bool
+    sso: Sso
+
+
+@attrs.frozen(kw_only=True)
+class Sponsor:
+    """Who stands for an invitation: whoever made, approved or last resent it."""
+
+    user: User | None
+    membership: Membership
+
+
+@attrs.frozen(kw_only=True)
+class Authority:
+    """Who commands, over which organization, under which policy."""
+
+    actor: Standing
+    organization: Organization | None
+    policy: MembershipPolicy
+
+
+# --- what that opens ------------------------------------------------------------------------------------------------
+
+
+def proves(asker: Asker, organization: OrganizationId) -> bool:
+    """Tell whether the session's proofs reach *organization*: one of the person's own, or its provider's.
+
+    A proof given by another organization's provider opens that organization only (decision 1).
+    """
+    return asker.level >= Level.ONE or organization in asker.organizations
+
+
+def sso_met(sso: Sso) -> bool:
+    """Tell whether this session meets the organization's single sign-on, as far as it is required (decision 2)."""
+    return not sso.required or (sso.linked and sso.marked)
+
+
+def lacks(user: User | None, organization: Organization, *, has_factor: bool) -> Code | None:
+    """Return what the organization requires of a person and *user* has not: a second factor, a verified address."""
+    if organization.require_second_factor and not has_factor:
+        return Code.ORGANIZATION_SECOND_FACTOR_REQUIRED
+    if organization.require_verified_address and not (user is not None and user.primary_verified()):
+        return Code.ORGANIZATION_ADDRESS_UNVERIFIED
+    return None
+
+
+def identified(standing: Standing) -> Code | None:
+    """Return why nobody who counts is signed in, or none."""
+    if standing.user is None:
+        return standing.asker.why_not or Code.SESSION_REQUIRED
+    return None if standing.user.active else Code.SESSION_USER_INACTIVE
+
+
+def may_enter(standing: Standing, organization: Organization | None) -> Code | None:
+    """Decide whether a session may act in *organization* (mfa 17.3); return the code of the refusal, or none.
+
+    An installation's administrator needs no membership and meets no organization's requirement.
+    """
+    unknown = identified(standing)
+    if unknown is not None:
+        return unknown
+    if organization is None or not organization.active:
+        return Code.ORGANIZATION_UNKNOWN
+    if not proves(standing.asker, organization.id):
+        return Code.SESSION_ELEVATION_REQUIRED
+    return None if administrates(standing.user) else _member_may_enter(standing, organization)
+
+
+def _member_may_enter(standing: Standing, organization: Organization) -> Code | None:
+    if role_in(organization.id, standing.membership) is None:
+        return Code.MEMBERSHIP_FORBIDDEN
+    if not sso_met(standing.sso):
+        return Code.ORGANIZATION_SSO_REQUIRED
+    return lacks(standing.user, organization, has_factor=standing.has_factor) or _restricted(standing.membership)
+
+
+def may_manage(authority: Authority) -> Code | None:
+    """Decide whether the actor may invite, approve, change and remove (decision 36); the code, or none."""
+    actor, organization = authority.actor, authority.organization
+    refusal = may_enter(actor, organization)
+    if refusal is not None or organization is None:
+        return refusal
+    if administrates(actor.user) or role_in(organization.id, actor.membership) in authority.policy.managing_roles:
+        return None
+    return Code.MEMBERSHIP_FORBIDDEN
+
+
+def may_grant(authority: Authority, role: Role) -> Code | None:
+    """Decide whether the actor may give *role*: nobody grants more than their own; the code, or none."""
+    actor, organization = authority.actor, authority.organization
+    refusal = may_manage(authority)
+    if refusal is not None or organization is None:
+        return refusal
+    sponsor = Sponsor(user=actor.user, membership=actor.membership)
+    return None if entitled(sponsor, role, organization, authority.policy) else Code.ROLE_NOT_ALLOWED
+
+
+def entitled(sponsor: Sponsor, role: Role, organization: Organization, policy: MembershipPolicy) -> bool:
+    """Tell whether *sponsor*, being what they are right now, may give *role* in *organization*."""
+    if sponsor.user is None or not sponsor.user.active:
+        return False
+    if administrates(sponsor.user):
+        return policy.rank(role) is not None
+    own = role_in(organization.id, sponsor.membership)
+    return own is not None and policy.may_grant(own, role)
+
+
+def may_return(membership: Membership, invited_at: datetime | None, policy: MembershipPolicy) -> bool:
+    """Tell whether a removed person may come back: by policy, or by an invitation newer than the removal."""
+    if not isinstance(membership, Removed) or policy.rejoin:
+        return True
+    return invited_at is not None and invited_at > membership.at
+
+
+def administrates(user: User | None) -> bool:
+    """Tell whether *user* acts on the whole installation."""
+    return user is not None and user.active and user.administrator
+
+
+def role_in(organization: OrganizationId, membership: Membership) -> Role | None:
+    """Return the role of a member of this very *organization*, none for anybody else."""
+    if not isinstance(membership, Member) or membership.organization != organization:
+        return None
+    return membership.role
+
+
+def _restricted(membership: Membership) -> Code | None:
+    over = isinstance(membership, Member) and MemberFlag.MEMBER_LIMIT_RESTRICTED in membership.flags
+    return Code.MEMBERSHIP_RESTRICTED if over else None

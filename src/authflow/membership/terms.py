@@ -1,0 +1,102 @@
+"""Reads what a person typed into an invitation: an address, a role, teams. Nothing malformed gets further than here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from authflow.errors import InputInvalid
+from authflow.values import ADDRESS_MAX, Address, Role, TeamId, identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from authflow.policy import MembershipPolicy
+
+LOCAL_MAX: Final = 64
+"""RFC 5321 4.5.3.1.1: the local part is at most 64 octets."""
+
+TEAMS_MAX: Final = 32
+"""With identifiers of 64 characters the teams fit into one outbox message of 4 KiB beside everything else."""
+
+TOKEN_MAX: Final = 128
+"""Twice the length of a token of ours; what is longer is not even hashed."""
+
+_FORBIDDEN: Final = frozenset('()<>[]:;,\\"')
+"""RFC 5322 3.2.3 "specials": legal only inside a quoted local part, which nobody has and attackers use."""
+
+
+@attrs.frozen(kw_only=True)
+class Terms:
+    """What was typed, read. *email* is none and *problems* says why, where it is no address."""
+
+    email: Address | None
+    role: Role
+    teams: tuple[TeamId, ...]
+    problems: Mapping[str, str]
+
+
+def read_terms(*, email: object, role: str, teams: Sequence[str], policy: MembershipPolicy) -> Terms:
+    """Return what *email*, *role* and *teams* say; every malformed field is named in ``problems``."""
+    problems: dict[str, str] = {}
+    address = read_address(email)
+    if address is None:
+        problems["email"] = "is not an e-mail address"
+    return Terms(
+        email=address,
+        role=Role(role),
+        teams=_read_teams(teams, problems),
+        problems={**problems, **role_problem(role, policy)},
+    )
+
+
+def role_problem(role: str, policy: MembershipPolicy) -> dict[str, str]:
+    """Return what is wrong with *role*: only the policy's own roles exist."""
+    return {} if policy.rank(role) is not None else {"role": "is not a role of this installation"}
+
+
+def read_address(text: object) -> Address | None:
+    """Return *text* if it can be the one mailbox a mail goes to, exactly as it was typed; else none.
+
+    One ``@``, both sides present, no blank, control character, quote or comma, at most 254 bytes (RFC 5321). A list
+    of addresses is no address (CVE-2023-7028).
+    """
+    if not isinstance(text, str) or not text.isprintable() or any(c.isspace() or c in _FORBIDDEN for c in text):
+        return None
+    local, at, domain = text.partition("@")
+    if not (local and at and domain) or "@" in domain or not _dotted(local) or not _dotted(domain):
+        return None
+    try:
+        short = len(text.encode()) <= ADDRESS_MAX and len(local.encode()) <= LOCAL_MAX
+    except UnicodeEncodeError:
+        return None
+    return Address(text) if short else None
+
+
+def read_teams(teams: Sequence[str]) -> tuple[tuple[TeamId, ...], dict[str, str]]:
+    """Return *teams*, each once and in order, and what is wrong with them."""
+    problems: dict[str, str] = {}
+    return _read_teams(teams, problems), problems
+
+
+def well_formed(*identifiers: str) -> bool:
+    """Tell whether every one can be an identifier at all; what cannot is never asked of a database."""
+    try:
+        for text in identifiers:
+            identifier(text, field="identifier")
+    except InputInvalid:
+        return False
+    return True
+
+
+def _read_teams(teams: Sequence[str], problems: dict[str, str]) -> tuple[TeamId, ...]:
+    listed = not isinstance(teams, str) and len(teams) <= TEAMS_MAX
+    if not listed or not well_formed(*teams) or any("," in team for team in teams):
+        problems["teams"] = f"must be at most {TEAMS_MAX} identifiers without commas"
+        return ()
+    return tuple(TeamId(team) for team in sorted(set(teams)))
+
+
+def _dotted(part: str) -> bool:
+    return not (part.startswith(".") or part.endswith(".") or ".." in part)
