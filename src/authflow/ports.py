@@ -408,6 +408,9 @@ class UnitOfWork(Protocol[TxT_co]):
         and attempts counted so far, which are counted again in a transaction of their own before it goes on.
 
         Locks are taken in one order everywhere: the person's account, limiter and attempt keys, then aggregates.
+
+        A repository's `UniqueViolated` or `DatabaseError` may be caught only around a `savepoint`. Caught anywhere
+        else it leaves a transaction of which the database keeps nothing, so leaving the block raises `DatabaseError`.
         """
         ...
 

@@ -36,5 +36,9 @@ class Counted:
     def repeat(self, tx: Counting, *, since: int = 0) -> None:
         """Count everything remembered after *since* once more on *tx*, and forget it here."""
         calls, self._calls[since:] = self._calls[since:], []
-        for again in calls:
-            again(tx)
+        try:
+            for again in calls:
+                again(tx)
+        except BaseException:
+            self._calls[since:] = calls  # nothing is forgotten: whoever undoes more counts them all again
+            raise

@@ -111,7 +111,7 @@ class MemoryAccounts:
 
 
 class MemoryLimits:
-    """`authflow.ports.RateLimiter` in a dictionary of instants."""
+    """`authflow.ports.RateLimiter` in a dictionary: the last *limit* instants that counted."""
 
     def __init__(self, store: Store, counted: Counted) -> None:
         self._hits: Table[tuple[str, str], tuple[datetime, ...]] = store.table("limit")
@@ -121,12 +121,13 @@ class MemoryLimits:
         answer = self.peek(budget, key, now)
         if isinstance(answer, Limited):
             return answer
-        self._hits.put((budget.name, key), (*self._live(budget, key, now), now))
+        kept = sorted((*self._stored(budget, key), now))[-budget.limit :]
+        self._hits.put((budget.name, key), tuple(kept))
         self._counted.add(lambda tx: tx.limits.hit(budget, key, now))
         return Allowed(answer.left - 1)
 
     def peek(self, budget: Budget, key: str, now: datetime) -> Allowed | Limited:
-        live = self._live(budget, key, now)
+        live = [at for at in self._stored(budget, key) if at > now - budget.window]
         if len(live) < budget.limit:
             return Allowed(budget.limit - len(live))
         return Limited(live[-budget.limit] + budget.window - now)
@@ -134,8 +135,8 @@ class MemoryLimits:
     def reset(self, budget: Budget, key: str) -> None:
         self._hits.drop((budget.name, key))
 
-    def _live(self, budget: Budget, key: str, now: datetime) -> tuple[datetime, ...]:
-        return tuple(sorted(at for at in self._hits.get((budget.name, key)) or () if at > now - budget.window))
+    def _stored(self, budget: Budget, key: str) -> tuple[datetime, ...]:
+        return self._hits.get((budget.name, key)) or ()
 
 
 class MemoryAttempts:
@@ -163,11 +164,12 @@ class MemoryAudit:
     """`authflow.ports.AuditLog` in a dictionary."""
 
     def __init__(self, store: Store) -> None:
-        self._entries: Table[str, AuditEntry] = store.table("audit")
+        self._store = store
+        self._entries: Table[int, AuditEntry] = store.table("audit", {"audit.id": lambda row: row.id})
 
     def append(self, entries: Sequence[AuditEntry]) -> None:
         for entry in entries:
-            self._entries.add(entry.id, entry)
+            self._entries.add(self._store.next_number(), entry)
 
     def of_user(self, user: UserId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
         mine = [e for e in self._entries.rows() if e.target_user == user and e.organization is None]
@@ -183,7 +185,7 @@ class MemoryOutbox:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._messages: Table[int, Message] = store.table("outbox")
+        self._messages: Table[int, Message] = store.table("outbox", {"outbox.id": lambda row: row.id})
 
     def append(self, messages: Sequence[Message]) -> None:
         for message in messages:

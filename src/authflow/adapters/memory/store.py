@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
-from authflow.errors import UniqueViolated
+from authflow.errors import DatabaseError, UniqueViolated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -21,9 +21,9 @@ class Table(Generic[K, V]):
     for "not covered", as SQL does with null.
     """
 
-    def __init__(self, journal: list[Callable[[], None]], unique: dict[str, Callable[[V], object | None]]) -> None:
+    def __init__(self, store: Store, unique: dict[str, Callable[[V], object | None]]) -> None:
         self._rows: dict[K, V] = {}
-        self._journal = journal
+        self._store = store
         self._unique = unique
 
     def get(self, key: K) -> V | None:
@@ -45,7 +45,7 @@ class Table(Generic[K, V]):
             UniqueViolated: The key or a unique value is taken.
         """
         if key in self._rows:
-            raise UniqueViolated(rule="primary_key")
+            self._refuse("primary_key")
         self.put(key, row)
 
     def put(self, key: K, row: V) -> None:
@@ -53,10 +53,10 @@ class Table(Generic[K, V]):
         for rule, value in self._unique.items():
             mine = value(row)
             if mine is not None and any(k != key and value(other) == mine for k, other in self._rows.items()):
-                raise UniqueViolated(rule=rule)
+                self._refuse(rule)
         rows, missing = self._rows, key not in self._rows
         before = None if missing else rows[key]
-        self._journal.append(lambda: self._put_back(key, before, missing=missing))
+        self._store.journal.append(lambda: self._put_back(key, before, missing=missing))
         rows[key] = row
 
     def drop(self, key: K) -> bool:
@@ -64,7 +64,7 @@ class Table(Generic[K, V]):
         if key not in self._rows:
             return False
         before = dict(self._rows)
-        self._journal.append(lambda: self._restore(before))
+        self._store.journal.append(lambda: self._restore(before))
         del self._rows[key]
         return True
 
@@ -75,6 +75,10 @@ class Table(Generic[K, V]):
     def items(self) -> tuple[tuple[K, V], ...]:
         """Return every key with its row, in the order of insertion."""
         return tuple(self._rows.items())
+
+    def _refuse(self, rule: str) -> NoReturn:
+        self._store.failed = True
+        raise UniqueViolated(rule=rule)
 
     def _put_back(self, key: K, before: V | None, *, missing: bool) -> None:
         if missing or before is None:
@@ -87,9 +91,13 @@ class Table(Generic[K, V]):
 
 
 class Store:
-    """Every table of one memory installation, its journal, and the lock that makes its transactions serial."""
+    """Every table of one memory installation, its journal, and the lock that makes its transactions serial.
+
+    A transaction in which a rule was violated has *failed* until that is undone, as in PostgreSQL.
+    """
 
     def __init__(self) -> None:
+        self.failed = False
         self.lock = threading.RLock()
         self.journal: list[Callable[[], None]] = []
         self._tables: dict[str, Table[Any, Any]] = {}
@@ -98,7 +106,7 @@ class Store:
     def table(self, name: str, unique: dict[str, Callable[[Any], object | None]] | None = None) -> Table[Any, Any]:
         """Return the table *name*, made when it is first asked for."""
         if name not in self._tables:
-            self._tables[name] = Table(self.journal, unique or {})
+            self._tables[name] = Table(self, unique or {})
         return self._tables[name]
 
     def next_number(self) -> int:
@@ -106,7 +114,18 @@ class Store:
         self._sequence += 1
         return self._sequence
 
+    def require_sound(self) -> None:
+        """Refuse to go on after a violated rule.
+
+        Raises:
+            DatabaseError: `UniqueViolated` was caught inside the transaction, but not around a savepoint.
+        """
+        if self.failed:
+            detail = "[a rule was violated in this transaction, and no savepoint undid it]"
+            raise DatabaseError(detail)
+
     def undo_to(self, mark: int) -> None:
-        """Undo every change made since the journal was *mark* entries long."""
+        """Undo every change made since the journal was *mark* entries long, and be sound again."""
+        self.failed = False
         while len(self.journal) > mark:
             self.journal.pop()()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from authflow.adapters.counting import Counted
+from authflow.adapters.current import Current
+from authflow.adapters.memory.outbox_relay import MemoryLanes, MemoryParked, MemoryQueue, MemoryReceipts
 from authflow.adapters.memory.shared import (
     MemoryAccounts,
     MemoryAttempts,
@@ -36,6 +37,10 @@ class MemoryTransaction:
         self.attempts = MemoryAttempts(store, self.counted)
         self.audit = MemoryAudit(store)
         self.outbox = MemoryOutbox(store)
+        self.lanes = MemoryLanes(store)
+        self.queue = MemoryQueue(store)
+        self.parked = MemoryParked(store)
+        self.receipts = MemoryReceipts(store)
 
 
 class MemoryUnitOfWork:
@@ -43,7 +48,7 @@ class MemoryUnitOfWork:
 
     def __init__(self, store: Store | None = None) -> None:
         self.store = store or Store()
-        self._current: ContextVar[MemoryTransaction | None] = ContextVar("authflow_memory_transaction", default=None)
+        self._current: Current[MemoryTransaction] = Current()
 
     @contextmanager
     def begin(self) -> Generator[MemoryTransaction]:
@@ -54,16 +59,16 @@ class MemoryUnitOfWork:
             return
         with self.store.lock:
             tx = MemoryTransaction(self.store)
-            token = self._current.set(tx)
             try:
-                yield tx
+                with self._current.holding(tx):
+                    yield tx
+                self.store.require_sound()
             except BaseException:
                 self.store.undo_to(0)
                 tx.counted.repeat(MemoryTransaction(self.store))
                 raise
             finally:
                 self.store.journal.clear()
-                self._current.reset(token)
 
     @contextmanager
     def savepoint(self) -> Generator[None]:
@@ -71,9 +76,11 @@ class MemoryUnitOfWork:
         tx = self._current.get()
         if tx is None:
             raise NotInUnitOfWork
+        self.store.require_sound()
         mark, counts = len(self.store.journal), tx.counted.mark()
         try:
             yield
+            self.store.require_sound()
         except BaseException:
             self.store.undo_to(mark)
             tx.counted.repeat(tx, since=counts)

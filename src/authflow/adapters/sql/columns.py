@@ -42,8 +42,8 @@ def moment_or_none(stored: int | None) -> datetime | None:
 
 
 def dump(document: Mapping[str, Any]) -> str:
-    """Return *document* as compact JSON text."""
-    return json.dumps(dict(document), separators=(",", ":"), ensure_ascii=False)
+    """Return *document* as compact JSON text in ASCII, which stores NUL and lone surrogates on every database."""
+    return json.dumps(dict(document), separators=(",", ":"))
 
 
 def identifier(name: str, *, nullable: bool = False, primary_key: bool = False) -> sa.Column[str]:

@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BUSY_TIMEOUT_MS: Final = 5000
-"""How long SQLite waits for another writer before the answer is `Retryable`."""
+"""How long a statement waits for somebody else's lock before the answer is `Retryable`."""
+
+DRIVERS: Final = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
 
 
 def make_engine(url: str) -> sa.Engine:
-    """Return an engine for *url*: ``sqlite:///file.db`` or ``postgresql://...`` (psycopg 3).
+    """Return an engine for *url*: ``sqlite:///file.db`` or ``postgresql://...`` (psycopg 3, also for any other driver).
 
     SQLite: write-ahead log, full durability, and every transaction begins as a writer, so that no read is upgraded
     and no transaction fails half-way with a lock (sqlite.org/lang_transaction.html, "BEGIN IMMEDIATE").
@@ -29,17 +31,17 @@ def make_engine(url: str) -> sa.Engine:
     try:
         parsed = sa.make_url(url)
         backend = parsed.get_backend_name()
-        if backend == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        elif backend != "sqlite":
+        if backend not in DRIVERS:
             raise ConfigInvalid(setting="database", problem=f"{backend} is not supported")
-        engine = sa.create_engine(parsed, pool_pre_ping=backend == "postgresql")
+        engine = sa.create_engine(parsed.set(drivername=DRIVERS[backend]), pool_pre_ping=backend == "postgresql")
     except (exc.ArgumentError, ValueError) as error:
         raise ConfigInvalid(setting="database", problem="is not a database URL") from error
     except ImportError as error:
         raise ExtraMissing(extra="postgres") from error
     if backend == "sqlite":
         prepare_sqlite(engine)
+    else:
+        event.listen(engine, "connect", _set_timeouts)
     return engine
 
 
@@ -49,13 +51,29 @@ def prepare_sqlite(engine: sa.Engine) -> None:
     event.listen(engine, "begin", _begin_immediate)
 
 
+PRAGMAS: Final = (
+    f"busy_timeout = {BUSY_TIMEOUT_MS}",
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "foreign_keys = ON",
+)
+
+
 def _set_pragmas(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver must not begin transactions of its own
     run: Callable[[str], object] = connection.execute
-    run(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    run("PRAGMA journal_mode = WAL")
-    run("PRAGMA synchronous = FULL")
-    run("PRAGMA foreign_keys = ON")
+    try:
+        for pragma in PRAGMAS:
+            run(f"PRAGMA {pragma}")
+    except BaseException:
+        connection.close()  # nobody else knows of it yet
+        raise
+
+
+def _set_timeouts(connection: Any, _record: object) -> None:
+    connection.autocommit = True  # a setting made in a transaction would go with its rollback
+    connection.execute(f"SET lock_timeout = {BUSY_TIMEOUT_MS}")
+    connection.autocommit = False
 
 
 def _begin_immediate(connection: sa.Connection) -> None:

@@ -46,9 +46,7 @@ class UserStatements:
             .select_from(joined)
             .where(user.c.id == owner)
             .order_by(address.c.folded),
-            holders=sa.select(address.c.user_id)
-            .where(address.c.folded == sa.bindparam("which"), proven)
-            .order_by(address.c.user_id),
+            holders=sa.select(address.c.user_id).where(address.c.folded == sa.bindparam("which"), proven),
             verify=sa.update(address).where(*where).values(verified_at=sa.bindparam("at")),
             drop_resets=sa.delete(reset).where(reset.c.user_id == owner),
             remove_addresses=sa.delete(address).where(address.c.user_id == owner),
@@ -77,7 +75,7 @@ class SqlUsers:
 
     def holders(self, address: Address) -> tuple[UserId, ...]:
         rows = self._run.run(self._sql.holders, {"which": fold_address(address)})
-        return tuple(UserId(row.user_id) for row in rows)
+        return tuple(sorted(UserId(row.user_id) for row in rows))
 
     def record_verified(self, user: UserId, address: Address, at: datetime) -> bool:
         self._read.pop(user, None)
@@ -165,7 +163,7 @@ class OrganizationStatements:
         mine = sa.select(member.c.organization_id).where(member.c.user_id == sa.bindparam("owner"))
         return cls(
             get=sa.select(organization).where(organization.c.id == sa.bindparam("which")),
-            of_user=sa.select(organization).where(organization.c.id.in_(mine)).order_by(organization.c.id),
+            of_user=sa.select(organization).where(organization.c.id.in_(mine)),
             add=sa.insert(organization),
             remove=sa.delete(organization).where(organization.c.id == sa.bindparam("which")),
         )
@@ -186,7 +184,8 @@ class SqlOrganizations:
         return self._read[organization]
 
     def of_user(self, user: UserId) -> tuple[Organization, ...]:
-        return tuple(_organization(row) for row in self._run.run(self._sql.of_user, {"owner": user}))
+        found = (_organization(row) for row in self._run.run(self._sql.of_user, {"owner": user}))
+        return tuple(sorted(found, key=lambda organization: organization.id))
 
     def add(self, organization: Organization) -> None:
         """Insert *organization*."""

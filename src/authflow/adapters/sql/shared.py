@@ -106,7 +106,8 @@ class CountStatements:
             .values(hits=sa.bindparam("new_hits"), expires_at=sa.bindparam("until")),
             reset_hits=sa.delete(limit).where(*named),
             count=one.on_conflict_do_update(
-                index_elements=[attempt.c.key], set_={"total": attempt.c.total + 1}
+                index_elements=[attempt.c.key],
+                set_={"total": attempt.c.total + 1, "expires_at": one.excluded.expires_at},
             ).returning(attempt.c.total),
             read=sa.select(attempt.c.total).where(mine),
             clear=sa.delete(attempt).where(mine),
@@ -116,7 +117,11 @@ class CountStatements:
 
 
 class SqlLimits:
-    """`authflow.ports.RateLimiter` in SQL: one statement locks and reads the row, one saves it."""
+    """`authflow.ports.RateLimiter` in SQL: one statement locks and reads the row, one saves it.
+
+    The row holds the last *limit* instants that counted, also those that fell out of the window: a clock that goes
+    back finds them again (decisions 31 and 35).
+    """
 
     def __init__(self, connection: Connection, statements: CountStatements, counted: Counted) -> None:
         self._run = connection
@@ -125,18 +130,19 @@ class SqlLimits:
 
     def hit(self, budget: Budget, key: str, now: datetime) -> Allowed | Limited:
         named = {"which": budget.name, "whose": key}
-        live = _live(self._run.run(self._sql.lock_hits, named).scalar_one(), budget, now)
-        answer = _verdict(live, budget, now)
+        stored: list[int] = json.loads(self._run.run(self._sql.lock_hits, named).scalar_one())
+        answer = _verdict(stored, budget, now)
         if isinstance(answer, Limited):
             return answer
-        hits = json.dumps([*live, c.micros(now)])
-        self._run.run(self._sql.save_hits, {**named, "new_hits": hits, "until": c.micros(now + budget.window)})
+        kept = sorted([*stored, c.micros(now)])[-budget.limit :]
+        until = kept[-1] + budget.window // c.MICROSECOND
+        self._run.run(self._sql.save_hits, {**named, "new_hits": json.dumps(kept), "until": until})
         self._counted.add(lambda tx: tx.limits.hit(budget, key, now))
         return Allowed(answer.left - 1)
 
     def peek(self, budget: Budget, key: str, now: datetime) -> Allowed | Limited:
         stored = self._run.run(self._sql.read_hits, {"which": budget.name, "whose": key}).scalar_one_or_none()
-        return _verdict(_live(stored or "[]", budget, now), budget, now)
+        return _verdict(json.loads(stored or "[]"), budget, now)
 
     def reset(self, budget: Budget, key: str) -> None:
         self._run.run(self._sql.reset_hits, {"which": budget.name, "whose": key})
@@ -146,12 +152,9 @@ class SqlLimits:
         return self._run.changed(self._sql.sweep_hits, {"now": c.micros(now)})
 
 
-def _live(stored: str, budget: Budget, now: datetime) -> list[int]:
+def _verdict(stored: list[int], budget: Budget, now: datetime) -> Allowed | Limited:
     oldest = c.micros(now - budget.window)
-    return sorted(at for at in json.loads(stored) if at > oldest)
-
-
-def _verdict(live: list[int], budget: Budget, now: datetime) -> Allowed | Limited:
+    live = [at for at in stored if at > oldest]
     if len(live) < budget.limit:
         return Allowed(budget.limit - len(live))
     return Limited(c.moment(live[-budget.limit]) + budget.window - now)
@@ -210,7 +213,8 @@ class SqlAudit:
         self._sql = statements
 
     def append(self, entries: Sequence[AuditEntry]) -> None:
-        self._run.run(self._sql.append, [_entry_row(entry) for entry in entries])
+        if entries:
+            self._run.run(self._sql.append, [_entry_row(entry) for entry in entries])
 
     def of_user(self, user: UserId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
         return tuple(_entry(row) for row in self._run.run(self._sql.of_user, {"owner": user, "most": limit}))
@@ -244,7 +248,8 @@ class SqlOutbox:
         self._sql = statements
 
     def append(self, messages: Sequence[Message]) -> None:
-        self._run.run(self._sql.send, [_message_row(message) for message in messages])
+        if messages:
+            self._run.run(self._sql.send, [_message_row(message) for message in messages])
 
 
 def _message_row(message: Message) -> dict[str, Any]:

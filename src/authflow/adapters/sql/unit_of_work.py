@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from authflow.adapters.counting import Counted
-from authflow.adapters.sql.connection import Connection, Rules, translated
+from authflow.adapters.current import Current
+from authflow.adapters.sql.connection import Bracket, Connection, Rules
 from authflow.adapters.sql.tables import build
 from authflow.adapters.sql.transaction import SqlTransaction, Statements
 from authflow.errors import NotInUnitOfWork
@@ -34,7 +34,7 @@ class SqlUnitOfWork:
         self.tables = tables or build()
         self._rules = Rules.of(self.tables.metadata)
         self._statements = Statements.of(self.tables, engine.dialect.name)
-        self._current: ContextVar[SqlTransaction | None] = ContextVar("authflow_sql_transaction", default=None)
+        self._current: Current[SqlTransaction] = Current()
 
     @contextmanager
     def begin(self) -> Generator[SqlTransaction]:
@@ -55,13 +55,11 @@ class SqlUnitOfWork:
 
     @contextmanager
     def _transaction(self, counted: Counted) -> Generator[SqlTransaction]:
-        with translated(self._rules), self.engine.begin() as raw:
+        with Bracket(self.engine.begin(), self._rules) as raw:
             tx = SqlTransaction(Connection(raw=raw, rules=self._rules), self._statements, counted)
-            token = self._current.set(tx)
-            try:
+            with self._current.holding(tx):
                 yield tx
-            finally:
-                self._current.reset(token)
+            tx.connection.require_sound()
 
     @contextmanager
     def savepoint(self) -> Generator[None]:
@@ -71,9 +69,10 @@ class SqlUnitOfWork:
             raise NotInUnitOfWork
         mark = tx.counted.mark()
         try:
-            with translated(self._rules), tx.connection.raw.begin_nested():
+            with tx.connection.savepoint():
                 yield
         except BaseException:
             tx.bind()
-            tx.counted.repeat(tx, since=mark)
+            if not tx.connection.failed:  # else the whole transaction is lost, and `begin` counts again
+                tx.counted.repeat(tx, since=mark)
             raise
