@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 JITTER: Final = 0.1
 """Retries are spread by 10 % to either side (outbox 1.9)."""
 
+REASON_MAX: Final = 255
+"""Characters of a reason that are kept: reasons are words of ours and names of receivers and exceptions."""
+
 DOUBLINGS_MAX: Final = 64
 """Beyond this the longest delay is reached from any first one; it keeps the arithmetic finite."""
 
@@ -208,7 +211,7 @@ def take_over(state: Leased, command: Claim, now: datetime) -> Step[Leased | Par
     if _ahead(state.until, now, command.policy.lease):
         return Step(state, NotNow(until=state.until))
     if state.head == command.head and state.attempts >= command.policy.attempts:
-        return Step(Parked(reason="lease_lost", attempts=state.attempts, at=now), Ended())
+        return Step(_parked(state, "lease_lost", now), Ended())
     return Step(_lease(command, _tries(state, command), now), Granted())
 
 
@@ -224,9 +227,9 @@ def settle(
         case Drop(reason=reason):
             return Step(Dropped(reason=reason), Ended())
         case Park(reason=reason):
-            return Step(Parked(reason=reason, attempts=state.attempts, at=now), Ended())
+            return Step(_parked(state, reason, now), Ended())
         case Retry(reason=reason) if state.attempts >= command.policy.attempts:
-            return Step(Parked(reason=reason, attempts=state.attempts, at=now), Ended())
+            return Step(_parked(state, reason, now), Ended())
         case Retry(after=after):
             until = now + delay(command.policy, state.attempts, after=after, jitter=command.jitter)
             return Step(Waiting(head=state.head, until=until, attempts=state.attempts), TriedAgain(at=until))
@@ -265,6 +268,10 @@ def delay(policy: OutboxPolicy, attempts: int, *, after: timedelta | None, jitte
 
 def _lease(command: Claim, attempts: int, now: datetime) -> Leased:
     return Leased(head=command.head, token=command.token, until=now + command.policy.lease, attempts=attempts)
+
+
+def _parked(state: Leased, reason: str, now: datetime) -> Parked:
+    return Parked(reason=reason[:REASON_MAX], attempts=state.attempts, at=now)
 
 
 def _tries(state: Leased | Waiting, command: Claim) -> int:

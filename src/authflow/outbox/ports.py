@@ -30,7 +30,10 @@ class Lanes(Protocol):
         ...
 
     def load(self, lane: Lane) -> Stored[Delivery]:
-        """Return the state of *lane* and lock it until the transaction ends; `Due` in version 0 without a row."""
+        """Return the state of *lane* and hold its lock until the transaction ends; `Due` in version 0 if nobody has it.
+
+        What is read after this call is what the last holder of the lock left.
+        """
         ...
 
     def save(self, lane: Lane, state: Delivery, *, expected: int) -> None:

@@ -187,6 +187,7 @@ class Relay:
             stored = tx.lanes.load(lane)
             found, more = _snapshot(tx, lane, now, self.policy.batch)
             if not found:
+                tx.lanes.save(lane, stored.state, expected=stored.version)
                 return Drained()
             step = MACHINE.step(stored.state, Claim(head=found[0].head, token=token, policy=self.policy), now)
             if isinstance(step.answer, NotNow):
@@ -238,6 +239,7 @@ class Relay:
                 step = MACHINE.step(state, self._report(lease, result), now)
                 if isinstance(step.answer, LeaseLost):
                     LOG.warning("lease of %s was lost after %s groups", lease.lane, len(called))
+                    tx.lanes.save(lease.lane, state, expected=stored.version)
                     return Drained(lease_lost=1)
                 settled.append((group, step.state))
             tx.lanes.save(lease.lane, settled[-1][1], expected=stored.version)

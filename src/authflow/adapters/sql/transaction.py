@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from authflow.adapters.sql.outbox_relay import RelayStatements, SqlLanes, SqlParked, SqlQueue, SqlReceipts
 from authflow.adapters.sql.people import OrganizationStatements, SqlOrganizations, SqlUsers, UserStatements
 from authflow.adapters.sql.shared import (
     AccountStatements,
@@ -33,6 +34,7 @@ class Statements:
     accounts: AccountStatements
     counts: CountStatements
     logs: LogStatements
+    relay: RelayStatements
 
     @classmethod
     def of(cls, tables: Tables, dialect: str) -> Statements:
@@ -42,6 +44,7 @@ class Statements:
             accounts=AccountStatements.of(tables.shared, dialect),
             counts=CountStatements.of(tables.shared, dialect),
             logs=LogStatements.of(tables.shared),
+            relay=RelayStatements.of(tables, dialect),
         )
 
 
@@ -64,3 +67,7 @@ class SqlTransaction:
         self.attempts = SqlAttempts(run, sql.counts, self.counted)
         self.audit = SqlAudit(run, sql.logs)
         self.outbox = SqlOutbox(run, sql.logs)
+        self.lanes = SqlLanes(run, sql.relay)
+        self.queue = SqlQueue(run, sql.relay)
+        self.parked = SqlParked(run, sql.relay)
+        self.receipts = SqlReceipts(run, sql.relay)

@@ -8,6 +8,7 @@ import attrs
 import sqlalchemy as sa
 
 from authflow.adapters.sql.tables.membership import MembershipTables, membership_tables
+from authflow.adapters.sql.tables.outbox_relay import OutboxRelayTables, outbox_relay_tables
 from authflow.adapters.sql.tables.shared import SharedTables, shared_tables
 
 PREFIX: Final = "authflow_"
@@ -21,6 +22,7 @@ class Tables:
     prefix: str
     shared: SharedTables
     membership: MembershipTables
+    outbox_relay: OutboxRelayTables
 
 
 def build(*, prefix: str = PREFIX, schema: str | None = None) -> Tables:
@@ -31,4 +33,5 @@ def build(*, prefix: str = PREFIX, schema: str | None = None) -> Tables:
         prefix=prefix,
         shared=shared_tables(metadata, prefix),
         membership=membership_tables(metadata, prefix),
+        outbox_relay=outbox_relay_tables(metadata, prefix),
     )

@@ -1,0 +1,293 @@
+"""The relay's repositories in SQL: lanes, the queue, parked messages, receipts."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import sqlalchemy as sa
+
+from authflow.adapters.sql import columns as c
+from authflow.adapters.sql.dialect import insert_or
+from authflow.errors import StaleVersion
+from authflow.outbox.delivery import Due, Leased, Parked, Waiting
+from authflow.outbox.lanes import Lane, Queued
+from authflow.outbox.ports import ParkedMessage
+from authflow.ports import Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.tables import Tables
+    from authflow.outbox.delivery import Delivery
+
+DUE, LEASED, WAITING = "due", "leased", "waiting"
+"""The stable tags of the stored states."""
+
+
+@attrs.frozen(kw_only=True)
+class RelayStatements:
+    """Every statement of the relay, built once."""
+
+    due: sa.Executable
+    load: sa.Executable
+    update: sa.Executable
+    drop: sa.Executable
+    page: sa.Executable
+    rest: sa.Executable
+    remove: sa.Executable
+    depths: sa.Executable
+    set_aside: sa.Executable
+    newest_parked: sa.Executable
+    load_parked: sa.Executable
+    put_back: sa.Executable
+    remove_parked: sa.Executable
+    expired_parked: sa.Executable
+    receipts: sa.Executable
+    add_receipt: sa.Executable
+    forget: sa.Executable
+
+    @classmethod
+    def of(cls, tables: Tables, dialect: str) -> RelayStatements:
+        return cls(**_lanes(tables, dialect), **_queue(tables), **_parked(tables), **_receipts(tables, dialect))
+
+
+def _named(table: sa.Table) -> list[sa.ColumnElement[bool]]:
+    return [table.c[name] == sa.bindparam(f"lane_{name}") for name in ("destination", "scope", "shard")]
+
+
+def _is_due(outbox: sa.Table) -> sa.ColumnElement[bool]:
+    now = sa.bindparam("now", type_=sa.BigInteger())
+    return sa.or_(outbox.c.due_at <= now, outbox.c.at > now)
+
+
+def _among(column: sa.Column[Any]) -> sa.ColumnElement[bool]:
+    return column.in_(sa.bindparam("ids", expanding=True))
+
+
+def _lanes(tables: Tables, dialect: str) -> dict[str, sa.Executable]:
+    outbox, lane = tables.shared.outbox, tables.outbox_relay.lane
+    keys = [outbox.c.destination, outbox.c.scope, outbox.c.shard]
+    blocked = sa.and_(lane.c.until > sa.bindparam("now"), lane.c.until <= sa.bindparam("horizon"))
+    same = sa.and_(*(lane.c[column.name] == column for column in keys))
+    oldest = (sa.func.min(outbox.c.due_at), sa.func.min(outbox.c.number))
+    mine = [*_named(lane), lane.c.version == sa.bindparam("expected")]
+    new: dict[str, sa.BindParameter[Any]] = {
+        name: sa.bindparam(f"new_{name}") for name in ("state", "head", "token", "until", "attempts", "version")
+    }
+    first = insert_or(dialect, lane).values(
+        **{column.name: sa.bindparam(f"lane_{column.name}") for column in keys},
+        state=DUE,
+        head="",
+        token=None,
+        until=0,
+        attempts=0,
+        version=0,
+    )
+    return {
+        "due": sa.select(*keys)
+        .select_from(outbox.outerjoin(lane, same))
+        .where(_is_due(outbox), sa.or_(lane.c.until.is_(None), sa.not_(blocked)))
+        .group_by(*keys)
+        .order_by(*oldest)
+        .limit(sa.bindparam("most")),
+        "load": first.on_conflict_do_update(
+            index_elements=[lane.c[column.name] for column in keys], set_={"shard": first.excluded.shard}
+        ).returning(lane),
+        "update": sa.update(lane).where(*mine).values(new),
+        "drop": sa.delete(lane).where(*mine),
+    }
+
+
+def _queue(tables: Tables) -> dict[str, sa.Executable]:
+    outbox = tables.shared.outbox
+    waiting = sa.select(outbox).where(*_named(outbox), _is_due(outbox)).order_by(outbox.c.number)
+    keys = [outbox.c.destination, outbox.c.scope, outbox.c.shard]
+    count = sa.func.count().label("depth")
+    return {
+        "page": waiting.limit(sa.bindparam("most")),
+        "rest": waiting.where(
+            outbox.c.number > sa.bindparam("after"),
+            outbox.c.category == sa.bindparam("which_category"),
+            outbox.c.object == sa.bindparam("which_object"),
+        ),
+        "remove": sa.delete(outbox).where(_among(outbox.c.id)),
+        "depths": sa.select(*keys, count)
+        .group_by(*keys)
+        .order_by(count.desc(), sa.func.min(outbox.c.number))
+        .limit(sa.bindparam("most")),
+    }
+
+
+def _parked(tables: Tables) -> dict[str, sa.Executable]:
+    outbox, parked = tables.shared.outbox, tables.outbox_relay.parked
+    copied = [column.name for column in outbox.c]
+    back = [name for name in copied if name != "number"]
+    why = {name: sa.bindparam(f"new_{name}", type_=parked.c[name].type) for name in ("reason", "attempts", "parked_at")}
+    aside = sa.select(*(outbox.c[name] for name in copied), *why.values()).where(_among(outbox.c.id))
+    returned = sa.select(*(parked.c[name] for name in back)).where(_among(parked.c.id)).order_by(parked.c.number)
+    return {
+        "set_aside": sa.insert(parked).from_select([*copied, *why], aside),
+        "newest_parked": sa.select(parked)
+        .order_by(parked.c.parked_at.desc(), parked.c.number.desc())
+        .limit(sa.bindparam("most")),
+        "load_parked": sa.select(parked).where(_among(parked.c.id)).order_by(parked.c.number).with_for_update(),
+        "put_back": sa.insert(outbox).from_select(back, returned),
+        "remove_parked": sa.delete(parked).where(_among(parked.c.id)),
+        "expired_parked": sa.select(parked.c.id).where(parked.c.expires_at <= sa.bindparam("now")),
+    }
+
+
+def _receipts(tables: Tables, dialect: str) -> dict[str, sa.Executable]:
+    receipt = tables.outbox_relay.receipt
+    return {
+        "receipts": sa.select(receipt.c.receiver).where(receipt.c.message == sa.bindparam("which")),
+        "add_receipt": insert_or(dialect, receipt).on_conflict_do_nothing(),
+        "forget": sa.delete(receipt).where(_among(receipt.c.message)),
+    }
+
+
+class SqlLanes:
+    """`authflow.outbox.ports.Lanes` in SQL: one statement makes the row if missing, locks it and reads it."""
+
+    def __init__(self, connection: Connection, statements: RelayStatements) -> None:
+        self._run = connection
+        self._sql = statements
+
+    def due(self, now: datetime, *, blocked_until: datetime, limit: int) -> tuple[Lane, ...]:
+        values = {"now": c.micros(now), "horizon": c.micros(blocked_until), "most": limit}
+        return tuple(_lane(row) for row in self._run.run(self._sql.due, values))
+
+    def load(self, lane: Lane) -> Stored[Delivery]:
+        row = self._run.run(self._sql.load, _key(lane)).one()
+        return Stored(_state(row), row.version)
+
+    def save(self, lane: Lane, state: Delivery, *, expected: int) -> None:
+        values = {**_key(lane), "expected": expected}
+        if isinstance(state, Leased | Waiting):
+            new = {f"new_{name}": value for name, value in _row(state).items()}
+            changed = self._run.changed(self._sql.update, {**values, **new, "new_version": expected + 1})
+        else:
+            changed = self._run.changed(self._sql.drop, values)
+        if changed != 1:
+            raise StaleVersion
+
+
+class SqlQueue:
+    """`authflow.outbox.ports.Queue` in SQL, on the table that `SqlOutbox` fills."""
+
+    def __init__(self, connection: Connection, statements: RelayStatements) -> None:
+        self._run = connection
+        self._sql = statements
+
+    def page(self, lane: Lane, now: datetime, *, limit: int) -> tuple[Queued, ...]:
+        rows = self._run.run(self._sql.page, {**_key(lane), "now": c.micros(now), "most": limit})
+        return tuple(_queued(row) for row in rows)
+
+    def rest(self, after: Queued, now: datetime) -> tuple[Queued, ...]:
+        which = {"after": after.number, "which_category": after.category, "which_object": after.object}
+        rows = self._run.run(self._sql.rest, {**_key(after.lane), "now": c.micros(now), **which})
+        return tuple(_queued(row) for row in rows)
+
+    def remove(self, ids: Sequence[str]) -> int:
+        return self._run.changed(self._sql.remove, {"ids": list(ids)})
+
+    def depths(self, *, limit: int | None) -> tuple[tuple[Lane, int], ...]:
+        most = limit if limit is not None else EVERY
+        return tuple((_lane(row), row.depth) for row in self._run.run(self._sql.depths, {"most": most}))
+
+
+EVERY = 2**31 - 1
+"""A limit that no table reaches."""
+
+
+class SqlParked:
+    """`authflow.outbox.ports.ParkedMessages` in SQL: rows move between two tables and never pass through here."""
+
+    def __init__(self, connection: Connection, statements: RelayStatements) -> None:
+        self._run = connection
+        self._sql = statements
+
+    def add(self, ids: Sequence[str], parked: Parked) -> int:
+        why = {"new_reason": parked.reason, "new_attempts": parked.attempts, "new_parked_at": c.micros(parked.at)}
+        self._run.run(self._sql.set_aside, {"ids": list(ids), **why})
+        return self._run.changed(self._sql.remove, {"ids": list(ids)})
+
+    def newest(self, *, limit: int) -> tuple[ParkedMessage, ...]:
+        return tuple(_parked_message(row) for row in self._run.run(self._sql.newest_parked, {"most": limit}))
+
+    def load(self, ids: Sequence[str]) -> tuple[ParkedMessage, ...]:
+        return tuple(_parked_message(row) for row in self._run.run(self._sql.load_parked, {"ids": list(ids)}))
+
+    def take(self, ids: Sequence[str], *, back: bool) -> int:
+        if back:
+            self._run.run(self._sql.put_back, {"ids": list(ids)})
+        return self._run.changed(self._sql.remove_parked, {"ids": list(ids)})
+
+    def expired(self, now: datetime) -> tuple[str, ...]:
+        return tuple(self._run.run(self._sql.expired_parked, {"now": c.micros(now)}).scalars())
+
+
+class SqlReceipts:
+    """`authflow.outbox.ports.Receipts` in SQL."""
+
+    def __init__(self, connection: Connection, statements: RelayStatements) -> None:
+        self._run = connection
+        self._sql = statements
+
+    def of(self, message: str) -> frozenset[str]:
+        return frozenset(self._run.run(self._sql.receipts, {"which": message}).scalars())
+
+    def add(self, message: str, receiver: str) -> None:
+        self._run.run(self._sql.add_receipt, {"message": message, "receiver": receiver})
+
+    def forget(self, messages: Sequence[str]) -> None:
+        self._run.run(self._sql.forget, {"ids": list(messages)})
+
+
+def _key(lane: Lane) -> dict[str, Any]:
+    return {"lane_destination": lane.destination or "", "lane_scope": lane.scope, "lane_shard": lane.shard}
+
+
+def _lane(row: Any) -> Lane:
+    return Lane(destination=row.destination or None, scope=row.scope, shard=row.shard)
+
+
+def _state(row: Any) -> Due | Leased | Waiting:
+    if row.state == DUE:
+        return Due()
+    if row.state == WAITING:
+        return Waiting(head=row.head, until=c.moment(row.until), attempts=row.attempts)
+    return Leased(head=row.head, token=row.token, until=c.moment(row.until), attempts=row.attempts)
+
+
+def _row(state: Leased | Waiting) -> dict[str, Any]:
+    return {
+        "state": LEASED if isinstance(state, Leased) else WAITING,
+        "head": state.head,
+        "token": state.token if isinstance(state, Leased) else None,
+        "until": c.micros(state.until),
+        "attempts": state.attempts,
+    }
+
+
+def _queued(row: Any) -> Queued:
+    return Queued(
+        number=row.number,
+        lane=_lane(row),
+        id=row.id,
+        category=row.category,
+        object=row.object,
+        payload=json.loads(row.payload),
+        at=c.moment(row.at),
+        due_at=c.moment(row.due_at),
+        expires_at=c.moment_or_none(row.expires_at),
+    )
+
+
+def _parked_message(row: Any) -> ParkedMessage:
+    parked = Parked(reason=row.reason, attempts=row.attempts, at=c.moment(row.parked_at))
+    return ParkedMessage(queued=_queued(row), parked=parked)
