@@ -20,6 +20,7 @@ class Code(StrEnum):
     SESSION_SUPERSEDED = "session.superseded"
     SESSION_ENDED = "session.ended"
     SESSION_ELEVATION_REQUIRED = "session.elevation_required"
+    SESSION_SECOND_FACTOR_OWED = "session.second_factor_owed"
     SESSION_NO_PENDING_LOGIN = "session.no_pending_login"
     SESSION_USER_INACTIVE = "session.user_inactive"
     SESSION_PROOF_INVALID = "session.proof_invalid"
@@ -126,6 +127,7 @@ CATALOGUE: Final[dict[Code, Meaning]] = {
     Code.SESSION_SUPERSEDED: Meaning("This session value was replaced by a newer one. Reload the page.", 401),
     Code.SESSION_ENDED: Meaning("This session was ended. Sign in again.", 401),
     Code.SESSION_ELEVATION_REQUIRED: Meaning("Prove once more who you are.", 401),
+    Code.SESSION_SECOND_FACTOR_OWED: Meaning("Enter a code of your second factor first.", 401),
     Code.SESSION_NO_PENDING_LOGIN: Meaning("No sign-in waits for a second factor here. Start again.", 401),
     Code.SESSION_USER_INACTIVE: Meaning("This account cannot sign in.", 403),
     Code.SESSION_PROOF_INVALID: Meaning("This is not a proof of a first factor, or it is too old.", 400),
@@ -273,13 +275,13 @@ class ConfigInvalid(AuthflowError):
 
 
 class ExtraMissing(AuthflowError):
-    """An optional dependency is missing. ``extra`` is what to install: ``pip install authflow[extra]``."""
+    """An optional dependency is missing. ``extra`` is the one of this package to install."""
 
     code = Code.EXTRA_MISSING
 
     def __init__(self, *, extra: str) -> None:
         self.extra = extra
-        super().__init__(f"[pip install 'authflow[{extra}]']")
+        super().__init__(f"[extra {extra!r} of this package]")
 
 
 class NotInUnitOfWork(AuthflowError):

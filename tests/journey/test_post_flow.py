@@ -1,0 +1,76 @@
+"""The post flow's table: every edge is taken, no other, and every combination has an outcome."""
+
+from __future__ import annotations
+
+from itertools import combinations, product
+
+import pytest
+
+from authflow.errors import Code
+from authflow.journey import post_flow
+from authflow.journey.post_flow import Detour, InvitationFate
+from authflow.membership.admission import Requirement
+from authflow.testing import ManualClock, assert_complete, explore
+from authflow.values import MemberId, OrganizationId
+
+NOW = ManualClock().now()
+ORGANIZATION = OrganizationId("o")
+REQUIREMENTS = [frozenset(some) for n in range(1, 5) for some in combinations(Requirement, n)]
+MEETINGS: list[post_flow.Command] = [
+    post_flow.MeetNoInvitation(),
+    post_flow.MeetAccepted(organization=ORGANIZATION, member=MemberId("m")),
+    *(post_flow.MeetOpenRequirements(organization=ORGANIZATION, requirements=r) for r in REQUIREMENTS),
+    *(post_flow.MeetRefusal(organization=ORGANIZATION, code=code) for code in Code),
+]
+STANDINGS: list[post_flow.PostFlow] = [
+    post_flow.Protected(codes_due=True),
+    post_flow.Protected(codes_due=False),
+    post_flow.Unprotected(),
+]
+
+
+def test_every_edge_of_the_post_flow_is_taken():
+    settle = [post_flow.SettleCodes(has_backup=b, closed=c) for b in (True, False) for c in (True, False)]
+
+    def commands(state):
+        return [(c, NOW) for c in (settle if isinstance(state, post_flow.FactorProven) else MEETINGS)]
+
+    start = [post_flow.FactorProven(rotated=True), post_flow.FactorProven(rotated=False), post_flow.Unprotected()]
+    assert_complete(post_flow.MACHINE, explore(post_flow.MACHINE, start, commands))
+
+
+@pytest.mark.parametrize("state", STANDINGS, ids=str)
+@pytest.mark.parametrize("command", MEETINGS, ids=str)
+def test_invitation_by_second_factor_always_has_an_outcome(state, command):
+    step = post_flow.MACHINE.step(state, command, NOW)
+    outcome = step.answer
+    assert isinstance(step.state, post_flow.Finished)
+    assert isinstance(outcome, post_flow.InvitationOutcome)
+    assert (outcome.fate is InvitationFate.NONE) == isinstance(command, post_flow.MeetNoInvitation)
+    assert (outcome.member is not None) == (outcome.fate is InvitationFate.JOINED)
+    assert (outcome.code is not None) == (outcome.fate in {InvitationFate.KEPT, InvitationFate.CLEARED})
+    assert (outcome.detour is not None) == isinstance(command, post_flow.MeetOpenRequirements)
+
+
+@pytest.mark.parametrize("state", STANDINGS, ids=str)
+@pytest.mark.parametrize("open_ones", REQUIREMENTS, ids=str)
+def test_the_detour_meets_an_open_requirement_and_an_address_comes_before_a_factor(state, open_ones):
+    command = post_flow.MeetOpenRequirements(organization=ORGANIZATION, requirements=open_ones)
+    outcome = post_flow.MACHINE.step(state, command, NOW).answer
+    factor = Detour.ENROLL_FACTOR if isinstance(state, post_flow.Unprotected) else Detour.PROVE_FACTOR
+    order = [
+        (Requirement.SIGN_IN, Detour.SIGN_IN),
+        (Requirement.VERIFIED_ADDRESS, Detour.VERIFY_ADDRESS),
+        (Requirement.SECOND_FACTOR, factor),
+        (Requirement.SSO_LINK, Detour.SIGN_IN_THROUGH_SSO),
+    ]
+    assert outcome.detour is next(detour for requirement, detour in order if requirement in open_ones)
+
+
+def test_codes_are_added_exactly_when_there_is_no_backup_and_it_is_not_closed():
+    for has_backup, closed, rotated in product((True, False), repeat=3):
+        command = post_flow.SettleCodes(has_backup=has_backup, closed=closed)
+        step = post_flow.MACHINE.step(post_flow.FactorProven(rotated=rotated), command, NOW)
+        add = not has_backup and not closed
+        assert step.answer == post_flow.CodesSettled(add=add)
+        assert step.state == post_flow.Protected(codes_due=add)
