@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations, product
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +13,9 @@ from authflow.journey.post_flow import Detour, InvitationFate
 from authflow.membership.admission import Requirement
 from authflow.testing import ManualClock, assert_complete, explore
 from authflow.values import MemberId, OrganizationId
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 NOW = ManualClock().now()
 ORGANIZATION = OrganizationId("o")
@@ -32,7 +36,7 @@ STANDINGS: list[post_flow.PostFlow] = [
 def test_every_edge_of_the_post_flow_is_taken():
     settle = [post_flow.SettleCodes(has_backup=b, closed=c) for b in (True, False) for c in (True, False)]
 
-    def commands(state):
+    def commands(state: post_flow.PostFlow) -> list[tuple[post_flow.Command, datetime]]:
         return [(c, NOW) for c in (settle if isinstance(state, post_flow.FactorProven) else MEETINGS)]
 
     start = [post_flow.FactorProven(rotated=True), post_flow.FactorProven(rotated=False), post_flow.Unprotected()]
@@ -41,7 +45,7 @@ def test_every_edge_of_the_post_flow_is_taken():
 
 @pytest.mark.parametrize("state", STANDINGS, ids=str)
 @pytest.mark.parametrize("command", MEETINGS, ids=str)
-def test_invitation_by_second_factor_always_has_an_outcome(state, command):
+def test_invitation_by_second_factor_always_has_an_outcome(state: post_flow.PostFlow, command: post_flow.Command):
     step = post_flow.MACHINE.step(state, command, NOW)
     outcome = step.answer
     assert isinstance(step.state, post_flow.Finished)
@@ -54,7 +58,9 @@ def test_invitation_by_second_factor_always_has_an_outcome(state, command):
 
 @pytest.mark.parametrize("state", STANDINGS, ids=str)
 @pytest.mark.parametrize("open_ones", REQUIREMENTS, ids=str)
-def test_the_detour_meets_an_open_requirement_and_an_address_comes_before_a_factor(state, open_ones):
+def test_the_detour_meets_an_open_requirement_and_an_address_comes_before_a_factor(
+    state: post_flow.PostFlow, open_ones: frozenset[Requirement]
+):
     command = post_flow.MeetOpenRequirements(organization=ORGANIZATION, requirements=open_ones)
     outcome = post_flow.MACHINE.step(state, command, NOW).answer
     factor = Detour.ENROLL_FACTOR if isinstance(state, post_flow.Unprotected) else Detour.PROVE_FACTOR
