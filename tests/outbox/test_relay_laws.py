@@ -1,0 +1,175 @@
+"""The invariants of outbox 1.18 under any interleaving of writes, failures, crashes, slow handlers and clocks."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
+from authflow.errors import InUnitOfWork
+from authflow.facts.records import Category, Message
+from authflow.outbox.delivery import Done, Drop, Park, Result, Retry
+from authflow.outbox.inspection import Inspection
+from authflow.outbox.relay import Drained
+from authflow.testing.contracts.outbox import Heard, Killed
+from authflow.testing.contracts.outbox_stores import Post, message
+
+LANES = st.sampled_from(["u1", "u2", "u3"])
+OBJECTS = st.sampled_from(["o1", "o2"])
+CATEGORIES = st.sampled_from([Category.FACTOR_ENROLLED, Category.FACTOR_REMOVED, Category.MAIL])
+ANSWERS = st.sampled_from([Done(), Done(), Retry(), Drop(reason="x"), Park(reason="x"), RuntimeError(), Killed()])
+
+Key = tuple[str, Category, str]
+
+
+def group(given: Message) -> Key:
+    """What coalesces with *given*: mails never do."""
+    return (given.shard, given.category, given.id if given.category is Category.MAIL else given.object)
+
+
+class Deliveries(RuleBasedStateMachine):
+    """Writers write, relays work and die, the clock jumps; a model knows what must have been told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.post = Post(MemoryUnitOfWork())
+        self.written: list[Message] = []
+        self.told: list[Message] = []
+        self.over: set[str] = set()
+
+    @rule(user=LANES, about=OBJECTS, category=CATEGORIES)
+    def write(self, user: str, about: str, category: Category) -> None:
+        """Somebody commits one message."""
+        now = self.post.clock.now()
+        new = message(f"m{len(self.written)}", user=user, about=about, category=category, at=now)
+        self.post.write(new)
+        self.written.append(new)
+
+    @rule(answers=st.lists(ANSWERS, min_size=1, max_size=6), slow=st.integers(0, 4))
+    def work(self, answers: list[Result | BaseException], slow: int) -> None:
+        """A relay drains; handlers succeed, fail, die, and take a while."""
+        script = iter(answers)
+
+        def handler(given: Message) -> Result:
+            self.post.clock.advance(seconds=slow * 10)
+            self.told.append(given)
+            answer = next(script, Done())
+            if isinstance(answer, BaseException):
+                raise answer
+            if isinstance(answer, Drop | Park):
+                self.over.add(given.id)
+            return answer
+
+        try:
+            self.post.relay(handler).drain()
+        except Killed:
+            return
+
+    @rule(seconds=st.sampled_from([1, 3, 60, 4000, -3600]))
+    def pass_time(self, seconds: int) -> None:
+        """The clock moves, sometimes back."""
+        self.post.clock.advance(seconds=seconds)
+
+    @rule()
+    def redrive(self) -> None:
+        """Somebody wants everything that was parked tried again."""
+        inspection = Inspection(uow=self.post.uow, clock=self.post.clock)
+        ids = [found.queued.id for found in inspection.parked()]
+        inspection.redrive(ids)
+        self.over |= {*ids}
+
+    @invariant()
+    def what_vanished_was_told(self) -> None:
+        """I1 and I5: a message is gone only if it, or a younger one of its group, reached a handler."""
+        with self.post.uow.begin() as tx:
+            lanes = [lane for lane, _ in tx.queue.depths(limit=None)]
+            far = self.post.clock.now() + timedelta(days=1)
+            here = {q.id for lane in lanes for q in tx.queue.page(lane, far, limit=1000)}
+            here |= {found.queued.id for found in tx.parked.newest(limit=1000)}
+        place = {given.id: number for number, given in enumerate(self.written)}
+        reached = [(group(given), place[given.id]) for given in self.told]
+        for number, given in enumerate(self.written):
+            if given.id not in here:
+                assert any(key == group(given) and number <= at for key, at in reached), given.id
+
+    @precondition(lambda self: self.written)
+    @rule()
+    def come_to_rest(self) -> None:
+        """I2: with handlers that succeed, nothing is left, and each group's last word was its newest message."""
+        heard = Heard()
+        for _ in range(40):
+            self.post.clock.advance(timedelta(hours=2))
+            self.post.relay(heard).drain()
+        self.told += heard.messages
+        assert self.post.left() == 0
+        inspection = Inspection(uow=self.post.uow, clock=self.post.clock)
+        self.over |= {found.queued.id for found in inspection.parked()}
+        aside = {group(given) for given in self.written if given.id in self.over}
+        last = {group(given): given for given in self.told}
+        for key, newest in {group(given): given for given in self.written}.items():
+            assert key in aside or last[key] == newest
+
+
+TestDeliveries = Deliveries.TestCase
+TestDeliveries.settings = settings(max_examples=150, stateful_step_count=30)
+
+
+def test_handlers_never_run_inside_a_transaction(uow: object) -> None:
+    post = Post(uow)  # type: ignore[arg-type]  # the fixture gives whichever database
+    post.write(message("m1"))
+    heard = Heard()
+    with post.uow.begin(), pytest.raises(InUnitOfWork):
+        post.relay(heard).drain()
+    assert (heard.ids, post.relay(heard).drain()) == ([], Drained(delivered=1))
+
+
+def test_a_handler_may_open_a_transaction_of_its_own(uow: object) -> None:
+    post = Post(uow)  # type: ignore[arg-type]  # as above
+
+    def handler(given: Message) -> Result:
+        if given.id == "m1":
+            post.write(message("m2", user="u2"))
+        return Done()
+
+    post.write(message("m1"))
+    assert post.relay(handler).drain_until_quiet() == Drained(delivered=2)
+
+
+def test_cascades_that_never_rest_end_after_some_rounds() -> None:
+    post = Post(MemoryUnitOfWork())
+
+    def handler(given: Message) -> Result:
+        post.write(message(f"{given.id}x"))
+        return Done()
+
+    post.write(message("m"))
+    assert post.relay(handler).drain_until_quiet(rounds=4) == Drained(delivered=4)
+
+
+def test_a_batch_ends_before_its_lease_does() -> None:
+    """Slow handlers: after half of the lease the rest is left for the next turn, and nothing is told twice."""
+    post = Post(MemoryUnitOfWork())
+    heard = Heard()
+
+    def slow(given: Message) -> Result:
+        post.clock.advance(post.policy.lease / 2 + timedelta(seconds=1))
+        return heard(given)
+
+    post.write(*(message(f"m{n}", about=f"o{n}") for n in range(4)))
+    relay = post.relay(slow)
+    assert relay.drain_until_quiet() == Drained(delivered=4)
+    assert heard.ids == ["m0", "m1", "m2", "m3"]
+
+
+def test_nothing_of_a_payload_is_ever_logged(caplog: pytest.LogCaptureFixture) -> None:
+    canary = "canary-5f1c"
+    post = Post(MemoryUnitOfWork())
+    post.write(message("m1", payload={"to": canary}))
+    with caplog.at_level(0):
+        post.relay(Heard(RuntimeError(canary))).drain()
+    assert "m1" in caplog.text
+    assert canary not in caplog.text
