@@ -151,6 +151,7 @@ class Recorder:
         for to in _recipients(tx, fact):
             key = self._mint()
             payload: dict[str, Scalar] = {"mail": row.mail, "to": to, **_fields(fact, row), **_origin(command)}
+            payload["target"] = _of(fact, row.target) if row.target else None
             if secret is not None:
                 sealed = self.cipher.seal(secret, bound_to=mail_binding(key, to))
                 payload |= {"key_id": sealed.key_id, "sealed": base64.b64encode(sealed.ciphertext).decode()}
