@@ -21,10 +21,10 @@ class Table(Generic[K, V]):
     for "not covered", as SQL does with null.
     """
 
-    def __init__(self, store: Store, unique: dict[str, Callable[[V], object | None]]) -> None:
+    def __init__(self, store: Store) -> None:
+        self.unique: dict[str, Callable[[V], object | None]] = {}
         self._rows: dict[K, V] = {}
         self._store = store
-        self._unique = unique
 
     def get(self, key: K) -> V | None:
         """Return the row, or none."""
@@ -50,7 +50,7 @@ class Table(Generic[K, V]):
 
     def put(self, key: K, row: V) -> None:
         """Insert or replace *row*."""
-        for rule, value in self._unique.items():
+        for rule, value in self.unique.items():
             mine = value(row)
             if mine is not None and any(k != key and value(other) == mine for k, other in self._rows.items()):
                 self._refuse(rule)
@@ -104,9 +104,10 @@ class Store:
         self._sequence = 0
 
     def table(self, name: str, unique: dict[str, Callable[[Any], object | None]] | None = None) -> Table[Any, Any]:
-        """Return the table *name*, made when it is first asked for."""
+        """Return the table *name*, made when it is first asked for; whoever gives *unique* rules adds them."""
         if name not in self._tables:
-            self._tables[name] = Table(self, unique or {})
+            self._tables[name] = Table(self)
+        self._tables[name].unique.update(unique or {})
         return self._tables[name]
 
     def next_number(self) -> int:
