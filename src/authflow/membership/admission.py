@@ -51,14 +51,14 @@ class Attempt:
     """Somebody stands at the door with an invitation: every fact the decision reads.
 
     Args:
-        organization: The one whose door it is, or none when there is no such organization.
+        organization: The one whose door it is; an unknown one is `authflow.membership.standing.nowhere`.
         applicant: Who stands there.
         presented: The digest of the token they showed, or none when they showed none (the address route).
         sponsor: Who stands for the invitation, as they are right now.
         policy: The installation's rules of membership.
     """
 
-    organization: Organization | None
+    organization: Organization
     applicant: Standing
     presented: bytes | None = attrs.field(repr=False)
     sponsor: Sponsor
@@ -94,20 +94,36 @@ def may_accept(invitation: Invitation, attempt: Attempt, now: datetime) -> Decis
     whether it is for this person, then whether they belong already or were removed, then whether its sponsor may
     still give the role, and last what the organization asks for.
     """
-    organization = attempt.organization
-    if organization is None or not organization.active or not heard(invitation, attempt, organization):
-        return Denied(Code.INVITATION_INVALID)
     if not isinstance(invitation, Pending):
-        return Denied(_over(invitation, attempt, organization))
+        return Denied(told(invitation, attempt))
+    if not heard(invitation, attempt):
+        return Denied(Code.INVITATION_INVALID)
     refusal = (
         (Code.INVITATION_EXPIRED if expired(invitation, now) else None)
-        or _turned_away(invitation, attempt, organization)
-        or _unsponsored(invitation, attempt, organization)
+        or _turned_away(invitation, attempt)
+        or _unsponsored(invitation, attempt)
     )
     if refusal is not None:
         return Denied(refusal)
-    missing = frozenset(requirement for requirement, open_ in _asked(invitation, attempt, organization) if open_)
+    missing = frozenset(requirement for requirement, open_ in _asked(invitation, attempt) if open_)
     return Open(missing) if missing else Admitted()
+
+
+def told(invitation: Absent | Requested | Accepted | Withdrawn | Expired, attempt: Attempt) -> Code:
+    """Return what the applicant is told of an invitation that lets nobody in."""
+    if not heard(invitation, attempt):
+        return Code.INVITATION_INVALID
+    match invitation:
+        case Requested():
+            return Code.INVITATION_NOT_APPROVED
+        case Withdrawn():
+            return Code.INVITATION_REJECTED
+        case Expired():
+            return Code.INVITATION_EXPIRED
+        case Accepted() if _came_by(invitation, attempt):
+            return Code.INVITATION_ALREADY_MEMBER
+        case _:
+            return Code.INVITATION_USED
 
 
 def presented(token: Secret | None) -> bytes | None:
@@ -118,18 +134,21 @@ def presented(token: Secret | None) -> bytes | None:
     return token_digest(token) if text.isascii() and len(text) <= TOKEN_MAX else b""
 
 
-def heard(invitation: Invitation, attempt: Attempt, organization: Organization) -> bool:
+def heard(invitation: Invitation, attempt: Attempt) -> bool:
     """Tell whether the applicant may hear anything about *invitation*.
 
     They hold its newest token, compared in constant time before anything else is looked at; or they showed none and
-    hold the verified address it names; or they are the very person it is bound to, or was accepted by.
+    hold the verified address it names; or they are the very person it is bound to, or was accepted by. Who somebody
+    is counts only where the session's proofs reach: another organization's provider makes nobody an addressee.
     """
     shown, newest = attempt.presented, token_of(invitation)
     holds_token = shown is not None and newest is not None and hmac.compare_digest(shown, newest)
-    if isinstance(invitation, Absent) or invitation.offer.organization != organization.id:
+    if isinstance(invitation, Absent) or not attempt.organization.active:
+        return False
+    if invitation.offer.organization != attempt.organization.id:
         return False
     user = attempt.applicant.user
-    if holds_token or user is None:
+    if holds_token or user is None or not proves(attempt.applicant.asker, attempt.organization.id):
         return holds_token
     if isinstance(invitation, Pending | Expired) and invitation.bound_to is not None:
         return user.id == invitation.bound_to
@@ -149,27 +168,13 @@ def addressed_to(invitation: Pending, user: User, organization: Organization) ->
     return not organization.invites_bound_to_address or _uses(user, invitation.offer.email)
 
 
-def _over(invitation: Invitation, attempt: Attempt, organization: Organization) -> Code:
-    match invitation:
-        case Requested():
-            return Code.INVITATION_NOT_APPROVED
-        case Withdrawn():
-            return Code.INVITATION_REJECTED
-        case Expired():
-            return Code.INVITATION_EXPIRED
-        case Accepted() if _came_by(invitation, attempt, organization):
-            return Code.INVITATION_ALREADY_MEMBER
-        case _:
-            return Code.INVITATION_USED
-
-
-def _came_by(invitation: Accepted, attempt: Attempt, organization: Organization) -> bool:
+def _came_by(invitation: Accepted, attempt: Attempt) -> bool:
     user = attempt.applicant.user
-    member = role_in(organization.id, attempt.applicant.membership) is not None
+    member = role_in(attempt.organization.id, attempt.applicant.membership) is not None
     return user is not None and user.id == invitation.by and member
 
 
-def _turned_away(invitation: Pending, attempt: Attempt, organization: Organization) -> Code | None:
+def _turned_away(invitation: Pending, attempt: Attempt) -> Code | None:
     applicant = attempt.applicant
     if applicant.asker.why_not is Code.SESSION_SUPERSEDED:
         return Code.SESSION_SUPERSEDED
@@ -177,33 +182,33 @@ def _turned_away(invitation: Pending, attempt: Attempt, organization: Organizati
         return None
     if not applicant.user.active:
         return Code.SESSION_USER_INACTIVE
-    if not addressed_to(invitation, applicant.user, organization):
+    if not addressed_to(invitation, applicant.user, attempt.organization):
         return Code.INVITATION_WRONG_USER
-    if role_in(organization.id, applicant.membership) is not None:
+    if role_in(attempt.organization.id, applicant.membership) is not None:
         return Code.INVITATION_ALREADY_MEMBER
     returns = may_return(applicant.membership, invitation.issued_at, attempt.policy)
     return None if returns else Code.INVITATION_MEMBER_REMOVED
 
 
-def _unsponsored(invitation: Pending, attempt: Attempt, organization: Organization) -> Code | None:
+def _unsponsored(invitation: Pending, attempt: Attempt) -> Code | None:
     """A demoted member comes back by what they were, not by somebody's word (decision 12)."""
     if invitation.bound_to is not None or entitled(
-        attempt.sponsor, invitation.offer.role, organization, attempt.policy
+        attempt.sponsor, invitation.offer.role, attempt.organization, attempt.policy
     ):
         return None
     return Code.INVITATION_INVITER_NOT_ENTITLED
 
 
-def _asked(invitation: Pending, attempt: Attempt, organization: Organization) -> tuple[tuple[Requirement, bool], ...]:
+def _asked(invitation: Pending, attempt: Attempt) -> tuple[tuple[Requirement, bool], ...]:
     """Return every requirement and whether it is open; what is not known of a stranger counts as not met."""
     applicant, user = attempt.applicant, attempt.applicant.user
-    named = invitation.bound_to is None and organization.invites_bound_to_address
+    named = invitation.bound_to is None and attempt.organization.invites_bound_to_address
     unproven = named and user is not None and not user.holds(invitation.offer.email)
     primary = user is not None and user.primary_verified()
     return (
-        (Requirement.SIGN_IN, user is None or not proves(applicant.asker, organization.id)),
-        (Requirement.VERIFIED_ADDRESS, unproven or (organization.require_verified_address and not primary)),
-        (Requirement.SECOND_FACTOR, organization.require_second_factor and not applicant.has_factor),
+        (Requirement.SIGN_IN, user is None or not proves(applicant.asker, attempt.organization.id)),
+        (Requirement.VERIFIED_ADDRESS, unproven or (attempt.organization.require_verified_address and not primary)),
+        (Requirement.SECOND_FACTOR, attempt.organization.require_second_factor and not applicant.has_factor),
         (Requirement.SSO_LINK, not sso_met(applicant.sso)),
     )
 
@@ -217,6 +222,6 @@ def flags_on_joining(invitation: Pending, attempt: Attempt) -> MemberFlag:
     flags = invitation.flags
     if attempt.applicant.sso.linked:
         flags |= MemberFlag.SSO_LINKED
-    if attempt.organization is not None and attempt.organization.member_limit_restricted:
+    if attempt.organization.member_limit_restricted:
         flags |= MemberFlag.MEMBER_LIMIT_RESTRICTED
     return flags

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 import attrs
 
 from authflow.errors import Code
-from authflow.values import Level
+from authflow.ports import Organization
+from authflow.values import Level, Role, UserId
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from authflow.policy import MembershipPolicy
-    from authflow.ports import Organization, Sso, User
-    from authflow.values import Asker, MemberId, OrganizationId, Role, TeamId, UserId
+    from authflow.ports import Sso, User
+    from authflow.values import Asker, MemberId, OrganizationId, TeamId
 
 
 @unique
@@ -88,6 +89,11 @@ class Standing:
     has_factor: bool
     sso: Sso
 
+    @property
+    def person(self) -> UserId:
+        """The person's id; empty for nobody, whom no rule lets do anything."""
+        return UserId("") if self.user is None else self.user.id
+
 
 @attrs.frozen(kw_only=True)
 class Sponsor:
@@ -99,11 +105,16 @@ class Sponsor:
 
 @attrs.frozen(kw_only=True)
 class Authority:
-    """Who commands, over which organization, under which policy."""
+    """Who commands, over which organization, under which policy. An unknown organization is `nowhere`."""
 
     actor: Standing
-    organization: Organization | None
+    organization: Organization
     policy: MembershipPolicy
+
+
+def nowhere(organization: OrganizationId) -> Organization:
+    """Return what stands for an organization that does not exist: one that takes nobody in and opens nothing."""
+    return Organization(id=organization, slug="", name="", active=False, default_role=Role(""))
 
 
 # --- what that opens ------------------------------------------------------------------------------------------------
@@ -138,7 +149,7 @@ def identified(standing: Standing) -> Code | None:
     return None if standing.user.active else Code.SESSION_USER_INACTIVE
 
 
-def may_enter(standing: Standing, organization: Organization | None) -> Code | None:
+def may_enter(standing: Standing, organization: Organization) -> Code | None:
     """Decide whether a session may act in *organization* (mfa 17.3); return the code of the refusal, or none.
 
     An installation's administrator needs no membership and meets no organization's requirement.
@@ -146,7 +157,7 @@ def may_enter(standing: Standing, organization: Organization | None) -> Code | N
     unknown = identified(standing)
     if unknown is not None:
         return unknown
-    if organization is None or not organization.active:
+    if not organization.active:
         return Code.ORGANIZATION_UNKNOWN
     if not proves(standing.asker, organization.id):
         return Code.SESSION_ELEVATION_REQUIRED
@@ -165,7 +176,7 @@ def may_manage(authority: Authority) -> Code | None:
     """Decide whether the actor may invite, approve, change and remove (decision 36); the code, or none."""
     actor, organization = authority.actor, authority.organization
     refusal = may_enter(actor, organization)
-    if refusal is not None or organization is None:
+    if refusal is not None:
         return refusal
     if administrates(actor.user) or role_in(organization.id, actor.membership) in authority.policy.managing_roles:
         return None
@@ -176,7 +187,7 @@ def may_grant(authority: Authority, role: Role) -> Code | None:
     """Decide whether the actor may give *role*: nobody grants more than their own; the code, or none."""
     actor, organization = authority.actor, authority.organization
     refusal = may_manage(authority)
-    if refusal is not None or organization is None:
+    if refusal is not None:
         return refusal
     sponsor = Sponsor(user=actor.user, membership=actor.membership)
     return None if entitled(sponsor, role, organization, authority.policy) else Code.ROLE_NOT_ALLOWED

@@ -29,26 +29,28 @@ _FORBIDDEN: Final = frozenset('()<>[]:;,\\"')
 
 @attrs.frozen(kw_only=True)
 class Terms:
-    """What was typed, read. *email* is none and *problems* says why, where it is no address."""
+    """What was typed, and can be offered."""
 
-    email: Address | None
+    email: Address
     role: Role
-    teams: tuple[TeamId, ...]
+    teams: tuple[TeamId, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Malformed:
+    """What was typed cannot be offered; *problems* names each field."""
+
     problems: Mapping[str, str]
 
 
-def read_terms(*, email: object, role: str, teams: Sequence[str], policy: MembershipPolicy) -> Terms:
-    """Return what *email*, *role* and *teams* say; every malformed field is named in ``problems``."""
-    problems: dict[str, str] = {}
+def read_terms(*, email: object, role: str, teams: Sequence[str], policy: MembershipPolicy) -> Terms | Malformed:
+    """Return what *email*, *role* and *teams* say, or every field that says nothing."""
     address = read_address(email)
+    listed, problems = read_teams(teams)
+    problems |= role_problem(role, policy)
     if address is None:
-        problems["email"] = "is not an e-mail address"
-    return Terms(
-        email=address,
-        role=Role(role),
-        teams=_read_teams(teams, problems),
-        problems={**problems, **role_problem(role, policy)},
-    )
+        return Malformed(problems={"email": "is not an e-mail address", **problems})
+    return Malformed(problems=problems) if problems else Terms(email=address, role=Role(role), teams=listed)
 
 
 def role_problem(role: str, policy: MembershipPolicy) -> dict[str, str]:
@@ -76,8 +78,10 @@ def read_address(text: object) -> Address | None:
 
 def read_teams(teams: Sequence[str]) -> tuple[tuple[TeamId, ...], dict[str, str]]:
     """Return *teams*, each once and in order, and what is wrong with them."""
-    problems: dict[str, str] = {}
-    return _read_teams(teams, problems), problems
+    few = not isinstance(teams, str) and len(teams) <= TEAMS_MAX
+    if not few or not well_formed(*teams) or any("," in team for team in teams):
+        return (), {"teams": f"must be at most {TEAMS_MAX} identifiers without commas"}
+    return tuple(TeamId(team) for team in sorted(set(teams))), {}
 
 
 def well_formed(*identifiers: str) -> bool:
@@ -88,14 +92,6 @@ def well_formed(*identifiers: str) -> bool:
     except InputInvalid:
         return False
     return True
-
-
-def _read_teams(teams: Sequence[str], problems: dict[str, str]) -> tuple[TeamId, ...]:
-    listed = not isinstance(teams, str) and len(teams) <= TEAMS_MAX
-    if not listed or not well_formed(*teams) or any("," in team for team in teams):
-        problems["teams"] = f"must be at most {TEAMS_MAX} identifiers without commas"
-        return ()
-    return tuple(TeamId(team) for team in sorted(set(teams)))
 
 
 def _dotted(part: str) -> bool:

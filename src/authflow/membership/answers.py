@@ -1,0 +1,157 @@
+"""What the membership slice answers; a refusal is `authflow.values.Refused`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from authflow.values import Answer
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from authflow.membership.admission import Requirement
+    from authflow.membership.offer import InviteStatus
+    from authflow.membership.standing import Member
+    from authflow.values import Address, InvitationId, MemberId, OrganizationId, Role, TeamId, UserId
+
+
+@attrs.frozen(kw_only=True)
+class InvitationView(Answer):
+    """What somebody who may hear about an invitation sees before they accept it (sso 13.2).
+
+    Args:
+        organization, slug: Who invites.
+        role: What they would become.
+        needs_authentication: Nobody is signed in here with a proof of their own.
+        needs_sso: The organization has a provider, and *sso_provider* is its name.
+        require_sso: Members must sign in through it.
+        existing_member: The person signed in here is a member already.
+        needs_second_factor: The organization requires one, and the person has none (or is not known yet).
+        needs_verified_address: An address has to be confirmed first.
+        wrong_user: The invitation names somebody else: offer to switch accounts.
+    """
+
+    organization: OrganizationId
+    slug: str
+    role: Role
+    needs_authentication: bool
+    needs_sso: bool
+    require_sso: bool
+    existing_member: bool
+    sso_provider: str | None
+    needs_second_factor: bool
+    needs_verified_address: bool
+    wrong_user: bool
+
+
+@attrs.frozen(kw_only=True)
+class Joined(Answer):
+    """The person is a member now; the invitation's role and teams won."""
+
+    member: Member
+
+
+@attrs.frozen(kw_only=True)
+class RequirementsOpen(Answer):
+    """The invitation is kept; *requirements* are open. *consent*: the click waits in this browser session for them."""
+
+    organization: OrganizationId
+    invitation: InvitationId
+    requirements: frozenset[Requirement]
+    consent: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class ConfirmationOwed(Answer):
+    """Somebody accepted here before signing in: whoever signed in first is asked once whether it was them."""
+
+    organization: OrganizationId
+    invitation: InvitationId
+
+
+@attrs.frozen(kw_only=True)
+class InvitationSent(Answer):
+    """The invitation is pending; its token is on its way by mail, and nowhere else."""
+
+    organization: OrganizationId
+    invitation: InvitationId
+    expires_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class RequestFiled(Answer):
+    """The request waits for somebody who manages the organization."""
+
+    organization: OrganizationId
+    invitation: InvitationId
+
+
+@attrs.frozen(kw_only=True)
+class InvitationClosed(Answer):
+    """The request or invitation is over."""
+
+    organization: OrganizationId
+    invitation: InvitationId
+
+
+@attrs.frozen(kw_only=True)
+class MemberSaved(Answer):
+    """The membership as it stands now, changed or not."""
+
+    member: Member
+
+
+@attrs.frozen(kw_only=True)
+class MemberGone(Answer):
+    """The membership ended. *invitation* is the way back of a demoted member."""
+
+    organization: OrganizationId
+    user: UserId
+    invitation: InvitationId | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Entered(Answer):
+    """The session may act in the organization; *member* is none for an administrator who is no member."""
+
+    member: Member | None
+
+
+@attrs.frozen(kw_only=True)
+class MemberList(Answer):
+    """Members of one organization, in the order of their ids; ask again after the last one for more."""
+
+    members: tuple[Member, ...]
+
+
+@attrs.frozen(kw_only=True)
+class OpenInvitation:
+    """A request or a pending invitation, without anything secret. *expired*: only a resend makes it good again."""
+
+    organization: OrganizationId
+    id: InvitationId
+    email: Address
+    role: Role
+    teams: tuple[TeamId, ...]
+    status: InviteStatus
+    by: UserId
+    since: datetime
+    expires_at: datetime | None
+    expired: bool
+
+
+@attrs.frozen(kw_only=True)
+class InvitationList(Answer):
+    """Requests and pending invitations, in the order of their ids; ask again after the last one for more."""
+
+    invitations: tuple[OpenInvitation, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Swept(Answer):
+    """Every member was held against the requirements: *demoted* wait as invitations, *kept* could not be demoted."""
+
+    demoted: tuple[MemberId, ...]
+    kept: tuple[MemberId, ...]
