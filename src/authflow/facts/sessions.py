@@ -38,7 +38,11 @@ class SignInRefused(Fact):
 
 @attrs.frozen(kw_only=True)
 class PendingSignInEnded(Fact):
-    """A pending sign-in is over: *reason* is ``expired``, ``too_many_attempts``, ``cancelled`` or ``inactive``."""
+    """A pending sign-in is over.
+
+    *reason* is ``expired``, ``too_many_attempts``, ``cancelled``, ``inactive``, or ``ended_elsewhere`` when the
+    person's epoch has changed since.
+    """
 
     user: UserId
     reason: str

@@ -1,0 +1,1 @@
+"""Sessions: the server rows behind the value a browser keeps, and what makes one elevated."""

@@ -1,0 +1,211 @@
+"""What a session's proofs are worth: pure functions over a row, the presented value and now."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from authflow.errors import Code
+from authflow.sessions.commands import Findings, Person
+from authflow.sessions.states import (
+    Anonymous,
+    Ended,
+    EndReason,
+    EnrollmentOpen,
+    EnrollmentOwed,
+    FactorOwed,
+    SignedIn,
+)
+from authflow.values import IDENTIFIER_MAX, Asker, Level, Method, SessionId, token_digest
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from authflow.sessions.states import Handle, Pending, Personal, ResetLink, Session
+    from authflow.values import BrowserSession, OrganizationId, Proof, Refused, UserId
+
+FIRST: Final = frozenset({Method.PASSWORD, Method.MAILED_LINK})
+"""First factors of a person's own. Single sign-on is none: it is an organization's word (decision 1)."""
+
+SECOND: Final = frozenset({Method.TOTP, Method.RECOVERY_CODE})
+"""Second factors."""
+
+_INSTANT: Final = timedelta(0)
+
+
+# --- proofs ---------------------------------------------------------------------------------------------------------
+
+
+def own(proofs: tuple[Proof, ...]) -> tuple[Proof, ...]:
+    """Return the proofs of the person's own: what an organization's provider said is not among them (decision 1)."""
+    return tuple(p for p in proofs if p.organization is None and p.method in FIRST | SECOND)
+
+
+def level(proofs: tuple[Proof, ...]) -> Level:
+    """Return how many different kinds of own proof there are: a first factor, a second factor (mfa 20.4)."""
+    methods = {proof.method for proof in own(proofs)}
+    return Level(bool(methods & FIRST) + bool(methods & SECOND))
+
+
+def organizations(proofs: tuple[Proof, ...]) -> frozenset[OrganizationId]:
+    """Return the organizations that were entered through their own provider."""
+    return frozenset(p.organization for p in proofs if p.organization is not None and p.method is Method.SSO)
+
+
+def rises(before: tuple[Proof, ...], after: tuple[Proof, ...]) -> bool:
+    """Tell whether *after* opens something that *before* did not: the host must change its session id then."""
+    return level(after) > level(before) or not organizations(after) <= organizations(before)
+
+
+def with_proof(proofs: tuple[Proof, ...], proof: Proof) -> tuple[Proof, ...]:
+    """Return *proofs* with *proof* as the newest of its method, organization and provider."""
+    return (*(p for p in proofs if _place(p) != _place(proof)), proof)
+
+
+def _place(proof: Proof) -> tuple[object, ...]:
+    return (proof.method, proof.organization, proof.provider)
+
+
+def is_first_factor(proof: Proof, now: datetime, *, max_age: timedelta) -> bool:
+    """Tell whether a sign-in may begin with *proof*: recent, a first factor, and said by whom it belongs to."""
+    if not _INSTANT <= now - proof.at <= max_age:
+        return False
+    if proof.method is Method.SSO:
+        return proof.organization is not None and proof.provider is not None
+    return proof.method in FIRST and proof.organization is None and proof.provider is None
+
+
+def is_second_factor(proof: Proof, now: datetime, *, max_age: timedelta) -> bool:
+    """Tell whether *proof* is a recent second factor of the person's own."""
+    return proof.method in SECOND and bool(own((proof,))) and _INSTANT <= now - proof.at <= max_age
+
+
+# --- elevation ------------------------------------------------------------------------------------------------------
+
+
+def elevated(state: Session, now: datetime, *, has_factor: bool, max_age: timedelta) -> bool:
+    """Tell whether the person proved recently, and at their highest level, who they are (decisions 1, 5, 6).
+
+    Whoever has a second factor needs a session of level 2 and a recent second factor: a password alone, however
+    recent, elevates nothing (mfa 18.2). Whoever has none needs any recent proof of their own.
+    """
+    if not isinstance(state, SignedIn):
+        return False
+    recent = {p.method for p in own(state.proofs) if _INSTANT <= now - p.at <= max_age} - state.lapsed
+    if has_factor:
+        return level(state.proofs) is Level.TWO and bool(recent & SECOND)
+    return bool(recent)
+
+
+def lapsed(state: SignedIn, now: datetime, *, max_age: timedelta) -> frozenset[Method]:
+    """Return the methods whose own proof is, or once was seen to be, too old to elevate (decision 35)."""
+    return state.lapsed | {proof.method for proof in own(state.proofs) if now - proof.at > max_age}
+
+
+# --- the row --------------------------------------------------------------------------------------------------------
+
+
+def addressable(session: BrowserSession) -> bool:
+    """Tell whether the value can name a row at all; anything else must not reach a database."""
+    return 1 <= len(session.id) <= IDENTIFIER_MAX and session.id.isascii() and session.id.isprintable()
+
+
+def recognize(handle: Handle, session: BrowserSession) -> Code | None:
+    """Return none if the value opens the row, else why not: a superseded value, or a stranger's (decision 3)."""
+    digest = token_digest(session.secret)
+    present = hmac.compare_digest(digest, handle.digest)
+    former = [hmac.compare_digest(digest, old) for old in handle.superseded]
+    if present and session.generation == handle.generation:
+        return None
+    return Code.SESSION_SUPERSEDED if present or any(former) else Code.SESSION_REQUIRED
+
+
+def owner(state: Session) -> UserId | None:
+    """Return whose row it is, signed in or not yet; none for a row without a person."""
+    return None if isinstance(state, Anonymous | Ended) else state.user
+
+
+def over(state: Personal, found: Findings, now: datetime) -> EndReason | None:
+    """Return why the row may not be used any more, or none.
+
+    Looked at before every decision (mfa 15.2): its time, the person, the epoch, and the wrong answers so far.
+    """
+    if now >= state.expires_at:
+        return EndReason.EXPIRED
+    if found.person is None or found.person.user != state.user or not found.person.active:
+        return EndReason.INACTIVE
+    if found.person.epoch != state.epoch:
+        return EndReason.ENDED_ELSEWHERE
+    if isinstance(state, FactorOwed) and found.failures >= found.policy.pending_login_failures:
+        return EndReason.TOO_MANY_ATTEMPTS
+    return None
+
+
+def redeemable(state: EnrollmentOwed, link: ResetLink | None, now: datetime) -> bool:
+    """Tell whether *link* is for this row's person and still valid."""
+    return link is not None and link.user == state.user and now < link.expires_at
+
+
+def pending_key(state: FactorOwed) -> str:
+    """Return the key under which wrong answers to this very pending login are counted (decision 7)."""
+    return f"session.pending:{state.handle.id}:{state.handle.generation}"
+
+
+# --- who asks -------------------------------------------------------------------------------------------------------
+
+
+def why_not(state: Anonymous | Pending | Ended) -> Code:
+    """Return why nobody is signed in here."""
+    match state:
+        case Anonymous():
+            return Code.SESSION_REQUIRED
+        case FactorOwed():
+            return Code.SESSION_SECOND_FACTOR_OWED
+        case EnrollmentOwed() | EnrollmentOpen():
+            return Code.SESSION_ENROLLMENT_OWED
+        case Ended():
+            return Code.SESSION_ENDED
+
+
+def unchallenged(state: Anonymous | EnrollmentOwed | EnrollmentOpen | Ended) -> Code:
+    """Return why no second factor may be answered here."""
+    return Code.SESSION_NO_PENDING_LOGIN if isinstance(state, Anonymous) else why_not(state)
+
+
+def asker(state: Session, found: Findings, now: datetime) -> Asker:
+    """Return who asks, as every gate of the library looks at it. The row has been looked at just now."""
+    if not isinstance(state, SignedIn):
+        return Asker(user=None, session=state.handle.id, why_not=why_not(state))
+    person = found.person or Person(user=state.user)
+    max_age = found.policy.elevation_age
+    return Asker(
+        user=state.user,
+        session=state.handle.id,
+        level=level(state.proofs),
+        elevated=elevated(state, now, has_factor=person.has_factor, max_age=max_age),
+        organizations=organizations(state.proofs),
+        label=person.label,
+    )
+
+
+def stranger(refused: Refused) -> Asker:
+    """Return who asks with a value that opens no row.
+
+    A superseded value still names its row, so that a flow begun there can tell its own refusal (decisions 3, 28).
+    """
+    known = refused.code is Code.SESSION_SUPERSEDED
+    return Asker(user=None, session=refused.session.id if known else SessionId(""), why_not=refused.code)
+
+
+def enrolling_asker(state: Session, found: Findings, now: datetime) -> Asker:
+    """Return who asks to enroll a second factor: the mailed link elevates for this, and for nothing else (mfa 20.6)."""
+    if not isinstance(state, EnrollmentOpen) or found.person is None:
+        return asker(state, found, now)
+    return Asker(
+        user=state.user,
+        session=state.handle.id,
+        level=level((state.proof,)),
+        elevated=True,
+        label=found.person.label,
+    )

@@ -1,0 +1,175 @@
+"""One visit of one browser: its row is found, recognized and looked at; what the table then decides is stored."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import attrs
+
+from authflow.errors import Code, StaleVersion
+from authflow.ports import Stored
+from authflow.sessions import standing
+from authflow.sessions.commands import Findings, Look, Person
+from authflow.sessions.session import MACHINE
+from authflow.sessions.states import Anonymous, Ended, FactorOwed, Handle, SignedIn
+from authflow.values import NOBODY, Asker, BrowserSession, Refused, Secret, SessionId, new_identifier, token_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from authflow.machine import Fact
+    from authflow.policy import SessionPolicy
+    from authflow.ports import Entropy
+    from authflow.recording import Recorder
+    from authflow.sessions.commands import Command
+    from authflow.sessions.outcomes import SessionAnswer
+    from authflow.sessions.ports import SessionsTransaction
+    from authflow.sessions.states import Session
+    from authflow.values import Context, UserId
+
+
+@attrs.frozen(kw_only=True)
+class Visit:
+    """A recognized browser: what it presented, its row as it stands now, and what was read about its person."""
+
+    presented: BrowserSession
+    stored: Stored[Session]
+    found: Findings
+    context: Context
+    now: datetime
+
+    @property
+    def state(self) -> Session:
+        """Where the browser stands."""
+        return self.stored.state
+
+
+@attrs.frozen(kw_only=True)
+class Visits:
+    """How rows are reached and changed; every service method goes through here, inside its own transaction."""
+
+    entropy: Entropy
+    recorder: Recorder
+    policy: SessionPolicy
+
+    def secret(self) -> Secret:
+        """Return 256 new random bits."""
+        return Secret(new_identifier(self.entropy.random_bytes(32)))
+
+    def fresh(self, session: BrowserSession, secret: Secret, context: Context, now: datetime) -> Visit:
+        """Return the visit of a browser that has no row; it gets one when something happens to it."""
+        key = SessionId(new_identifier(self.entropy.random_bytes(16)))
+        handle = Handle(id=key, digest=token_digest(secret), created_at=now)
+        state = Anonymous(handle=handle, expires_at=now + self.policy.anonymous_ttl)
+        found = Findings(policy=self.policy)
+        return Visit(presented=session, stored=Stored(state, 0), found=found, context=context, now=now)
+
+    def at(
+        self, tx: SessionsTransaction, session: BrowserSession, context: Context, now: datetime, *, lock: bool
+    ) -> Visit | Refused:
+        """Return the visit after a look at the row; or why the value opens none.
+
+        With *lock* the row's person is locked before the row is read for good, so that the visits of one person that
+        change something come one after the other. What the look finds over is stored under that lock.
+        """
+        stored = self._find(tx, session)
+        if lock and isinstance(stored, Stored) and (user := standing.owner(stored.state)) is not None:
+            tx.accounts.lock(user)
+            stored = self._find(tx, session)
+        if isinstance(stored, Code):
+            return Refused(code=stored, session=session)
+        found = self._read(tx, stored.state)
+        step = MACHINE.step(stored.state, Look(found=found), now)
+        visit = Visit(presented=session, stored=stored, found=found, context=context, now=now)
+        if step.state == stored.state:
+            return visit
+        if lock:
+            # Only rows without a person can be changed by somebody else here; then theirs is what the next look finds.
+            with contextlib.suppress(StaleVersion):
+                tx.sessions.save(step.state, expected=stored.version)
+                self._record(tx, step.facts, visit, found.person)
+        return self.at(tx, session, context, now, lock=True)
+
+    def person(self, tx: SessionsTransaction, user: UserId, *, lock: bool = False) -> Person:
+        """Return what is known of *user* now; whoever does not exist is inactive, and gets no row."""
+        person = tx.users.get(user)
+        if person is None:
+            return Person(user=user, active=False)
+        account = tx.accounts.lock(user) if lock else tx.accounts.read(user)
+        return Person(
+            user=user,
+            label=person.label,
+            active=person.active,
+            has_factor=tx.factor_census.protected((user,))[user],
+            epoch=account.epoch,
+            enrollment_required=account.enrollment_required,
+        )
+
+    def alive(self, tx: SessionsTransaction, visit: Visit) -> int:
+        """Return how many sessions of the visitor are signed in now, this one too."""
+        person = visit.found.person
+        return 0 if person is None else tx.sessions.count_alive(person.user, epoch=person.epoch, now=visit.now)
+
+    def take(
+        self,
+        tx: SessionsTransaction,
+        visit: Visit,
+        command: Command,
+        *,
+        secret: Secret | None = None,
+        actor: Person | None = None,
+        lost: Code = Code.SESSION_SUPERSEDED,
+    ) -> SessionAnswer:
+        """Let the table decide *command*, store what it decides, and answer with the browser's next value.
+
+        *secret* is behind the digest in the command; it is given out if the handle was renewed. Whoever loses the
+        row to somebody else is refused with *lost*, and nothing is written.
+        """
+        step = MACHINE.step(visit.state, command, visit.now)
+        if step.state != visit.state:
+            try:
+                self._save(tx, step.state, visit.stored.version)
+            except StaleVersion:
+                return Refused(code=lost, session=visit.presented)
+        self._record(tx, step.facts, visit, actor or visit.found.person)
+        return attrs.evolve(step.answer, session=_value(visit, step.state, secret))
+
+    def _find(self, tx: SessionsTransaction, session: BrowserSession) -> Stored[Session] | Code:
+        stored = tx.sessions.load(session.id) if standing.addressable(session) else None
+        if stored is None:
+            return Code.SESSION_REQUIRED
+        return standing.recognize(stored.state.handle, session) or stored
+
+    def _read(self, tx: SessionsTransaction, state: Session) -> Findings:
+        user = standing.owner(state)
+        failures = tx.attempts.read(standing.pending_key(state)) if isinstance(state, FactorOwed) else 0
+        person = None if user is None else self.person(tx, user)
+        return Findings(policy=self.policy, person=person, failures=failures)
+
+    @staticmethod
+    def _save(tx: SessionsTransaction, state: Session, version: int) -> None:
+        if version == 0:
+            tx.sessions.add(state)
+        else:
+            tx.sessions.save(state, expected=version)
+
+    def _record(self, tx: SessionsTransaction, facts: Sequence[Fact], visit: Visit, actor: Person | None) -> None:
+        asker = Asker(
+            user=None if actor is None else actor.user,
+            session=visit.state.handle.id,
+            label="" if actor is None else actor.label,
+        )
+        self.recorder.record(tx, facts, asker=asker, context=visit.context, now=visit.now)
+
+
+def _value(visit: Visit, state: Session, secret: Secret | None) -> BrowserSession:
+    """Return what the host keeps from now on: another value only if the handle was renewed."""
+    if isinstance(state, Ended):
+        return NOBODY
+    user = state.user if isinstance(state, SignedIn) else None
+    if secret is None or state.handle.generation == visit.state.handle.generation:
+        return attrs.evolve(visit.presented, user=user)
+    handle = state.handle
+    return BrowserSession(id=handle.id, secret=secret, generation=handle.generation, renew=True, user=user)
