@@ -351,6 +351,10 @@ class Accounts(Protocol):
         """Return the person's row, made if missing, and hold its lock until the transaction ends."""
         ...
 
+    def read(self, user: UserId) -> Account:
+        """Return the row as it stands, without a lock; where there is none, what `lock` would make. Writes nothing."""
+        ...
+
     def save(self, account: Account) -> None:
         """Store *account*, which this transaction has locked."""
         ...

@@ -103,6 +103,9 @@ class MemoryAccounts:
             self._accounts.add(user, found)
         return found
 
+    def read(self, user: UserId) -> Account:
+        return self._accounts.get(user) or Account(user=user, epoch=1)
+
     def save(self, account: Account) -> None:
         self._accounts.put(account.user, account)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from authflow.adapters.counting import Counted
 from authflow.adapters.current import Current
 from authflow.adapters.memory.outbox_relay import MemoryLanes, MemoryParked, MemoryQueue, MemoryReceipts
+from authflow.adapters.memory.sessions import MemoryDevices, MemoryResetLinks, MemorySessions
 from authflow.adapters.memory.shared import (
     MemoryAccounts,
     MemoryAttempts,
@@ -37,6 +38,9 @@ class MemoryTransaction:
         self.attempts = MemoryAttempts(store, self.counted)
         self.audit = MemoryAudit(store)
         self.outbox = MemoryOutbox(store)
+        self.sessions = MemorySessions(store)
+        self.devices = MemoryDevices(store)
+        self.reset_links = MemoryResetLinks(store)
         self.lanes = MemoryLanes(store)
         self.queue = MemoryQueue(store)
         self.parked = MemoryParked(store)

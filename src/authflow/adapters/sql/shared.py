@@ -30,6 +30,7 @@ class AccountStatements:
     """Every statement about accounts, built once."""
 
     lock: sa.Executable
+    read: sa.Executable
     save: sa.Executable
     remove: sa.Executable
 
@@ -42,6 +43,7 @@ class AccountStatements:
             lock=new.on_conflict_do_update(
                 index_elements=[account.c.user_id], set_={"user_id": new.excluded.user_id}
             ).returning(account.c.epoch, account.c.enrollment_required),
+            read=sa.select(account.c.epoch, account.c.enrollment_required).where(mine),
             save=sa.update(account)
             .where(mine)
             .values(epoch=sa.bindparam("new_epoch"), enrollment_required=sa.bindparam("owed")),
@@ -62,6 +64,14 @@ class SqlAccounts:
             row = self._run.run(self._sql.lock, {"owner": user}).one()
             self._locked[user] = Account(user=user, epoch=row.epoch, enrollment_required=row.enrollment_required)
         return self._locked[user]
+
+    def read(self, user: UserId) -> Account:
+        if user in self._locked:
+            return self._locked[user]
+        row = self._run.run(self._sql.read, {"owner": user}).one_or_none()
+        if row is None:
+            return Account(user=user, epoch=1)
+        return Account(user=user, epoch=row.epoch, enrollment_required=row.enrollment_required)
 
     def save(self, account: Account) -> None:
         self._locked[account.user] = account

@@ -8,6 +8,7 @@ import attrs
 
 from authflow.adapters.sql.outbox_relay import RelayStatements, SqlLanes, SqlParked, SqlQueue, SqlReceipts
 from authflow.adapters.sql.people import OrganizationStatements, SqlOrganizations, SqlUsers, UserStatements
+from authflow.adapters.sql.sessions import SessionStatements, SqlDevices, SqlResetLinks, SqlSessions
 from authflow.adapters.sql.shared import (
     AccountStatements,
     CountStatements,
@@ -34,6 +35,7 @@ class Statements:
     accounts: AccountStatements
     counts: CountStatements
     logs: LogStatements
+    sessions: SessionStatements
     relay: RelayStatements
 
     @classmethod
@@ -44,6 +46,7 @@ class Statements:
             accounts=AccountStatements.of(tables.shared, dialect),
             counts=CountStatements.of(tables.shared, dialect),
             logs=LogStatements.of(tables.shared),
+            sessions=SessionStatements.of(tables.sessions),
             relay=RelayStatements.of(tables, dialect),
         )
 
@@ -67,6 +70,9 @@ class SqlTransaction:
         self.attempts = SqlAttempts(run, sql.counts, self.counted)
         self.audit = SqlAudit(run, sql.logs)
         self.outbox = SqlOutbox(run, sql.logs)
+        self.sessions = SqlSessions(run, sql.sessions)
+        self.devices = SqlDevices(run, sql.sessions)
+        self.reset_links = SqlResetLinks(run, sql.sessions)
         self.lanes = SqlLanes(run, sql.relay)
         self.queue = SqlQueue(run, sql.relay)
         self.parked = SqlParked(run, sql.relay)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from authflow.adapters.sql.tables.membership import MembershipTables, membership_tables
 from authflow.adapters.sql.tables.outbox_relay import OutboxRelayTables, outbox_relay_tables
+from authflow.adapters.sql.tables.sessions import SessionTables, session_tables
 from authflow.adapters.sql.tables.shared import SharedTables, shared_tables
 
 PREFIX: Final = "authflow_"
@@ -22,6 +23,7 @@ class Tables:
     prefix: str
     shared: SharedTables
     membership: MembershipTables
+    sessions: SessionTables
     outbox_relay: OutboxRelayTables
 
 
@@ -33,5 +35,6 @@ def build(*, prefix: str = PREFIX, schema: str | None = None) -> Tables:
         prefix=prefix,
         shared=shared_tables(metadata, prefix),
         membership=membership_tables(metadata, prefix),
+        sessions=session_tables(metadata, prefix),
         outbox_relay=outbox_relay_tables(metadata, prefix),
     )
