@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-import authflow
+from authflow.cli.machines import discover
 from authflow.errors import CATALOGUE, AuthflowError
 from authflow.facts.table import RECORDS
 
@@ -25,19 +25,11 @@ if TYPE_CHECKING:
     from authflow.machine import Fact, Machine
 
 DOCS: Final = Path(__file__).parent
-PACKAGE: Final = Path(authflow.__file__).parent
 GENERATED: Final = ("machines", "reference")
 NOTICE: Final = "<!-- Read from the code by docs/generate.py. Edits are lost. -->"
 
 
 # --- what there is --------------------------------------------------------------------------------------------------
-
-
-def machines() -> dict[str, Machine[Any, Any, Any]]:
-    """Return every machine of the library by the name of its module."""
-    files = (f for f in sorted(PACKAGE.rglob("*.py")) if re.search(r"^MACHINE\b", f.read_text("utf-8"), re.MULTILINE))
-    names = [".".join(["authflow", *f.relative_to(PACKAGE).with_suffix("").parts]) for f in files]
-    return {name: importlib.import_module(name).MACHINE for name in names}
 
 
 def exceptions(root: type[AuthflowError] = AuthflowError) -> Iterator[type[AuthflowError]]:
@@ -182,7 +174,7 @@ def facts_page() -> str:
 
 def pages() -> dict[Path, str]:
     """Return every generated page by its path."""
-    found = machines()
+    found = discover()
     return {
         DOCS / "machines" / "index.md": machines_page(found.values()),
         **{DOCS / "machines" / f"{m.name}.md": machine_page(module, m) for module, m in found.items()},
