@@ -55,7 +55,7 @@ class MailHandler:
             return Park(reason="seal_broken")
         except SecretUnavailable:
             return Retry(reason="key_unavailable")
-        except (binascii.Error, KeyError, TypeError, ValueError):
+        except (binascii.Error, TypeError):
             return Park(reason="malformed")
         self.mailer.send(Mail(id=message.id, kind=kind, to=to, context={**_context(message), **secrets}))
         return Done()
@@ -63,8 +63,10 @@ class MailHandler:
     def _secrets(self, message: Message, to: Address) -> dict[str, str]:
         if "sealed" not in message.payload:
             return {}
-        ciphertext = base64.b64decode(str(message.payload["sealed"]), validate=True)
-        sealed = Sealed(key_id=str(message.payload["key_id"]), ciphertext=ciphertext)
+        key_id, text = message.payload.get("key_id"), message.payload["sealed"]
+        if not isinstance(key_id, str) or not isinstance(text, str):
+            raise TypeError
+        sealed = Sealed(key_id=key_id, ciphertext=base64.b64decode(text, validate=True))
         return {"token": self.cipher.open(sealed, bound_to=mail_binding(message.id, to)).reveal()}
 
 

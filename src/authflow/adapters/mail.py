@@ -1,0 +1,152 @@
+"""Mailers that send nothing, and the plain text of every mail.
+
+`render` is for every mailer: a host's own gets subject and text from it, or has templates of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+import attrs
+
+from authflow.facts.records import MailKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import TextIO
+
+    from authflow.facts.records import Mail
+
+VALUE_MAX: Final = 200
+"""Characters of a value inside a mail; nothing that a mail says is longer."""
+
+NO_LINKS: Final[Mapping[MailKind, str]] = MappingProxyType({})
+
+
+@attrs.frozen(kw_only=True)
+class Text:
+    """A mail as plain text. *subject* is one line."""
+
+    subject: str
+    body: str = attrs.field(repr=False)
+
+
+_WHEN = "When: {at}\nFrom: {ip}\nBy: {actor}\n"
+_NOT_YOU = "If this was not you, sign in, change your password and check your second factors.\n"
+
+TEMPLATES: Final[dict[MailKind, Text]] = {
+    MailKind.MFA_ADDED: Text(
+        subject="A second factor was set up for your account",
+        body=f"A second factor ({{kind}}) was set up or replaced on your account.\n\n{_WHEN}\n{_NOT_YOU}",
+    ),
+    MailKind.MFA_REMOVED: Text(
+        subject="A second factor was removed from your account",
+        body=f"A second factor ({{kind}}) was removed from your account.\n\n{_WHEN}\n{_NOT_YOU}",
+    ),
+    MailKind.MFA_TOO_MANY_ATTEMPTS: Text(
+        subject="Too many wrong codes for your account",
+        body=(
+            "Somebody entered too many wrong second-factor codes for your account. "
+            f"They had passed its first factor.\n\n{_WHEN}\n{_NOT_YOU}"
+        ),
+    ),
+    MailKind.MFA_RESET: Text(
+        subject="Your second factors were reset",
+        body=(
+            "An administrator removed every second factor of your account. "
+            "Set up a new one with this link, which works once and until it expires:\n\n{link}\n\n"
+            f"{_WHEN}\nIf you did not ask for this, contact your administrator.\n"
+        ),
+    ),
+    MailKind.RECOVERY_CODES_REGENERATED: Text(
+        subject="New recovery codes were made for your account",
+        body=f"New recovery codes were made. All older ones no longer work.\n\n{_WHEN}\n{_NOT_YOU}",
+    ),
+    MailKind.RECOVERY_CODE_USED: Text(
+        subject="A recovery code of your account was used",
+        body=f"A recovery code was used. {{remaining}} are left.\n\n{_WHEN}\n{_NOT_YOU}",
+    ),
+    MailKind.SIGN_IN_AFTER_FAILURES: Text(
+        subject="A sign-in to your account after wrong codes",
+        body=f"Your account was signed in to after {{failures}} wrong codes.\n\n{_WHEN}\n{_NOT_YOU}",
+    ),
+    MailKind.INVITATION: Text(
+        subject="You are invited to join an organization",
+        body=(
+            "You are invited to join an organization as {role}. "
+            "Accept with this link, which works once and until it expires:\n\n{link}\n\n"
+            "If you did not expect this, ignore it: without the link nothing happens.\n"
+        ),
+    ),
+    MailKind.SETUP_SECOND_FACTOR: Text(
+        subject="Your organization requires a second factor",
+        body=(
+            "An organization that you belong to requires a second factor, and your account has none. "
+            "Set one up and come back with this link, which works once and until it expires:\n\n{link}\n"
+        ),
+    ),
+}
+"""What each mail says. ``{link}`` is the host's link with the mail's token in it."""
+
+
+class _Values(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return "unknown"
+
+
+def render(mail: Mail, links: Mapping[MailKind, str] = NO_LINKS) -> Text:
+    """Return *mail* as plain text. It contains the mail's secret, if it has one: never log it.
+
+    Args:
+        mail: What to say.
+        links: Where each kind leads, such as ``https://app.example/join/{target}#{token}``. The fields are those of
+            the mail's context; each is percent-encoded. Without a link the mail shows the token itself.
+    """
+    template = TEMPLATES[mail.kind]
+    values = _Values({name: _line(value) for name, value in mail.context.items() if value is not None})
+    values["link"] = _link(mail, links.get(mail.kind, "{token}"))
+    return Text(subject=template.subject, body=template.body.format_map(values))
+
+
+def _link(mail: Mail, pattern: str) -> str:
+    given = {name: quote(str(value), safe="") for name, value in mail.context.items() if value is not None}
+    return pattern.format_map(_Values(given))
+
+
+def _line(value: object) -> str:
+    """No value makes a second line: what somebody called themselves is not the mail's own word."""
+    return "".join(c if c.isprintable() else " " for c in str(value))[:VALUE_MAX]
+
+
+class MemoryMailer:
+    """Keeps every mail in `sent`, for tests and demonstrations."""
+
+    def __init__(self) -> None:
+        self.sent: list[Mail] = []
+
+    def send(self, mail: Mail) -> None:
+        """Keep *mail*."""
+        self.sent.append(mail)
+
+
+class ConsoleMailer:
+    """Prints every mail, its secret included, for development.
+
+    Args:
+        stream: Where to print; the standard output unless told otherwise.
+        links: See `render`.
+    """
+
+    def __init__(self, stream: TextIO | None = None, links: Mapping[MailKind, str] = NO_LINKS) -> None:
+        self._stream = stream
+        self._links = links
+
+    def send(self, mail: Mail) -> None:
+        """Print *mail*."""
+        text = render(mail, self._links)
+        stream = self._stream or sys.stdout
+        stream.write(f"To: {_line(mail.to)}\nSubject: {text.subject}\n\n{text.body}\n")
+        stream.flush()

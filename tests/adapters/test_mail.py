@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import io
+import string
+
+import pytest
+
+from authflow.adapters.mail import TEMPLATES, ConsoleMailer, MemoryMailer, render
+from authflow.facts.records import Mail, MailKind
+from authflow.facts.table import RECORDS
+from authflow.values import Address
+
+ORIGIN = {"at", "ip", "actor"}
+
+
+def mail(kind: MailKind, /, **context: str | int | None) -> Mail:
+    return Mail(id="m1", kind=kind, to=Address("ann@example.org"), context=context)
+
+
+def placeholders(pattern: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(pattern) if name}
+
+
+@pytest.mark.parametrize("kind", MailKind)
+def test_every_mail_has_a_text_of_one_subject_line(kind: MailKind):
+    text = render(mail(kind, token="t0ken"))
+    assert text.subject.isprintable()
+    assert 0 < len(text.subject) < 78
+    assert "{" not in text.body
+
+
+@pytest.mark.parametrize("row", [row for row in RECORDS.values() if row.mail], ids=lambda row: row.mail)
+def test_a_text_asks_only_for_what_its_fact_records(row: object):
+    """Whatever a template names is in the payload of every fact that sends it; a secret exactly where a link is."""
+    names = placeholders(TEMPLATES[row.mail].body)
+    assert names - ORIGIN - {"link"} <= set(row.fields)
+    assert ("link" in names) == (row.secret is not None)
+
+
+def test_a_link_carries_the_token_percent_encoded():
+    links = {MailKind.INVITATION: "https://app.example/join/{target}?token={token}&x={absent}"}
+    text = render(mail(MailKind.INVITATION, token="a&b=c/\u00e4", target="inv-1", role="member"), links)
+    assert "https://app.example/join/inv-1?token=a%26b%3Dc%2F%C3%A4&x=unknown" in text.body
+
+
+def test_without_a_link_the_token_itself_is_shown():
+    assert "t0ken" in render(mail(MailKind.MFA_RESET, token="t0ken")).body
+
+
+def test_no_value_writes_lines_fields_or_templates_of_its_own():
+    text = render(mail(MailKind.MFA_ADDED, actor="Eve\r\nSubject: {kind}\n\nPay me", kind="totp", ip=None))
+    assert "By: Eve  Subject: {kind}  Pay me\n" in text.body
+    assert "From: unknown\n" in text.body
+
+
+def test_a_text_never_shows_its_secret_in_a_repr():
+    sent = mail(MailKind.INVITATION, token="t0ken")
+    assert "t0ken" not in repr(sent)
+    assert "t0ken" not in repr(render(sent))
+
+
+def test_the_memory_mailer_keeps_and_the_console_mailer_prints(capsys: pytest.CaptureFixture[str]):
+    sent = mail(MailKind.INVITATION, token="t0ken", role="member")
+    memory, stream = MemoryMailer(), io.StringIO()
+    memory.send(sent)
+    ConsoleMailer(stream, {MailKind.INVITATION: "https://app.example/{token}"}).send(sent)
+    ConsoleMailer().send(sent)
+    assert memory.sent == [sent]
+    assert stream.getvalue().startswith("To: ann@example.org\nSubject: You are invited")
+    assert "https://app.example/t0ken" in stream.getvalue()
+    assert "t0ken" in capsys.readouterr().out
