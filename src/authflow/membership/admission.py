@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from authflow.membership.standing import Sponsor, Standing
     from authflow.policy import MembershipPolicy
     from authflow.ports import Organization, User
-    from authflow.values import Address, Secret
+    from authflow.values import Address, Secret, UserId
 
 
 @unique
@@ -55,6 +55,7 @@ class Attempt:
         applicant: Who stands there.
         presented: The digest of the token they showed, or none when they showed none (the address route).
         sponsor: Who stands for the invitation, as they are right now.
+        user: Whom the caller means, where that must be this session's person and nobody else.
         policy: The installation's rules of membership.
     """
 
@@ -63,6 +64,7 @@ class Attempt:
     presented: bytes | None = attrs.field(repr=False)
     sponsor: Sponsor
     policy: MembershipPolicy
+    user: UserId | None = None
 
 
 @attrs.frozen
@@ -105,8 +107,8 @@ def may_accept(invitation: Invitation, attempt: Attempt, now: datetime) -> Decis
     )
     if refusal is not None:
         return Denied(refusal)
-    missing = frozenset(requirement for requirement, open_ in _asked(invitation, attempt) if open_)
-    return Open(missing) if missing else Admitted()
+    open_ones = missing(invitation, attempt)
+    return Open(open_ones) if open_ones else Admitted()
 
 
 def told(invitation: Absent | Requested | Accepted | Withdrawn | Expired, attempt: Attempt) -> Code:
@@ -157,6 +159,28 @@ def heard(invitation: Invitation, attempt: Attempt) -> bool:
     return shown is None and user.holds(invitation.offer.email)
 
 
+def missing(invitation: Pending, attempt: Attempt) -> frozenset[Requirement]:
+    """Return every requirement that is still open; what is not known of a stranger counts as not met."""
+    organization, applicant, user = attempt.organization, attempt.applicant, attempt.applicant.user
+    named = invitation.bound_to is None and organization.invites_bound_to_address
+    unproven = named and user is not None and not user.holds(invitation.offer.email)
+    primary = user is not None and user.primary_verified()
+    asked = {
+        Requirement.SIGN_IN: user is None or not proves(applicant.asker, organization.id),
+        Requirement.VERIFIED_ADDRESS: unproven or (organization.require_verified_address and not primary),
+        Requirement.SECOND_FACTOR: organization.require_second_factor and not applicant.has_factor,
+        Requirement.SSO_LINK: not sso_met(applicant.sso),
+    }
+    return frozenset(requirement for requirement, still_open in asked.items() if still_open)
+
+
+def suits(invitation: Invitation, user: User | None, organization: Organization) -> bool:
+    """Tell whether *user* need not switch accounts; of an invitation that is over that is never the matter."""
+    if not isinstance(invitation, Pending):
+        return True
+    return user is not None and addressed_to(invitation, user, organization)
+
+
 def addressed_to(invitation: Pending, user: User, organization: Organization) -> bool:
     """Tell whether *invitation* is for *user*: bound to them, or naming an address of theirs, verified or not.
 
@@ -182,7 +206,8 @@ def _turned_away(invitation: Pending, attempt: Attempt) -> Code | None:
         return None
     if not applicant.user.active:
         return Code.SESSION_USER_INACTIVE
-    if not addressed_to(invitation, applicant.user, attempt.organization):
+    meant = attempt.user is None or attempt.user == applicant.user.id
+    if not meant or not addressed_to(invitation, applicant.user, attempt.organization):
         return Code.INVITATION_WRONG_USER
     if role_in(attempt.organization.id, applicant.membership) is not None:
         return Code.INVITATION_ALREADY_MEMBER
@@ -199,29 +224,11 @@ def _unsponsored(invitation: Pending, attempt: Attempt) -> Code | None:
     return Code.INVITATION_INVITER_NOT_ENTITLED
 
 
-def _asked(invitation: Pending, attempt: Attempt) -> tuple[tuple[Requirement, bool], ...]:
-    """Return every requirement and whether it is open; what is not known of a stranger counts as not met."""
-    applicant, user = attempt.applicant, attempt.applicant.user
-    named = invitation.bound_to is None and attempt.organization.invites_bound_to_address
-    unproven = named and user is not None and not user.holds(invitation.offer.email)
-    primary = user is not None and user.primary_verified()
-    return (
-        (Requirement.SIGN_IN, user is None or not proves(applicant.asker, attempt.organization.id)),
-        (Requirement.VERIFIED_ADDRESS, unproven or (attempt.organization.require_verified_address and not primary)),
-        (Requirement.SECOND_FACTOR, attempt.organization.require_second_factor and not applicant.has_factor),
-        (Requirement.SSO_LINK, not sso_met(applicant.sso)),
-    )
-
-
 def _uses(user: User, address: Address) -> bool:
     return any(same_address(own.address, address) for own in user.addresses)
 
 
 def flags_on_joining(invitation: Pending, attempt: Attempt) -> MemberFlag:
-    """Return the flags of the new membership: what a demoted member had, the link, the organization's limit."""
-    flags = invitation.flags
-    if attempt.applicant.sso.linked:
-        flags |= MemberFlag.SSO_LINKED
-    if attempt.organization.member_limit_restricted:
-        flags |= MemberFlag.MEMBER_LIMIT_RESTRICTED
-    return flags
+    """Return the flags that come with the membership: what a demoted member had, and a link that stands."""
+    linked = MemberFlag.SSO_LINKED if attempt.applicant.sso.linked else MemberFlag.NONE
+    return invitation.flags | linked

@@ -145,6 +145,7 @@ MACHINE = Machine[Invitation, Command, Answer](
         on(Pending, Expire).to(expire, Pending, Expired),
         on(Pending, Approve).to(decline, Pending),
         on(Pending, Reject).to(decline, Pending),
+        on(Pending, InviteBack).to(issue.invite_back, Pending),
         on(Expired, Resend).to(issue.resend, Expired, Pending),
         on(Expired, Withdraw).to(issue.withdraw, Expired, Withdrawn),
         on(Expired, Accept).to(tell, Expired),

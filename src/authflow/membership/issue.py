@@ -203,8 +203,8 @@ def resend(state: Pending | Expired, command: Resend, now: datetime) -> Step[Inv
     return Step(pending, _sent(state.offer, _end(authority, now)), (mail,))
 
 
-def invite_back(_state: Absent, command: InviteBack, now: datetime) -> Step[Invitation, Answer]:
-    """A demoted member gets a way back that nobody else can take."""
+def invite_back(_state: Absent | Pending, command: InviteBack, now: datetime) -> Step[Invitation, Answer]:
+    """A demoted member gets a way back that nobody else can take; one that waits already gets a fresh token."""
     authority = command.authority
     pending = _pending(command.offer, authority, command.token, now, bound_to=command.bound_to, flags=command.flags)
     return Step(pending, _sent(command.offer, _end(authority, now)))

@@ -8,8 +8,7 @@ Whoever commands is judged here, in the rule, from facts read in the same transa
 
 from __future__ import annotations
 
-from enum import Enum, unique
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -17,10 +16,19 @@ from authflow.errors import Code
 from authflow.facts import membership as facts
 from authflow.machine import Machine, Step, on
 from authflow.membership.answers import Joined, MemberGone, MemberSaved
+from authflow.membership.changes import (
+    Bar,
+    ChangeRole,
+    Command,
+    Demote,
+    Join,
+    Remove,
+    SetFlags,
+    SetTeams,
+)
 from authflow.membership.gates import no
 from authflow.membership.offer import InviteStatus
 from authflow.membership.standing import (
-    Authority,
     Member,
     MemberFlag,
     Membership,
@@ -38,104 +46,14 @@ from authflow.values import Refused
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from authflow.membership.standing import Standing
-    from authflow.policy import MembershipPolicy
-    from authflow.values import Address, InvitationId, OrganizationId, Role, Secret, TeamId, UserId
+    from authflow.membership.standing import Authority
+    from authflow.ports import User
+    from authflow.values import Address
 
-
-@unique
-class FlagGroup(Enum):
-    """Which flags one setter may touch: nothing here clears a flag of another group (sso 2.4)."""
-
-    SSO = MemberFlag.SSO_LINKED | MemberFlag.SSO_INVALID
-    LIMIT = MemberFlag.MEMBER_LIMIT_RESTRICTED
-    IDP = MemberFlag.IDP_PROVISIONED | MemberFlag.IDP_ROLE_RESTRICTED
-
-
-# --- commands -------------------------------------------------------------------------------------------------------
-
-
-@attrs.frozen(kw_only=True)
-class Join:
-    """Become the *member*. *invited_at* is when the invitation's token was made, none where there is no invitation.
-
-    *email* is the person's primary address, for the log.
-    """
-
-    member: Member
-    invited_at: datetime | None
-    email: Address | None
-    policy: MembershipPolicy
-
-
-@attrs.frozen(kw_only=True)
-class ChangeRole:
-    """Give the member another role. *other_owners* are the organization's other active owners, under their lock."""
-
-    authority: Authority
-    role: Role
-    other_owners: int
-
-
-@attrs.frozen(kw_only=True)
-class SetTeams:
-    """Put the member into *teams* and no others; *problems* says what is wrong with them."""
-
-    authority: Authority
-    teams: tuple[TeamId, ...]
-    problems: dict[str, str]
-
-
-@attrs.frozen(kw_only=True)
-class SetFlags:
-    """Make the flags of *group* exactly those in *flags*; the host or another part of authflow says so, no person."""
-
-    group: FlagGroup
-    flags: MemberFlag
-
-
-@attrs.frozen(kw_only=True)
-class Remove:
-    """End the membership for good; everybody may leave by themselves."""
-
-    authority: Authority
-    other_owners: int
-
-
-@attrs.frozen(kw_only=True)
-class Bar:
-    """A demoted member's way back was withdrawn: that removes the person (decision 15)."""
-
-    organization: OrganizationId
-    user: UserId
-
-
-@attrs.frozen(kw_only=True)
-class Demote:
-    """Turn the membership back into an invitation bound to the person (decision 16).
-
-    Args:
-        authority: Who does it.
-        subject: The member as they are now: what they lack of the organization's requirements counts.
-        other_owners: The organization's other active owners, under their lock.
-        invitation: The way back.
-        email: The person's primary address; none where they have no address at all.
-        recipients: Their verified addresses; nobody else is mailed.
-        token: 256 random bits.
-    """
-
-    authority: Authority
-    subject: Standing
-    other_owners: int
-    invitation: InvitationId
-    email: Address | None
-    recipients: tuple[Address, ...]
-    token: Secret
-
-
-Command = Join | ChangeRole | SetTeams | SetFlags | Remove | Bar | Demote
 
 Answer = Joined | MemberSaved | MemberGone | Refused
+
+HOMELESS: Final = {"user": "has no address to be invited at"}
 
 
 # --- rules ----------------------------------------------------------------------------------------------------------
@@ -143,16 +61,17 @@ Answer = Joined | MemberSaved | MemberGone | Refused
 
 def join(state: Outside | Removed, command: Join, _now: datetime) -> Step[Membership, Answer]:
     """Become a member; who was removed needs the policy, or an invitation newer than the removal."""
+    refused = _cannot_join(state, command)
+    if refused is not None:
+        return Step(state, refused)
     member = command.member
-    if not may_return(state, command.invited_at, command.policy):
-        return Step(state, Refused(code=Code.INVITATION_MEMBER_REMOVED))
-    if command.policy.rank(member.role) is None:
-        return Step(state, Refused(code=Code.MEMBERSHIP_INPUT_INVALID, problems={"role": "is not a role"}))
+    if command.organization.member_limit_restricted:
+        member = attrs.evolve(member, flags=member.flags | MemberFlag.MEMBER_LIMIT_RESTRICTED)
     fact = facts.MemberAdded(
         organization=member.organization,
         member=member.id,
         user=member.user,
-        email=command.email,
+        email=home(command.person),
         role=member.role,
         teams=",".join(member.teams),
         status=InviteStatus.APPROVED.label,
@@ -219,27 +138,27 @@ def keep(state: Member | Removed, command: Bar, _now: datetime) -> Step[Membersh
 
 def demote(state: Member, command: Demote, now: datetime) -> Step[Membership, Answer]:
     """Whoever manages demotes a member who lacks what the organization requires; anybody else as a removal would be."""
-    authority, subject = command.authority, command.subject
-    lacking = lacks(subject.user, authority.organization, has_factor=subject.has_factor)
-    gate = may_grant(authority, state.role) if lacking is None else may_manage(authority)
-    refused = no(gate) or _last_owner(state, authority, command.other_owners)
-    if refused is not None:
-        return Step(state, refused)
-    if command.email is None:
-        problem = {"user": "has no address to be invited at"}
-        return Step(state, Refused(code=Code.MEMBERSHIP_INPUT_INVALID, problems=problem))
+    authority, email = command.authority, home(command.person)
+    meets = lacks(command.person, authority.organization, has_factor=command.has_factor) is None
+    spared = meets and command.only_lacking
+    refused = no(may_grant(authority, state.role) if meets and not spared else may_manage(authority))
+    if refused is None and spared:
+        return Step(state, MemberSaved(member=state))
+    refused = refused or _last_owner(state, authority, command.other_owners)
+    if refused is not None or command.person is None or email is None:
+        return Step(state, refused or Refused(code=Code.MEMBERSHIP_INPUT_INVALID, problems=HOMELESS))
     fact = facts.MemberDemoted(
         organization=state.organization,
         member=state.id,
         invitation=command.invitation,
         user=state.user,
-        email=command.email,
+        email=email,
         role=state.role,
         teams=",".join(state.teams),
         status=InviteStatus.APPROVED.label,
         token=command.token,
         expires_at=now + authority.policy.invitation_ttl,
-        recipients=command.recipients,
+        recipients=command.person.verified_addresses(),
     )
     gone = MemberGone(organization=state.organization, user=state.user, invitation=command.invitation)
     return Step(Outside(), gone, (fact,))
@@ -287,6 +206,23 @@ MACHINE = Machine[Membership, Command, Answer](
 
 
 # --- pieces of a step -----------------------------------------------------------------------------------------------
+
+
+def home(person: User | None) -> Address | None:
+    """Return the primary address of *person*, for the log; any address where none is primary."""
+    addresses = () if person is None else sorted(person.addresses, key=lambda own: not own.primary)
+    return addresses[0].address if addresses else None
+
+
+def _cannot_join(state: Outside | Removed, command: Join) -> Refused | None:
+    if not command.organization.active:
+        return Refused(code=Code.ORGANIZATION_UNKNOWN)
+    if command.person is None:
+        return Refused(code=Code.ACCOUNT_UNKNOWN)
+    if command.policy.rank(command.member.role) is None:
+        return Refused(code=Code.MEMBERSHIP_INPUT_INVALID, problems={"role": "is not a role of this installation"})
+    returns = may_return(state, command.invited_at, command.policy)
+    return None if returns else Refused(code=Code.INVITATION_MEMBER_REMOVED)
 
 
 def _saved(before: Member, after: Member, changed: str) -> Step[Membership, Answer]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from enum import IntEnum, unique
 from typing import TYPE_CHECKING
 
 import attrs
 
 from authflow.membership.standing import MemberFlag
+from authflow.values import fold_address
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -124,3 +126,24 @@ def token_of(invitation: Invitation) -> bytes | None:
 def expired(invitation: Pending, now: datetime) -> bool:
     """Tell whether the token has died; one without an end counts as dead."""
     return invitation.expires_at is None or now >= invitation.expires_at
+
+
+def open_key(invitation: Invitation) -> bytes | None:
+    """Return what only one open invitation of an organization may have: whom it is for. None when it is not open."""
+    match invitation:
+        case Pending(bound_to=person) if person is not None:
+            return person_key(person)
+        case Requested(offer=offer) | Pending(offer=offer):
+            return address_key(offer.email)
+        case _:
+            return None
+
+
+def address_key(address: Address) -> bytes:
+    """Return the key of an open invitation to *address*: a digest, so that every database compares it as bytes."""
+    return hashlib.sha256(b"address:" + fold_address(address).encode()).digest()
+
+
+def person_key(user: UserId) -> bytes:
+    """Return the key of an open invitation that is bound to *user*."""
+    return hashlib.sha256(b"user:" + user.encode()).digest()

@@ -1,0 +1,106 @@
+"""What can be asked of a membership: the commands of the table in `member`, with every fact its rules read."""
+
+from __future__ import annotations
+
+from enum import Enum, unique
+from typing import TYPE_CHECKING
+
+import attrs
+
+from authflow.membership.standing import MemberFlag
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from authflow.membership.standing import Authority, Member
+    from authflow.policy import MembershipPolicy
+    from authflow.ports import Organization, User
+    from authflow.values import InvitationId, OrganizationId, Role, Secret, TeamId, UserId
+
+
+@unique
+class FlagGroup(Enum):
+    """Which flags one setter may touch: nothing here clears a flag of another group (sso 2.4)."""
+
+    SSO = MemberFlag.SSO_LINKED | MemberFlag.SSO_INVALID
+    LIMIT = MemberFlag.MEMBER_LIMIT_RESTRICTED
+    IDP = MemberFlag.IDP_PROVISIONED | MemberFlag.IDP_ROLE_RESTRICTED
+
+
+@attrs.frozen(kw_only=True)
+class Join:
+    """Become the *member*. *invited_at* is when the invitation's token was made, none where there is no invitation."""
+
+    organization: Organization
+    person: User | None
+    member: Member
+    invited_at: datetime | None
+    policy: MembershipPolicy
+
+
+@attrs.frozen(kw_only=True)
+class ChangeRole:
+    """Give the member another role. *other_owners* are the organization's other active owners, under their lock."""
+
+    authority: Authority
+    role: Role
+    other_owners: int
+
+
+@attrs.frozen(kw_only=True)
+class SetTeams:
+    """Put the member into *teams* and no others; *problems* says what is wrong with them."""
+
+    authority: Authority
+    teams: tuple[TeamId, ...]
+    problems: dict[str, str]
+
+
+@attrs.frozen(kw_only=True)
+class SetFlags:
+    """Make the flags of *group* exactly those in *flags*; the host or another part of authflow says so, no person."""
+
+    group: FlagGroup
+    flags: MemberFlag
+
+
+@attrs.frozen(kw_only=True)
+class Remove:
+    """End the membership for good; everybody may leave by themselves."""
+
+    authority: Authority
+    other_owners: int
+
+
+@attrs.frozen(kw_only=True)
+class Bar:
+    """A demoted member's way back was withdrawn: that removes the person (decision 15)."""
+
+    organization: OrganizationId
+    user: UserId
+
+
+@attrs.frozen(kw_only=True)
+class Demote:
+    """Turn the membership back into an invitation bound to the person (decision 16).
+
+    Args:
+        authority: Who does it.
+        person: The member, or none when the host has no such person any more.
+        has_factor: They have a second factor.
+        other_owners: The organization's other active owners, under their lock.
+        invitation: The way back.
+        token: 256 random bits; they are mailed to the person's verified addresses and nowhere else.
+        only_lacking: Leave alone who meets the organization's requirements.
+    """
+
+    authority: Authority
+    person: User | None
+    has_factor: bool
+    other_owners: int
+    invitation: InvitationId
+    token: Secret
+    only_lacking: bool
+
+
+Command = Join | ChangeRole | SetTeams | SetFlags | Remove | Bar | Demote

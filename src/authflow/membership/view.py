@@ -1,0 +1,44 @@
+"""What somebody sees of an invitation before they accept it (sso 13.2). Looking changes nothing (decision 13)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from authflow.errors import Code
+from authflow.membership.admission import Denied, Requirement, may_accept, missing
+from authflow.membership.answers import InvitationView
+from authflow.membership.offer import Pending
+from authflow.membership.standing import role_in
+from authflow.values import Refused
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from authflow.membership.admission import Attempt
+    from authflow.membership.offer import Invitation
+
+SHOWN: Final = frozenset({Code.INVITATION_WRONG_USER, Code.INVITATION_ALREADY_MEMBER})
+"""What a page says beside the invitation instead of hiding it: the person may switch accounts."""
+
+
+def view(invitation: Invitation, attempt: Attempt, now: datetime) -> InvitationView | Refused:
+    """Return what the applicant may see of *invitation* at *now*, by the very decision that accepting asks."""
+    decision = may_accept(invitation, attempt, now)
+    code = decision.code if isinstance(decision, Denied) else None
+    if not isinstance(invitation, Pending) or (code is not None and code not in SHOWN):
+        return Refused(code=code or Code.INVITATION_INVALID)
+    needs = missing(invitation, attempt)
+    organization, applicant = attempt.organization, attempt.applicant
+    return InvitationView(
+        organization=organization.id,
+        slug=organization.slug,
+        role=invitation.offer.role,
+        needs_authentication=Requirement.SIGN_IN in needs,
+        needs_sso=applicant.sso.provider is not None,
+        require_sso=applicant.sso.required,
+        existing_member=role_in(organization.id, applicant.membership) is not None,
+        sso_provider=applicant.sso.name,
+        needs_second_factor=Requirement.SECOND_FACTOR in needs,
+        needs_verified_address=Requirement.VERIFIED_ADDRESS in needs,
+        wrong_user=code is Code.INVITATION_WRONG_USER,
+    )
