@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy import event, exc
+from sqlalchemy import event, exc, pool
 
 from authflow.errors import ConfigInvalid, ExtraMissing
 
@@ -25,23 +25,34 @@ def make_engine(url: str) -> sa.Engine:
     and no transaction fails half-way with a lock (sqlite.org/lang_transaction.html, "BEGIN IMMEDIATE").
 
     Raises:
-        ConfigInvalid: The URL cannot be read, or names another database.
+        ConfigInvalid: The URL cannot be read, names another database, or one in memory: each thread would see its own.
         ExtraMissing: The driver is not installed.
     """
     try:
         parsed = sa.make_url(url)
         backend = parsed.get_backend_name()
-        if backend not in DRIVERS:
-            raise ConfigInvalid(setting="database", problem=f"{backend} is not supported")
-        engine = sa.create_engine(parsed.set(drivername=DRIVERS[backend]), pool_pre_ping=backend == "postgresql")
-    except (exc.ArgumentError, ValueError) as error:
-        raise ConfigInvalid(setting="database", problem="is not a database URL") from error
+        engine = _created(parsed, backend)
+    except (exc.ArgumentError, ValueError):
+        # The parser's own error may quote a part of the password.
+        raise ConfigInvalid(setting="database", problem="is not a database URL") from None
     except ImportError as error:
         raise ExtraMissing(extra="postgres") from error
+    if isinstance(engine.pool, pool.SingletonThreadPool):
+        raise ConfigInvalid(setting="database", problem="must be a file: one in memory is another one in each thread")
     if backend == "sqlite":
         prepare_sqlite(engine)
     else:
         event.listen(engine, "connect", _set_timeouts)
+    return engine
+
+
+def _created(url: sa.URL, backend: str) -> sa.Engine:
+    if backend not in DRIVERS:
+        raise ConfigInvalid(setting="database", problem=f"{backend} is not supported")
+    # Parameters stay out of errors and logs: addresses are among them.
+    driven = url.set(drivername=DRIVERS[backend])
+    engine = sa.create_engine(driven, hide_parameters=True, pool_pre_ping=backend == "postgresql")
+    engine.dialect.create_connect_args(engine.url)  # reads what the driver would read only when it connects
     return engine
 
 

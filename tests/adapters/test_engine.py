@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+
+from authflow.adapters.sql.engine import BUSY_TIMEOUT_MS, make_engine
+from authflow.errors import ConfigInvalid, ExtraMissing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "app.db",
+        "mysql://host/name",
+        "mysql+pymysql://host/name",
+        "postgres://host/name",
+        "oracle://host",
+        "postgresql://host:many/name",
+        "postgresql://[::1/name",
+        "sqlite://host/app.db",
+        "sqlite:///app.db?timeout=soon",
+        "sqlite://",
+        "sqlite:///:memory:",
+        None,
+        5,
+    ],
+)
+def test_a_bad_url_is_a_bad_setting(url: Any):
+    with pytest.raises(ConfigInvalid) as raised:
+        make_engine(url)
+    assert raised.value.setting == "database"
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:se:cret@h:o/name", "sqlite://me:secret@host/x"])
+def test_a_bad_url_does_not_tell_its_password(url: str):
+    with pytest.raises(ConfigInvalid) as raised:
+        make_engine(url)
+    assert "cret" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_missing_driver_is_an_extra_to_install(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ExtraMissing) as raised:
+        make_engine("postgresql://host/name")
+    assert raised.value.extra == "postgres"
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg", "postgresql+asyncpg", "postgresql+psycopg2"])
+def test_postgresql_is_driven_by_psycopg(scheme: str):
+    assert make_engine(f"{scheme}://host/name").url.drivername == "postgresql+psycopg"
+
+
+def test_sqlite_is_durable_and_waits(tmp_path: Path):
+    engine = make_engine(f"sqlite+aiosqlite:///{tmp_path / 'a.db'}")
+    with engine.connect() as connection:
+        said = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in PRAGMAS]
+    engine.dispose()
+    assert dict(zip(PRAGMAS, said, strict=True)) == PRAGMAS
+
+
+PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": BUSY_TIMEOUT_MS}
+
+
+def test_every_sqlite_transaction_begins_as_a_writer(tmp_path: Path):
+    """So none of them fails half-way because it read first and another one wrote."""
+    engine = make_engine(f"sqlite:///{tmp_path / 'a.db'}")
+    with engine.connect() as connection, engine.connect() as other:
+        other.exec_driver_sql("PRAGMA busy_timeout = 0")
+        other.commit()
+        connection.begin()
+        with pytest.raises(sa.exc.OperationalError, match="database is locked"):
+            other.begin()
+    engine.dispose()
+
+
+def test_postgresql_waits_no_longer_than_sqlite(postgresql_url: str):
+    engine = make_engine(postgresql_url)
+    for _ in range(2):  # a rollback keeps it
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("SHOW lock_timeout").scalar() == f"{BUSY_TIMEOUT_MS // 1000}s"
+    engine.dispose()
+
+
+def test_parameters_stay_out_of_errors(tmp_path: Path):
+    engine = make_engine(f"sqlite:///{tmp_path / 'a.db'}")
+    parameters = {"who": "anne@example.org"}
+    with engine.connect() as connection, pytest.raises(sa.exc.OperationalError) as raised:
+        connection.execute(sa.text("INSERT INTO missing VALUES (:who)"), parameters)
+    engine.dispose()
+    assert "anne" not in "".join(traceback.format_exception(raised.value))
