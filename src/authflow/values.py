@@ -50,7 +50,7 @@ def token_digest(token: Secret) -> bytes:
 
     A plain digest is enough for a token that nobody can guess; guessable codes go through a ``Pepper``.
     """
-    return hashlib.sha256(token.reveal().encode()).digest()
+    return hashlib.sha256(token.reveal().encode(errors="surrogatepass")).digest()
 
 
 def require_aware(moment: datetime) -> datetime:
@@ -117,7 +117,9 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._text.encode(), other._text.encode())
+        return hmac.compare_digest(
+            self._text.encode(errors="surrogatepass"), other._text.encode(errors="surrogatepass")
+        )
 
     def __hash__(self) -> int:
         return hash((Secret, self._text))
