@@ -101,6 +101,3 @@ class Demote:
     invitation: InvitationId
     token: Secret
     only_lacking: bool
-
-
-Command = Join | ChangeRole | SetTeams | SetFlags | Remove | Bar | Demote

@@ -19,7 +19,6 @@ from authflow.membership.answers import Joined, MemberGone, MemberSaved
 from authflow.membership.changes import (
     Bar,
     ChangeRole,
-    Command,
     Demote,
     Join,
     Remove,
@@ -50,6 +49,8 @@ if TYPE_CHECKING:
     from authflow.ports import User
     from authflow.values import Address
 
+
+Command = Join | ChangeRole | SetTeams | SetFlags | Remove | Bar | Demote
 
 Answer = Joined | MemberSaved | MemberGone | Refused
 

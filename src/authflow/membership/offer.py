@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import attrs
 
 from authflow.membership.standing import MemberFlag
-from authflow.values import fold_address
+from authflow.values import fold_address, token_digest
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from authflow.values import Address, InvitationId, MemberId, OrganizationId, Role, TeamId, UserId
+    from authflow.values import Address, InvitationId, MemberId, OrganizationId, Role, Secret, TeamId, UserId
 
 
 @unique
@@ -115,6 +115,9 @@ class Expired:
     flags: MemberFlag = MemberFlag.NONE
 
 
+Waiting = Requested | Pending
+"""Open: at most one of them for one address, or one person, in an organization."""
+
 Invitation = Absent | Requested | Pending | Accepted | Withdrawn | Expired
 
 
@@ -126,6 +129,12 @@ def token_of(invitation: Invitation) -> bytes | None:
 def expired(invitation: Pending, now: datetime) -> bool:
     """Tell whether the token has died; one without an end counts as dead."""
     return invitation.expires_at is None or now >= invitation.expires_at
+
+
+def carries(invitation: Invitation, token: Secret, now: datetime) -> bool:
+    """Tell whether *token* still opens *invitation*; a mail whose token does not is not worth sending (decision 37)."""
+    live = isinstance(invitation, Pending) and not expired(invitation, now)
+    return live and token_of(invitation) == token_digest(token)
 
 
 def open_key(invitation: Invitation) -> bytes | None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from authflow.membership.consent import Consent
-    from authflow.membership.offer import Accepted, Invitation, Pending
+    from authflow.membership.offer import Accepted, Expired, Invitation, Pending, Waiting
     from authflow.membership.standing import Member, Membership
     from authflow.ports import Stored
     from authflow.values import InvitationId, MemberId, OrganizationId, Role, SessionId, UserId
@@ -43,7 +43,7 @@ class InvitationRows(Protocol):
 
     def open_to(
         self, keys: Collection[bytes], organization: OrganizationId | None = None
-    ) -> tuple[Stored[Invitation], ...]:
+    ) -> tuple[Stored[Waiting], ...]:
         """Return what is requested or pending under any of *keys*, in one organization or in all, in order of ids.
 
         The keys are those of `authflow.membership.offer.open_key`. In one organization the rows are held until the end.
@@ -52,7 +52,7 @@ class InvitationRows(Protocol):
 
     def open_in(
         self, organization: OrganizationId, *, limit: int, after: InvitationId | None = None
-    ) -> tuple[Invitation, ...]:
+    ) -> tuple[Waiting | Expired, ...]:
         """Return up to *limit* requested, pending or expired invitations behind *after*, in the order of their ids."""
         ...
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from authflow.errors import Code
 from authflow.membership.admission import Denied, Requirement, may_accept, missing
-from authflow.membership.answers import InvitationView
-from authflow.membership.offer import Pending
+from authflow.membership.answers import InvitationView, OpenInvitation
+from authflow.membership.offer import Expired, InviteStatus, Pending, Requested, expired
 from authflow.membership.standing import role_in
 from authflow.values import Refused
 
@@ -41,4 +41,22 @@ def view(invitation: Invitation, attempt: Attempt, now: datetime) -> InvitationV
         needs_second_factor=Requirement.SECOND_FACTOR in needs,
         needs_verified_address=Requirement.VERIFIED_ADDRESS in needs,
         wrong_user=code is Code.INVITATION_WRONG_USER,
+    )
+
+
+def listed(invitation: Requested | Pending | Expired, now: datetime) -> OpenInvitation:
+    """Return *invitation* as a list shows it, without anything secret."""
+    offer, requested = invitation.offer, isinstance(invitation, Requested)
+    ends = invitation.expires_at if isinstance(invitation, Pending) else None
+    return OpenInvitation(
+        organization=offer.organization,
+        id=offer.id,
+        email=offer.email,
+        role=offer.role,
+        teams=offer.teams,
+        status=offer.origin if requested else InviteStatus.APPROVED,
+        by=invitation.by if isinstance(invitation, Requested) else invitation.sponsor,
+        since=invitation.issued_at if isinstance(invitation, Pending) else invitation.at,
+        expires_at=ends,
+        expired=isinstance(invitation, Expired) or (isinstance(invitation, Pending) and expired(invitation, now)),
     )

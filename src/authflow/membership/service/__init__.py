@@ -1,0 +1,20 @@
+"""Where membership asks the world: one method per thing that a person, a journey or the host may want.
+
+Every method is one command in one transaction. What it decides stands in the tables; here facts are read, randomness
+is minted, and the steps are stored and recorded.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from authflow.membership.service.admissions import Admissions
+from authflow.membership.service.invitations import Invitations
+from authflow.membership.service.members import Members
+
+__all__ = ["Membership"]
+
+
+@attrs.frozen(kw_only=True)
+class Membership(Admissions, Invitations, Members):
+    """Members of organizations and the invitations by which they come."""

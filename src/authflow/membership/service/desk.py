@@ -1,0 +1,172 @@
+"""What every membership command does around its table: read the facts, mint what is random, store, record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import attrs
+
+from authflow.membership.admission import Attempt
+from authflow.membership.consent import MACHINE as CONSENT
+from authflow.membership.invitation import MACHINE as INVITATION
+from authflow.membership.member import MACHINE as MEMBER
+from authflow.membership.offer import Absent, Expired, Pending
+from authflow.membership.standing import Authority, Outside, Sponsor, Standing, nowhere
+from authflow.membership.terms import well_formed
+from authflow.ports import Allowed, Sso, Stored
+from authflow.values import InvitationId, MemberId, Secret, new_identifier
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from authflow.machine import Step
+    from authflow.membership.consent import Answer as ConsentAnswer
+    from authflow.membership.consent import Command as ConsentCommand
+    from authflow.membership.consent import Consent
+    from authflow.membership.invitation import Answer as InvitationAnswer
+    from authflow.membership.invitation import Command as InvitationCommand
+    from authflow.membership.member import Answer as MemberAnswer
+    from authflow.membership.member import Command as MemberCommand
+    from authflow.membership.offer import Invitation
+    from authflow.membership.ports import MembershipTransaction
+    from authflow.membership.standing import Membership
+    from authflow.policy import MembershipPolicy
+    from authflow.ports import Clock, Entropy, Limited, Organization, SsoStatus, UnitOfWork
+    from authflow.recording import Recorder
+    from authflow.values import Answer, Asker, Context, OrganizationId, SessionId, UserId
+
+PAGE: Final = 100
+"""Rows that one list shows, and that one look over all members reads at a time."""
+
+MEMBER_ONCE: Final = "member.user"
+"""The uniqueness rule of memberships: one per organization and person."""
+
+AnswerT = TypeVar("AnswerT", bound="Answer")
+
+
+@attrs.frozen(kw_only=True)
+class Case:
+    """One command: who gave it, from where, when, over which organization, in which transaction."""
+
+    tx: MembershipTransaction
+    asker: Asker
+    context: Context
+    organization: Organization
+    now: datetime
+
+
+@attrs.frozen(kw_only=True)
+class Desk:
+    """The ports of the slice, and the reading and writing that its commands share."""
+
+    uow: UnitOfWork[MembershipTransaction]
+    clock: Clock
+    entropy: Entropy
+    recorder: Recorder
+    policy: MembershipPolicy
+    sso: SsoStatus
+
+    # --- reading --------------------------------------------------------------------------------------------------
+
+    def _case(
+        self,
+        tx: MembershipTransaction,
+        asker: Asker,
+        context: Context,
+        organization: OrganizationId,
+        now: datetime | None = None,
+    ) -> Case:
+        found = tx.organizations.get(organization) if well_formed(organization) else None
+        place = nowhere(organization) if found is None else found
+        return Case(tx=tx, asker=asker, context=context, organization=place, now=now or self.clock.now())
+
+    def _hold(self, tx: MembershipTransaction, user: UserId | None) -> None:
+        """Lock the person's account, before every other lock: what concerns one person happens in one order."""
+        if user is not None:
+            tx.accounts.lock(user)
+
+    def _standing(self, case: Case) -> Standing:
+        user = None if case.asker.user is None else case.tx.users.get(case.asker.user)
+        if user is None or not case.organization.active:
+            sso = self.sso.status(case.organization.id, case.asker) if case.organization.active else Sso()
+            return Standing(asker=case.asker, user=user, membership=Outside(), has_factor=False, sso=sso)
+        return Standing(
+            asker=case.asker,
+            user=user,
+            membership=case.tx.members.load(case.organization.id, user.id).state,
+            has_factor=case.tx.factor_census.protected([user.id])[user.id],
+            sso=self.sso.status(case.organization.id, case.asker),
+        )
+
+    def _authority(self, case: Case) -> Authority:
+        return Authority(actor=self._standing(case), organization=case.organization, policy=self.policy)
+
+    def _attempt(self, case: Case, found: Invitation, presented: bytes | None, user: UserId | None) -> Attempt:
+        return Attempt(
+            organization=case.organization,
+            applicant=self._standing(case),
+            presented=presented,
+            sponsor=self._sponsor(case, found),
+            policy=self.policy,
+            user=user,
+        )
+
+    def _sponsor(self, case: Case, found: Invitation) -> Sponsor:
+        if not isinstance(found, Pending | Expired) or not case.organization.active:
+            return Sponsor(user=None, membership=Outside())
+        user = case.tx.users.get(found.sponsor)
+        return Sponsor(user=user, membership=case.tx.members.load(case.organization.id, found.sponsor).state)
+
+    def _invitation(self, case: Case, key: InvitationId, *, lock: bool = False) -> Stored[Invitation]:
+        if not well_formed(case.organization.id, key):
+            return nothing()
+        return case.tx.invitations.load(case.organization.id, key, lock=lock)
+
+    def _allowance(self, case: Case) -> Allowed | Limited:
+        if case.asker.user is None:
+            return Allowed(0)
+        return case.tx.limits.hit(self.policy.invitations, case.asker.user, case.now)
+
+    # --- minting --------------------------------------------------------------------------------------------------
+
+    def _new_invitation(self) -> InvitationId:
+        return InvitationId(new_identifier(self.entropy.random_bytes(16)))
+
+    def _new_member(self) -> MemberId:
+        return MemberId(new_identifier(self.entropy.random_bytes(16)))
+
+    def _new_token(self) -> Secret:
+        """256 bits (sso 2.4): nobody guesses it, and a plain digest of it may be stored."""
+        return Secret(self.entropy.random_bytes(32).hex())
+
+    # --- stepping, storing, recording -----------------------------------------------------------------------------
+
+    def _move(
+        self, case: Case, key: InvitationId, found: Stored[Invitation], command: InvitationCommand
+    ) -> InvitationAnswer:
+        step = INVITATION.step(found.state, command, case.now)
+        if step.state != found.state:
+            case.tx.invitations.save(case.organization.id, key, step.state, expected=found.version)
+        return self._told(case, step)
+
+    def _change(self, case: Case, user: UserId, found: Stored[Membership], command: MemberCommand) -> MemberAnswer:
+        step = MEMBER.step(found.state, command, case.now)
+        if step.state != found.state:
+            case.tx.members.save(case.organization.id, user, step.state, expected=found.version)
+        return self._told(case, step)
+
+    def _wait(self, case: Case, session: SessionId, command: ConsentCommand) -> ConsentAnswer:
+        found: Stored[Consent] = case.tx.consents.load(session)
+        step = CONSENT.step(found.state, command, case.now)
+        if step.state != found.state:
+            case.tx.consents.save(session, step.state, expected=found.version)
+        return step.answer
+
+    def _told(self, case: Case, step: Step[object, AnswerT]) -> AnswerT:
+        self.recorder.record(case.tx, step.facts, asker=case.asker, context=case.context, now=case.now)
+        return step.answer
+
+
+def nothing() -> Stored[Invitation]:
+    """Return what stands where there is no invitation."""
+    return Stored(Absent(), 0)
