@@ -106,6 +106,7 @@ class Recorder:
         payload: dict[str, Scalar],
         destination: str | None = None,
         key: str | None = None,
+        about: str | None = None,
         expires_at: datetime | None = None,
     ) -> Message:
         key = key or self._mint()
@@ -114,7 +115,7 @@ class Recorder:
             scope=scope,
             shard=shard,
             category=category,
-            object=key,
+            object=about or key,
             destination=destination,
             payload=payload,
             at=command.now,
@@ -143,6 +144,7 @@ class Recorder:
             scope=Scope.PROJECT if about_project else Scope.USER,
             shard=_of(fact, "project" if about_project else "user"),
             category=_present(row.message),
+            about=_of(fact, row.object) if row.object else None,
             payload={"target": _of(fact, row.target) if row.target else None, **_fields(fact, row)},
         )
 
@@ -219,7 +221,11 @@ def _fields(fact: Fact, row: Records) -> dict[str, Scalar]:
 
 
 def _origin(command: Command) -> dict[str, Scalar]:
-    return {"at": command.now.isoformat(timespec="seconds"), "ip": command.context.ip, "actor": command.asker.label[:LABEL_MAX]}
+    return {
+        "at": command.now.isoformat(timespec="seconds"),
+        "ip": command.context.ip,
+        "actor": command.asker.label[:LABEL_MAX],
+    }
 
 
 def _organization(tx: Transaction, fact: Fact, row: Records) -> Organization | None:

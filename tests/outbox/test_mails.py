@@ -158,7 +158,15 @@ def test_a_missing_key_waits_for_it(desk: Desk) -> None:
     assert desk.handler()(envelope(**given)) == Retry(reason="key_unavailable")
 
 
-@pytest.mark.parametrize("payload", [{"sealed": "!"}, {"sealed": "AA=="}, {"sealed": None, "key_id": "k1"}])
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"sealed": "AA=="},
+        {"sealed": None, "key_id": "k1"},
+        {"sealed": "!", "key_id": "k1"},
+        {"sealed": "\u00e4", "key_id": "k1"},
+    ],
+)
 def test_a_malformed_envelope_is_parked(desk: Desk, payload: dict[str, Any]) -> None:
     assert desk.handler()(envelope(**payload)) == Park(reason="malformed")
 

@@ -40,6 +40,7 @@ class Records:
         fields: The fact's fields that may leave the command, in audit data, messages and mails. Nothing else does.
         target: The field that names the object.
         message: A user-scoped message to local receivers, without regions (decision 42).
+        object: The field by which such messages coalesce, or none: each is delivered.
         signal, args: A signal to the organization's receivers, one message per region; argument name to field.
         mail: A mail to every verified address of the person, or to the fact's ``recipients``.
         secret: The field whose secret travels sealed inside the mail, and dies with the fact's ``expires_at``.
@@ -50,6 +51,7 @@ class Records:
     fields: tuple[str, ...] = ()
     target: str | None = None
     message: Category | None = None
+    object: str | None = None
     signal: Signal | None = None
     args: Mapping[str, str] = attrs.field(factory=dict[str, str])
     mail: MailKind | None = None
@@ -123,9 +125,7 @@ RECORDS: Final[dict[type[Fact], Records]] = {
     mfa.SecondFactorLimited: Records(about=About.PERSON, audit=Audit.MFA_RATE_LIMITED, fields=_FACTOR),
     mfa.TooManyAttemptsTold: Records(about=About.PERSON, fields=_FACTOR, mail=MailKind.MFA_TOO_MANY_ATTEMPTS),
     mfa.SecondFactorLocked: Records(about=About.PERSON, audit=Audit.MFA_LOCKED, fields=("failures",)),
-    mfa.SignInAfterFailures: Records(
-        about=About.PERSON, fields=("failures",), mail=MailKind.SIGN_IN_AFTER_FAILURES
-    ),
+    mfa.SignInAfterFailures: Records(about=About.PERSON, fields=("failures",), mail=MailKind.SIGN_IN_AFTER_FAILURES),
     mfa.FactorsReset: Records(
         about=About.PERSON,
         audit=Audit.MFA_RESET,
@@ -163,7 +163,10 @@ RECORDS: Final[dict[type[Fact], Records]] = {
         secret="token",
     ),
     membership.InvitationRequested: Records(
-        about=About.ORGANIZATION, audit=Audit.INVITE_REQUEST_ADD, fields=("email", "role", "status"), target="invitation"
+        about=About.ORGANIZATION,
+        audit=Audit.INVITE_REQUEST_ADD,
+        fields=("email", "role", "status"),
+        target="invitation",
     ),
     membership.InvitationRequestRemoved: Records(
         about=About.ORGANIZATION,
@@ -223,9 +226,13 @@ RECORDS: Final[dict[type[Fact], Records]] = {
     # events
     events.EventStored: Records(
         about=About.PROJECT,
-        fields=("event", "day", "kind", "outcome", "release", "environment"),
+        fields=(
+            *("organization", "event", "day", "kind", "outcome", "sequence", "platform", "timestamp", "received"),
+            *("skip_consume", "start_time", "cache_key", "skip_first_transaction", "has_attachments"),
+        ),
         target="event",
         message=Category.EVENT_STORED,
+        object="key",
     ),
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -55,7 +54,7 @@ class MailHandler:
             return Park(reason="seal_broken")
         except SecretUnavailable:
             return Retry(reason="key_unavailable")
-        except (binascii.Error, TypeError):
+        except (TypeError, ValueError):
             return Park(reason="malformed")
         self.mailer.send(Mail(id=message.id, kind=kind, to=to, context={**_context(message), **secrets}))
         return Done()

@@ -1,0 +1,1 @@
+"""Saving events of the host's projects: normalized, once per key, the latest ingested wins."""
