@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from authflow.adapters.counting import Counted
 from authflow.adapters.current import Current
+from authflow.adapters.memory.events import MemoryEvents, MemoryProjects, MemorySightings
 from authflow.adapters.memory.outbox_relay import MemoryLanes, MemoryParked, MemoryQueue, MemoryReceipts
 from authflow.adapters.memory.sessions import MemoryDevices, MemoryResetLinks, MemorySessions
 from authflow.adapters.memory.shared import (
@@ -45,6 +46,9 @@ class MemoryTransaction:
         self.queue = MemoryQueue(store)
         self.parked = MemoryParked(store)
         self.receipts = MemoryReceipts(store)
+        self.projects = MemoryProjects(store)
+        self.sightings = MemorySightings(store)
+        self.events = MemoryEvents(store)
 
 
 class MemoryUnitOfWork:

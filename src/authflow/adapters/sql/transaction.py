@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from authflow.adapters.sql.events import EventStatements, SqlEvents, SqlProjects, SqlSightings
 from authflow.adapters.sql.outbox_relay import RelayStatements, SqlLanes, SqlParked, SqlQueue, SqlReceipts
 from authflow.adapters.sql.people import OrganizationStatements, SqlOrganizations, SqlUsers, UserStatements
 from authflow.adapters.sql.sessions import SessionStatements, SqlDevices, SqlResetLinks, SqlSessions
@@ -37,6 +38,7 @@ class Statements:
     logs: LogStatements
     sessions: SessionStatements
     relay: RelayStatements
+    events: EventStatements
 
     @classmethod
     def of(cls, tables: Tables, dialect: str) -> Statements:
@@ -48,6 +50,7 @@ class Statements:
             logs=LogStatements.of(tables.shared),
             sessions=SessionStatements.of(tables.sessions),
             relay=RelayStatements.of(tables, dialect),
+            events=EventStatements.of(tables.events),
         )
 
 
@@ -77,3 +80,6 @@ class SqlTransaction:
         self.queue = SqlQueue(run, sql.relay)
         self.parked = SqlParked(run, sql.relay)
         self.receipts = SqlReceipts(run, sql.relay)
+        self.projects = SqlProjects(run, sql.events)
+        self.sightings = SqlSightings(run, sql.events)
+        self.events = SqlEvents(run, sql.events)

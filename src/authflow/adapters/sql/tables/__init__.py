@@ -7,6 +7,7 @@ from typing import Final
 import attrs
 import sqlalchemy as sa
 
+from authflow.adapters.sql.tables.events import EventTables, event_tables
 from authflow.adapters.sql.tables.membership import MembershipTables, membership_tables
 from authflow.adapters.sql.tables.outbox_relay import OutboxRelayTables, outbox_relay_tables
 from authflow.adapters.sql.tables.sessions import SessionTables, session_tables
@@ -25,6 +26,7 @@ class Tables:
     membership: MembershipTables
     sessions: SessionTables
     outbox_relay: OutboxRelayTables
+    events: EventTables
 
 
 def build(*, prefix: str = PREFIX, schema: str | None = None) -> Tables:
@@ -37,4 +39,5 @@ def build(*, prefix: str = PREFIX, schema: str | None = None) -> Tables:
         membership=membership_tables(metadata, prefix),
         sessions=session_tables(metadata, prefix),
         outbox_relay=outbox_relay_tables(metadata, prefix),
+        events=event_tables(metadata, prefix),
     )
