@@ -1,0 +1,262 @@
+"""Makes, checks and writes down our tables, by a history of their own.
+
+A branch in the host's Alembic history would break the host's ``upgrade head``; so ours has its own scripts and its own
+version table, ``<prefix>schema_version`` inside the chosen schema. There is no ``alembic.ini``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import sqlalchemy as sa
+
+from authflow.adapters.sql.connection import Bracket, Rules, translated
+from authflow.adapters.sql.engine import DRIVERS
+from authflow.adapters.sql.migrations import REVISIONS
+from authflow.errors import ConfigInvalid, ExtraMissing, InputInvalid, SchemaMissing, SchemaTooNew, SchemaTooOld
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, MutableMapping, Sequence
+
+    from authflow.adapters.sql.tables import Tables
+
+    Kind = Literal["schema", "table", "column", "index", "unique_constraint", "foreign_key_constraint"]
+    Parent = Literal["schema_name", "table_name", "schema_qualified_table_name"]
+    IncludeName = Callable[[str | None, Kind, MutableMapping[Parent, str | None]], bool]
+
+SCRIPTS: Final = Path(__file__).parent / "migrations"
+
+NO_RULES: Final = Rules({}, {})
+
+_ALONE: Final = threading.Lock()
+"""Alembic keeps the command that runs in module globals; of other processes the database keeps us apart."""
+
+
+# --- what stands there ----------------------------------------------------------------------------------------------
+
+
+def current(engine: sa.Engine, tables: Tables) -> str | None:
+    """Return the revision of the tables in the database, or none if it holds none.
+
+    Raises:
+        DatabaseError: Its subclass says what is wrong with the database.
+    """
+    with Bracket(engine.begin(), NO_RULES) as connection:
+        return _found(connection, tables)
+
+
+def check(engine: sa.Engine, tables: Tables, *, revisions: Sequence[str] = REVISIONS) -> None:
+    """Do nothing if the tables are those that this version of the library needs. For the start of an application.
+
+    Args:
+        engine: Where they should be.
+        tables: They say the prefix and the schema.
+        revisions: The history, oldest first; another one is for tests of migrations.
+
+    Raises:
+        SchemaMissing: There are none.
+        SchemaTooOld: They are older; *missing* names the revision to reach.
+        SchemaTooNew: A newer library made them.
+        DatabaseError: Its other subclasses say what is wrong with the database.
+    """
+    found = current(engine, tables)
+    if found is None:
+        raise SchemaMissing
+    _refuse_newer(found, revisions)
+    if found != revisions[-1]:
+        raise SchemaTooOld(found=found, missing=revisions[-1])
+
+
+def differences(engine: sa.Engine, tables: Tables) -> tuple[str, ...]:
+    """Return how the tables in the database differ from *tables*, as Alembic finds it. Nothing of the host's is seen.
+
+    Raises:
+        DatabaseError: Its subclass says what is wrong with the database.
+        ExtraMissing: Alembic is not installed.
+    """
+    try:
+        from alembic.autogenerate import compare_metadata
+        from alembic.migration import MigrationContext
+    except ImportError as error:
+        raise ExtraMissing(extra="sql") from error
+    with Bracket(engine.begin(), NO_RULES) as connection, translated(NO_RULES):
+        context = MigrationContext.configure(connection, opts=_options(tables))
+        return tuple(repr(difference) for difference in compare_metadata(context, tables.metadata))
+
+
+def leave_out(tables: Tables) -> IncludeName:
+    """Return an ``include_name`` for the host's own ``env.py``; without it ``alembic check`` wants to drop our tables.
+
+    Everything behind our prefix, in our schema, is left out; behind an empty prefix, the tables that stand there now.
+    """
+    ours = _include_ours(tables)
+
+    def include_name(name: str | None, kind: Kind, parents: MutableMapping[Parent, str | None]) -> bool:
+        return kind != "table" or not ours(name, kind, parents)
+
+    return include_name
+
+
+# --- changes --------------------------------------------------------------------------------------------------------
+
+
+def upgrade(engine: sa.Engine, tables: Tables, *, scripts: Path = SCRIPTS) -> None:
+    """Bring the tables to the newest revision, in one transaction; without need, do nothing.
+
+    Two processes may do it at once: the second one waits, and finds it done. A step that fails leaves what stood
+    before, on SQLite too.
+
+    Args:
+        engine: On SQLite any engine of the host's will do; the transaction is begun here.
+        tables: They say the prefix and the schema, which must exist.
+        scripts: The history; another one is for tests of migrations.
+
+    Raises:
+        SchemaTooNew: A newer library made the tables. Nothing was changed.
+        ConfigInvalid: The chosen schema does not exist.
+        Retryable: Another process holds the lock for too long.
+        DatabaseError: Its other subclasses say what is wrong with the database.
+        ExtraMissing: Alembic is not installed.
+    """
+    _migrate(engine, tables, scripts, lambda command, config: command.upgrade(config, "head"))
+
+
+def downgrade(engine: sa.Engine, tables: Tables, *, to: str, scripts: Path = SCRIPTS) -> None:
+    """Bring the tables back to revision *to*; ``base`` deletes them all, **with everything in them**.
+
+    Raises:
+        InputInvalid: There is no such revision.
+        SchemaTooNew: A newer library made the tables. Nothing was changed.
+        DatabaseError: Its other subclasses say what is wrong with the database.
+        ExtraMissing: Alembic is not installed.
+    """
+
+    def work(command: Any, config: Any) -> None:
+        if to not in {"base", *_known(config)}:
+            raise InputInvalid(field="to", problem="is no revision")
+        command.downgrade(config, to)
+
+    _migrate(engine, tables, scripts, work)
+
+
+def sql(database: str, tables: Tables) -> str:
+    """Return the statements that make the tables, for a host that runs them itself.
+
+    Args:
+        database: ``sqlite``, ``postgresql``, or a URL of either. Nothing is connected to.
+        tables: They say the prefix and the schema.
+
+    Raises:
+        ConfigInvalid: It is neither.
+        ExtraMissing: Alembic is not installed.
+    """
+    name = database.partition(":")[0].partition("+")[0]
+    if name not in DRIVERS:
+        raise ConfigInvalid(setting="database", problem="must be sqlite or postgresql")
+    text = io.StringIO()
+    options = {**_options(tables), "dialect_name": name, "output_buffer": text}
+    with _alembic(SCRIPTS, options) as (command, config):
+        command.upgrade(config, "head", sql=True)
+    return text.getvalue()
+
+
+# --- how ------------------------------------------------------------------------------------------------------------
+
+
+def _migrate(engine: sa.Engine, tables: Tables, scripts: Path, work: Callable[[Any, Any], None]) -> None:
+    with Bracket(engine.begin(), NO_RULES) as connection, translated(NO_RULES):
+        _require_schema(connection, tables.metadata.schema)
+        _lock(connection, tables)
+        options = {**_options(tables), "connection": connection, "transactional_ddl": True}
+        with _alembic(scripts, options) as (command, config):
+            _refuse_newer(_found(connection, tables), _known(config))
+            work(command, config)
+
+
+def _require_schema(connection: sa.Connection, name: str | None) -> None:
+    if name is not None and not sa.inspect(connection).has_schema(name):
+        raise ConfigInvalid(setting="schema", problem="does not exist; it is the host's to create")
+
+
+def _lock(connection: sa.Connection, tables: Tables) -> None:
+    """Keep other processes out, and put everything into one transaction."""
+    if connection.dialect.name == "postgresql":
+        name = hashlib.sha256(f"{tables.metadata.schema}.{_version_table(tables)}".encode()).digest()
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(int.from_bytes(name[:8], "big", signed=True))))
+        return
+    driver: Any = connection.connection.dbapi_connection
+    if not driver.in_transaction:  # the host's engine: Python's driver begins none for a CREATE TABLE
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _alembic(scripts: Path, options: dict[str, Any]) -> Generator[tuple[Any, Any]]:
+    try:
+        from alembic import command
+        from alembic.config import Config
+    except ImportError as error:
+        raise ExtraMissing(extra="sql") from error
+    config = Config(attributes={"options": options})
+    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    with _ALONE:
+        yield command, config
+
+
+def _known(config: Any) -> tuple[str, ...]:
+    from alembic.script import ScriptDirectory
+
+    newest_first = ScriptDirectory.from_config(config).walk_revisions()
+    return tuple(reversed([script.revision for script in newest_first]))
+
+
+def _options(tables: Tables) -> dict[str, Any]:
+    return {
+        "target_metadata": tables.metadata,
+        "version_table": _version_table(tables),
+        "version_table_schema": tables.metadata.schema,
+        "include_name": _include_ours(tables),
+        "include_schemas": tables.metadata.schema is not None,
+        "compare_type": True,
+        "compare_server_default": True,
+        "prefix": tables.prefix,  # for the revisions
+        "schema": tables.metadata.schema,
+    }
+
+
+def _version_table(tables: Tables) -> str:
+    return f"{tables.prefix}schema_version"
+
+
+def _include_ours(tables: Tables) -> IncludeName:
+    schema, prefix = tables.metadata.schema, tables.prefix
+    names = {_version_table(tables), *(table.name for table in tables.metadata.tables.values())}
+
+    def include_name(name: str | None, kind: Kind, parents: MutableMapping[Parent, str | None]) -> bool:
+        if kind == "schema":
+            return name == schema
+        if kind != "table" or name is None:
+            return True
+        return parents.get("schema_name") == schema and (name in names or (prefix != "" and name.startswith(prefix)))
+
+    return include_name
+
+
+def _found(connection: sa.Connection, tables: Tables) -> str | None:
+    name, schema = _version_table(tables), tables.metadata.schema
+    with translated(NO_RULES):
+        if not sa.inspect(connection).has_table(name, schema=schema):
+            return None
+        version = sa.table(name, sa.column("version_num"), schema=schema)
+        found = sorted(connection.execute(sa.select(version.c.version_num)).scalars())
+    return ", ".join(found) or None
+
+
+def _refuse_newer(found: str | None, known: Sequence[str]) -> None:
+    if found is not None and found not in known:
+        raise SchemaTooNew(found=found)
