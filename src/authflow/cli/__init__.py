@@ -9,15 +9,18 @@ from argparse import ArgumentParser
 from typing import TYPE_CHECKING, Final
 
 from authflow import __version__
-from authflow.cli import keys, machines
-from authflow.errors import AuthflowError
+from authflow.cli import keys, machines, schema
+from authflow.errors import AuthflowError, ExtraMissing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from authflow.cli.command import Command
 
-COMMANDS: Final[tuple[Command, ...]] = (keys.COMMAND, machines.COMMAND)
+COMMANDS: Final[tuple[Command, ...]] = (keys.COMMAND, machines.COMMAND, schema.COMMAND)
+
+EXTRAS: Final = {"sqlalchemy": "sql", "alembic": "sql", "cattrs": "sql", "psycopg": "postgres", "segno": "qr"}
+"""Which extra of the package brings an optional library."""
 
 FAILED: Final = 1
 MISUSED: Final = 2
@@ -37,15 +40,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except SystemExit as leaving:  # argparse has said what is wrong, or has shown the help
         return MISUSED if leaving.code else 0
-    except AuthflowError as error:
-        return _failed(str(error))
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         _discard_output()
         return CLOSED
-    except OSError as error:
-        return _failed(f"system: {error.strerror or type(error).__name__}")
+    except (AuthflowError, ModuleNotFoundError, OSError) as error:
+        print(f"error: {_sentence(error)}", file=sys.stderr)
+        return FAILED
     return status
 
 
@@ -70,9 +72,15 @@ def _parser() -> ArgumentParser:
     return parser
 
 
-def _failed(sentence: str) -> int:
-    print(f"error: {sentence}", file=sys.stderr)
-    return FAILED
+def _sentence(error: AuthflowError | ModuleNotFoundError | OSError) -> str:
+    if isinstance(error, AuthflowError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"system: {error.strerror or type(error).__name__}"
+    extra = EXTRAS.get((error.name or "").partition(".")[0])
+    if extra is None:
+        raise error  # a bug of ours, with all that is known of it
+    return str(ExtraMissing(extra=extra))
 
 
 def _discard_output() -> None:

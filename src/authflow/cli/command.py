@@ -1,4 +1,4 @@
-"""What a command of the command line is, and the arguments that several of them share."""
+"""What a command of the command line is."""
 
 from __future__ import annotations
 
@@ -27,17 +27,3 @@ class Command:
     summary: str
     described: str
     arguments: Callable[[ArgumentParser], None]
-
-
-def database_arguments(parser: ArgumentParser) -> None:
-    """Add what names one installation of tables."""
-    parser.add_argument(
-        "--database", metavar="URL", required=True, help="sqlite:///file.db or postgresql://user:password@host/name"
-    )
-    parser.add_argument("--prefix", help="what the names of the tables begin with (default: authflow_)")
-    parser.add_argument("--schema", metavar="NAME", help="the PostgreSQL schema that holds them (default: the first)")
-
-
-def keys_argument(parser: ArgumentParser) -> None:
-    """Add the key ring."""
-    parser.add_argument("--keys", metavar="FILE", required=True, help="the key ring; `authflow keys new` makes one")
