@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from authflow.adapters.counting import Counted
 from authflow.adapters.current import Current
 from authflow.adapters.memory.events import MemoryEvents, MemoryProjects, MemorySightings
+from authflow.adapters.memory.membership import MemoryConsents, MemoryInvitations, MemoryMembers
 from authflow.adapters.memory.outbox_relay import MemoryLanes, MemoryParked, MemoryQueue, MemoryReceipts
 from authflow.adapters.memory.sessions import MemoryDevices, MemoryResetLinks, MemorySessions
 from authflow.adapters.memory.shared import (
@@ -39,6 +40,9 @@ class MemoryTransaction:
         self.attempts = MemoryAttempts(store, self.counted)
         self.audit = MemoryAudit(store)
         self.outbox = MemoryOutbox(store)
+        self.members = MemoryMembers(store)
+        self.invitations = MemoryInvitations(store)
+        self.consents = MemoryConsents(store)
         self.sessions = MemorySessions(store)
         self.devices = MemoryDevices(store)
         self.reset_links = MemoryResetLinks(store)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from authflow.adapters.sql.events import EventStatements, SqlEvents, SqlProjects, SqlSightings
+from authflow.adapters.sql.members import MemberStatements, SqlMembers
+from authflow.adapters.sql.membership import ConsentStatements, InvitationStatements, SqlConsents, SqlInvitations
 from authflow.adapters.sql.outbox_relay import RelayStatements, SqlLanes, SqlParked, SqlQueue, SqlReceipts
 from authflow.adapters.sql.people import OrganizationStatements, SqlOrganizations, SqlUsers, UserStatements
 from authflow.adapters.sql.sessions import SessionStatements, SqlDevices, SqlResetLinks, SqlSessions
@@ -36,6 +38,9 @@ class Statements:
     accounts: AccountStatements
     counts: CountStatements
     logs: LogStatements
+    members: MemberStatements
+    invitations: InvitationStatements
+    consents: ConsentStatements
     sessions: SessionStatements
     relay: RelayStatements
     events: EventStatements
@@ -48,6 +53,9 @@ class Statements:
             accounts=AccountStatements.of(tables.shared, dialect),
             counts=CountStatements.of(tables.shared, dialect),
             logs=LogStatements.of(tables.shared),
+            members=MemberStatements.of(tables.membership),
+            invitations=InvitationStatements.of(tables.membership),
+            consents=ConsentStatements.of(tables.membership),
             sessions=SessionStatements.of(tables.sessions),
             relay=RelayStatements.of(tables, dialect),
             events=EventStatements.of(tables.events),
@@ -73,6 +81,9 @@ class SqlTransaction:
         self.attempts = SqlAttempts(run, sql.counts, self.counted)
         self.audit = SqlAudit(run, sql.logs)
         self.outbox = SqlOutbox(run, sql.logs)
+        self.members = SqlMembers(run, sql.members)
+        self.invitations = SqlInvitations(run, sql.invitations)
+        self.consents = SqlConsents(run, sql.consents)
         self.sessions = SqlSessions(run, sql.sessions)
         self.devices = SqlDevices(run, sql.sessions)
         self.reset_links = SqlResetLinks(run, sql.sessions)

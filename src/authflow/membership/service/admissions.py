@@ -17,7 +17,6 @@ from authflow.membership.member import MACHINE as MEMBER
 from authflow.membership.offer import Accepted, Pending, carries, token_of
 from authflow.membership.service.desk import MEMBER_ONCE, Case, Desk, nothing
 from authflow.membership.view import view
-from authflow.ports import Stored
 from authflow.values import Asker, Context, OrganizationId, Refused, SessionId
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from authflow.membership.consent import Command as ConsentCommand
     from authflow.membership.offer import Invitation
     from authflow.membership.standing import Membership as MemberState
+    from authflow.ports import Stored
     from authflow.values import InvitationId, Secret, UserId
 
 Outcome = Joined | RequirementsOpen | Refused

@@ -1,0 +1,142 @@
+"""Members and the tombstones of removed ones in SQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import sqlalchemy as sa
+
+from authflow.adapters.sql import columns as c
+from authflow.adapters.sql import membership_state as rows
+from authflow.errors import StaleVersion, UniqueViolated
+from authflow.membership.standing import Member, Outside, Removed
+from authflow.ports import Stored
+from authflow.values import UserId
+
+if TYPE_CHECKING:
+    from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.tables.membership import MembershipTables
+    from authflow.membership.standing import Membership
+    from authflow.values import MemberId, OrganizationId, Role
+
+
+@attrs.frozen(kw_only=True)
+class MemberStatements:
+    """Every statement about members and tombstones, built once."""
+
+    load: sa.Executable
+    load_removed: sa.Executable
+    add: sa.Executable
+    update: sa.Executable
+    delete: sa.Executable
+    add_removed: sa.Executable
+    delete_removed: sa.Executable
+    user_of: sa.Executable
+    of_organization: sa.Executable
+    of_user: sa.Executable
+    lock_role: sa.Executable
+    remove_of_user: sa.Executable
+    remove_removed_of_user: sa.Executable
+
+    @classmethod
+    def of(cls, t: MembershipTables) -> MemberStatements:
+        m, gone = t.member, t.removed_member
+        here, mine = m.c.organization_id == sa.bindparam("place"), m.c.user_id == sa.bindparam("owner")
+        same = [here, mine, m.c.version == sa.bindparam("expected")]
+        tombstone = [gone.c.organization_id == sa.bindparam("place"), gone.c.user_id == sa.bindparam("owner")]
+        changing: dict[str, Any] = {
+            name: sa.bindparam(f"new_{name}") for name in ("id", "role", "teams", "flags", "version")
+        }
+        return cls(
+            load=sa.select(m).where(here, mine),
+            load_removed=sa.select(gone).where(*tombstone),
+            add=sa.insert(m),
+            update=sa.update(m).where(*same).values(changing),
+            delete=sa.delete(m).where(*same),
+            add_removed=sa.insert(gone),
+            delete_removed=sa.delete(gone).where(*tombstone, gone.c.version == sa.bindparam("expected")),
+            user_of=sa.select(m.c.user_id).where(here, m.c.id == sa.bindparam("which")),
+            of_organization=sa.select(m)
+            .where(here, m.c.id > sa.bindparam("after"))
+            .order_by(m.c.id)
+            .limit(sa.bindparam("most")),
+            of_user=sa.select(m).where(mine).order_by(m.c.organization_id),
+            lock_role=sa.select(m.c.user_id)
+            .where(here, m.c.role == sa.bindparam("which_role"))
+            .order_by(m.c.user_id)
+            .with_for_update(),
+            remove_of_user=sa.delete(m).where(mine),
+            remove_removed_of_user=sa.delete(gone).where(gone.c.user_id == sa.bindparam("owner")),
+        )
+
+
+class SqlMembers:
+    """`authflow.membership.ports.MemberRows` in SQL: a row here, or a tombstone there, never both."""
+
+    def __init__(self, connection: Connection, statements: MemberStatements) -> None:
+        self._run = connection
+        self._sql = statements
+
+    def load(self, organization: OrganizationId, user: UserId) -> Stored[Membership]:
+        one = {"place": organization, "owner": user}
+        row = self._run.run(self._sql.load, one).one_or_none()
+        if row is not None:
+            return Stored(rows.load_member(row), row.version)
+        tombstone = self._run.run(self._sql.load_removed, one).one_or_none()
+        if tombstone is None:
+            return Stored(Outside(), 0)
+        removed = Removed(organization=organization, user=user, at=c.moment(tombstone.at))
+        return Stored(removed, tombstone.version)
+
+    def save(self, organization: OrganizationId, user: UserId, state: Membership, *, expected: int) -> None:
+        which = {"place": organization, "owner": user, "expected": expected}
+        stands = self.load(organization, user).state
+        if isinstance(stands, Member) and isinstance(state, Member):
+            self._update(which, state, expected=expected)
+            return
+        self._clear(which, stands, expected=expected)
+        if isinstance(state, Member):
+            self._run.run(self._sql.add, {**rows.dump_member(state), "version": expected + 1})
+        if isinstance(state, Removed):
+            tombstone = {"organization_id": organization, "user_id": user, "at": c.micros(state.at)}
+            self._run.run(self._sql.add_removed, {**tombstone, "version": expected + 1})
+
+    def _update(self, which: dict[str, object], state: Member, *, expected: int) -> None:
+        if expected == 0:
+            raise UniqueViolated(rule="member.user")
+        stored = rows.dump_member(state)
+        new = {f"new_{name}": stored[name] for name in ("id", "role", "teams", "flags")}
+        if self._run.changed(self._sql.update, {**which, **new, "new_version": expected + 1}) != 1:
+            raise StaleVersion
+
+    def _clear(self, which: dict[str, object], stands: Membership, *, expected: int) -> None:
+        """Delete the row that stands, so that the next state takes its place in the other table, or in none."""
+        if isinstance(stands, Outside):
+            changed = int(expected == 0)
+        else:
+            delete = self._sql.delete if isinstance(stands, Member) else self._sql.delete_removed
+            changed = self._run.changed(delete, which)
+        if changed != 1:
+            raise StaleVersion
+
+    def user_of(self, organization: OrganizationId, member: MemberId) -> UserId | None:
+        found = self._run.run(self._sql.user_of, {"place": organization, "which": member}).scalar_one_or_none()
+        return None if found is None else UserId(found)
+
+    def of_organization(
+        self, organization: OrganizationId, *, limit: int, after: MemberId | None = None
+    ) -> tuple[Member, ...]:
+        where = {"place": organization, "after": after or "", "most": limit}
+        return tuple(rows.load_member(row) for row in self._run.run(self._sql.of_organization, where))
+
+    def of_user(self, user: UserId) -> tuple[Member, ...]:
+        return tuple(rows.load_member(row) for row in self._run.run(self._sql.of_user, {"owner": user}))
+
+    def lock_role(self, organization: OrganizationId, role: Role) -> tuple[UserId, ...]:
+        found = self._run.run(self._sql.lock_role, {"place": organization, "which_role": role})
+        return tuple(UserId(row.user_id) for row in found)
+
+    def remove_of_user(self, user: UserId) -> int:
+        self._run.run(self._sql.remove_removed_of_user, {"owner": user})
+        return self._run.changed(self._sql.remove_of_user, {"owner": user})
