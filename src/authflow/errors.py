@@ -59,6 +59,7 @@ class Code(StrEnum):
     INVITATION_INVITER_NOT_ENTITLED = "invitation.inviter_not_entitled"
     INVITATION_MEMBER_REMOVED = "invitation.member_removed"
     INVITATION_CONSENT_VOID = "invitation.consent_void"
+    INVITATION_CONFIRMATION_OWED = "invitation.confirmation_owed"
     INVITATION_INPUT_INVALID = "invitation.input_invalid"
     INVITATION_CANNOT_INVITE = "invitation.cannot_invite"
     INVITATION_JOIN_REQUESTS_DISABLED = "invitation.join_requests_disabled"
@@ -164,6 +165,7 @@ CATALOGUE: Final[dict[Code, Meaning]] = {
     Code.INVITATION_INVITER_NOT_ENTITLED: Meaning("Whoever sent this invitation may no longer give this role.", 400),
     Code.INVITATION_MEMBER_REMOVED: Meaning("You were removed from this organization. Ask for a new invitation.", 403),
     Code.INVITATION_CONSENT_VOID: Meaning("The invitation changed in the meantime. Open its newest link.", 400),
+    Code.INVITATION_CONFIRMATION_OWED: Meaning("Say whether it was you who accepted this invitation.", 409),
     Code.INVITATION_INPUT_INVALID: Meaning("A field is missing or malformed.", 400),
     Code.INVITATION_CANNOT_INVITE: Meaning("This organization cannot invite people.", 403),
     Code.INVITATION_JOIN_REQUESTS_DISABLED: Meaning("This organization does not take requests to join.", 403),

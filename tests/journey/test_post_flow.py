@@ -24,7 +24,8 @@ MEETINGS: list[post_flow.Command] = [
     post_flow.MeetNoInvitation(),
     post_flow.MeetAccepted(organization=ORGANIZATION, member=MemberId("m")),
     *(post_flow.MeetOpenRequirements(organization=ORGANIZATION, requirements=r) for r in REQUIREMENTS),
-    *(post_flow.MeetRefusal(organization=ORGANIZATION, code=code) for code in Code),
+    *(post_flow.MeetRefusal(organization=ORGANIZATION, code=c, waits=w) for c in Code for w in (True, False)),
+    post_flow.MeetConfirmation(organization=ORGANIZATION),
 ]
 STANDINGS: list[post_flow.PostFlow] = [
     post_flow.Protected(codes_due=True),
@@ -53,7 +54,11 @@ def test_invitation_by_second_factor_always_has_an_outcome(state: post_flow.Post
     assert (outcome.fate is InvitationFate.NONE) == isinstance(command, post_flow.MeetNoInvitation)
     assert (outcome.member is not None) == (outcome.fate is InvitationFate.JOINED)
     assert (outcome.code is not None) == (outcome.fate in {InvitationFate.KEPT, InvitationFate.CLEARED})
-    assert (outcome.detour is not None) == isinstance(command, post_flow.MeetOpenRequirements)
+    assert (outcome.detour is not None) == isinstance(
+        command, post_flow.MeetOpenRequirements | post_flow.MeetConfirmation
+    )
+    if isinstance(command, post_flow.MeetRefusal):
+        assert (outcome.fate is InvitationFate.KEPT) == command.waits
 
 
 @pytest.mark.parametrize("state", STANDINGS, ids=str)

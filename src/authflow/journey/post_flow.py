@@ -11,7 +11,7 @@ decided here and nowhere else. No state is stored: each is made of facts that we
 from __future__ import annotations
 
 from enum import StrEnum, unique
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -89,13 +89,21 @@ class MeetOpenRequirements:
 
 @attrs.frozen(kw_only=True)
 class MeetRefusal:
-    """The waiting invitation cannot be accepted by this person now, for the reason *code*."""
+    """The waiting invitation was not accepted, for the reason *code*. *waits*: the same click may still succeed."""
 
     organization: OrganizationId
     code: Code
+    waits: bool
 
 
-Command = SettleCodes | MeetNoInvitation | MeetAccepted | MeetOpenRequirements | MeetRefusal
+@attrs.frozen(kw_only=True)
+class MeetConfirmation:
+    """Somebody clicked here before anybody was signed in; this person has not said yet whether it was them."""
+
+    organization: OrganizationId
+
+
+Command = SettleCodes | MeetNoInvitation | MeetAccepted | MeetOpenRequirements | MeetRefusal | MeetConfirmation
 
 
 # --- answers --------------------------------------------------------------------------------------------------------
@@ -127,6 +135,7 @@ class Detour(StrEnum):
     ENROLL_FACTOR = "enroll_factor"
     PROVE_FACTOR = "prove_factor"
     SIGN_IN_THROUGH_SSO = "sign_in_through_sso"
+    CONFIRM = "confirm"
 
 
 @attrs.frozen(kw_only=True)
@@ -151,14 +160,6 @@ class InvitationOutcome:
 
 
 Answer = CodesSettled | InvitationOutcome
-
-CURABLE: Final = frozenset({Code.INVITATION_WRONG_USER, Code.INVITATION_SIGN_IN_REQUIRED, Code.DATABASE_BUSY})
-"""Refusals after which the same consent may still succeed: the person may switch accounts, sign in, or try again.
-
-Every other refusal is final for this consent: used, expired, withdrawn, not approved (an approval makes a new token),
-resent, already a member, removed, inviter not entitled.
-"""
-
 
 # --- rules ----------------------------------------------------------------------------------------------------------
 
@@ -193,9 +194,20 @@ def keep_while_unprotected(
 
 
 def keep_or_clear(_state: PostFlow, command: MeetRefusal, _now: datetime) -> Step[PostFlow, Answer]:
-    """What another account or a second try can cure is kept; everything else ends this consent."""
-    fate = InvitationFate.KEPT if command.code in CURABLE else InvitationFate.CLEARED
+    """The invitation's own table said whether the same click may still succeed; the outcome tells the person."""
+    fate = InvitationFate.KEPT if command.waits else InvitationFate.CLEARED
     return Step(Finished(), InvitationOutcome(fate=fate, organization=command.organization, code=command.code))
+
+
+def ask_first(_state: PostFlow, command: MeetConfirmation, _now: datetime) -> Step[PostFlow, Answer]:
+    """Nobody joins by a click that may have been somebody else's: ask."""
+    outcome = InvitationOutcome(
+        fate=InvitationFate.KEPT,
+        organization=command.organization,
+        code=Code.INVITATION_CONFIRMATION_OWED,
+        detour=Detour.CONFIRM,
+    )
+    return Step(Finished(), outcome)
 
 
 def _kept(command: MeetOpenRequirements, *, second_factor: Detour) -> InvitationOutcome:
@@ -224,9 +236,11 @@ MACHINE = Machine[PostFlow, Command, Answer](
         on(Protected, MeetAccepted).to(joined, Finished),
         on(Protected, MeetOpenRequirements).to(keep_while_protected, Finished),
         on(Protected, MeetRefusal).to(keep_or_clear, Finished),
+        on(Protected, MeetConfirmation).to(ask_first, Finished),
         on(Unprotected, MeetNoInvitation).to(nothing_waited, Finished),
         on(Unprotected, MeetAccepted).to(joined, Finished),
         on(Unprotected, MeetOpenRequirements).to(keep_while_unprotected, Finished),
         on(Unprotected, MeetRefusal).to(keep_or_clear, Finished),
+        on(Unprotected, MeetConfirmation).to(ask_first, Finished),
     ),
 )

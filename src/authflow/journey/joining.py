@@ -1,0 +1,252 @@
+"""Invitations and members, for whoever a browser session is: each command runs with its session in one transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from authflow.journey.door import Door, carried
+from authflow.journey.post_flow import InvitationOutcome, Protected, Unprotected
+from authflow.values import NOBODY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from authflow.journey.waiting import Waiting
+    from authflow.membership.answers import (
+        Entered,
+        InvitationList,
+        InvitationView,
+        MemberList,
+        Swept,
+    )
+    from authflow.membership.invitation import Answer as InvitationAnswer
+    from authflow.membership.member import Answer as MemberAnswer
+    from authflow.membership.service import Membership
+    from authflow.membership.service.admissions import Outcome
+    from authflow.values import (
+        BrowserSession,
+        Context,
+        InvitationId,
+        MemberId,
+        OrganizationId,
+        Refused,
+        Secret,
+        UserId,
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Invitations(Door):
+    """``flows.invitations``: how people are invited, ask to join, and come in."""
+
+    membership: Membership
+    waiting: Waiting
+
+    def look(
+        self,
+        session: BrowserSession,
+        *,
+        organization: OrganizationId,
+        invitation: InvitationId,
+        token: Secret | None = None,
+    ) -> InvitationView | Refused:
+        """Answer what somebody sees before they accept. Looking changes nothing: a link scanner uses nothing up."""
+        look = self.membership.look
+        return self.asked(session, lambda a: look(a, organization=organization, invitation=invitation, token=token))
+
+    def accept(
+        self,
+        session: BrowserSession,
+        context: Context,
+        *,
+        organization: OrganizationId,
+        invitation: InvitationId,
+        token: Secret | None = None,
+        user: UserId | None = None,
+    ) -> Outcome:
+        """Join, or let the click wait in this browser for what is still open (decision 13).
+
+        Call it for a POST only. A browser without a session gets one, so that the click can wait there.
+
+        Args:
+            session: The browser.
+            context: Where the command came from.
+            organization: From the link.
+            invitation: From the link.
+            token: From the link; none for a person who came by a verified address.
+            user: Whom the page showed as the one who joins; somebody else in the session by now is a wrong user.
+        """
+        with self.uow.begin():
+            if not self.sessions.identify(session, self.clock.now()).session:
+                session = self.sessions.open()
+            asker = self.sessions.identify(session, self.clock.now())
+            answer = self.membership.accept(
+                asker, context, organization=organization, invitation=invitation, token=token, user=user
+            )
+            return attrs.evolve(answer, session=session)
+
+    def resume(self, session: BrowserSession, context: Context, *, confirmed: bool = False) -> InvitationOutcome:
+        """Complete the click that waits in this browser, after a detour of the host's own.
+
+        *confirmed*: the person was asked whether a click made before they signed in was theirs, and said yes.
+        """
+        with self.uow.begin() as tx:
+            user = self.sessions.identify(session, self.clock.now()).user
+            protected = user is not None and tx.factor_census.protected([user])[user]
+            standing = Protected(codes_due=False) if protected else Unprotected()
+            return self.waiting.settle(standing, session, context, confirmed=confirmed)
+
+    def invite(
+        self,
+        session: BrowserSession,
+        context: Context,
+        *,
+        organization: OrganizationId,
+        email: str,
+        role: str | None = None,
+        teams: Sequence[str] = (),
+    ) -> InvitationAnswer:
+        """Invite *email* to *role*, by default the organization's. The token leaves by mail and nowhere else."""
+        invite = self.membership.invite
+        return self.asked(
+            session, lambda a: invite(a, context, organization=organization, email=email, role=role, teams=teams)
+        )
+
+    def request_invite(
+        self,
+        session: BrowserSession,
+        context: Context,
+        *,
+        organization: OrganizationId,
+        email: str,
+        role: str | None = None,
+        teams: Sequence[str] = (),
+    ) -> InvitationAnswer:
+        """Ask, as a member, that *email* be invited."""
+        ask = self.membership.request_invite
+        return self.asked(
+            session, lambda a: ask(a, context, organization=organization, email=email, role=role, teams=teams)
+        )
+
+    def request_join(
+        self, session: BrowserSession, context: Context, *, organization: OrganizationId
+    ) -> InvitationAnswer:
+        """Ask to join, under one's own verified primary address."""
+        ask = self.membership.request_join
+        return self.asked(session, lambda a: ask(a, context, organization=organization))
+
+    def approve(
+        self, session: BrowserSession, context: Context, *, organization: OrganizationId, invitation: InvitationId
+    ) -> InvitationAnswer:
+        """Make an invitation of a request; its token leaves by mail."""
+        approve = self.membership.approve
+        return self.asked(session, lambda a: approve(a, context, organization=organization, invitation=invitation))
+
+    def reject(
+        self, session: BrowserSession, context: Context, *, organization: OrganizationId, invitation: InvitationId
+    ) -> InvitationAnswer:
+        """Delete a request."""
+        reject = self.membership.reject
+        return self.asked(session, lambda a: reject(a, context, organization=organization, invitation=invitation))
+
+    def withdraw(
+        self, session: BrowserSession, context: Context, *, organization: OrganizationId, invitation: InvitationId
+    ) -> InvitationAnswer:
+        """Take a pending invitation back."""
+        withdraw = self.membership.withdraw
+        return self.asked(session, lambda a: withdraw(a, context, organization=organization, invitation=invitation))
+
+    def resend(
+        self, session: BrowserSession, context: Context, *, organization: OrganizationId, invitation: InvitationId
+    ) -> InvitationAnswer:
+        """Mail a fresh token with a fresh life; older tokens, and clicks that wait with them, are dead."""
+        resend = self.membership.resend
+        return self.asked(session, lambda a: resend(a, context, organization=organization, invitation=invitation))
+
+    def pending(
+        self,
+        session: BrowserSession,
+        *,
+        organization: OrganizationId,
+        limit: int = 100,
+        after: InvitationId | None = None,
+    ) -> InvitationList | Refused:
+        """List what waits in an organization, for whoever manages it."""
+        pending = self.membership.pending
+        return self.asked(session, lambda a: pending(a, organization=organization, limit=limit, after=after))
+
+    def mine(self, session: BrowserSession) -> InvitationList:
+        """List what waits for the person who is signed in here."""
+        return self.asked(session, self.membership.mine)
+
+
+@attrs.frozen(kw_only=True)
+class Members(Door):
+    """``flows.members``: who belongs to an organization."""
+
+    membership: Membership
+
+    def enter(self, session: BrowserSession, *, organization: OrganizationId) -> Entered | Refused:
+        """Answer whether this session may act in the organization, and as whom (mfa 17.3)."""
+        return self.asked(session, lambda a: self.membership.enter(a, organization=organization))
+
+    def list(
+        self, session: BrowserSession, *, organization: OrganizationId, limit: int = 100, after: MemberId | None = None
+    ) -> MemberList | Refused:
+        """List the members, for whoever may enter."""
+        members = self.membership.members
+        return self.asked(session, lambda a: members(a, organization=organization, limit=limit, after=after))
+
+    def add(
+        self,
+        context: Context,
+        *,
+        organization: OrganizationId,
+        user: UserId,
+        role: str | None = None,
+        teams: Sequence[str] = (),
+    ) -> MemberAnswer:
+        """Make *user* a member without an invitation, for the host's own code: nobody is asked for permission."""
+        asker = self.sessions.identify(NOBODY, self.clock.now())
+        return self.membership.add(asker, context, organization=organization, user=user, role=role, teams=teams)
+
+    def change_role(
+        self, session: BrowserSession, context: Context, *, organization: OrganizationId, member: MemberId, role: str
+    ) -> MemberAnswer:
+        """Give a member another role, at most one's own; one active owner stays."""
+        change = self.membership.change_role
+        return self.asked(session, lambda a: change(a, context, organization=organization, member=member, role=role))
+
+    def set_teams(
+        self,
+        session: BrowserSession,
+        context: Context,
+        *,
+        organization: OrganizationId,
+        member: MemberId,
+        teams: Sequence[str],
+    ) -> MemberAnswer:
+        """Put a member into *teams* and no others."""
+        change = self.membership.set_teams
+        return self.asked(session, lambda a: change(a, context, organization=organization, member=member, teams=teams))
+
+    def remove(
+        self, session: BrowserSession, context: Context, *, organization: OrganizationId, member: MemberId
+    ) -> MemberAnswer:
+        """End a membership for good; a member may end their own. Coming back needs a newer invitation."""
+        remove = self.membership.remove
+        return self.asked(session, lambda a: remove(a, context, organization=organization, member=member))
+
+    def demote(
+        self, session: BrowserSession, context: Context, *, organization: OrganizationId, member: MemberId
+    ) -> MemberAnswer:
+        """Turn a membership into an invitation that only the same person can accept (decision 16)."""
+        demote = self.membership.demote
+        return self.asked(session, lambda a: demote(a, context, organization=organization, member=member))
+
+    def enforce(self, session: BrowserSession, context: Context, *, organization: OrganizationId) -> Swept | Refused:
+        """Demote every member who lacks what the organization requires now; each one is a transaction of its own."""
+        asker = self.sessions.identify(session, self.clock.now())
+        return carried(self.membership.enforce(asker, context, organization=organization), session)

@@ -1,0 +1,77 @@
+"""Signing in and what a session may do to itself: first factor, second factor, the waiting invitation, the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from authflow.journey.answers import Arrived
+from authflow.journey.door import Door, carried
+from authflow.journey.post_flow import Protected, Unprotected
+from authflow.sessions.commands import SignedIn
+
+if TYPE_CHECKING:
+    from authflow.journey.waiting import Waiting
+    from authflow.sessions.outcomes import SessionAnswer
+    from authflow.values import Asker, BrowserSession, Context, Proof, Secret, UserId
+
+
+@attrs.frozen(kw_only=True)
+class SigningIn(Door):
+    """``flows.sessions``: who is signed in, in which browser, by which proofs."""
+
+    waiting: Waiting
+
+    def establish(
+        self, session: BrowserSession, context: Context, *, user: UserId, proof: Proof
+    ) -> Arrived | SessionAnswer:
+        """Sign *user* in with a first factor that the host has checked.
+
+        Whoever has a second factor is not signed in yet: the answer is ``SecondFactorOwed``, and ``mfa.verify`` on
+        its session finishes the sign-in. After an administrator's reset it is ``EnrollmentOwed``.
+
+        Args:
+            session: What the browser sent; `NOBODY` for a new one.
+            context: Where the command came from.
+            user: Whom the first factor proved.
+            proof: Which factor, and when it was checked; at most ``policy.sessions.proof_age`` ago.
+        """
+        with self.uow.begin():
+            answer = self.sessions.establish(session, context, user=user, proof=proof)
+            return self.arrived(answer, context, Unprotected())
+
+    def arrived(
+        self, answer: SessionAnswer, context: Context, standing: Protected | Unprotected
+    ) -> Arrived | SessionAnswer:
+        """Return a sign-in with what had waited for it; every other answer as it is."""
+        if not isinstance(answer, SignedIn):
+            return answer
+        outcome = self.waiting.settle(standing, answer.session, context)
+        return Arrived(
+            session=answer.session, user=answer.user, level=answer.level, device=answer.device, invitation=outcome
+        )
+
+    def identify(self, session: BrowserSession) -> Asker:
+        """Return who asks, by the server's row: for a page, or for a decision of the host's own."""
+        return self.sessions.identify(session, self.clock.now())
+
+    def look(self, session: BrowserSession) -> SessionAnswer:
+        """Answer what stands here: signed in, a second factor or an enrollment owed, or why nobody is."""
+        return carried(self.sessions.look(session), session)
+
+    def cancel(self, session: BrowserSession, context: Context) -> SessionAnswer:
+        """Give up a pending sign-in. Asking twice changes nothing."""
+        return self.sessions.cancel(session, context)
+
+    def sign_out(self, session: BrowserSession, context: Context) -> SessionAnswer:
+        """End this session. The host forgets its value."""
+        return self.sessions.sign_out(session, context)
+
+    def end_others(self, session: BrowserSession, context: Context) -> SessionAnswer:
+        """End every other session of the person who is signed in here ("log out everywhere else")."""
+        return self.sessions.end_others(session, context, reason="asked")
+
+    def redeem(self, session: BrowserSession, context: Context, *, token: Secret) -> SessionAnswer:
+        """Use the link that was mailed after an administrator's reset: here, once, by its own person (mfa 20.6)."""
+        return self.sessions.redeem(session, context, token=token)

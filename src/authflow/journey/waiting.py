@@ -1,0 +1,81 @@
+"""Drives the post flow's second half: the invitation that waits in this browser meets the second factor.
+
+Every detour ends here: an enrollment, a sign-in, a verified address.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from authflow.errors import Code, IllegalCommand, StaleVersion, UniqueViolated
+from authflow.journey.post_flow import (
+    MACHINE,
+    InvitationOutcome,
+    MeetAccepted,
+    MeetConfirmation,
+    MeetNoInvitation,
+    MeetOpenRequirements,
+    MeetRefusal,
+    Protected,
+    Unprotected,
+)
+from authflow.membership.answers import ConfirmationOwed, Joined, RequirementsOpen
+from authflow.values import Refused
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from authflow.journey.ports import JourneyTransaction
+    from authflow.journey.post_flow import Command
+    from authflow.membership.service import Membership
+    from authflow.ports import Clock, UnitOfWork
+    from authflow.sessions.service import Sessions
+    from authflow.values import BrowserSession, Context, OrganizationId
+
+
+@attrs.frozen(kw_only=True)
+class Waiting:
+    """The invitation that waits in a browser session, and what becomes of it."""
+
+    uow: UnitOfWork[JourneyTransaction]
+    clock: Clock
+    sessions: Sessions
+    membership: Membership
+
+    def settle(
+        self, standing: Protected | Unprotected, session: BrowserSession, context: Context, *, confirmed: bool = False
+    ) -> InvitationOutcome:
+        """Return what became of the invitation that waited in *session*. It never undoes what came before it."""
+        now = self.clock.now()
+        step = MACHINE.step(standing, self._meet(session, context, now, confirmed=confirmed), now)
+        if not isinstance(step.answer, InvitationOutcome):
+            raise IllegalCommand(machine=MACHINE.name, state=type(standing).__name__, command="Meet")
+        return step.answer
+
+    def _meet(self, session: BrowserSession, context: Context, now: datetime, *, confirmed: bool) -> Command:
+        """Try to complete the waiting click, under a savepoint: a lost race is an outcome (decision 32)."""
+        waiting = self.membership.consent_of(session.id, now)
+        if waiting is None:
+            return MeetNoInvitation()
+        organization = waiting.click.organization
+        try:
+            with self.uow.savepoint():
+                asker = self.sessions.identify(session, now)
+                answer = self.membership.accept_consent(asker, context, now, confirmed=confirmed)
+        except (StaleVersion, UniqueViolated) as lost:
+            return MeetRefusal(organization=organization, code=lost.code, waits=True)
+        match answer:
+            case Joined(member=member):
+                return MeetAccepted(organization=organization, member=member.id)
+            case RequirementsOpen(requirements=requirements):
+                return MeetOpenRequirements(organization=organization, requirements=requirements)
+            case ConfirmationOwed():
+                return MeetConfirmation(organization=organization)
+            case Refused(code=code):
+                return self._refused(session, organization, code, now)
+
+    def _refused(self, session: BrowserSession, organization: OrganizationId, code: Code, now: datetime) -> MeetRefusal:
+        waits = self.membership.consent_of(session.id, now) is not None
+        return MeetRefusal(organization=organization, code=code, waits=waits)
