@@ -194,7 +194,12 @@ class BrowserSession:
         ``renew`` does not survive: whoever reads the value back has stored it, under a new id if so told.
         """
         match stored:
-            case {"id": str(key), "secret": str(secret), "generation": int(generation), "user": str() | None as user}:
+            case {
+                "id": str(key),
+                "secret": str(secret),
+                "generation": int(generation),
+                "user": str() | None as user,
+            } if generation >= 0 and not isinstance(generation, bool):
                 owner = None if user is None else UserId(user)
                 return cls(id=SessionId(key), secret=Secret(secret), generation=generation, user=owner)
             case _:
