@@ -50,7 +50,10 @@ class EventStore(Protocol):
         ...
 
     def load(self, project: ProjectId, day: str, event: EventId) -> Stored[Saving]:
-        """Return what is kept under the key; `Absent` in version 0 if nothing is. *day* is ``YYYY-MM-DD``."""
+        """Return what is kept under the key, and lock it until the transaction ends; *day* is ``YYYY-MM-DD``.
+
+        `Absent` in version 0 if nothing is kept. That cannot be locked: of two who save then, one loses.
+        """
         ...
 
     def save(self, state: Kept, *, expected: int) -> None:
@@ -58,12 +61,12 @@ class EventStore(Protocol):
 
         Raises:
             StaleVersion: The key is no longer in version *expected*. Nothing was written.
-            UniqueViolated: As above, noticed by the database; undo it with a savepoint.
+            UniqueViolated: Another made it first. Undo it with a savepoint and decide anew.
         """
         ...
 
-    def newest(self, project: ProjectId, event: EventId) -> SavedEvent | None:
-        """Return the latest ingested event with this id, of whatever day, or none."""
+    def find(self, project: ProjectId, event: EventId, *, day: str | None = None) -> SavedEvent | None:
+        """Return the latest ingested event with this id, of *day* or of whatever day, or none. Locks nothing."""
         ...
 
     def latest(self, project: ProjectId, *, limit: int) -> tuple[SavedEvent, ...]:

@@ -112,7 +112,7 @@ class Replaced(Answer):
 
 @attrs.frozen(kw_only=True)
 class Identical(Answer):
-    """This very content stands already, as *event*. Nothing was written, nobody is told."""
+    """This very content stands already, as *event*; at most its sequence was raised. Nobody is told."""
 
     event: SavedEvent
 
@@ -136,13 +136,17 @@ def create(_state: Absent, command: Save, _now: datetime) -> Step[Kept, SaveAnsw
 
 
 def keep_latest(state: Kept, command: Save, _now: datetime) -> Step[Kept, SaveAnswer]:
-    """The same content changes nothing; otherwise the higher sequence wins, unless the project only inserts."""
-    if state.event.content == command.event.content:
+    """The higher sequence wins, unless the project only inserts; the same content keeps its row and its readers."""
+    same, later = state.event.content == command.event.content, command.event.sequence > state.event.sequence
+    if same and (command.insert_only or not later):
         return Step(state, Identical(event=state.event))
     if command.insert_only:
         return Step(state, Refused(code=Code.EVENT_INSERT_ONLY))
-    if command.event.sequence <= state.event.sequence:
+    if not later:
         return Step(state, Superseded(event=state.event))
+    if same:
+        raised = attrs.evolve(state.event, sequence=command.event.sequence)
+        return Step(Kept(event=raised), Identical(event=raised))
     return Step(Kept(event=command.event), Replaced(event=command.event), (_stored(command, "replaced"),))
 
 

@@ -30,7 +30,7 @@ KINDS: Final = frozenset({"generic"})
 """The types of events that are saved."""
 
 TRIES: Final = 3
-"""How often a save is decided anew when another saved the same key in between."""
+"""How often a save is decided: whoever loses the race for a new key finds it and locks it the second time."""
 
 CACHE_KEY_MAX: Final = 255
 
@@ -129,14 +129,13 @@ class Events:
         """Return the latest ingested event with this id, of whatever day, or none."""
         key = event_id(event)
         with self.uow.begin() as tx:
-            return None if key is None else tx.events.newest(project_id, key)
+            return None if key is None else tx.events.find(project_id, key)
 
     def of_day(self, project_id: ProjectId, day: str, event: str) -> SavedEvent | None:
         """Return the event with this id that happened on *day*, ``YYYY-MM-DD`` in UTC, or none."""
         key = event_id(event)
         with self.uow.begin() as tx:
-            state = None if key is None else tx.events.load(project_id, day, key).state
-            return state.event if isinstance(state, Kept) else None
+            return None if key is None else tx.events.find(project_id, key, day=day)
 
     def latest(self, project_id: ProjectId, *, limit: int = 100) -> tuple[SavedEvent, ...]:
         """Return the latest ingested events of a project, newest first."""
@@ -182,10 +181,11 @@ class Events:
             data=with_derived(ready.data, found),
         )
         step = MACHINE.step(stored.state, Save(event=event, insert_only=insert_only, delivery=delivery), now)
-        if isinstance(step.answer, Created | Replaced) and isinstance(step.state, Kept):
+        if isinstance(step.answer, Created | Replaced):
             self._see(tx, project, found)
+        if isinstance(step.state, Kept) and step.state != stored.state:
             tx.events.save(step.state, expected=stored.version)
-            self.recorder.record(tx, step.facts, asker=NOBODY, context=Context(), now=now)
+        self.recorder.record(tx, step.facts, asker=NOBODY, context=Context(), now=now)
         return step.answer
 
     def _see(self, tx: EventsTransaction, project: Project, event: Extract) -> None:

@@ -72,8 +72,8 @@ class MemoryEvents:
             raise StaleVersion
         self._events.put((state.event.project, columns.day, columns.id), Stored(state, expected + 1))
 
-    def newest(self, project: ProjectId, event: EventId) -> SavedEvent | None:
-        same = (kept for kept in self._of(project) if kept.columns.id == event)
+    def find(self, project: ProjectId, event: EventId, *, day: str | None = None) -> SavedEvent | None:
+        same = (kept for kept in self._of(project) if kept.columns.id == event and day in {None, kept.columns.day})
         return next(same, None)
 
     def latest(self, project: ProjectId, *, limit: int) -> tuple[SavedEvent, ...]:

@@ -45,6 +45,7 @@ class EventStatements:
     load: sa.Executable
     add: sa.Executable
     replace: sa.Executable
+    of_day: sa.Executable
     newest: sa.Executable
     latest: sa.Executable
 
@@ -61,7 +62,8 @@ class EventStatements:
             places={kind: PlaceStatements.of(table, kind) for kind, table in t.places.items()},
             number=sa.insert(sequence).returning(sequence.c.number),
             forget_number=sa.delete(sequence).where(sequence.c.number == sa.bindparam("which")),
-            load=sa.select(event).where(*key),
+            load=sa.select(event).where(*key).with_for_update(),
+            of_day=sa.select(event).where(*key),
             add=sa.insert(event),
             replace=sa.update(event).where(*key, event.c.version == sa.bindparam("expected")).values(new),
             newest=mine.where(event.c.id == sa.bindparam("key_id")).order_by(newest_first).limit(1),
@@ -79,7 +81,8 @@ class PlaceStatements:
 
     @classmethod
     def of(cls, table: sa.Table, kind: type[Place]) -> PlaceStatements:
-        key = [table.c[field.name] == sa.bindparam(f"key_{field.name}") for field in attrs.fields(kind)]
+        names: list[str] = [field.name for field in attrs.fields(kind)]
+        key = [table.c[name] == sa.bindparam(f"key_{name}") for name in names]
         later = table.c.last_seen < sa.bindparam("at")
         return cls(
             get=sa.select(table.c.first_seen, table.c.last_seen).where(*key),
@@ -160,8 +163,10 @@ class SqlEvents:
         if self._run.changed(self._sql.replace, {**key, **new, "expected": expected}) != 1:
             raise StaleVersion
 
-    def newest(self, project: ProjectId, event: EventId) -> SavedEvent | None:
-        row = self._run.run(self._sql.newest, {"key_project": project, "key_id": event}).one_or_none()
+    def find(self, project: ProjectId, event: EventId, *, day: str | None = None) -> SavedEvent | None:
+        key = {"key_project": project, "key_id": event}
+        statement = self._sql.newest if day is None else self._sql.of_day
+        row = self._run.run(statement, key if day is None else {**key, "key_day": day}).one_or_none()
         return None if row is None else _event(row)
 
     def latest(self, project: ProjectId, *, limit: int) -> tuple[SavedEvent, ...]:
