@@ -6,47 +6,87 @@ Every figure names its source. A lifetime is a `datetime.timedelta`, a budget a 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
 from authflow.errors import ConfigInvalid
 from authflow.values import Budget, ProjectId, Role
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 LIFETIME_MAX: Final = timedelta(days=400)
 """No lifetime of this library is longer: beyond a year it is a mistake in the unit."""
 
 
-def _lifetime(instance: object, attribute: attrs.Attribute[timedelta], value: timedelta) -> None:
-    if not timedelta(seconds=1) <= value <= LIFETIME_MAX:
-        raise ConfigInvalid(setting=_path(instance, attribute), problem=f"must be 1 second to {LIFETIME_MAX.days} days")
+NAME_MAX: Final = 64
+"""Names of budgets, roles and kinds stand in columns of this length."""
+
+BUDGET_MAX: Final = 1000
+"""No budget is larger: its instants stand in one row (decision 31)."""
+
+_SECOND: Final = timedelta(seconds=1)
+
+if TYPE_CHECKING:
+    Field = attrs.Attribute[Any]
+    Validator = Callable[[object, Field, object], None]
 
 
-def _count(low: int, high: int) -> Any:
-    def check(instance: object, attribute: attrs.Attribute[int], value: int) -> None:
-        if type(value) is not int or not low <= value <= high:
-            raise ConfigInvalid(setting=_path(instance, attribute), problem=f"must be a whole number from {low} to {high}")
+def _validator(is_sane: Callable[[object], bool], problem: str) -> Validator:
+    def check(instance: object, field: Field, value: object) -> None:
+        if not is_sane(value):
+            raise ConfigInvalid(setting=f"{type(instance).__name__}.{field.name}", problem=problem)
 
     return check
 
 
-def _budget(instance: object, attribute: attrs.Attribute[Budget], value: Budget) -> None:
-    if not 1 <= value.limit <= 1000 or not timedelta(seconds=1) <= value.window <= LIFETIME_MAX or not value.name:
-        raise ConfigInvalid(setting=_path(instance, attribute), problem="needs a name, a limit of 1 to 1000 and a sane window")
+def _is_lifetime(value: object) -> bool:
+    return isinstance(value, timedelta) and _SECOND <= value <= LIFETIME_MAX
 
 
-def _text(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
-    if not 1 <= len(value.strip()) <= 64 or ":" in value:
-        raise ConfigInvalid(setting=_path(instance, attribute), problem="must be 1 to 64 characters without a colon")
+def _is_count(value: object, low: int, high: int) -> bool:
+    return type(value) is int and low <= value <= high
 
 
-def _ordered(instance: object, attribute: attrs.Attribute[tuple[Role, ...]], value: tuple[Role, ...]) -> None:
-    if not value or len(set(value)) != len(value):
-        raise ConfigInvalid(setting=_path(instance, attribute), problem="must name each role once")
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and 1 <= len(value.strip()) <= len(value) <= NAME_MAX
 
 
-def _path(instance: object, attribute: attrs.Attribute[Any]) -> str:
-    return f"{type(instance).__name__}.{attribute.name}"
+def _is_budget(value: object) -> bool:
+    if not isinstance(value, Budget):
+        return False
+    return _is_name(value.name) and _is_count(value.limit, 1, BUDGET_MAX) and _is_lifetime(value.window)
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, frozenset) and all(map(_is_name, cast("frozenset[object]", value)))
+
+
+def _are_ordered(value: object) -> bool:
+    if not isinstance(value, tuple):
+        return False
+    names = cast("tuple[object, ...]", value)
+    return all(map(_is_name, names)) and 0 < len(names) == len(set(names))
+
+
+def _count(low: int, high: int) -> Validator:
+    return _validator(lambda value: _is_count(value, low, high), f"must be a whole number from {low} to {high}")
+
+
+def _part(kind: type) -> Validator:
+    return _validator(lambda value: isinstance(value, kind), f"must be a {kind.__name__}")
+
+
+_lifetime = _validator(_is_lifetime, f"must be a timedelta of 1 second to {LIFETIME_MAX.days} days")
+_budget = _validator(_is_budget, f"needs a name, a limit of 1 to {BUDGET_MAX} and a window that is a lifetime")
+_flag = _validator(lambda value: type(value) is bool, "must be true or false")
+_issuer = _validator(
+    lambda value: _is_name(value) and ":" not in str(value), f"must be 1 to {NAME_MAX} characters without a colon"
+)
+_project = _validator(lambda value: value is None or _is_name(value), "must be a project id, or none")
+_names = _validator(_are_names, f"must be a frozenset of names of 1 to {NAME_MAX} characters")
+_ordered = _validator(_are_ordered, "must be a tuple that names each role once")
 
 
 @attrs.frozen(kw_only=True)
@@ -66,14 +106,14 @@ class MfaPolicy:
         recovery_codes: How many recovery codes are made.
         guesses_short, guesses_long: Evaluated guesses per user and kind (decision 9).
         recovery_guesses: The budget of recovery codes, which never lock.
-        lock_after: Failures in a row after which codes from unknown browsers are refused (NIST 800-63B-4 3.2.2: at most 100).
+        lock_after: Failures in a row that lock out unknown browsers (NIST 800-63B-4 3.2.2: at most 100).
         known_browsers: Browsers per user that keep budgets of their own (decision 9).
         told_of_guesses: How often the owner is mailed about too many guesses (mfa 16.2).
         mail_after_failures: Failures before a success that the owner is mailed about (ASVS 6.3.4).
         reset_link_ttl: Life of the mailed link after an administrator's reset (mfa 20.6).
     """
 
-    issuer: str = attrs.field(default="authflow", validator=_text)
+    issuer: str = attrs.field(default="authflow", validator=_issuer)
     totp_window: int = attrs.field(default=1, validator=_count(0, 2))
     pending_enrollment_ttl: timedelta = attrs.field(default=timedelta(minutes=10), validator=_lifetime)
     enrollment_proofs: int = attrs.field(default=5, validator=_count(1, 10))
@@ -83,9 +123,9 @@ class MfaPolicy:
     proposals: Budget = attrs.field(
         default=Budget(name="mfa.proposals", limit=30, window=timedelta(hours=1)), validator=_budget
     )
-    require_verified_address: bool = True
-    closed_kinds: frozenset[str] = frozenset()
-    unavailable_kinds: frozenset[str] = frozenset()
+    require_verified_address: bool = attrs.field(default=True, validator=_flag)
+    closed_kinds: frozenset[str] = attrs.field(default=frozenset[str](), validator=_names)
+    unavailable_kinds: frozenset[str] = attrs.field(default=frozenset[str](), validator=_names)
     recovery_codes: int = attrs.field(default=10, validator=_count(1, 50))
     guesses_short: Budget = attrs.field(
         default=Budget(name="mfa.guesses_short", limit=5, window=timedelta(seconds=20)), validator=_budget
@@ -148,10 +188,10 @@ class MembershipPolicy:
     """
 
     roles: tuple[Role, ...] = attrs.field(default=(MEMBER, ADMIN, MANAGER, OWNER), validator=_ordered)
-    managing_roles: frozenset[Role] = frozenset({MANAGER, OWNER})
+    managing_roles: frozenset[Role] = attrs.field(default=frozenset({MANAGER, OWNER}), validator=_names)
     invitation_ttl: timedelta = attrs.field(default=timedelta(days=30), validator=_lifetime)
     consent_ttl: timedelta = attrs.field(default=timedelta(minutes=60), validator=_lifetime)
-    rejoin: bool = False
+    rejoin: bool = attrs.field(default=False, validator=_flag)
     invitations: Budget = attrs.field(
         default=Budget(name="membership.invitations", limit=100, window=timedelta(hours=1)), validator=_budget
     )
@@ -187,6 +227,10 @@ class OutboxPolicy:
     attempts: int = attrs.field(default=10, validator=_count(1, 1000))
     batch: int = attrs.field(default=100, validator=_count(1, 1000))
 
+    def __attrs_post_init__(self) -> None:
+        if self.longest_delay < self.first_delay:
+            raise ConfigInvalid(setting="OutboxPolicy.longest_delay", problem="must not be below the first delay")
+
 
 @attrs.frozen(kw_only=True)
 class EventPolicy:
@@ -198,7 +242,7 @@ class EventPolicy:
         max_bytes: The largest event, as JSON (outbox 3.4: 1 MB decompressed).
     """
 
-    security_project: ProjectId | None = None
+    security_project: ProjectId | None = attrs.field(default=None, validator=_project)
     oldest: timedelta = attrs.field(default=timedelta(days=30), validator=_lifetime)
     future: timedelta = attrs.field(default=timedelta(seconds=60), validator=_lifetime)
     max_bytes: int = attrs.field(default=1_000_000, validator=_count(1000, 20_000_000))
@@ -208,8 +252,8 @@ class EventPolicy:
 class Policy:
     """Every tunable decision of one installation."""
 
-    mfa: MfaPolicy = MfaPolicy()
-    sessions: SessionPolicy = SessionPolicy()
-    membership: MembershipPolicy = MembershipPolicy()
-    outbox: OutboxPolicy = OutboxPolicy()
-    events: EventPolicy = EventPolicy()
+    mfa: MfaPolicy = attrs.field(default=MfaPolicy(), validator=_part(MfaPolicy))
+    sessions: SessionPolicy = attrs.field(default=SessionPolicy(), validator=_part(SessionPolicy))
+    membership: MembershipPolicy = attrs.field(default=MembershipPolicy(), validator=_part(MembershipPolicy))
+    outbox: OutboxPolicy = attrs.field(default=OutboxPolicy(), validator=_part(OutboxPolicy))
+    events: EventPolicy = attrs.field(default=EventPolicy(), validator=_part(EventPolicy))
