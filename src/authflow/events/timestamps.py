@@ -78,8 +78,8 @@ def correct(raw: Document, *, received: datetime, policy: EventPolicy, notes: No
     kind, drift = (None, STILL) if trusted else _drift(claimed, parse(raw.get("sent_at")), received, policy)
     if kind is not None:
         notes.add(kind, "timestamp", client_time=show(claimed or received - drift), server_time=show(received))
-    for holder, field in _others(raw):
-        _move(holder, field, drift, notes)
+    for holder, field, name in _others(raw):
+        _move(holder, field, name, drift, notes)
     return Times(timestamp=(claimed and _shifted(claimed, drift)) or received, received=received)
 
 
@@ -106,14 +106,14 @@ def _drift(
     return ("clock_drift" if drift else None), drift
 
 
-def _others(raw: Document) -> Iterator[tuple[Document, str]]:
-    """Yield every other place of the event that holds a time: its start, its breadcrumbs, its spans."""
-    yield raw, "start_timestamp"
+def _others(raw: Document) -> Iterator[tuple[Document, str, str]]:
+    """Yield every other place of the event that holds a time, and what it is called in an annotation."""
+    yield raw, "start_timestamp", "start_timestamp"
     for crumb in _list(raw.get("breadcrumbs")):
-        yield crumb, "timestamp"
+        yield crumb, "timestamp", "breadcrumbs.timestamp"
     for span in _list(raw.get("spans")):
-        yield span, "start_timestamp"
-        yield span, "timestamp"
+        yield span, "start_timestamp", "spans.start_timestamp"
+        yield span, "timestamp", "spans.timestamp"
 
 
 def _list(value: object) -> list[Document]:
@@ -122,14 +122,14 @@ def _list(value: object) -> list[Document]:
     return [cast("Document", item) for item in items if isinstance(item, dict)]
 
 
-def _move(holder: Document, field: str, drift: timedelta, notes: Notes) -> None:
+def _move(holder: Document, field: str, name: str, drift: timedelta, notes: Notes) -> None:
     given = holder.get(field)
     if given is None:
         return
     moment = parse(given)
     moved = None if moment is None else _shifted(moment, drift)
     if moved is None:
-        notes.add("invalid_data", field, given)
+        notes.add("invalid_data", name, given)
         del holder[field]
         return
     holder[field] = show(moved)
