@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import attrs
 
@@ -25,8 +25,13 @@ if TYPE_CHECKING:
     from authflow.ports import Cipher, Entropy, Organization, Transaction
     from authflow.values import Address, Asker, Context, OrganizationId, ProjectId, Secret, UserId
 
+T = TypeVar("T")
+
+IP_MAX: Final = 64
 USER_AGENT_MAX: Final = 512
+REQUEST_ID_MAX: Final = 128
 LABEL_MAX: Final = 128
+"""What stands in an audit entry for people to read is cut to these; what is compared never is."""
 
 
 @attrs.frozen(kw_only=True)
@@ -56,31 +61,31 @@ class Recorder:
             if row.audit is not None:
                 entries.append(self._entry(fact, row, command))
             messages.extend(self._messages(tx, fact, row, command))
+        for message in messages:
+            check_message(message)
         if entries:
             tx.audit.append(entries)
         if messages:
-            for message in messages:
-                check_message(message)
             tx.outbox.append(messages)
 
     def _mint(self) -> str:
         return new_identifier(self.entropy.random_bytes(16))
 
     def _entry(self, fact: Fact, row: Records, command: Command) -> AuditEntry:
-        agent = command.context.user_agent
+        context = command.context
         return AuditEntry(
             id=self._mint(),
             at=command.now,
             event=_present(row.audit),
             actor=command.asker.user,
-            actor_label=command.asker.label[:LABEL_MAX],
+            actor_label=legible(command.asker.label, LABEL_MAX),
             organization=_of(fact, "organization"),
             target_user=_of(fact, "user"),
             target=None if row.target is None else _of(fact, row.target),
             session=command.asker.session or None,
-            ip=command.context.ip,
-            user_agent=None if agent is None else agent[:USER_AGENT_MAX],
-            request_id=command.context.request_id,
+            ip=None if context.ip is None else legible(context.ip, IP_MAX),
+            user_agent=None if context.user_agent is None else legible(context.user_agent, USER_AGENT_MAX),
+            request_id=None if context.request_id is None else legible(context.request_id, REQUEST_ID_MAX),
             data=_fields(fact, row),
         )
 
@@ -96,7 +101,7 @@ class Recorder:
         if row.audit is not None and project is not None:
             yield self._security_event(project, fact, row, command)
 
-    def _message(  # noqa: PLR0913  # one parameter per column; every caller names them
+    def _message(
         self,
         command: Command,
         *,
@@ -125,7 +130,8 @@ class Recorder:
 
     def _signals(self, organization: Organization, fact: Fact, row: Records, command: Command) -> Iterator[Message]:
         if not organization.regions:
-            raise UnknownOrganization(f"[{organization.id}]")
+            detail = f"[{organization.id}]"
+            raise UnknownOrganization(detail)
         args = {f"arg.{name}": _of(fact, field) for name, field in row.args.items()}
         for region in organization.regions:
             yield self._message(
@@ -152,7 +158,7 @@ class Recorder:
         secret = cast("Secret | None", _of(fact, row.secret)) if row.secret else None
         for to in _recipients(tx, fact):
             key = self._mint()
-            payload: dict[str, Scalar] = {"mail": row.mail, "to": to, **_fields(fact, row), **_origin(command)}
+            payload: dict[str, Scalar] = {"mail": row.mail, "to": to, **_fields(fact, row), **_origin(row, command)}
             payload["target"] = _of(fact, row.target) if row.target else None
             if secret is not None:
                 sealed = self.cipher.seal(secret, bound_to=mail_binding(key, to))
@@ -199,20 +205,32 @@ def check_message(message: Message) -> None:
         MessageInvalid: A key field is empty, or the payload is over 4 KiB of JSON.
     """
     if message.scope not in SCOPES.get(message.category, frozenset()):
-        raise UnknownCategory(f"[{message.category!r} in {message.scope!r}]")
+        detail = f"[{message.category!r} in {message.scope!r}]"
+        raise UnknownCategory(detail)
     if not message.id or not message.shard or not message.object:
-        raise MessageInvalid("[id, shard and object must not be empty]")
+        detail = "[id, shard and object must not be empty]"
+        raise MessageInvalid(detail)
     if len(json.dumps(dict(message.payload))) > PAYLOAD_MAX:
-        raise MessageInvalid(f"[payload over {PAYLOAD_MAX} bytes]")
+        detail = f"[payload over {PAYLOAD_MAX} bytes]"
+        raise MessageInvalid(detail)
 
 
-def _present(value: Any) -> Any:
+def legible(text: str, longest: int) -> str:
+    """Return *text*, which a browser or proxy may have sent, as every database stores it.
+
+    Cut to *longest* characters, without NUL, a question mark for each lone surrogate.
+    """
+    return text.encode("utf-8", "replace").decode().replace("\x00", "")[:longest]
+
+
+def _present(value: T | None) -> T:
     if value is None:
-        raise MessageInvalid("[a required part is missing]")
+        detail = "[a required part is missing]"
+        raise MessageInvalid(detail)
     return value
 
 
-def _of(fact: Fact, field: str) -> Any:
+def _of(fact: Fact, field: str) -> Any:  # noqa: ANN401  # whatever the fact says its field is
     return getattr(fact, field, None)
 
 
@@ -220,11 +238,13 @@ def _fields(fact: Fact, row: Records) -> dict[str, Scalar]:
     return {name: _of(fact, name) for name in row.fields}
 
 
-def _origin(command: Command) -> dict[str, Scalar]:
+def _origin(row: Records, command: Command) -> dict[str, Scalar]:
+    """Say when, by whom and from where; of an organization's people nobody learns the address (decision 38)."""
+    ip = command.context.ip if row.about is About.PERSON else None
     return {
         "at": command.now.isoformat(timespec="seconds"),
-        "ip": command.context.ip,
-        "actor": command.asker.label[:LABEL_MAX],
+        "ip": None if ip is None else legible(ip, IP_MAX),
+        "actor": legible(command.asker.label, LABEL_MAX),
     }
 
 
@@ -234,7 +254,8 @@ def _organization(tx: Transaction, fact: Fact, row: Records) -> Organization | N
     key: OrganizationId = _of(fact, "organization")
     found = tx.organizations.get(key)
     if found is None:
-        raise UnknownOrganization(f"[{key}]")
+        detail = f"[{key}]"
+        raise UnknownOrganization(detail)
     return found
 
 
