@@ -121,6 +121,7 @@ def test_a_wait_is_never_nothing_and_never_above_the_cap(
     attempts: int, jitter: float, after: timedelta | None, first: timedelta, longest: timedelta
 ) -> None:
     """I6."""
+    first, longest = sorted([first, longest])
     policy = OutboxPolicy(first_delay=first, longest_delay=longest)
     assert timedelta() < delay(policy, attempts, after=after, jitter=jitter) <= longest
 

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from authflow.adapters.memory.outbox_relay import MemoryLanes
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
-from authflow.errors import InUnitOfWork
+from authflow.errors import DatabaseUnavailable, InUnitOfWork, Retryable
 from authflow.facts.records import Category, Message
 from authflow.outbox.delivery import Done, Drop, Park, Result, Retry
 from authflow.outbox.inspection import Inspection
-from authflow.outbox.relay import Drained
+from authflow.outbox.relay import TURNS, Drained
+from authflow.policy import OutboxPolicy
 from authflow.testing.contracts.outbox import Heard, Killed
 from authflow.testing.contracts.outbox_stores import Post, message
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from authflow.outbox.delivery import Delivery
+    from authflow.outbox.lanes import Lane
+    from authflow.ports import Stored
 
 LANES = st.sampled_from(["u1", "u2", "u3"])
 OBJECTS = st.sampled_from(["o1", "o2"])
@@ -118,8 +129,8 @@ TestDeliveries = Deliveries.TestCase
 TestDeliveries.settings = settings(max_examples=150, stateful_step_count=30)
 
 
-def test_handlers_never_run_inside_a_transaction(uow: object) -> None:
-    post = Post(uow)  # type: ignore[arg-type]  # the fixture gives whichever database
+def test_handlers_never_run_inside_a_transaction(uow: Any) -> None:
+    post = Post(uow)
     post.write(message("m1"))
     heard = Heard()
     with post.uow.begin(), pytest.raises(InUnitOfWork):
@@ -127,8 +138,8 @@ def test_handlers_never_run_inside_a_transaction(uow: object) -> None:
     assert (heard.ids, post.relay(heard).drain()) == ([], Drained(delivered=1))
 
 
-def test_a_handler_may_open_a_transaction_of_its_own(uow: object) -> None:
-    post = Post(uow)  # type: ignore[arg-type]  # as above
+def test_a_handler_may_open_a_transaction_of_its_own(uow: Any) -> None:
+    post = Post(uow)
 
     def handler(given: Message) -> Result:
         if given.id == "m1":
@@ -137,6 +148,46 @@ def test_a_handler_may_open_a_transaction_of_its_own(uow: object) -> None:
 
     post.write(message("m1"))
     assert post.relay(handler).drain_until_quiet() == Drained(delivered=2)
+
+
+@pytest.mark.parametrize(
+    ("error", "counted"),
+    [(DatabaseUnavailable("secret"), Drained(failed=1, delivered=1)), (Retryable(), Drained(busy=1, delivered=1))],
+)
+def test_a_lane_that_the_database_fails_stops_no_other(
+    error: Exception, counted: Drained, caplog: pytest.LogCaptureFixture
+) -> None:
+    """I4, also for what no handler is to blame for."""
+
+    class Failing(MemoryLanes):
+        def load(self, lane: Lane) -> Stored[Delivery]:
+            if lane.shard == "bad":
+                raise error
+            return super().load(lane)
+
+    class FailingUnitOfWork(MemoryUnitOfWork):
+        @contextmanager
+        def begin(self) -> Generator[Any]:
+            with super().begin() as tx:
+                tx.lanes = Failing(self.store)
+                yield tx
+
+    post, heard = Post(FailingUnitOfWork()), Heard()
+    post.write(message("m1", user="bad"), message("m2", user="good"))
+    assert post.relay(heard).drain() == counted
+    assert (heard.ids, post.left()) == (["m2"], 1)
+    assert "secret" not in caplog.text
+
+
+def test_a_lane_that_is_never_empty_gives_the_others_their_turn() -> None:
+    """A pass takes some batches of a lane and goes on (outbox 1.10)."""
+    post = Post(MemoryUnitOfWork(), policy=OutboxPolicy(batch=2))
+    post.write(*(message(f"m{n:03}", about=f"o{n}") for n in range(50)), message("last", user="u2"))
+    heard = Heard()
+    relay = post.relay(heard)
+    assert relay.drain() == Drained(delivered=TURNS * 2 + 1)
+    assert heard.ids[-1] == "last"
+    assert relay.drain_until_quiet() == Drained(delivered=50 - TURNS * 2)
 
 
 def test_cascades_that_never_rest_end_after_some_rounds() -> None:

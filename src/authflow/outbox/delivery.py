@@ -221,18 +221,12 @@ def settle(
     """Only the holder of the lease settles; failures climb the ladder, and its top is parking."""
     if state.token != command.token:
         return Step(state, LeaseLost())
-    match command.result:
-        case Done():
-            return Step(Delivered(), Ended())
-        case Drop(reason=reason):
-            return Step(Dropped(reason=reason), Ended())
-        case Park(reason=reason):
-            return Step(_parked(state, reason, now), Ended())
-        case Retry(reason=reason) if state.attempts >= command.policy.attempts:
-            return Step(_parked(state, reason, now), Ended())
-        case Retry(after=after):
-            until = now + delay(command.policy, state.attempts, after=after, jitter=command.jitter)
-            return Step(Waiting(head=state.head, until=until, attempts=state.attempts), TriedAgain(at=until))
+    if not isinstance(command.result, Retry):
+        return Step(_end(state, command.result, now), Ended())
+    if state.attempts >= command.policy.attempts:
+        return Step(_parked(state, command.result.reason, now), Ended())
+    until = now + delay(command.policy, state.attempts, after=command.result.after, jitter=command.jitter)
+    return Step(Waiting(head=state.head, until=until, attempts=state.attempts), TriedAgain(at=until))
 
 
 def settle_outrun(state: IdleT, _command: Settle, _now: datetime) -> Step[IdleT, DeliveryAnswer]:
@@ -268,6 +262,14 @@ def delay(policy: OutboxPolicy, attempts: int, *, after: timedelta | None, jitte
 
 def _lease(command: Claim, attempts: int, now: datetime) -> Leased:
     return Leased(head=command.head, token=command.token, until=now + command.policy.lease, attempts=attempts)
+
+
+def _end(state: Leased, result: Done | Drop | Park, now: datetime) -> Delivered | Dropped | Parked:
+    if isinstance(result, Done):
+        return Delivered()
+    if isinstance(result, Drop):
+        return Dropped(reason=result.reason)
+    return _parked(state, result.reason, now)
 
 
 def _parked(state: Leased, reason: str, now: datetime) -> Parked:

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 import attrs
 import pytest
 
-from authflow.errors import Code, EventKindUnsupported, NormalizedTwice, UnknownProject
+from authflow.errors import Code, EventKindUnsupported, NormalizedTwice, StaleVersion, UnknownProject
 from authflow.events.adjacent import (
     Release,
 )
-from authflow.events.save import Created, Identical, Replaced
+from authflow.events.save import Created, Identical, Kept, Replaced
 from authflow.testing.clocks import START, ManualClock
 from authflow.testing.contracts.event_rows import (
     ACME,
@@ -105,6 +105,15 @@ class EventsContract(EventRowsContract):
         answers = together(desk, [event("same", release="1.0", environment="prod")] * 16)
         assert sorted(type(answer).__name__ for answer in answers) == ["Created"] + ["Identical"] * 15
         assert desk.messages() == 1
+
+    def test_an_event_is_kept_only_over_the_version_that_was_loaded(self, desk: Desk) -> None:
+        """A lost compare-and-set changes nothing (outbox 3.10)."""
+        saved = desk.save(event("a"))
+        assert isinstance(saved, Created)
+        for expected in (2, 9):
+            with pytest.raises(StaleVersion), desk.uow.begin() as tx:
+                tx.events.save(Kept(event=attrs.evolve(saved.event, content="other")), expected=expected)
+        assert desk.events().get(WEB.id, ONE) == saved.event
 
     # --- refusals ---------------------------------------------------------------------------------------------------
 
