@@ -350,10 +350,20 @@ def test_policy_lets_removed_members_come_back_with_an_older_invitation():
 # --- pieces ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "typed",
-    ["", "7" * 63, "7" * 65, "\uff17" * 64, "\u017f" * 64, "\ud800", "\x00" * 64, "x" * 1_000_000, "7" * 64 + "\n"],
-)
+UNLIKE_TOKENS = {
+    "empty": "",
+    "short": "7" * 63,
+    "long": "7" * 65,
+    "full width": "\uff17" * 64,
+    "long s": "\u017f" * 64,
+    "lone surrogate": "\ud800",
+    "NUL": "\x00" * 64,
+    "huge": "x" * 1_000_000,
+    "line feed": "7" * 64 + "\n",
+}
+
+
+@pytest.mark.parametrize("typed", UNLIKE_TOKENS.values(), ids=UNLIKE_TOKENS)
 def test_what_cannot_be_a_token_of_ours_is_compared_and_matches_nothing(typed: str):
     shown = presented(Secret(typed))
     assert shown is not None
