@@ -9,6 +9,7 @@ from authflow.adapters.counting import Counted
 from authflow.adapters.current import Current
 from authflow.adapters.memory.events import MemoryEvents, MemoryProjects, MemorySightings
 from authflow.adapters.memory.membership import MemoryConsents, MemoryInvitations, MemoryMembers
+from authflow.adapters.memory.mfa import MemoryFactorCensus, MemoryFactors, MemoryRecoveryCodes
 from authflow.adapters.memory.outbox_relay import MemoryLanes, MemoryParked, MemoryQueue, MemoryReceipts
 from authflow.adapters.memory.sessions import MemoryDevices, MemoryResetLinks, MemorySessions
 from authflow.adapters.memory.shared import (
@@ -46,6 +47,9 @@ class MemoryTransaction:
         self.sessions = MemorySessions(store)
         self.devices = MemoryDevices(store)
         self.reset_links = MemoryResetLinks(store)
+        self.factors = MemoryFactors(store)
+        self.recovery_codes = MemoryRecoveryCodes(store)
+        self.factor_census = MemoryFactorCensus(store)
         self.lanes = MemoryLanes(store)
         self.queue = MemoryQueue(store)
         self.parked = MemoryParked(store)

@@ -9,6 +9,7 @@ import attrs
 from authflow.adapters.sql.events import EventStatements, SqlEvents, SqlProjects, SqlSightings
 from authflow.adapters.sql.members import MemberStatements, SqlMembers
 from authflow.adapters.sql.membership import ConsentStatements, InvitationStatements, SqlConsents, SqlInvitations
+from authflow.adapters.sql.mfa import MfaStatements, SqlFactorCensus, SqlFactors, SqlRecoveryCodes
 from authflow.adapters.sql.outbox_relay import RelayStatements, SqlLanes, SqlParked, SqlQueue, SqlReceipts
 from authflow.adapters.sql.people import OrganizationStatements, SqlOrganizations, SqlUsers, UserStatements
 from authflow.adapters.sql.sessions import SessionStatements, SqlDevices, SqlResetLinks, SqlSessions
@@ -42,6 +43,7 @@ class Statements:
     invitations: InvitationStatements
     consents: ConsentStatements
     sessions: SessionStatements
+    mfa: MfaStatements
     relay: RelayStatements
     events: EventStatements
 
@@ -57,6 +59,7 @@ class Statements:
             invitations=InvitationStatements.of(tables.membership),
             consents=ConsentStatements.of(tables.membership),
             sessions=SessionStatements.of(tables.sessions),
+            mfa=MfaStatements.of(tables.mfa, dialect),
             relay=RelayStatements.of(tables, dialect),
             events=EventStatements.of(tables.events),
         )
@@ -87,6 +90,9 @@ class SqlTransaction:
         self.sessions = SqlSessions(run, sql.sessions)
         self.devices = SqlDevices(run, sql.sessions)
         self.reset_links = SqlResetLinks(run, sql.sessions)
+        self.factors = SqlFactors(run, sql.mfa)
+        self.recovery_codes = SqlRecoveryCodes(run, sql.mfa)
+        self.factor_census = SqlFactorCensus(run, sql.mfa)
         self.lanes = SqlLanes(run, sql.relay)
         self.queue = SqlQueue(run, sql.relay)
         self.parked = SqlParked(run, sql.relay)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from authflow.adapters.sql.tables.events import EventTables, event_tables
 from authflow.adapters.sql.tables.membership import MembershipTables, membership_tables
+from authflow.adapters.sql.tables.mfa import MfaTables, mfa_tables
 from authflow.adapters.sql.tables.outbox_relay import OutboxRelayTables, outbox_relay_tables
 from authflow.adapters.sql.tables.sessions import SessionTables, session_tables
 from authflow.adapters.sql.tables.shared import SharedTables, shared_tables
@@ -25,6 +26,7 @@ class Tables:
     shared: SharedTables
     membership: MembershipTables
     sessions: SessionTables
+    mfa: MfaTables
     outbox_relay: OutboxRelayTables
     events: EventTables
 
@@ -38,6 +40,7 @@ def build(*, prefix: str = PREFIX, schema: str | None = None) -> Tables:
         shared=shared_tables(metadata, prefix),
         membership=membership_tables(metadata, prefix),
         sessions=session_tables(metadata, prefix),
+        mfa=mfa_tables(metadata, prefix),
         outbox_relay=outbox_relay_tables(metadata, prefix),
         events=event_tables(metadata, prefix),
     )

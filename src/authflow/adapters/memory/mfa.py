@@ -1,0 +1,119 @@
+"""Factors and recovery codes in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from authflow.errors import StaleVersion, UniqueViolated
+from authflow.mfa.factor import Factor, enrolled, pending
+from authflow.mfa.holdings import NO_RECOVERY, Holdings
+from authflow.mfa.kinds import PRIMARY, RECOVERY
+from authflow.mfa.recovery import NoCodes, Ready, Recovery
+from authflow.ports import Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from authflow.adapters.memory.store import Store, Table
+    from authflow.mfa.factor import Authenticator
+    from authflow.ports import Digest
+    from authflow.values import AuthenticatorId, UserId
+
+    Place = tuple[UserId, str]
+    Rows = Table[Place, Stored[Factor | Recovery]]
+
+
+def _rows(store: Store) -> Rows:
+    return store.table("factor", {"factor.authenticator": _authenticator})
+
+
+def _authenticator(row: Stored[Factor | Recovery]) -> AuthenticatorId | None:
+    if isinstance(row.state, Ready):
+        return row.state.authenticator
+    proven = _proven(row)
+    return None if proven is None else proven.id
+
+
+def _proven(row: Stored[Factor | Recovery]) -> Authenticator | None:
+    return None if isinstance(row.state, Ready | NoCodes) else enrolled(row.state)
+
+
+class MemoryFactors:
+    """`authflow.mfa.ports.Factors` in a dictionary."""
+
+    def __init__(self, store: Store) -> None:
+        self._rows = _rows(store)
+
+    def of_user(self, user: UserId) -> Holdings:
+        states = {kind: row for (owner, kind), row in self._rows.items() if owner == user}
+        recovery = states.pop(RECOVERY.id, NO_RECOVERY)
+        return Holdings(factors=cast("dict[str, Stored[Factor]]", states), recovery=cast("Stored[Recovery]", recovery))
+
+    def save(self, user: UserId, kind: str, state: Factor | Recovery, *, expected: int) -> None:
+        found = self._rows.get((user, kind))
+        if (0 if found is None else found.version) != expected:
+            raise StaleVersion
+        self._rows.put((user, kind), Stored(state, expected + 1))
+
+    def remove(self, user: UserId) -> None:
+        self._rows.drop_all(place for place, _ in self._rows.items() if place[0] == user)
+
+
+class MemoryRecoveryCodes:
+    """`authflow.mfa.ports.RecoveryCodes` in a dictionary."""
+
+    def __init__(self, store: Store) -> None:
+        self._used: Table[tuple[AuthenticatorId, bytes], datetime | None] = store.table("recovery_code")
+
+    def replace(self, authenticator: AuthenticatorId, digests: Sequence[Digest]) -> None:
+        self.remove(authenticator)
+        for digest in digests:
+            if (authenticator, digest.value) in dict(self._used.items()):
+                raise UniqueViolated(rule="recovery_code.digest")
+            self._used.put((authenticator, digest.value), None)
+
+    def consume(self, authenticator: AuthenticatorId, digests: Sequence[Digest], now: datetime) -> bool:
+        codes = dict(self._used.items())
+        keys = [(authenticator, digest.value) for digest in digests]
+        unused = [key for key in keys if key in codes and codes[key] is None]
+        for key in unused:
+            self._used.put(key, now)
+        return len(unused) == 1
+
+    def remove(self, authenticator: AuthenticatorId) -> None:
+        self._used.drop_all(key for key, _ in self._used.items() if key[0] == authenticator)
+
+
+class MemoryFactorCensus:
+    """`authflow.mfa.ports.FactorCensus` in a dictionary."""
+
+    def __init__(self, store: Store) -> None:
+        self._rows = _rows(store)
+
+    def protected(self, users: Collection[UserId]) -> Mapping[UserId, bool]:
+        standing = {user for (user, kind), row in self._rows.items() if kind in PRIMARY and _proven(row) is not None}
+        return {user: user in standing for user in users}
+
+    def expired(self, now: datetime, *, limit: int) -> tuple[Place, ...]:
+        over = sorted((until, place) for place, until in self._proposals() if until <= now)
+        return tuple(place for _, place in over[:limit])
+
+    def sealing_keys(self) -> frozenset[str]:
+        return frozenset(key for _, key in self._seals())
+
+    def sealed_under(self, keys: Collection[str], *, limit: int, after: Place | None = None) -> tuple[Place, ...]:
+        found = sorted(place for place, key in self._seals() if key in keys and (after is None or place > after))
+        return tuple(found[:limit])
+
+    def _proposals(self) -> Iterator[tuple[Place, datetime]]:
+        for place, row in self._rows.items():
+            proposal = None if isinstance(row.state, Ready | NoCodes) else pending(row.state)
+            if proposal is not None:
+                yield place, proposal.expires_at
+
+    def _seals(self) -> Iterator[tuple[Place, str]]:
+        for place, row in self._rows.items():
+            proven = _proven(row)
+            if proven is not None:
+                yield place, proven.secret.key_id

@@ -1,0 +1,176 @@
+"""Factors and recovery codes in SQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+import sqlalchemy as sa
+
+from authflow.adapters.sql import columns as c
+from authflow.adapters.sql import mfa_state
+from authflow.adapters.sql.dialect import insert_or
+from authflow.errors import StaleVersion
+from authflow.mfa.holdings import NO_RECOVERY, Holdings
+from authflow.mfa.kinds import PRIMARY, RECOVERY
+from authflow.ports import Stored
+from authflow.values import UserId
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
+
+    from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.tables.mfa import MfaTables
+    from authflow.mfa.factor import Factor
+    from authflow.mfa.recovery import Recovery
+    from authflow.ports import Digest
+    from authflow.values import AuthenticatorId
+
+
+@attrs.frozen(kw_only=True)
+class MfaStatements:
+    """Every statement about factors and recovery codes, built once."""
+
+    of_user: sa.Executable
+    add: sa.Executable
+    save: sa.Executable
+    remove: sa.Executable
+    protected: sa.Executable
+    expired: sa.Executable
+    sealing_keys: sa.Executable
+    sealed_under: sa.Executable
+    sealed_behind: sa.Executable
+    add_codes: sa.Executable
+    consume: sa.Executable
+    remove_codes: sa.Executable
+
+    @classmethod
+    def of(cls, t: MfaTables, dialect: str) -> MfaStatements:
+        return cls(**_factors(t.factor, dialect), **_census(t.factor), **_codes(t.recovery_code))
+
+
+def _factors(factor: sa.Table, dialect: str) -> dict[str, sa.Executable]:
+    mine = factor.c.user_id == sa.bindparam("owner")
+    keys = {"user_id", "kind"}
+    new: dict[str, sa.BindParameter[Any]] = {
+        column.name: sa.bindparam(f"new_{column.name}") for column in factor.c if column.name not in keys
+    }
+    same = [mine, factor.c.kind == sa.bindparam("which"), factor.c.version == sa.bindparam("expected")]
+    add = insert_or(dialect, factor).values(user_id=sa.bindparam("owner"), kind=sa.bindparam("which"), **new)
+    once = add.on_conflict_do_nothing(index_elements=[factor.c.user_id, factor.c.kind])
+    return {
+        "of_user": sa.select(factor).where(mine),
+        "add": once.returning(factor.c.version),
+        "save": sa.update(factor).where(*same).values(new),
+        "remove": sa.delete(factor).where(mine),
+    }
+
+
+def _census(factor: sa.Table) -> dict[str, sa.Executable]:
+    place = (factor.c.user_id, factor.c.kind)
+    owners = sa.bindparam("owners", expanding=True)
+    standing = [factor.c.authenticator.is_not(None), factor.c.kind.in_(sorted(PRIMARY))]
+    under = sa.select(*place).where(factor.c.sealing_key.in_(sa.bindparam("keys", expanding=True)))
+    behind = sa.tuple_(*place) > sa.tuple_(sa.bindparam("after_user"), sa.bindparam("after_kind"))
+    return {
+        "protected": sa.select(factor.c.user_id).distinct().where(factor.c.user_id.in_(owners), *standing),
+        "expired": sa.select(*place)
+        .where(factor.c.proposal_expires_at <= sa.bindparam("now"))
+        .order_by(factor.c.proposal_expires_at, *place)
+        .limit(sa.bindparam("most")),
+        "sealing_keys": sa.select(factor.c.sealing_key).distinct().where(factor.c.sealing_key.is_not(None)),
+        "sealed_under": under.order_by(*place).limit(sa.bindparam("most")),
+        "sealed_behind": under.where(behind).order_by(*place).limit(sa.bindparam("most")),
+    }
+
+
+def _codes(code: sa.Table) -> dict[str, sa.Executable]:
+    mine = code.c.authenticator == sa.bindparam("owner")
+    unused = [mine, code.c.digest.in_(sa.bindparam("digests", expanding=True)), code.c.used_at.is_(None)]
+    return {
+        "add_codes": sa.insert(code),
+        "consume": sa.update(code).where(*unused).values(used_at=sa.bindparam("now")),
+        "remove_codes": sa.delete(code).where(mine),
+    }
+
+
+class SqlFactors:
+    """`authflow.mfa.ports.Factors` in SQL. Nothing is remembered: rows are read again after a lock."""
+
+    def __init__(self, connection: Connection, statements: MfaStatements) -> None:
+        self._run = connection
+        self._sql = statements
+
+    def of_user(self, user: UserId) -> Holdings:
+        rows = self._run.run(self._sql.of_user, {"owner": user}).all()
+        states = {row.kind: Stored(mfa_state.load(row), row.version) for row in rows}
+        recovery = states.pop(RECOVERY.id, NO_RECOVERY)
+        return Holdings(factors=cast("dict[str, Stored[Factor]]", states), recovery=cast("Stored[Recovery]", recovery))
+
+    def save(self, user: UserId, kind: str, state: Factor | Recovery, *, expected: int) -> None:
+        columns = {"version": expected + 1, **mfa_state.dump(state)}
+        values = {"owner": user, "which": kind, **{f"new_{name}": value for name, value in columns.items()}}
+        if expected == 0:
+            saved = self._run.run(self._sql.add, values).one_or_none() is not None
+        else:
+            saved = self._run.changed(self._sql.save, {**values, "expected": expected}) == 1
+        if not saved:
+            raise StaleVersion
+
+    def remove(self, user: UserId) -> None:
+        self._run.run(self._sql.remove, {"owner": user})
+
+
+class SqlRecoveryCodes:
+    """`authflow.mfa.ports.RecoveryCodes` in SQL: a set is one multi-row INSERT, a use one conditional UPDATE."""
+
+    def __init__(self, connection: Connection, statements: MfaStatements) -> None:
+        self._run = connection
+        self._sql = statements
+
+    def replace(self, authenticator: AuthenticatorId, digests: Sequence[Digest]) -> None:
+        self.remove(authenticator)
+        rows = [
+            {"authenticator": authenticator, "key_id": d.key_id, "digest": d.value, "used_at": None} for d in digests
+        ]
+        if rows:
+            self._run.run(self._sql.add_codes, rows)
+
+    def consume(self, authenticator: AuthenticatorId, digests: Sequence[Digest], now: datetime) -> bool:
+        values = {"owner": authenticator, "digests": [d.value for d in digests], "now": c.micros(now)}
+        return self._run.changed(self._sql.consume, values) == 1
+
+    def remove(self, authenticator: AuthenticatorId) -> None:
+        self._run.run(self._sql.remove_codes, {"owner": authenticator})
+
+
+class SqlFactorCensus:
+    """`authflow.mfa.ports.FactorCensus` in SQL."""
+
+    def __init__(self, connection: Connection, statements: MfaStatements) -> None:
+        self._run = connection
+        self._sql = statements
+
+    def protected(self, users: Collection[UserId]) -> Mapping[UserId, bool]:
+        found = {row.user_id for row in self._run.run(self._sql.protected, {"owners": list(users)})}
+        return {user: user in found for user in users}
+
+    def expired(self, now: datetime, *, limit: int) -> tuple[tuple[UserId, str], ...]:
+        return _places(self._run.run(self._sql.expired, {"now": c.micros(now), "most": limit}))
+
+    def sealing_keys(self) -> frozenset[str]:
+        return frozenset(row.sealing_key for row in self._run.run(self._sql.sealing_keys))
+
+    def sealed_under(
+        self, keys: Collection[str], *, limit: int, after: tuple[UserId, str] | None = None
+    ) -> tuple[tuple[UserId, str], ...]:
+        values = {"keys": sorted(keys), "most": limit}
+        if after is None:
+            return _places(self._run.run(self._sql.sealed_under, values))
+        values |= {"after_user": after[0], "after_kind": after[1]}
+        return _places(self._run.run(self._sql.sealed_behind, values))
+
+
+def _places(rows: Any) -> tuple[tuple[UserId, str], ...]:
+    return tuple((UserId(row.user_id), str(row.kind)) for row in rows)

@@ -1,0 +1,140 @@
+"""Answering a challenge with a code: budgets first, then the count, then the comparison, then the code is used up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from authflow.mfa import codes, kinds
+from authflow.mfa import commands as c
+from authflow.mfa.answers import Verified
+from authflow.mfa.challenge import (
+    MACHINE,
+    Attempt,
+    Submit,
+    TypedStep,
+    Unlock,
+    UsedUp,
+    budgets,
+    code_is_due,
+    failures_key,
+    guesses_key,
+    limit_is_due,
+    standing,
+)
+from authflow.mfa.enrollment import MACHINE as ENROLLMENT
+from authflow.mfa.factor import enrolled
+from authflow.mfa.gates import code_problems
+from authflow.mfa.kinds import RECOVERY
+from authflow.mfa.recovery import Consume, Ready
+from authflow.mfa.service.desk import Desk
+from authflow.policy import LIFETIME_MAX
+from authflow.ports import Allowed, Limited
+
+if TYPE_CHECKING:
+    from authflow.mfa.answers import ChallengeAnswer
+    from authflow.mfa.factor import Authenticator
+    from authflow.mfa.kinds import Kind
+    from authflow.mfa.service.desk import Case
+    from authflow.values import Asker, Context, Secret, UserId
+
+
+@attrs.frozen(kw_only=True)
+class Answering(Desk):
+    """How a person proves a factor that is enrolled."""
+
+    def verify(
+        self, asker: Asker, context: Context, *, user: UserId, kind: str, code: str | None, browser: str | None = None
+    ) -> ChallengeAnswer:
+        """Accept one code of an enrolled factor, once (mfa 15.5, decisions 9 and 43).
+
+        Args:
+            asker: Who is recorded as the one who answered.
+            context: Where the command came from.
+            user: Whose factor.
+            kind: Which kind is answered.
+            code: What was typed.
+            browser: The key of a known browser, or none for one that nobody knows.
+        """
+        named = kinds.named(kind)
+        with self.uow.begin() as tx:
+            case = self.case(tx, asker, context, user)
+            key = failures_key(user, named, browser)
+            failures = tx.attempts.read(key)
+            state = standing(failures, kind=named, browser=browser, policy=self.policy)
+            proven = enrolled(case.held.factor(named).state)
+            secret = None if proven is None else self.opened(proven.secret, user, named, proven.id)
+            attempt = Attempt(
+                user=user,
+                kind=named,
+                authenticator=case.held.id_of(named),
+                browser=browser,
+                readable=proven is None or secret is not None,
+                problems=code_problems(code, named),
+                policy=self.policy,
+            )
+            if limit_is_due(state, attempt):
+                attempt = self._limited(case, attempt)
+            proof: TypedStep | UsedUp | None = None
+            if code_is_due(state, attempt):
+                failures = tx.attempts.count(key, expires_at=case.now + LIFETIME_MAX)
+                proof = self._proof(case, named, code or "", proven, secret)
+            step = MACHINE.step(state, Submit(attempt=attempt, proof=proof, failures=failures), case.now)
+            self.tell(case, step.facts)
+            if isinstance(step.answer, Verified):
+                self._use(case, named, step.answer, browser)
+            return step.answer
+
+    def unlock(self, asker: Asker, context: Context, *, user: UserId) -> None:
+        """Forget the failures of *user*: the owner came back another way, or an administrator helped."""
+        with self.uow.begin() as tx:
+            case = self.case(tx, asker, context, user)
+            for kind in (kinds.TOTP, RECOVERY):
+                key = failures_key(user, kind, None)
+                state = standing(tx.attempts.read(key), kind=kind, browser=None, policy=self.policy)
+                self.tell(case, MACHINE.step(state, Unlock(), case.now).facts)
+                tx.attempts.clear(key)
+
+    # --- facts and storing ----------------------------------------------------------------------------------------
+
+    def _limited(self, case: Case, attempt: Attempt) -> Attempt:
+        """Spend a guess of every budget, or of none: what is refused is not counted (decision 31)."""
+        key = guesses_key(attempt.user, attempt.kind, attempt.browser)
+        asked = budgets(attempt.kind, self.policy)
+        answers = [case.tx.limits.peek(budget, key, case.now) for budget in asked]
+        over = [answer for answer in answers if isinstance(answer, Limited)]
+        if not over:
+            spent = [case.tx.limits.hit(budget, key, case.now) for budget in asked]
+            return attrs.evolve(attempt, limit=spent[0])
+        longest = max(over, key=lambda limited: limited.retry_after)
+        told = case.tx.limits.hit(self.policy.told_of_guesses, attempt.user, case.now)
+        return attrs.evolve(attempt, limit=longest, tell=isinstance(told, Allowed))
+
+    def _proof(
+        self, case: Case, kind: Kind, code: str, proven: Authenticator | None, secret: Secret | None
+    ) -> TypedStep | UsedUp | None:
+        if proven is not None and secret is not None:
+            return TypedStep(code=code, secret=secret, after=proven.last_accepted_step)
+        ready = case.held.recovery.state
+        parsed = codes.parse_recovery_code(code)
+        if kind is not RECOVERY or not isinstance(ready, Ready) or parsed is None:
+            return None
+        digests = codes.digest(self.pepper, ready.authenticator, parsed)
+        consumed = case.tx.recovery_codes.consume(ready.authenticator, digests, case.now)
+        return UsedUp(consumed=consumed, left=ready.left - 1)
+
+    def _use(self, case: Case, kind: Kind, verified: Verified, browser: str | None) -> None:
+        """Use the code up for good, and give its own browser its budget back (decision 9).
+
+        What unknown browsers have guessed stays counted: nobody knows that it was this one.
+        """
+        if verified.step is None:
+            self.turn_codes(case, Consume(user=case.user))
+        else:
+            before = case.held.factor(kind)
+            self.keep(case, kind, before, ENROLLMENT.step(before.state, c.UseStep(step=verified.step), case.now))
+        case.tx.attempts.clear(failures_key(case.user, kind, browser))
+        if browser is not None:
+            for budget in budgets(kind, self.policy):
+                case.tx.limits.reset(budget, guesses_key(case.user, kind, browser))

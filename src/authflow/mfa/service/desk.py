@@ -1,0 +1,101 @@
+"""What every command around a factor does beside its table: lock, read, open, mint, store, record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from authflow.errors import SecretUnavailable
+from authflow.mfa.factor import binding
+from authflow.mfa.holdings import Holdings
+from authflow.mfa.kinds import RECOVERY
+from authflow.mfa.recovery import MACHINE as RECOVERY_MACHINE
+from authflow.values import AuthenticatorId, new_identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from authflow.machine import Fact, Step
+    from authflow.mfa.answers import RecoveryAnswer
+    from authflow.mfa.factor import Factor
+    from authflow.mfa.kinds import Kind
+    from authflow.mfa.ports import MfaTransaction
+    from authflow.mfa.recovery import Recovery, RecoveryCommand
+    from authflow.policy import MfaPolicy
+    from authflow.ports import Cipher, Clock, Entropy, Pepper, Stored, UnitOfWork
+    from authflow.recording import Recorder
+    from authflow.values import Asker, Context, Sealed, Secret, UserId
+
+
+@attrs.frozen(kw_only=True)
+class Case:
+    """One command: who gave it, from where, when, about whose factors, in which transaction.
+
+    *held* was read under the lock of *user*, who is empty where nobody is signed in.
+    """
+
+    tx: MfaTransaction
+    asker: Asker
+    context: Context
+    now: datetime
+    user: UserId
+    held: Holdings
+
+
+@attrs.frozen(kw_only=True)
+class Desk:
+    """The ports of the slice, and the reading and writing that its commands share."""
+
+    uow: UnitOfWork[MfaTransaction]
+    clock: Clock
+    entropy: Entropy
+    recorder: Recorder
+    cipher: Cipher
+    pepper: Pepper
+    policy: MfaPolicy
+
+    # --- reading --------------------------------------------------------------------------------------------------
+
+    def case(self, tx: MfaTransaction, asker: Asker, context: Context, user: UserId) -> Case:
+        """Return the case about *user*, under their lock; a stranger's is about nobody and reads nothing."""
+        held = Holdings()
+        if user:
+            tx.accounts.lock(user)
+            held = tx.factors.of_user(user)
+        return Case(tx=tx, asker=asker, context=context, now=self.clock.now(), user=user, held=held)
+
+    def opened(self, sealed: Sealed, user: UserId, kind: Kind, authenticator: AuthenticatorId) -> Secret | None:
+        """Return the secret, or none where it cannot be opened now: that is never a wrong code."""
+        try:
+            return self.cipher.open(sealed, bound_to=binding(user, kind.id, authenticator))
+        except SecretUnavailable:
+            return None
+
+    # --- minting --------------------------------------------------------------------------------------------------
+
+    def new_authenticator(self) -> AuthenticatorId:
+        """Return a fresh id."""
+        return AuthenticatorId(new_identifier(self.entropy.random_bytes(16)))
+
+    # --- writing --------------------------------------------------------------------------------------------------
+
+    def keep(self, case: Case, kind: Kind, before: Stored[Factor], step: Step[Factor, object]) -> None:
+        """Store what the step changed, and record what it tells."""
+        if step.state != before.state:
+            case.tx.factors.save(case.user, kind.id, step.state, expected=before.version)
+        self.tell(case, step.facts)
+
+    def turn_codes(self, case: Case, command: RecoveryCommand) -> RecoveryAnswer:
+        """Let the table of recovery codes decide *command*, and store and record that."""
+        before: Stored[Recovery] = case.held.recovery
+        step = RECOVERY_MACHINE.step(before.state, command, case.now)
+        if step.state != before.state:
+            case.tx.factors.save(case.user, RECOVERY.id, step.state, expected=before.version)
+        self.tell(case, step.facts)
+        return step.answer
+
+    def tell(self, case: Case, facts: Sequence[Fact]) -> None:
+        """Record *facts* in the case's own transaction."""
+        self.recorder.record(case.tx, facts, asker=case.asker, context=case.context, now=case.now)

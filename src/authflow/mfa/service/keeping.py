@@ -1,0 +1,124 @@
+"""Keeping: what a person has, called by name, looked at, and removed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from authflow.errors import Code, StaleVersion
+from authflow.mfa import commands as c
+from authflow.mfa.answers import Details, Removed
+from authflow.mfa.enrollment import MACHINE
+from authflow.mfa.gates import refusal
+from authflow.mfa.kinds import RECOVERY, UNKNOWN
+from authflow.mfa.recovery import Fall, Ready
+from authflow.mfa.recovery import Remove as RemoveCodes
+from authflow.mfa.removal import LISTING, LOOKING, Change
+from authflow.mfa.service.desk import Desk
+from authflow.values import Refused, UserId
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authflow.mfa.answers import EnrollmentAnswer, Listing, RecoveryAnswer
+    from authflow.mfa.service.desk import Case
+    from authflow.values import Asker, AuthenticatorId, Context
+
+NAME_MAX: Final = 60
+"""Characters of a factor's name (mfa 14.2)."""
+
+
+@attrs.frozen(kw_only=True)
+class Keeping(Desk):
+    """The factors that stand."""
+
+    def listing(self, asker: Asker, context: Context, *, subject: UserId | None = None) -> Listing | Refused:
+        """List every kind, enrolled or not, in the order of kinds. It holds no secret."""
+        with self.uow.begin() as tx:
+            case = self.case(tx, asker, context, subject or asker.user or UserId(""))
+            return refusal(LISTING, self._change(case)) or case.held.listing(self.policy)
+
+    def details(
+        self, asker: Asker, context: Context, *, authenticator: AuthenticatorId, subject: UserId | None = None
+    ) -> Details | Refused:
+        """Show one factor; another person's is not found."""
+        with self.uow.begin() as tx:
+            case = self.case(tx, asker, context, subject or asker.user or UserId(""))
+            change = self._change(case, authenticator)
+            refused = refusal(LOOKING, change)
+            return refused or Details(entry=case.held.entry(change.target, self.policy))
+
+    def rename(
+        self, asker: Asker, context: Context, *, authenticator: AuthenticatorId, name: str | None
+    ) -> EnrollmentAnswer:
+        """Call a factor *name*: 1 to 60 characters after trimming. An empty name is an error, nothing else."""
+        trimmed = (name or "").strip()
+        with self.uow.begin() as tx:
+            case = self.case(tx, asker, context, asker.user or UserId(""))
+            change = self._change(case, authenticator, _name_problems(trimmed))
+            return self._changed(case, change, c.Rename(change=change, name=trimmed))
+
+    def remove(
+        self, asker: Asker, context: Context, *, authenticator: AuthenticatorId, subject: UserId | None = None
+    ) -> EnrollmentAnswer | RecoveryAnswer:
+        """Take one factor away; what falls with it is decided by the journey, from what is left (decision 29)."""
+        with self.uow.begin() as tx:
+            case = self.case(tx, asker, context, subject or asker.user or UserId(""))
+            change = self._change(case, authenticator)
+            if change.target is RECOVERY:
+                answer: EnrollmentAnswer | RecoveryAnswer = self._without_codes(case, RemoveCodes(change=change))
+            else:
+                answer = self._changed(case, change, c.Remove(change=change))
+            if not isinstance(answer, Removed):
+                return answer
+            left = tx.factors.of_user(case.user)
+            return attrs.evolve(answer, primaries=left.primaries(), backups=left.backups())
+
+    def fall(self, asker: Asker, context: Context, *, user: UserId) -> None:
+        """Take the recovery codes of *user* away: no primary factor is left (mfa 14.4)."""
+        with self.uow.begin() as tx:
+            case = self.case(tx, asker, context, user)
+            self._without_codes(case, Fall(user=user))
+
+    # --- facts and storing ----------------------------------------------------------------------------------------
+
+    def _change(
+        self, case: Case, authenticator: AuthenticatorId | None = None, problems: Mapping[str, str] | None = None
+    ) -> Change:
+        target = UNKNOWN if authenticator is None else case.held.kind_of(authenticator)
+        asker = case.tx.users.get(case.asker.user) if case.asker.user else None
+        joined = case.tx.organizations.of_user(case.user) if case.user else ()
+        return Change(
+            asker=case.asker,
+            subject=case.user,
+            administrator=asker is not None and asker.active and asker.administrator,
+            memberships=frozenset(organization.id for organization in joined),
+            target=target,
+            required=any(o.active and o.require_second_factor for o in joined),
+            usable_left=case.held.usable_without(target, self.policy),
+            problems=problems or {},
+        )
+
+    def _changed(self, case: Case, change: Change, command: c.Rename | c.Remove) -> EnrollmentAnswer:
+        """Recovery codes and unknown factors have no row of their own kind: their state is "nothing enrolled"."""
+        before = case.held.factor(change.target)
+        step = MACHINE.step(before.state, command, case.now)
+        try:
+            self.keep(case, change.target, before, step)
+        except StaleVersion:
+            return Refused(code=Code.MFA_ENROLLMENT_STATE_CHANGED)
+        return step.answer
+
+    def _without_codes(self, case: Case, command: RemoveCodes | Fall) -> RecoveryAnswer:
+        ready = case.held.recovery.state
+        answer = self.turn_codes(case, command)
+        if isinstance(ready, Ready) and not isinstance(answer, Refused):
+            case.tx.recovery_codes.remove(ready.authenticator)
+        return answer
+
+
+def _name_problems(name: str) -> dict[str, str]:
+    if not name:
+        return {"name": "is empty"}
+    return {"name": f"is longer than {NAME_MAX} characters"} if len(name) > NAME_MAX else {}

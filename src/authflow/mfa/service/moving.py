@@ -1,0 +1,155 @@
+"""Moving: factors of whole accounts, when one is reset, deleted, merged or exported, and under which key they lie."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from authflow.mfa import commands as c
+from authflow.mfa import kinds
+from authflow.mfa.answers import Kept
+from authflow.mfa.enrollment import MACHINE
+from authflow.mfa.factor import binding, enrolled
+from authflow.mfa.kinds import KINDS, RECOVERY
+from authflow.mfa.recovery import Adopt as AdoptCodes
+from authflow.mfa.recovery import Forget as ForgetCodes
+from authflow.mfa.recovery import Ready
+from authflow.mfa.service.desk import Desk
+from authflow.mfa.service.enrolling import SYSTEM
+from authflow.values import Context, Sealed
+
+if TYPE_CHECKING:
+    from authflow.mfa.answers import Held
+    from authflow.mfa.kinds import Kind
+    from authflow.mfa.service.desk import Case
+    from authflow.values import Asker, UserId
+
+
+@attrs.frozen(kw_only=True)
+class Merged:
+    """What a merge did: the kinds that moved, and those that were dropped because there was one already (mfa 2.1)."""
+
+    moved: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Moving(Desk):
+    """The factors of whole accounts."""
+
+    def forget(self, asker: Asker, context: Context, *, user: UserId) -> tuple[str, ...]:
+        """Take every factor and code of *user* away, enrolled or pending; return the kinds that there were.
+
+        Whoever resets, merges or deletes the account records it.
+        """
+        with self.uow.begin() as tx:
+            case = self.case(tx, asker, context, user)
+            for kind in KINDS:
+                before = case.held.factor(kind)
+                if kind is not RECOVERY and before.version:
+                    self.keep(case, kind, before, MACHINE.step(before.state, c.Forget(), case.now))
+            self._forget_codes(case)
+            return tuple(held.kind.id for held in case.held.held())
+
+    def erase(self, user: UserId) -> None:
+        """Delete every row of *user*, who is deleted."""
+        with self.uow.begin() as tx:
+            ready = tx.factors.of_user(user).recovery.state
+            if isinstance(ready, Ready):
+                tx.recovery_codes.remove(ready.authenticator)
+            tx.factors.remove(user)
+
+    def merge(self, asker: Asker, context: Context, *, source: UserId, target: UserId) -> Merged:
+        """Move the factors of *source* to *target*, who keeps their own; ids stay, secrets are sealed anew.
+
+        Raises:
+            SecretUnavailable: A secret that would move cannot be opened. Nothing was moved.
+        """
+        with self.uow.begin() as tx:
+            for user in sorted((source, target)):
+                tx.accounts.lock(user)
+            giving, taking = self.case(tx, asker, context, source), self.case(tx, asker, context, target)
+            self._empty(giving)
+            answers = {held.kind.id: self._adopt(giving, taking, held) for held in giving.held.held()}
+            return Merged(
+                moved=tuple(kind for kind, kept in answers.items() if not kept),
+                dropped=tuple(kind for kind, kept in answers.items() if kept),
+            )
+
+    def export(self, user: UserId) -> list[dict[str, object]]:
+        """Return what *user* has enrolled as JSON types; every secret is blanked (mfa 2.1)."""
+        with self.uow.begin() as tx:
+            return [_exported(held) for held in tx.factors.of_user(user).held()]
+
+    def reseal(self, *, limit: int = 100) -> int:
+        """Seal up to *limit* secrets that lie under an older key anew; return how many were (mfa 20.5).
+
+        What cannot be opened stays as it is.
+        """
+        with self.uow.begin() as tx:
+            keys = [k for k in tx.factor_census.sealing_keys() if self.cipher.needs_reseal(_under(k))]
+            found = tx.factor_census.sealed_under(keys, limit=limit) if keys else ()
+        return sum(self._reseal(user, kinds.named(kind)) for user, kind in found)
+
+    # --- pieces ---------------------------------------------------------------------------------------------------
+
+    def _reseal(self, user: UserId, kind: Kind) -> bool:
+        with self.uow.begin() as tx:
+            case = self.case(tx, SYSTEM, Context(), user)
+            before = case.held.factor(kind)
+            proven = enrolled(before.state)
+            secret = None if proven is None else self.opened(proven.secret, user, kind, proven.id)
+            if proven is None or secret is None:
+                return False
+            sealed = self.cipher.seal(secret, bound_to=binding(user, kind.id, proven.id))
+            self.keep(case, kind, before, MACHINE.step(before.state, c.Reseal(sealed=sealed), case.now))
+            return True
+
+    def _empty(self, giving: Case) -> None:
+        """Take the rows away first: an authenticator's id is unique."""
+        for kind in KINDS:
+            before = giving.held.factor(kind)
+            if kind is not RECOVERY and before.version:
+                self.keep(giving, kind, before, MACHINE.step(before.state, c.Forget(), giving.now))
+        if isinstance(giving.held.recovery.state, Ready):
+            self.turn_codes(giving, ForgetCodes())
+
+    def _adopt(self, giving: Case, taking: Case, held: Held) -> bool:
+        """Hand one factor over; tell whether the target kept their own instead."""
+        ready = giving.held.recovery.state
+        if held.kind is RECOVERY and isinstance(ready, Ready):
+            kept = isinstance(self.turn_codes(taking, AdoptCodes(ready=ready)), Kept)
+            if kept:
+                giving.tx.recovery_codes.remove(ready.authenticator)
+            return kept
+        proven = enrolled(giving.held.factor(held.kind).state)
+        if proven is None:
+            return True
+        secret = self.cipher.open(proven.secret, bound_to=binding(giving.user, held.kind.id, proven.id))
+        sealed = self.cipher.seal(secret, bound_to=binding(taking.user, held.kind.id, proven.id))
+        before = taking.held.factor(held.kind)
+        step = MACHINE.step(before.state, c.Adopt(authenticator=attrs.evolve(proven, secret=sealed)), taking.now)
+        self.keep(taking, held.kind, before, step)
+        return isinstance(step.answer, Kept)
+
+    def _forget_codes(self, case: Case) -> None:
+        ready = case.held.recovery.state
+        if isinstance(ready, Ready):
+            self.turn_codes(case, ForgetCodes())
+            case.tx.recovery_codes.remove(ready.authenticator)
+
+
+def _under(key: str) -> Sealed:
+    return Sealed(key_id=key, ciphertext=b"")
+
+
+def _exported(held: Held) -> dict[str, object]:
+    return {
+        "kind": held.kind.id,
+        "id": held.id,
+        "name": held.name,
+        "created_at": held.created_at.isoformat(),
+        "last_used_at": None if held.last_used_at is None else held.last_used_at.isoformat(),
+        "remaining": held.remaining,
+    }
