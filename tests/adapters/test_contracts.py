@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from authflow.adapters.memory.unit_of_work import MemoryTransaction
 from authflow.adapters.sql.columns import moment, moment_or_none
 from authflow.adapters.sql.tables import build
 from authflow.facts.records import Category, Message, Scope
+from authflow.membership.standing import Member
 from authflow.testing.contracts.counting import AttemptsContract, RateLimiterContract
 from authflow.testing.contracts.logs import AuditLogContract, OutboxContract
 from authflow.testing.contracts.people import AccountsContract, OrganizationsContract, UsersContract
 from authflow.testing.contracts.unit_of_work import UnitOfWorkContract
+from authflow.values import MemberId, Role
 
 NEXT = count()
 
@@ -72,13 +73,8 @@ class Organizations(OrganizationsContract):
         tx.organizations.add(organization)
 
     def add_member(self, tx: Any, organization: Any, user: Any) -> None:
-        if isinstance(tx, MemoryTransaction):
-            tx.store.table("member").put((organization, user), None)
-            return
-        tx.connection.run(
-            sa.insert(TABLES.membership.member),
-            {"id": f"m-{next(NEXT)}", "organization_id": organization, "user_id": user},
-        )
+        row = Member(organization=organization, user=user, id=MemberId(f"member-{next(NEXT)}"), role=Role("member"))
+        tx.members.save(organization, user, row, expected=0)
 
 
 class TestMemoryOrganizations(Memory, Organizations): ...

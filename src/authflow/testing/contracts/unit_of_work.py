@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -19,8 +20,6 @@ from authflow.testing.contracts.threads import THREADS, at_once
 from authflow.values import Budget, UserId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from authflow.ports import Transaction, UnitOfWork
 
 ANNE: Final = UserId("anne")
@@ -239,9 +238,10 @@ class UnitOfWorkContract:
     def test_nobody_reads_what_is_not_committed(self, uow: UnitOfWork[Transaction]) -> None:
         """Another thread waits, or reads what stood before; what is rolled back it never sees."""
         seen: list[list[AuditEntry]] = []
+        reader = threading.Thread(target=lambda: seen.append(_entries(uow)), daemon=True)
         with suppress(Boom), uow.begin() as tx:
             tx.audit.append([ENTRY])
-            reader = _started(lambda: seen.append(_entries(uow)))
+            reader.start()
             reader.join(PATIENCE)
             raise Boom
         reader.join()
@@ -250,20 +250,12 @@ class UnitOfWorkContract:
     def test_a_thread_with_a_copied_context_does_not_join(self, uow: UnitOfWork[Transaction]) -> None:
         """A transaction belongs to one thread, also where the context was handed on, as ``asyncio.to_thread`` does."""
         seen: list[list[AuditEntry]] = []
-        with suppress(Boom), uow.begin() as tx:
+        with ThreadPoolExecutor(1) as pool, suppress(Boom), uow.begin() as tx:
             tx.audit.append([ENTRY])
-            context = contextvars.copy_context()
-            reader = _started(lambda: context.run(lambda: seen.append(_entries(uow))))
-            reader.join(PATIENCE)
+            read = pool.submit(contextvars.copy_context().run, lambda: seen.append(_entries(uow)))
+            wait([read], PATIENCE)
             raise Boom
-        reader.join()
         assert seen == [[]]
-
-
-def _started(work: Callable[[], None]) -> threading.Thread:
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    return thread
 
 
 def _set_epoch(tx: Transaction, epoch: int) -> None:
