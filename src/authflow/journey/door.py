@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
+from authflow.errors import IllegalCommand
 from authflow.values import Answer
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from authflow.values import Asker, BrowserSession
 
 AnswerT = TypeVar("AnswerT", bound=Answer)
+ExpectedT = TypeVar("ExpectedT")
 
 
 @attrs.frozen(kw_only=True)
@@ -32,6 +34,17 @@ class Door:
         with self.uow.begin():
             asker = self.sessions.identify(session, self.clock.now())
             return carried(command(asker), session)
+
+
+def expect(answer: object, kind: type[ExpectedT]) -> ExpectedT:
+    """Return *answer*, which a slice has promised to be a *kind* under the lock that is held.
+
+    Raises:
+        IllegalCommand: It is something else: a bug. The transaction is rolled back.
+    """
+    if not isinstance(answer, kind):
+        raise IllegalCommand(machine="journey", state=type(answer).__name__, command=kind.__name__)
+    return answer
 
 
 def carried(answer: AnswerT, session: BrowserSession) -> AnswerT:

@@ -192,7 +192,7 @@ class Members(Door):
         """Answer whether this session may act in the organization, and as whom (mfa 17.3)."""
         return self.asked(session, lambda a: self.membership.enter(a, organization=organization))
 
-    def list(
+    def listing(
         self, session: BrowserSession, *, organization: OrganizationId, limit: int = 100, after: MemberId | None = None
     ) -> MemberList | Refused:
         """List the members, for whoever may enter."""

@@ -134,11 +134,15 @@ Command = Look | Establish | Prove | Fail | Redeem | FinishEnrollment | AdoptEpo
 
 @attrs.frozen(kw_only=True)
 class SignedIn(Answer):
-    """*user* is signed in. A *device* value goes into a long-lived cookie of this browser (decision 9)."""
+    """*user* is signed in, and *others_ended* other sessions of theirs are over.
+
+    A *device* value goes into a long-lived cookie of this browser (decision 9).
+    """
 
     user: UserId
     level: Level
     device: Secret | None = None
+    others_ended: int = 0
 
 
 @attrs.frozen(kw_only=True)

@@ -142,8 +142,9 @@ def finish_signed_in(state: SignedIn, command: FinishEnrollment, now: datetime) 
         return Step(state, Refused(code=Code.SESSION_PROOF_INVALID))
     proven = outcomes.proven(state, command.proof, command.digest)
     after = _rotated(proven, state.handle.renewed(command.digest))
-    answer = answers.SignedIn(user=state.user, level=standing.level(after.proofs))
-    return Step(after, answer, (_others_ended(state, command),))
+    others = _others_ended(state, command)
+    answer = answers.SignedIn(user=state.user, level=standing.level(after.proofs), others_ended=others.count)
+    return Step(after, answer, (others,))
 
 
 def adopt_epoch(state: SignedIn, command: AdoptEpoch, now: datetime) -> Step[Session, SessionAnswer]:

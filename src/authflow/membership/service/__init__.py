@@ -11,10 +11,11 @@ import attrs
 from authflow.membership.service.admissions import Admissions
 from authflow.membership.service.invitations import Invitations
 from authflow.membership.service.members import Members
+from authflow.membership.service.moving import Moving
 
 __all__ = ["Membership"]
 
 
 @attrs.frozen(kw_only=True)
-class Membership(Admissions, Invitations, Members):
+class Membership(Admissions, Invitations, Members, Moving):
     """Members of organizations and the invitations by which they come."""

@@ -1,0 +1,153 @@
+"""Whole accounts: an address the host verified, an export, a merge, a deletion; each over every slice at once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import attrs
+
+from authflow.errors import Code, SecretUnavailable
+from authflow.facts.accounts import AddressVerified, UserDeleted, UserExported, UsersMerged
+from authflow.journey.answers import AccountDeleted, AccountExported, AccountsMerged, AddressRecorded
+from authflow.journey.door import Door, carried
+from authflow.journey.protecting import may_administer
+from authflow.values import Refused
+
+if TYPE_CHECKING:
+    from authflow.journey.joining import Invitations
+    from authflow.journey.ports import JourneyTransaction
+    from authflow.machine import Fact
+    from authflow.membership.service import Membership
+    from authflow.mfa.service import SecondFactors
+    from authflow.recording import Recorder
+    from authflow.values import Address, Asker, BrowserSession, Context, UserId
+
+
+@attrs.frozen(kw_only=True)
+class People(Door):
+    """``flows.accounts``: what concerns a person as a whole."""
+
+    factors: SecondFactors
+    membership: Membership
+    invitations: Invitations
+    recorder: Recorder
+
+    def record_verified_address(
+        self, session: BrowserSession, context: Context, *, user: UserId, address: Address
+    ) -> AddressRecorded | Refused:
+        """Record that the host verified *address* of *user*, and go on with the invitation that waited for it.
+
+        For the host's own code, after its own proof of the mailbox: nobody is asked for permission.
+        """
+        now = self.clock.now()
+        with self.uow.begin() as tx:
+            asker = self.sessions.identify(session, now)
+            if not tx.users.record_verified(user, address, now):
+                return carried(Refused(code=Code.ACCOUNT_UNKNOWN), session)
+            self._tell(tx, AddressVerified(user=user, address=address), asker, context)
+            outcome = self.invitations.resume(session, context)
+            return carried(AddressRecorded(invitation=outcome), session)
+
+    def export(self, session: BrowserSession, context: Context, *, user: UserId) -> AccountExported | Refused:
+        """Return everything stored about *user* as JSON types, secrets blanked, for themselves or an administrator."""
+        with self.uow.begin() as tx:
+            asker = self.sessions.identify(session, self.clock.now())
+            refusal = self._refusal(tx, asker, user, own=True)
+            if refusal is not None:
+                return carried(Refused(code=refusal), session)
+            document = self._document(tx, user)
+            self._tell(tx, UserExported(user=user), asker, context)
+            return carried(AccountExported(user=user, document=document), session)
+
+    def delete(self, session: BrowserSession, context: Context, *, user: UserId) -> AccountDeleted | Refused:
+        """Delete *user* and everything of theirs, for themselves or an administrator.
+
+        The audit log stays: it says what happened. Whoever is the last active owner of an organization stays too,
+        until somebody else owns it (decision 17).
+        """
+        with self.uow.begin() as tx:
+            asker = self.sessions.identify(session, self.clock.now())
+            refusal = self._refusal(tx, asker, user, own=True) or self._last_owner(user)
+            if refusal is not None:
+                return carried(Refused(code=refusal), session)
+            self._tell(tx, UserDeleted(user=user), asker, context)
+            self._erase(tx, user)
+            return carried(AccountDeleted(user=user), session)
+
+    def merge(
+        self, session: BrowserSession, context: Context, *, source: UserId, target: UserId
+    ) -> AccountsMerged | Refused:
+        """Move everything of *source* into *target* and delete *source*, for an administrator.
+
+        *target* keeps their own factors and memberships where both have one; ids of factors stay. Sessions of
+        *source* end. Addresses are the host's: move them first, or they go with *source*.
+        """
+        if source == target:
+            return carried(Refused(code=Code.ACCOUNT_SAME), session)
+        try:
+            with self.uow.begin() as tx:
+                asker = self.sessions.identify(session, self.clock.now())
+                refusal = (
+                    self._refusal(tx, asker, source, own=False)
+                    or self._refusal(tx, asker, target, own=False)
+                    or self._last_owner(source, heir=target)
+                )
+                if refusal is not None:
+                    return carried(Refused(code=refusal), session)
+                return carried(self._merge(tx, asker, context, source, target), session)
+        except SecretUnavailable:
+            return carried(Refused(code=Code.MFA_SECRET_UNAVAILABLE), session)
+
+    # --- pieces ---------------------------------------------------------------------------------------------------
+
+    def _merge(
+        self, tx: JourneyTransaction, asker: Asker, context: Context, source: UserId, target: UserId
+    ) -> AccountsMerged:
+        merged = self.factors.merge(asker, context, source=source, target=target)
+        joined = self.membership.merge(asker, context, source=source, target=target)
+        self.sessions.end_all(asker, context, user=target, reason="accounts_merged")
+        self._tell(tx, UsersMerged(user=target, merged=source, dropped=",".join(merged.dropped)), asker, context)
+        self._erase(tx, source)
+        return AccountsMerged(user=target, moved=merged.moved, dropped=merged.dropped, memberships=joined)
+
+    def _erase(self, tx: JourneyTransaction, user: UserId) -> None:
+        tx.accounts.lock(user)
+        self.sessions.forget(user)
+        self.factors.erase(user)
+        self.membership.forget(user)
+        tx.users.remove(user)
+        tx.accounts.remove(user)
+
+    def _refusal(self, tx: JourneyTransaction, asker: Asker, user: UserId, *, own: bool) -> Code | None:
+        if own and asker.user == user and asker.user is not None:
+            return None if asker.elevated else Code.SESSION_ELEVATION_REQUIRED
+        actor = None if asker.user is None else tx.users.get(asker.user)
+        refusal = may_administer(asker, administrator=actor is not None and actor.active and actor.administrator)
+        if refusal is None and tx.users.get(user) is None:
+            return Code.ACCOUNT_UNKNOWN
+        return refusal
+
+    def _last_owner(self, user: UserId, *, heir: UserId | None = None) -> Code | None:
+        return Code.MEMBERSHIP_LAST_OWNER if self.membership.owned_alone(user, heir=heir) else None
+
+    def _document(self, tx: JourneyTransaction, user: UserId) -> dict[str, object]:
+        person = tx.users.get(user)
+        rows = tx.sessions.of_user(user)
+        return {
+            "user": None if person is None else attrs.asdict(person, value_serializer=_plain),
+            "factors": self.factors.export(user),
+            "memberships": [attrs.asdict(m, value_serializer=_plain) for m in self.membership.of_user(user)],
+            "sessions": [{"since": r.handle.created_at.isoformat(), "state": type(r).__name__} for r in rows],
+            "audit": [attrs.asdict(e, value_serializer=_plain) for e in tx.audit.of_user(user, limit=1000)],
+        }
+
+    def _tell(self, tx: JourneyTransaction, fact: Fact, asker: Asker, context: Context) -> None:
+        self.recorder.record(tx, (fact,), asker=asker, context=context, now=self.clock.now())
+
+
+def _plain(_instance: type, _field: object, value: object) -> object:
+    """Return *value* as a JSON type."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value if isinstance(value, str | int | float | bool | None | dict | list | tuple) else str(value)

@@ -1,0 +1,319 @@
+"""The post flow and everything else a person does with second factors, each in one transaction over the slices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from authflow.errors import Code
+from authflow.facts.mfa import FactorsReset as ResetFact
+from authflow.journey import post_flow, removal, sign_in
+from authflow.journey.answers import Enrolled, FactorRemoved, FactorsReset
+from authflow.journey.door import Door, carried, expect
+from authflow.journey.post_flow import CodesSettled, FactorProven, Protected, SettleCodes
+from authflow.journey.sign_in import Absent, Ask, Decline, Directive, Miss, Owing, Pass, Present
+from authflow.mfa.answers import CodesShown, Proven, Removed, Verified
+from authflow.mfa.factor import Mode
+from authflow.mfa.kinds import RECOVERY
+from authflow.sessions.commands import OthersEnded, SignedIn
+from authflow.sessions.states import FactorOwed
+from authflow.values import Method, Proof, Refused
+
+if TYPE_CHECKING:
+    from authflow.journey.answers import Arrived
+    from authflow.journey.signing_in import SigningIn
+    from authflow.mfa.answers import (
+        ChallengeAnswer,
+        Details,
+        EnrollmentAnswer,
+        Listing,
+        RecoveryAnswer,
+    )
+    from authflow.mfa.service import SecondFactors
+    from authflow.policy import MfaPolicy
+    from authflow.recording import Recorder
+    from authflow.sessions.outcomes import SessionAnswer
+    from authflow.values import Asker, AuthenticatorId, BrowserSession, Context, FlowId, Secret, UserId
+
+REASON_MAX: Final = 200
+
+
+@attrs.frozen(kw_only=True)
+class Protecting(Door):
+    """``flows.mfa``: second factors, enrolled, answered, kept and reset."""
+
+    factors: SecondFactors
+    signing_in: SigningIn
+    recorder: Recorder
+    policy: MfaPolicy
+
+    # --- enrolling ------------------------------------------------------------------------------------------------
+
+    def begin_totp(self, session: BrowserSession, context: Context, *, account: str) -> EnrollmentAnswer:
+        """Propose a TOTP secret. For whoever has one already, proving it will rotate that one in place.
+
+        Args:
+            session: The browser; it must be elevated.
+            context: Where the command came from.
+            account: What the authenticator app shows: the person's address.
+        """
+        with self.uow.begin():
+            asker = self.sessions.enrolling(session, self.clock.now())
+            return carried(self.factors.begin(asker, context, account=account), session)
+
+    def show_totp(self, session: BrowserSession, context: Context, flow: FlowId, *, account: str) -> EnrollmentAnswer:
+        """Show a proposed secret once more, to the browser session that began and only against its handle."""
+        with self.uow.begin():
+            asker = self.sessions.enrolling(session, self.clock.now())
+            return carried(self.factors.show_again(asker, context, flow=flow, account=account), session)
+
+    def cancel_totp(self, session: BrowserSession, context: Context, flow: FlowId) -> EnrollmentAnswer:
+        """Drop a proposed secret; what is enrolled goes on working."""
+        with self.uow.begin():
+            asker = self.sessions.enrolling(session, self.clock.now())
+            return carried(self.factors.cancel(asker, context, flow=flow), session)
+
+    def complete_totp(
+        self,
+        session: BrowserSession,
+        context: Context,
+        flow: FlowId,
+        *,
+        code: str | None,
+        subject: UserId | None = None,
+        kind: str = "totp",
+    ) -> Enrolled | EnrollmentAnswer:
+        """Prove the proposed secret with *code*: the post flow, in one transaction (decision 32).
+
+        Afterwards the factor stands, recovery codes were made if there were none, the other sessions of the person
+        are over, lost-password links are void, and the invitation that waited in this browser has its outcome.
+        """
+        with self.uow.begin():
+            asker = self.sessions.enrolling(session, self.clock.now())
+            answer = self.factors.complete(asker, context, flow=flow, code=code, kind=kind, subject=subject)
+            if not isinstance(answer, Proven):
+                return carried(answer, session)
+            return self._finish(session, context, asker, answer)
+
+    def _finish(self, session: BrowserSession, context: Context, asker: Asker, proven: Proven) -> Enrolled:
+        now = self.clock.now()
+        with self.uow.begin() as tx:
+            codes = self._settle_codes(asker, context, proven)
+            tx.users.drop_password_resets(proven.user)
+            proof = Proof(method=expect(proven.kind.method, Method), at=now)
+            signed_in = expect(self.sessions.finish_enrollment(session, context, proof=proof), SignedIn)
+            protected = Protected(codes_due=bool(codes))
+            outcome = self.signing_in.waiting.settle(protected, signed_in.session, context)
+        return Enrolled(
+            session=signed_in.session,
+            authenticator=proven.authenticator,
+            kind=proven.kind.id,
+            rotated=proven.mode is Mode.ROTATION,
+            recovery_codes=codes,
+            ended_sessions=signed_in.others_ended,
+            invitation=outcome,
+        )
+
+    def _settle_codes(self, asker: Asker, context: Context, proven: Proven) -> tuple[Secret, ...]:
+        now = self.clock.now()
+        with self.uow.begin() as tx:
+            command = SettleCodes(
+                has_backup=bool(tx.factors.of_user(proven.user).backups()),
+                closed=RECOVERY.id in self.policy.closed_kinds,
+            )
+            step = post_flow.MACHINE.step(FactorProven(rotated=proven.mode is Mode.ROTATION), command, now)
+            if not isinstance(step.answer, CodesSettled) or not step.answer.add:
+                return ()
+            shown = self.factors.add_codes(asker, context, user=proven.user)
+            return shown.codes if isinstance(shown, CodesShown) else ()
+
+    # --- answering ------------------------------------------------------------------------------------------------
+
+    def verify(
+        self, session: BrowserSession, context: Context, kind: str, code: str | None, *, device: Secret | None = None
+    ) -> Arrived | SessionAnswer:
+        """Answer with a code of an enrolled factor: finishes a pending sign-in, or elevates a session.
+
+        Args:
+            session: The browser, of `SecondFactorOwed` or signed in.
+            context: Where the command came from.
+            kind: ``totp`` or ``recovery``.
+            code: What was typed.
+            device: The value of this browser's long-lived cookie, if it has one (decision 9).
+        """
+        now = self.clock.now()
+        with self.uow.begin():
+            who = self.sessions.challenged(session, now)
+            standing = _standing(who)
+            asked = sign_in.MACHINE.step(standing, Ask(), now).answer
+            if asked.directive is not Directive.JUDGE or isinstance(who, Refused):
+                return carried(Refused(code=asked.code or Code.SESSION_NO_PENDING_LOGIN), session)
+            browser = self.sessions.device_known(who.user, device)
+            asker = attrs.evolve(self.sessions.identify(session, now), user=who.user)
+            judged = self.factors.verify(asker, context, user=who.user, kind=kind, code=code, browser=browser)
+            verdict = sign_in.MACHINE.step(standing, _judged(judged), now).answer
+            return self._carry_out(verdict.directive, judged, session, context, device)
+
+    def _carry_out(
+        self,
+        directive: Directive,
+        judged: ChallengeAnswer,
+        session: BrowserSession,
+        context: Context,
+        device: Secret | None,
+    ) -> Arrived | SessionAnswer:
+        if isinstance(judged, Verified):
+            proof = Proof(method=expect(judged.kind.method, Method), at=self.clock.now())
+            answer = self.sessions.prove(session, context, proof=proof, device=device)
+            return self.signing_in.arrived(answer, context, Protected(codes_due=False))
+        if directive is Directive.COUNT_FAILURE:
+            return carried(self.sessions.fail(session, context), session)
+        return carried(expect(judged, Refused), session)
+
+    # --- keeping --------------------------------------------------------------------------------------------------
+
+    def listing(self, session: BrowserSession, context: Context, *, subject: UserId | None = None) -> Listing | Refused:
+        """List every kind of second factor, enrolled or not. It holds no secret and needs no elevation."""
+        return self.asked(session, lambda asker: self.factors.listing(asker, context, subject=subject))
+
+    def details(
+        self,
+        session: BrowserSession,
+        context: Context,
+        authenticator: AuthenticatorId,
+        *,
+        subject: UserId | None = None,
+    ) -> Details | Refused:
+        """Show one factor: name, dates, recovery codes left. Never a secret, never a code."""
+        details = self.factors.details
+        return self.asked(session, lambda a: details(a, context, authenticator=authenticator, subject=subject))
+
+    def rename(
+        self, session: BrowserSession, context: Context, authenticator: AuthenticatorId, *, name: str | None
+    ) -> EnrollmentAnswer:
+        """Give a factor another name, of 1 to 60 characters."""
+        return self.asked(session, lambda a: self.factors.rename(a, context, authenticator=authenticator, name=name))
+
+    def regenerate_codes(self, session: BrowserSession, context: Context) -> RecoveryAnswer:
+        """Make new recovery codes and show them once; all old ones are dead."""
+        return self.asked(session, lambda asker: self.factors.regenerate_codes(asker, context))
+
+    def remove(
+        self,
+        session: BrowserSession,
+        context: Context,
+        authenticator: AuthenticatorId,
+        *,
+        subject: UserId | None = None,
+    ) -> FactorRemoved | EnrollmentAnswer | RecoveryAnswer:
+        """Remove a factor; backup kinds fall with the last primary one, and other sessions of its owner end."""
+        with self.uow.begin():
+            asker = self.sessions.identify(session, self.clock.now())
+            answer = self.factors.remove(asker, context, authenticator=authenticator, subject=subject)
+            if not isinstance(answer, Removed):
+                return carried(answer, session)
+            return self._after_removal(session, context, asker, answer)
+
+    def _after_removal(
+        self, session: BrowserSession, context: Context, asker: Asker, removed: Removed
+    ) -> FactorRemoved:
+        with self.uow.begin() as tx:
+            state: removal.Removal = removal.BackupRemoved()
+            if not removed.kind.backup:
+                state = removal.PrimaryRemoved(primaries=removed.primaries, backups=removed.backups)
+            falls = removal.MACHINE.step(state, removal.Cascade(), self.clock.now()).answer
+            if falls.kinds:
+                self.factors.fall(asker, context, user=removed.user)
+            tx.users.drop_password_resets(removed.user)
+            kept, ended = self._end_sessions(session, context, asker, removed.user, reason="factor_removed")
+        return FactorRemoved(
+            session=kept,
+            authenticator=removed.authenticator,
+            fallen=falls.kinds,
+            protected=not falls.unprotected,
+            ended_sessions=ended,
+        )
+
+    # --- resetting ------------------------------------------------------------------------------------------------
+
+    def reset(
+        self, session: BrowserSession, context: Context, *, subject: UserId, reason: str
+    ) -> FactorsReset | Refused:
+        """Remove every factor of *subject*, for an installation administrator (mfa 20.6, decision 33).
+
+        All their sessions end, and a single-use link is mailed to them; until they enrolled again with it, a sign-in
+        leads to `EnrollmentOwed` and nowhere else.
+
+        Args:
+            session: The administrator's, elevated.
+            context: Where the command came from.
+            subject: Whose factors.
+            reason: Kept in the audit log, at most 200 characters.
+        """
+        with self.uow.begin() as tx:
+            asker = self.sessions.identify(session, self.clock.now())
+            actor = None if asker.user is None else tx.users.get(asker.user)
+            refusal = may_administer(asker, administrator=actor is not None and actor.active and actor.administrator)
+            if refusal is not None:
+                return carried(Refused(code=refusal), session)
+            if tx.users.get(subject) is None:
+                return carried(Refused(code=Code.ACCOUNT_UNKNOWN), session)
+            return self._reset(session, context, asker, subject, reason)
+
+    def _reset(
+        self, session: BrowserSession, context: Context, asker: Asker, subject: UserId, reason: str
+    ) -> FactorsReset:
+        now = self.clock.now()
+        with self.uow.begin() as tx:
+            removed = self.factors.forget(asker, context, user=subject)
+            self.factors.unlock(asker, context, user=subject)
+            tx.users.drop_password_resets(subject)
+            ended = self.sessions.end_all(asker, context, user=subject, reason="factors_reset")
+            link = self.sessions.require_enrollment(subject)
+            fact = ResetFact(
+                user=subject,
+                reason=reason[:REASON_MAX],
+                removed=len(removed),
+                token=link.token,
+                expires_at=link.expires_at,
+            )
+            self.recorder.record(tx, (fact,), asker=asker, context=context, now=now)
+        return FactorsReset(
+            session=attrs.evolve(session, renew=False),
+            user=subject,
+            removed=removed,
+            ended_sessions=ended.count,
+            link_expires_at=link.expires_at,
+        )
+
+    def _end_sessions(
+        self, session: BrowserSession, context: Context, asker: Asker, user: UserId, *, reason: str
+    ) -> tuple[BrowserSession, int]:
+        """End the other sessions of the owner; all of them where somebody else acted on their factors."""
+        if user != asker.user:
+            return session, self.sessions.end_all(asker, context, user=user, reason=reason).count
+        ended = expect(self.sessions.end_others(session, context, reason=reason), OthersEnded)
+        self.sessions.forget_devices(user)
+        return ended.session, ended.count
+
+
+def may_administer(asker: Asker, *, administrator: bool) -> Code | None:
+    """Tell why *asker* may not act on somebody else's whole account, or none: an elevated administrator may."""
+    if asker.user is None:
+        return asker.why_not or Code.SESSION_REQUIRED
+    if not administrator:
+        return Code.MFA_FORBIDDEN
+    return None if asker.elevated else Code.SESSION_ELEVATION_REQUIRED
+
+
+def _standing(who: object) -> Owing | Present | Absent:
+    if isinstance(who, Refused):
+        return Absent(why_not=who.code)
+    return Owing() if isinstance(who, FactorOwed) else Present()
+
+
+def _judged(answer: ChallengeAnswer) -> Pass | Miss | Decline:
+    if not isinstance(answer, Refused):
+        return Pass()
+    return (Miss if answer.code is Code.MFA_CODE_REJECTED else Decline)(code=answer.code)
