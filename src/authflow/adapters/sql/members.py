@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from authflow.adapters.sql import columns as c
 from authflow.adapters.sql import membership_state as rows
-from authflow.errors import StaleVersion, UniqueViolated
+from authflow.adapters.sql.membership import one_row
+from authflow.errors import UniqueViolated
 from authflow.membership.standing import Member, Outside, Removed
 from authflow.ports import Stored
 from authflow.values import UserId
@@ -107,18 +108,15 @@ class SqlMembers:
             raise UniqueViolated(rule="member.user")
         stored = rows.dump_member(state)
         new = {f"new_{name}": stored[name] for name in ("id", "role", "teams", "flags")}
-        if self._run.changed(self._sql.update, {**which, **new, "new_version": expected + 1}) != 1:
-            raise StaleVersion
+        one_row(self._run.changed(self._sql.update, {**which, **new, "new_version": expected + 1}))
 
     def _clear(self, which: dict[str, object], stands: Membership, *, expected: int) -> None:
         """Delete the row that stands, so that the next state takes its place in the other table, or in none."""
         if isinstance(stands, Outside):
-            changed = int(expected == 0)
-        else:
-            delete = self._sql.delete if isinstance(stands, Member) else self._sql.delete_removed
-            changed = self._run.changed(delete, which)
-        if changed != 1:
-            raise StaleVersion
+            one_row(int(expected == 0))
+            return
+        delete = self._sql.delete if isinstance(stands, Member) else self._sql.delete_removed
+        one_row(self._run.changed(delete, which))
 
     def user_of(self, organization: OrganizationId, member: MemberId) -> UserId | None:
         found = self._run.run(self._sql.user_of, {"place": organization, "which": member}).scalar_one_or_none()

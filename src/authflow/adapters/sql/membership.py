@@ -105,13 +105,11 @@ class SqlInvitations:
     def save(self, organization: OrganizationId, invitation: InvitationId, state: Invitation, *, expected: int) -> None:
         which = {"which": invitation, "place": organization, "expected": expected}
         if isinstance(state, Absent):
-            changed = self._run.changed(self._sql.delete, which)
+            one_row(self._run.changed(self._sql.delete, which))
         elif expected == 0:
-            changed = self._run.changed(self._sql.add, {**rows.dump_invitation(state), "version": 1})
+            self._run.run(self._sql.add, {**rows.dump_invitation(state), "version": 1})
         else:
-            changed = self._run.changed(self._sql.update, {**which, **_new(state), "new_version": expected + 1})
-        if changed != 1:
-            raise StaleVersion
+            one_row(self._run.changed(self._sql.update, {**which, **_new(state), "new_version": expected + 1}))
 
     def accept(self, before: Pending, after: Accepted, now: datetime) -> bool:
         which = {"which": before.offer.id, "place": before.offer.organization}
@@ -144,6 +142,16 @@ class SqlInvitations:
 
 def _new(state: rows.Stands) -> dict[str, Any]:
     return {f"new_{name}": value for name, value in rows.dump_invitation(state).items() if name != "id"}
+
+
+def one_row(changed: int) -> None:
+    """Decide a compare-and-set: exactly the one row that was meant has changed.
+
+    Raises:
+        StaleVersion: It has another version, or is gone.
+    """
+    if changed != 1:
+        raise StaleVersion
 
 
 @attrs.frozen(kw_only=True)
@@ -189,16 +197,12 @@ class SqlConsents:
     def save(self, session: SessionId, state: Consent, *, expected: int) -> None:
         which = {"which": session, "expected": expected}
         if isinstance(state, NoConsent):
-            changed = self._run.changed(self._sql.delete, which)
+            one_row(self._run.changed(self._sql.delete, which))
         elif expected == 0:
-            changed = self._run.changed(
-                self._sql.add, {**rows.dump_consent(state), "session_id": session, "version": 1}
-            )
+            self._run.run(self._sql.add, {**rows.dump_consent(state), "session_id": session, "version": 1})
         else:
             new = {f"new_{name}": value for name, value in rows.dump_consent(state).items()}
-            changed = self._run.changed(self._sql.update, {**which, **new, "new_version": expected + 1})
-        if changed != 1:
-            raise StaleVersion
+            one_row(self._run.changed(self._sql.update, {**which, **new, "new_version": expected + 1}))
 
     def remove_of_user(self, user: UserId) -> int:
         return self._run.changed(self._sql.remove_of_user, {"owner": user})

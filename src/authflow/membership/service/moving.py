@@ -37,9 +37,11 @@ class Moving(Desk):
         """
         with self.uow.begin() as tx:
             moving = tx.members.of_user(source)
-            return tuple(m.organization for m in moving if self._join(tx, asker, context, m, target))
+            return tuple(m.organization for m in moving if self._take_over(tx, asker, context, m, target))
 
-    def _join(self, tx: MembershipTransaction, asker: Asker, context: Context, member: Member, target: UserId) -> bool:
+    def _take_over(
+        self, tx: MembershipTransaction, asker: Asker, context: Context, member: Member, target: UserId
+    ) -> bool:
         case = self._case(tx, asker, context, member.organization)
         found = tx.members.load(member.organization, target)
         if isinstance(found.state, Member):

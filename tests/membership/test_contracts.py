@@ -1,0 +1,55 @@
+"""The stores of membership keep their contracts in memory, SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from authflow.testing.contracts.members import ConsentRowsContract, MemberRowsContract
+from authflow.testing.contracts.membership import InvitationRowsContract
+
+
+class Memory:
+    @pytest.fixture
+    def uow(self, memory_uow: Any) -> Any:
+        return memory_uow
+
+
+class Sqlite:
+    @pytest.fixture
+    def uow(self, sqlite_uow: Any) -> Any:
+        return sqlite_uow
+
+
+class Postgresql:
+    @pytest.fixture
+    def uow(self, postgresql_uow: Any) -> Any:
+        return postgresql_uow
+
+
+class TestMemoryInvitations(Memory, InvitationRowsContract): ...
+
+
+class TestSqliteInvitations(Sqlite, InvitationRowsContract): ...
+
+
+class TestPostgresqlInvitations(Postgresql, InvitationRowsContract): ...
+
+
+class TestMemoryMembers(Memory, MemberRowsContract): ...
+
+
+class TestSqliteMembers(Sqlite, MemberRowsContract): ...
+
+
+class TestPostgresqlMembers(Postgresql, MemberRowsContract): ...
+
+
+class TestMemoryConsents(Memory, ConsentRowsContract): ...
+
+
+class TestSqliteConsents(Sqlite, ConsentRowsContract): ...
+
+
+class TestPostgresqlConsents(Postgresql, ConsentRowsContract): ...
