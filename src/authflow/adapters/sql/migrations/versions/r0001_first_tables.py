@@ -19,6 +19,7 @@ TABLES = (
     "environment_project",
     "event",
     "event_sequence",
+    "factor",
     "invitation",
     "limit",
     "member",
@@ -29,6 +30,7 @@ TABLES = (
     "outbox_receipt",
     "password_reset",
     "project",
+    "recovery_code",
     "release",
     "release_environment",
     "release_project",
@@ -54,6 +56,7 @@ def upgrade() -> None:
     _environment_project(prefix, schema)
     _event(prefix, schema)
     _event_sequence(prefix, schema)
+    _factor(prefix, schema)
     _invitation(prefix, schema)
     _limit(prefix, schema)
     _member(prefix, schema)
@@ -64,6 +67,7 @@ def upgrade() -> None:
     _outbox_receipt(prefix, schema)
     _password_reset(prefix, schema)
     _project(prefix, schema)
+    _recovery_code(prefix, schema)
     _release(prefix, schema)
     _release_environment(prefix, schema)
     _release_project(prefix, schema)
@@ -235,6 +239,28 @@ def _event_sequence(prefix: str, schema: str | None) -> None:
         schema=schema,
         sqlite_autoincrement=True,
     )
+
+
+def _factor(prefix: str, schema: str | None) -> None:
+    op.create_table(
+        f"{prefix}factor",
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=64), nullable=False),
+        sa.Column("authenticator", sa.String(length=64), nullable=True),
+        sa.Column("sealing_key", sa.String(length=64), nullable=True),
+        sa.Column("proposal_expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("format", sa.Integer(), nullable=False),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "kind"),
+        sa.UniqueConstraint("authenticator", name=f"{prefix}uq_factor_authenticator"),
+        schema=schema,
+    )
+    op.create_index(
+        f"{prefix}ix_factor_proposal", f"{prefix}factor", ["proposal_expires_at"], unique=False, schema=schema
+    )
+    op.create_index(f"{prefix}ix_factor_sealing_key", f"{prefix}factor", ["sealing_key"], unique=False, schema=schema)
 
 
 def _invitation(prefix: str, schema: str | None) -> None:
@@ -422,6 +448,20 @@ def _project(prefix: str, schema: str | None) -> None:
         sa.Column("security", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("organization", "slug", name=f"{prefix}uq_project_slug"),
+        schema=schema,
+    )
+
+
+def _recovery_code(prefix: str, schema: str | None) -> None:
+    op.create_table(
+        f"{prefix}recovery_code",
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("authenticator", sa.String(length=64), nullable=False),
+        sa.Column("key_id", sa.String(length=64), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("used_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("number"),
+        sa.UniqueConstraint("authenticator", "digest", name=f"{prefix}uq_recovery_code_digest"),
         schema=schema,
     )
 
