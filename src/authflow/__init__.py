@@ -1,3 +1,73 @@
 """The account-security core of a multi-tenant web app, as pure state machines behind ports."""
 
+from authflow.errors import CATALOGUE, AuthflowError, Code
+from authflow.journey.answers import (
+    AccountDeleted,
+    AccountExported,
+    AccountsMerged,
+    AddressRecorded,
+    Arrived,
+    Enrolled,
+    FactorRemoved,
+    FactorsReset,
+)
+from authflow.journey.post_flow import Detour, InvitationFate, InvitationOutcome
+from authflow.membership.admission import Requirement
+from authflow.membership.answers import InvitationView, Joined, RequirementsOpen
+from authflow.mfa.answers import Begun, CodesShown, Listing
+from authflow.policy import EventPolicy, MembershipPolicy, MfaPolicy, OutboxPolicy, Policy, SessionPolicy
+from authflow.ports import Organization, User, UserAddress
+from authflow.sessions.commands import Elevated, EnrollmentOwed, SecondFactorOwed, SignedIn, SignedOut
+from authflow.values import NOBODY, Asker, BrowserSession, Budget, Context, Method, Proof, Refused, Secret
+from authflow.wiring import Authflow, Ports
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "CATALOGUE",
+    "NOBODY",
+    "AccountDeleted",
+    "AccountExported",
+    "AccountsMerged",
+    "AddressRecorded",
+    "Arrived",
+    "Asker",
+    "Authflow",
+    "AuthflowError",
+    "Begun",
+    "BrowserSession",
+    "Budget",
+    "Code",
+    "CodesShown",
+    "Context",
+    "Detour",
+    "Elevated",
+    "Enrolled",
+    "EnrollmentOwed",
+    "EventPolicy",
+    "FactorRemoved",
+    "FactorsReset",
+    "InvitationFate",
+    "InvitationOutcome",
+    "InvitationView",
+    "Joined",
+    "Listing",
+    "MembershipPolicy",
+    "Method",
+    "MfaPolicy",
+    "Organization",
+    "OutboxPolicy",
+    "Policy",
+    "Ports",
+    "Proof",
+    "Refused",
+    "Requirement",
+    "RequirementsOpen",
+    "SecondFactorOwed",
+    "Secret",
+    "SessionPolicy",
+    "SignedIn",
+    "SignedOut",
+    "User",
+    "UserAddress",
+]

@@ -141,6 +141,10 @@ class RateLimiter(Protocol):
         """Forget every call under this key."""
         ...
 
+    def sweep(self, now: datetime) -> int:
+        """Delete every key of which no call counts any more at *now*; return how many there were."""
+        ...
+
 
 class Attempts(Protocol):
     """Counters of guesses (decision 7): counted before the guess is compared, and kept like the limiter's hits."""
@@ -158,6 +162,10 @@ class Attempts(Protocol):
 
     def clear(self, key: str) -> None:
         """Forget *key*."""
+        ...
+
+    def sweep(self, now: datetime) -> int:
+        """Delete every counter whose ``expires_at`` has passed; return how many there were."""
         ...
 
 

@@ -137,7 +137,7 @@ class StillLive(Protocol):
 class SaveSecurityEvent(Protocol):
     """Saves an event of a security project: insert-only, its id and time taken as they are."""
 
-    def __call__(self, project: ProjectId, event: Mapping[str, object]) -> Answer:
+    def __call__(self, project: ProjectId, event: Mapping[str, object], /) -> Answer:
         """Save *event*; a refusal is an answer.
 
         Raises:

@@ -2,6 +2,7 @@
 
 from authflow.testing.clocks import ManualClock, SeededEntropy
 from authflow.testing.explorer import Answered, Exploration, Illegal, assert_complete, explore
+from authflow.testing.people import add_organization, add_user
 
 __all__ = [
     "Answered",
@@ -9,6 +10,8 @@ __all__ = [
     "Illegal",
     "ManualClock",
     "SeededEntropy",
+    "add_organization",
+    "add_user",
     "assert_complete",
     "explore",
 ]

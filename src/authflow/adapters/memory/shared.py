@@ -118,6 +118,7 @@ class MemoryLimits:
 
     def __init__(self, store: Store, counted: Counted) -> None:
         self._hits: Table[tuple[str, str], tuple[datetime, ...]] = store.table("limit")
+        self._until: Table[tuple[str, str], datetime] = store.table("limit_until")
         self._counted = counted
 
     def hit(self, budget: Budget, key: str, now: datetime) -> Allowed | Limited:
@@ -126,6 +127,7 @@ class MemoryLimits:
             return answer
         kept = sorted((*self._stored(budget, key), now))[-budget.limit :]
         self._hits.put((budget.name, key), tuple(kept))
+        self._until.put((budget.name, key), kept[-1] + budget.window)
         self._counted.add(lambda tx: tx.limits.hit(budget, key, now))
         return Allowed(answer.left - 1)
 
@@ -137,6 +139,12 @@ class MemoryLimits:
 
     def reset(self, budget: Budget, key: str) -> None:
         self._hits.drop((budget.name, key))
+        self._until.drop((budget.name, key))
+
+    def sweep(self, now: datetime) -> int:
+        over = [named for named, until in self._until.items() if until <= now]
+        self._until.drop_all(over)
+        return self._hits.drop_all(over)
 
     def _stored(self, budget: Budget, key: str) -> tuple[datetime, ...]:
         return self._hits.get((budget.name, key)) or ()
@@ -161,6 +169,9 @@ class MemoryAttempts:
 
     def clear(self, key: str) -> None:
         self._totals.drop(key)
+
+    def sweep(self, now: datetime) -> int:
+        return self._totals.drop_all(key for key, (_, until) in self._totals.items() if until <= now)
 
 
 class MemoryAudit:

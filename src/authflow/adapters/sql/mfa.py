@@ -69,7 +69,7 @@ def _factors(factor: sa.Table, dialect: str) -> dict[str, sa.Executable]:
 
 def _census(factor: sa.Table) -> dict[str, sa.Executable]:
     place = (factor.c.user_id, factor.c.kind)
-    owners = sa.bindparam("owners", expanding=True)
+    owners = sa.bindparam("owners", expanding=True, type_=sa.String())
     standing = [factor.c.authenticator.is_not(None), factor.c.kind.in_(sorted(PRIMARY))]
     under = sa.select(*place).where(factor.c.sealing_key.in_(sa.bindparam("keys", expanding=True)))
     behind = sa.tuple_(*place) > sa.tuple_(sa.bindparam("after_user"), sa.bindparam("after_kind"))

@@ -43,7 +43,7 @@ STATES: Final = {tag: state for state, tag in TAGS.items()}
 
 def dump(state: Factor | Recovery) -> dict[str, Any]:
     """Return the columns of *state*, its key and version excepted."""
-    columns = {"authenticator": None, "sealing_key": None, "proposal_expires_at": None}
+    columns: dict[str, Any] = {"authenticator": None, "sealing_key": None, "proposal_expires_at": None}
     document: dict[str, Any] = {}
     if isinstance(state, Ready):
         columns["authenticator"] = state.authenticator

@@ -12,6 +12,8 @@ from authflow.membership.service.desk import Desk
 from authflow.membership.standing import Member
 
 if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
     from authflow.membership.ports import MembershipTransaction
     from authflow.values import Asker, Context, OrganizationId, UserId
 
@@ -38,6 +40,12 @@ class Moving(Desk):
         with self.uow.begin() as tx:
             moving = tx.members.of_user(source)
             return tuple(m.organization for m in moving if self._take_over(tx, asker, context, m, target))
+
+    def sweep(self, now: datetime, *, keep: timedelta) -> int:
+        """Delete clicks that wait no longer, and invitations that were over *keep* ago; return how many there were."""
+        with self.uow.begin() as tx:
+            waiting = tx.consents.remove_over(now - self.policy.consent_ttl)
+            return waiting + tx.invitations.remove_over(now - keep)
 
     def _take_over(
         self, tx: MembershipTransaction, asker: Asker, context: Context, member: Member, target: UserId

@@ -1,0 +1,59 @@
+"""Whether a mail is still wanted, read again just before it is sent (decision 37)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from authflow.errors import SecretUnavailable
+from authflow.facts.records import MailKind, Scope
+from authflow.recording import mail_binding
+from authflow.values import InvitationId, OrganizationId, Sealed, UserId
+
+if TYPE_CHECKING:
+    from authflow.facts.records import Message
+    from authflow.journey.ports import JourneyTransaction
+    from authflow.membership.service import Membership
+    from authflow.ports import Cipher, UnitOfWork
+    from authflow.values import Secret
+
+INVITING: Final = frozenset({MailKind.INVITATION, MailKind.SETUP_SECOND_FACTOR})
+
+
+@attrs.frozen(kw_only=True)
+class StillWanted:
+    """`authflow.outbox.ports.StillLive` over the slices: the person still there, the token still good."""
+
+    uow: UnitOfWork[JourneyTransaction]
+    cipher: Cipher
+    membership: Membership
+
+    def __call__(self, message: Message) -> bool:
+        """Tell whether the mail of *message* still says something true."""
+        kind = message.payload.get("mail")
+        if kind in INVITING:
+            return self._invites(message)
+        if message.scope is not Scope.USER:
+            return True
+        with self.uow.begin() as tx:
+            user = UserId(message.shard)
+            if kind == MailKind.MFA_RESET and not tx.accounts.read(user).enrollment_required:
+                return False
+            return tx.users.get(user) is not None
+
+    def _invites(self, message: Message) -> bool:
+        """A resent, used or withdrawn invitation is not mailed; a secret that cannot be opened is not our question."""
+        invitation = message.payload.get("invitation") or message.payload.get("target")
+        try:
+            token = self._token(message)
+        except (SecretUnavailable, binascii.Error, KeyError, ValueError):
+            return True
+        return self.membership.carries(OrganizationId(message.shard), InvitationId(str(invitation)), token)
+
+    def _token(self, message: Message) -> Secret:
+        ciphertext = base64.b64decode(str(message.payload["sealed"]), validate=True)
+        sealed = Sealed(key_id=str(message.payload["key_id"]), ciphertext=ciphertext)
+        return self.cipher.open(sealed, bound_to=mail_binding(message.id, str(message.payload["to"])))

@@ -1,0 +1,288 @@
+"""The one composition root: everything a host calls, built from a database, a key ring and a policy.
+
+Nothing here decides anything, and nothing happens before `Authflow.open` or `Authflow.in_memory` is called.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from authflow.errors import ExtraMissing, KeysMissing
+from authflow.events.service import Events
+from authflow.facts.records import Category
+from authflow.journey.joining import Invitations, Members
+from authflow.journey.liveness import StillWanted
+from authflow.journey.people import People
+from authflow.journey.protecting import Protecting
+from authflow.journey.signing_in import SigningIn
+from authflow.journey.waiting import Waiting
+from authflow.membership.service import Membership
+from authflow.mfa.service import SecondFactors
+from authflow.outbox.handlers import Handlers
+from authflow.outbox.inspection import Inspection
+from authflow.outbox.mails import MailHandler
+from authflow.outbox.relay import Relay
+from authflow.outbox.security import SecurityEventHandler
+from authflow.outbox.signals import Receivers, SignalHandler
+from authflow.policy import Policy
+from authflow.recording import Recorder
+from authflow.sessions.service import Sessions
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from authflow.adapters.keys import KeyRing
+    from authflow.facts.records import AuditEntry
+    from authflow.ports import Cipher, Clock, Entropy, Mailer, Pepper, SsoStatus, UnitOfWork
+    from authflow.values import OrganizationId, UserId
+
+OVER_KEPT: Final = timedelta(days=30)
+"""How long a used, withdrawn or expired invitation stays, so that its holder is told what became of it."""
+
+LOCAL: Final = (
+    Category.SIGNAL,
+    Category.FACTOR_ENROLLED,
+    Category.FACTOR_REMOVED,
+    Category.RECOVERY_CODES_REGENERATED,
+    Category.EVENT_STORED,
+)
+"""The categories that are told to receivers; a category of which nobody wants to hear is delivered to nobody."""
+
+
+@attrs.frozen(kw_only=True)
+class Ports:
+    """What the world gives: every port of one installation. *uow* makes transactions with every repository."""
+
+    uow: UnitOfWork[Any]
+    clock: Clock
+    entropy: Entropy
+    cipher: Cipher
+    pepper: Pepper
+    mailer: Mailer
+    sso: SsoStatus
+
+
+@attrs.frozen(kw_only=True)
+class Swept:
+    """How much a sweep removed."""
+
+    sessions: int
+    proposals: int
+    invitations: int
+    limits: int
+    attempts: int
+
+
+@attrs.frozen(kw_only=True)
+class Authflow:
+    """Every flow by its name.
+
+    Args:
+        sessions: Signing in, and what a session does to itself.
+        mfa: Second factors: enrolling, answering, keeping, resetting.
+        invitations: How people come into an organization.
+        members: Who belongs to it.
+        accounts: Whole accounts: addresses, export, merge, deletion.
+        events: Saving events and reading them back.
+        receivers: Register here who hears of signals, before the first delivery.
+        relay: Delivers what the outbox holds; call it from a worker.
+        outbox: How deep the outbox is, and what was parked.
+        uow: The unit of work; its transactions have every repository.
+        clock: Where the time comes from.
+        policy: The decisions this installation tuned.
+    """
+
+    sessions: SigningIn
+    mfa: Protecting
+    invitations: Invitations
+    members: Members
+    accounts: People
+    events: Events
+    receivers: Receivers
+    handlers: Handlers
+    relay: Relay
+    outbox: Inspection
+    uow: UnitOfWork[Any]
+    clock: Clock
+    policy: Policy
+    _membership: Membership
+
+    @classmethod
+    def open(
+        cls,
+        database: str | Engine,
+        *,
+        keys: KeyRing | None,
+        policy: Policy | None = None,
+        clock: Clock | None = None,
+        entropy: Entropy | None = None,
+        mailer: Mailer | None = None,
+        sso: SsoStatus | None = None,
+        prefix: str | None = None,
+        schema: str | None = None,
+    ) -> Authflow:
+        """Return the flows on a database whose tables stand (``authflow schema upgrade`` makes them).
+
+        Args:
+            database: A URL (``sqlite:///app.db``, ``postgresql://...``) or a SQLAlchemy engine.
+            keys: The key ring; `KeyRing.load` reads one from its file.
+            policy: The tunable decisions; every default is strict.
+            clock: Defaults to the system's.
+            entropy: Defaults to the system's.
+            mailer: Sends what the relay delivers; defaults to the console.
+            sso: What is known of single sign-on; defaults to "no provider".
+            prefix: What the names of the tables begin with.
+            schema: Which PostgreSQL schema holds them.
+
+        Raises:
+            KeysMissing: No key ring was given.
+            SchemaMissing, SchemaTooOld, SchemaTooNew: The tables do not fit this version.
+            DatabaseUnavailable: The database cannot be reached.
+            ExtraMissing: The extra ``sql`` (or ``postgres``) is not installed.
+        """
+        if keys is None:
+            raise KeysMissing
+        try:
+            from authflow.adapters.sql import schema as tables_history
+            from authflow.adapters.sql.engine import make_engine
+            from authflow.adapters.sql.tables import PREFIX, build
+            from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
+        except ImportError as error:
+            raise ExtraMissing(extra="sql") from error
+        engine = make_engine(database) if isinstance(database, str) else database
+        tables = build(prefix=PREFIX if prefix is None else prefix, schema=schema)
+        tables_history.check(engine, tables)
+        uow = SqlUnitOfWork(engine, tables)
+        return cls.of(_ports(uow, keys, clock=clock, entropy=entropy, mailer=mailer, sso=sso), policy or Policy())
+
+    @classmethod
+    def in_memory(
+        cls,
+        *,
+        keys: KeyRing | None = None,
+        policy: Policy | None = None,
+        clock: Clock | None = None,
+        entropy: Entropy | None = None,
+        mailer: Mailer | None = None,
+        sso: SsoStatus | None = None,
+    ) -> Authflow:
+        """Return the flows without any database, for tests and trials; everything is gone with the process."""
+        from authflow.adapters.keys import KeyRing as Ring
+        from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
+        from authflow.adapters.system import SystemEntropy
+
+        ring = keys or Ring.ephemeral(entropy or SystemEntropy())
+        uow = MemoryUnitOfWork()
+        return cls.of(_ports(uow, ring, clock=clock, entropy=entropy, mailer=mailer, sso=sso), policy or Policy())
+
+    @classmethod
+    def of(cls, ports: Ports, policy: Policy) -> Authflow:
+        """Return the flows over *ports* of the host's own: an own unit of work, cipher, pepper or mailer."""
+        recorder = Recorder(cipher=ports.cipher, entropy=ports.entropy, security_project=policy.events.security_project)
+        shared: dict[str, Any] = {"uow": ports.uow, "clock": ports.clock}
+        writing: dict[str, Any] = {**shared, "entropy": ports.entropy, "recorder": recorder}
+        sessions = Sessions(policy=policy, **writing)
+        factors = SecondFactors(cipher=ports.cipher, pepper=ports.pepper, policy=policy.mfa, **writing)
+        membership = Membership(policy=policy.membership, sso=ports.sso, **writing)
+        events = Events(policy=policy.events, **writing)
+        waiting = Waiting(sessions=sessions, membership=membership, **shared)
+        signing_in = SigningIn(sessions=sessions, waiting=waiting, **shared)
+        invitations = Invitations(sessions=sessions, membership=membership, waiting=waiting, **shared)
+        receivers = Receivers()
+        still_wanted = StillWanted(uow=ports.uow, cipher=ports.cipher, membership=membership)
+        handlers = _handlers(ports, receivers, events, still_wanted)
+        return cls(
+            sessions=signing_in,
+            mfa=Protecting(
+                sessions=sessions,
+                factors=factors,
+                signing_in=signing_in,
+                recorder=recorder,
+                policy=policy.mfa,
+                **shared,
+            ),
+            invitations=invitations,
+            members=Members(sessions=sessions, membership=membership, **shared),
+            accounts=People(
+                sessions=sessions,
+                factors=factors,
+                membership=membership,
+                invitations=invitations,
+                recorder=recorder,
+                **shared,
+            ),
+            events=events,
+            receivers=receivers,
+            handlers=handlers,
+            relay=Relay(handlers=handlers, entropy=ports.entropy, policy=policy.outbox, **shared),
+            outbox=Inspection(**shared),
+            uow=ports.uow,
+            clock=ports.clock,
+            policy=policy,
+            membership=membership,
+        )
+
+    def audit_of(self, user: UserId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
+        """Return the newest entries of a person's own log, newest first. Who may read it is the host's to decide."""
+        with self.uow.begin() as tx:
+            entries: tuple[AuditEntry, ...] = tx.audit.of_user(user, limit=limit)
+            return entries
+
+    def audit_in(self, organization: OrganizationId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
+        """Return the newest entries of an organization's log, newest first."""
+        with self.uow.begin() as tx:
+            entries: tuple[AuditEntry, ...] = tx.audit.of_organization(organization, limit=limit)
+            return entries
+
+    def reseal(self, *, limit: int = 100) -> int:
+        """Seal up to *limit* secrets that lie under an older key under the active one; return how many were."""
+        return self.mfa.factors.reseal(limit=limit)
+
+    def sweep(self) -> Swept:
+        """Remove what has expired: sessions, proposals, clicks, invitations, counters. Run it daily."""
+        now = self.clock.now()
+        proposals = self.mfa.factors.expire()
+        invitations = self._membership.sweep(now, keep=OVER_KEPT)
+        sessions = self.sessions.sessions.sweep(now)
+        with self.uow.begin() as tx:
+            limits, attempts = tx.limits.sweep(now), tx.attempts.sweep(now)
+        return Swept(sessions=sessions, proposals=proposals, invitations=invitations, limits=limits, attempts=attempts)
+
+
+def _ports(
+    uow: UnitOfWork[Any],
+    keys: KeyRing,
+    *,
+    clock: Clock | None,
+    entropy: Entropy | None,
+    mailer: Mailer | None,
+    sso: SsoStatus | None,
+) -> Ports:
+    from authflow.adapters.keys import AesGcmCipher, HmacPepper
+    from authflow.adapters.mail import ConsoleMailer
+    from authflow.adapters.sso import NoSso
+    from authflow.adapters.system import SystemClock, SystemEntropy
+
+    randomness = entropy or SystemEntropy()
+    return Ports(
+        uow=uow,
+        clock=clock or SystemClock(),
+        entropy=randomness,
+        cipher=AesGcmCipher(keys, randomness),
+        pepper=HmacPepper(keys),
+        mailer=mailer or ConsoleMailer(),
+        sso=sso or NoSso(),
+    )
+
+
+def _handlers(ports: Ports, receivers: Receivers, events: Events, still_wanted: StillWanted) -> Handlers:
+    handlers = Handlers()
+    telling = SignalHandler(uow=ports.uow, receivers=receivers)
+    for category in LOCAL:
+        handlers.add(category, telling)
+    handlers.add(Category.MAIL, MailHandler(cipher=ports.cipher, mailer=ports.mailer, still_live=still_wanted))
+    handlers.add(Category.SECURITY_EVENT, SecurityEventHandler(save=events.save_security))
+    return handlers
