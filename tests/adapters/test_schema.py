@@ -34,6 +34,7 @@ from authflow.errors import (
     SchemaTooNew,
     SchemaTooOld,
 )
+from authflow.testing.contracts.threads import at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -332,6 +333,19 @@ def test_many_processes_upgrade_at_once(engine: sa.Engine):
     running = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(4)]
     assert [process.wait() for process in running] == [0, 0, 0, 0]
     assert schema.differences(engine, build()) == ()
+
+
+def test_threads_upgrade_databases_of_their_own_at_once(tmp_path: Path):
+    """Alembic keeps the command that runs in globals of its own; one thread never runs another's."""
+
+    def make(number: int) -> None:
+        engine, tables = make_engine(f"sqlite:///{tmp_path / f'{number}.db'}"), build(prefix=f"p{number}_")
+        schema.upgrade(engine, tables)
+        schema.check(engine, tables)
+        assert schema.differences(engine, tables) == ()
+        engine.dispose()
+
+    at_once(make, threads=8)
 
 
 def test_somebody_who_does_not_end_is_retryable(tmp_path: Path):
