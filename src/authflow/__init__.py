@@ -1,25 +1,34 @@
-"""The account-security core of a multi-tenant web app, as pure state machines behind ports."""
+"""The account-security core of a multi-tenant web app, as pure state machines behind ports.
 
-from authflow.errors import CATALOGUE, AuthflowError, Code
-from authflow.journey.answers import (
-    AccountDeleted,
-    AccountExported,
-    AccountsMerged,
-    AddressRecorded,
-    Arrived,
-    Enrolled,
-    FactorRemoved,
-    FactorsReset,
-)
-from authflow.journey.post_flow import Detour, InvitationFate, InvitationOutcome
-from authflow.membership.admission import Requirement
-from authflow.membership.answers import InvitationView, Joined, RequirementsOpen
-from authflow.mfa.answers import Begun, CodesShown, Listing
-from authflow.policy import EventPolicy, MembershipPolicy, MfaPolicy, OutboxPolicy, Policy, SessionPolicy
-from authflow.ports import Organization, User, UserAddress
-from authflow.sessions.commands import Elevated, EnrollmentOwed, SecondFactorOwed, SignedIn, SignedOut
-from authflow.values import NOBODY, Asker, BrowserSession, Budget, Context, Method, Proof, Refused, Secret
-from authflow.wiring import Authflow, Ports
+The names a host imports. Each is loaded when it is first asked for, so that ``import authflow`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from authflow.errors import CATALOGUE, AuthflowError, Code
+    from authflow.journey.answers import (
+        AccountDeleted,
+        AccountExported,
+        AccountsMerged,
+        AddressRecorded,
+        Arrived,
+        Enrolled,
+        FactorRemoved,
+        FactorsReset,
+    )
+    from authflow.journey.post_flow import Detour, InvitationFate, InvitationOutcome
+    from authflow.membership.admission import Requirement
+    from authflow.membership.answers import InvitationView, Joined, RequirementsOpen
+    from authflow.mfa.answers import Begun, CodesShown, Listing
+    from authflow.policy import EventPolicy, MembershipPolicy, MfaPolicy, OutboxPolicy, Policy, SessionPolicy
+    from authflow.ports import Organization, User, UserAddress
+    from authflow.sessions.commands import Elevated, EnrollmentOwed, SecondFactorOwed, SignedIn, SignedOut
+    from authflow.values import NOBODY, Asker, BrowserSession, Budget, Context, Method, Proof, Refused, Secret
+    from authflow.wiring import Authflow, Ports
 
 __version__ = "0.1.0"
 
@@ -71,3 +80,58 @@ __all__ = [
     "User",
     "UserAddress",
 ]
+
+_HOMES: Final = {
+    "authflow.errors": (
+        "CATALOGUE",
+        "AuthflowError",
+        "Code from authflow.journey.answers import (     AccountDeleted",
+        "AccountExported",
+        "AccountsMerged",
+        "AddressRecorded",
+        "Arrived",
+        "Enrolled",
+        "FactorRemoved",
+        "FactorsReset",
+        ") from authflow.journey.post_flow import Detour",
+        "InvitationFate",
+        "InvitationOutcome from authflow.membership.admission import Requirement from authflow.membership.answers import InvitationView",
+        "Joined",
+        "RequirementsOpen from authflow.mfa.answers import Begun",
+        "CodesShown",
+        "Listing from authflow.policy import EventPolicy",
+        "MembershipPolicy",
+        "MfaPolicy",
+        "OutboxPolicy",
+        "Policy",
+        "SessionPolicy from authflow.ports import Organization",
+        "User",
+        "UserAddress from authflow.sessions.commands import Elevated",
+        "EnrollmentOwed",
+        "SecondFactorOwed",
+        "SignedIn",
+        "SignedOut from authflow.values import NOBODY",
+        "Asker",
+        "BrowserSession",
+        "Budget",
+        "Context",
+        "Method",
+        "Proof",
+        "Refused",
+        "Secret from authflow.wiring import Authflow",
+        "Ports",
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            value = globals()[name] = getattr(import_module(home), name)
+            return value
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
