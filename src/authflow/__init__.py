@@ -85,7 +85,10 @@ _HOMES: Final = {
     "authflow.errors": (
         "CATALOGUE",
         "AuthflowError",
-        "Code from authflow.journey.answers import (     AccountDeleted",
+        "Code",
+    ),
+    "authflow.journey.answers": (
+        "AccountDeleted",
         "AccountExported",
         "AccountsMerged",
         "AddressRecorded",
@@ -93,24 +96,45 @@ _HOMES: Final = {
         "Enrolled",
         "FactorRemoved",
         "FactorsReset",
-        ") from authflow.journey.post_flow import Detour",
+    ),
+    "authflow.journey.post_flow": (
+        "Detour",
         "InvitationFate",
-        "InvitationOutcome from authflow.membership.admission import Requirement from authflow.membership.answers import InvitationView",
+        "InvitationOutcome",
+    ),
+    "authflow.membership.admission": ("Requirement",),
+    "authflow.membership.answers": (
+        "InvitationView",
         "Joined",
-        "RequirementsOpen from authflow.mfa.answers import Begun",
+        "RequirementsOpen",
+    ),
+    "authflow.mfa.answers": (
+        "Begun",
         "CodesShown",
-        "Listing from authflow.policy import EventPolicy",
+        "Listing",
+    ),
+    "authflow.policy": (
+        "EventPolicy",
         "MembershipPolicy",
         "MfaPolicy",
         "OutboxPolicy",
         "Policy",
-        "SessionPolicy from authflow.ports import Organization",
+        "SessionPolicy",
+    ),
+    "authflow.ports": (
+        "Organization",
         "User",
-        "UserAddress from authflow.sessions.commands import Elevated",
+        "UserAddress",
+    ),
+    "authflow.sessions.commands": (
+        "Elevated",
         "EnrollmentOwed",
         "SecondFactorOwed",
         "SignedIn",
-        "SignedOut from authflow.values import NOBODY",
+        "SignedOut",
+    ),
+    "authflow.values": (
+        "NOBODY",
         "Asker",
         "BrowserSession",
         "Budget",
@@ -118,13 +142,16 @@ _HOMES: Final = {
         "Method",
         "Proof",
         "Refused",
-        "Secret from authflow.wiring import Authflow",
+        "Secret",
+    ),
+    "authflow.wiring": (
+        "Authflow",
         "Ports",
     ),
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> Any:  # noqa: ANN401  # whatever the name is
     for home, names in _HOMES.items():
         if name in names:
             value = globals()[name] = getattr(import_module(home), name)
