@@ -73,12 +73,8 @@ PRAGMAS: Final = (
 def _set_pragmas(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver must not begin transactions of its own
     run: Callable[[str], object] = connection.execute
-    try:
-        for pragma in PRAGMAS:
-            run(f"PRAGMA {pragma}")
-    except BaseException:
-        connection.close()  # nobody else knows of it yet
-        raise
+    for pragma in PRAGMAS:
+        run(f"PRAGMA {pragma}")
 
 
 def _set_timeouts(connection: Any, _record: object) -> None:
