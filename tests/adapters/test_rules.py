@@ -17,8 +17,8 @@ UNIQUES = [
     for table in TABLES.metadata.sorted_tables
     for unique in (
         table.primary_key,
-        *(c for c in table.constraints if isinstance(c, sa.UniqueConstraint)),
-        *(index for index in table.indexes if index.unique),
+        *sorted((c for c in table.constraints if isinstance(c, sa.UniqueConstraint)), key=lambda c: str(c.name)),
+        *sorted((index for index in table.indexes if index.unique), key=lambda index: str(index.name)),
     )
 ]
 
