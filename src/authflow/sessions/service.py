@@ -97,10 +97,16 @@ class Sessions:
 
     # --- signing in -----------------------------------------------------------------------------------------------
 
-    def open(self) -> BrowserSession:
-        """Give a browser a row without a person, so that something pending can hang on it."""
+    def open(self, session: BrowserSession = NOBODY) -> BrowserSession:
+        """Return *session* if it opens a living row, else the value of a new row without a person.
+
+        Something pending can hang on a row; on a stranger's, an ended or a superseded value it cannot.
+        """
         secret, now = self.visits.secret(), self.clock.now()
         with self.uow.begin() as tx:
+            visit = self.visits.at(tx, session, Context(), now, lock=False)
+            if isinstance(visit, Visit) and not isinstance(visit.state, Ended):
+                return session
             fresh = self.visits.fresh(NOBODY, secret, Context(), now)
             tx.sessions.add(fresh.state)
         handle = fresh.state.handle

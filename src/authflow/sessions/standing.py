@@ -175,6 +175,8 @@ def unchallenged(state: Anonymous | EnrollmentOwed | EnrollmentOpen | Ended) -> 
 
 def asker(state: Session, found: Findings, now: datetime) -> Asker:
     """Return who asks, as every gate of the library looks at it. The row has been looked at just now."""
+    if isinstance(state, Ended):
+        return Asker(user=None, session=SessionId(""), why_not=why_not(state))  # nothing may hang on it any more
     if not isinstance(state, SignedIn):
         return Asker(user=None, session=state.handle.id, why_not=why_not(state))
     person = found.person or Person(user=state.user)

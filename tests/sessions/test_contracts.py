@@ -1,0 +1,31 @@
+"""The stores of sessions keep their contract in memory, SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from authflow.testing.contracts.sessions import SessionsContract
+
+if TYPE_CHECKING:
+    from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
+    from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
+
+
+class TestMemory(SessionsContract):
+    @pytest.fixture
+    def uow(self, memory_uow: MemoryUnitOfWork) -> MemoryUnitOfWork:
+        return memory_uow
+
+
+class TestSqlite(SessionsContract):
+    @pytest.fixture
+    def uow(self, sqlite_uow: SqlUnitOfWork) -> SqlUnitOfWork:
+        return sqlite_uow
+
+
+class TestPostgresql(SessionsContract):
+    @pytest.fixture
+    def uow(self, postgresql_uow: SqlUnitOfWork) -> SqlUnitOfWork:
+        return postgresql_uow
