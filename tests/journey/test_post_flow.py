@@ -34,6 +34,12 @@ STANDINGS: list[post_flow.PostFlow] = [
 ]
 
 
+def _named(value: object) -> str:
+    """Name a case the same in every process: a set has no order of its own."""
+    some = getattr(value, "requirements", value)
+    return "+".join(sorted(some)) if isinstance(some, frozenset) else str(value)
+
+
 def test_every_edge_of_the_post_flow_is_taken():
     settle = [post_flow.SettleCodes(has_backup=b, closed=c) for b in (True, False) for c in (True, False)]
 
@@ -45,7 +51,7 @@ def test_every_edge_of_the_post_flow_is_taken():
 
 
 @pytest.mark.parametrize("state", STANDINGS, ids=str)
-@pytest.mark.parametrize("command", MEETINGS, ids=str)
+@pytest.mark.parametrize("command", MEETINGS, ids=_named)
 def test_invitation_by_second_factor_always_has_an_outcome(state: post_flow.PostFlow, command: post_flow.Command):
     step = post_flow.MACHINE.step(state, command, NOW)
     outcome = step.answer
@@ -62,7 +68,7 @@ def test_invitation_by_second_factor_always_has_an_outcome(state: post_flow.Post
 
 
 @pytest.mark.parametrize("state", STANDINGS, ids=str)
-@pytest.mark.parametrize("open_ones", REQUIREMENTS, ids=str)
+@pytest.mark.parametrize("open_ones", REQUIREMENTS, ids=_named)
 def test_the_detour_meets_an_open_requirement_and_an_address_comes_before_a_factor(
     state: post_flow.PostFlow, open_ones: frozenset[Requirement]
 ):
