@@ -175,6 +175,11 @@ def test_an_event_above_the_size_is_refused_and_one_at_the_size_is_not(form: Any
             EventDraft.of(form({"message": over}), policy=policy)
 
 
+def test_text_is_measured_before_it_is_parsed() -> None:
+    with pytest.raises(EventTooLarge):
+        EventDraft.of(" " * 1000 + "{", policy=EventPolicy(max_bytes=1000))
+
+
 def test_a_hundred_thousand_tags_are_cut_and_noted_once() -> None:
     event = normalized({"tags": [[f"k{n}", "v"] for n in range(50_000)]})
     assert len(event["tags"]) == LIMITS["tags"].size

@@ -202,18 +202,40 @@ def test_cascades_that_never_rest_end_after_some_rounds() -> None:
 
 
 def test_a_batch_ends_before_its_lease_does() -> None:
-    """Slow handlers: after half of the lease the rest is left for the next turn, and nothing is told twice."""
+    """Slow handlers: after half of the lease the rest is left for the next turn, so that nobody takes the lane over."""
     post = Post(MemoryUnitOfWork())
-    heard = Heard()
+    heard, other = Heard(), Heard()
 
     def slow(given: Message) -> Result:
         post.clock.advance(post.policy.lease / 2 + timedelta(seconds=1))
+        assert post.relay(other).drain() == Drained()
         return heard(given)
 
     post.write(*(message(f"m{n}", about=f"o{n}") for n in range(4)))
     relay = post.relay(slow)
     assert relay.drain_until_quiet() == Drained(delivered=4)
-    assert heard.ids == ["m0", "m1", "m2", "m3"]
+    assert (heard.ids, other.ids) == (["m0", "m1", "m2", "m3"], [])
+
+
+def test_an_innocent_message_is_not_parked_for_what_kills_relays_behind_it() -> None:
+    """After a crash messages are taken one by one, so that each answers for its own tries."""
+    post = Post(MemoryUnitOfWork())
+    told: list[str] = []
+
+    def handler(given: Message) -> Result:
+        told.append(given.id)
+        if given.id == "killer":
+            raise Killed
+        return Done()
+
+    post.write(message("innocent"), message("killer", about="o2"), message("last", about="o3"))
+    while post.left():
+        try:
+            post.relay(handler).drain()
+        except Killed:
+            post.clock.advance(post.policy.lease)
+    (parked,) = Inspection(uow=post.uow, clock=post.clock).parked()
+    assert (parked.queued.id, told.count("innocent"), told.count("last")) == ("killer", 2, 1)
 
 
 def test_nothing_of_a_payload_is_ever_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -235,7 +235,7 @@ def settle_outrun(state: IdleT, _command: Settle, _now: datetime) -> Step[IdleT,
 
 
 def redrive(_state: Parked, command: Redrive, now: datetime) -> Step[Due | Dropped, DeliveryAnswer]:
-    """The group joins the end of its shard with no try counted, unless its secret has expired."""
+    """The group takes its old place in its shard with no try counted, unless its secret has expired."""
     if has_expired(command.expires_at, now):
         return Step(Dropped(reason="expired"), Ended())
     return Step(Due(), Granted())

@@ -49,7 +49,11 @@ class Inspection:
             return tx.parked.newest(limit=limit)
 
     def redrive(self, ids: Sequence[str]) -> Redriven:
-        """Put the parked messages *ids* back to the end of their lanes, with no try counted; unknown ids do nothing."""
+        """Put the parked messages *ids* back to their places, with no try counted; unknown ids do nothing.
+
+        If something younger about the same object waits, that is delivered instead. If it was delivered already,
+        the older message comes after it: handlers that need the present state read it.
+        """
         now = self.clock.now()
         with self.uow.begin() as tx:
             back, dropped = list[str](), list[str]()

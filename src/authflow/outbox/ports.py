@@ -89,7 +89,10 @@ class ParkedMessages(Protocol):
         ...
 
     def take(self, ids: Sequence[str], *, back: bool) -> int:
-        """Remove *ids* from here, with *back* to the end of their lanes; return how many there were."""
+        """Remove *ids* from here, with *back* to their old places in their lanes; return how many there were.
+
+        The old place matters: what was written since about the same object stays the newest.
+        """
         ...
 
     def expired(self, now: datetime) -> tuple[str, ...]:

@@ -78,7 +78,6 @@ class MemoryParked:
     """`authflow.outbox.ports.ParkedMessages` in a dictionary."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
         self._messages: Table[int, Message] = store.table("outbox")
         self._parked: Table[str, tuple[int, Message, Parked]] = store.table("outbox_parked")
 
@@ -103,7 +102,7 @@ class MemoryParked:
             row = self._parked.get(found.queued.id)
             self._parked.drop(found.queued.id)
             if back and row is not None:
-                self._messages.add(self._store.next_number(), row[1])
+                self._messages.add(row[0], row[1])
         return len(taken)
 
     def expired(self, now: datetime) -> tuple[str, ...]:

@@ -125,17 +125,16 @@ def _queue(tables: Tables) -> dict[str, sa.Executable]:
 def _parked(tables: Tables) -> dict[str, sa.Executable]:
     outbox, parked = tables.shared.outbox, tables.outbox_relay.parked
     copied = [column.name for column in outbox.c]
-    back = [name for name in copied if name != "number"]
     why = {name: sa.bindparam(f"new_{name}", type_=parked.c[name].type) for name in ("reason", "attempts", "parked_at")}
     aside = sa.select(*(outbox.c[name] for name in copied), *why.values()).where(_among(outbox.c.id))
-    returned = sa.select(*(parked.c[name] for name in back)).where(_among(parked.c.id)).order_by(parked.c.number)
+    returned = sa.select(*(parked.c[name] for name in copied)).where(_among(parked.c.id))
     return {
         "set_aside": sa.insert(parked).from_select([*copied, *why], aside),
         "newest_parked": sa.select(parked)
         .order_by(parked.c.parked_at.desc(), parked.c.number.desc())
         .limit(sa.bindparam("most")),
         "load_parked": sa.select(parked).where(_among(parked.c.id)).order_by(parked.c.number).with_for_update(),
-        "put_back": sa.insert(outbox).from_select(back, returned),
+        "put_back": sa.insert(outbox).from_select(copied, returned),
         "remove_parked": sa.delete(parked).where(_among(parked.c.id)),
         "expired_parked": sa.select(parked.c.id).where(parked.c.expires_at <= sa.bindparam("now")),
     }

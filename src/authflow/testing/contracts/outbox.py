@@ -117,6 +117,18 @@ class OutboxContract(OutboxStoresContract):
         assert inspection.redrive(["m1", "m9"]) == Redriven(back=1, dropped=0)
         assert relay.drain() == Drained(delivered=1)
 
+    def test_a_redriven_message_never_covers_a_younger_one(self, post: Post) -> None:
+        """What was written about the same object in the meantime is the newest, and is told."""
+        heard = Heard(Park(reason="x"))
+        relay = post.relay(heard)
+        post.write(message("old"))
+        assert relay.drain() == Drained(parked=1)
+        post.write(message("new"))
+        Inspection(uow=post.uow, clock=post.clock).redrive(["old"])
+        heard.answer = Done()
+        assert relay.drain() == Drained(delivered=1)
+        assert heard.ids == ["old", "new"]
+
     def test_a_permanent_failure_skips_the_ladder(self, post: Post) -> None:
         """Parked at once, with the next group told in the same pass."""
         heard = Heard()

@@ -162,7 +162,7 @@ class OutboxStoresContract:
             tx.lanes.save(lane, Due(), expected=1)
             assert tx.lanes.load(lane).version == 0
 
-    def test_parked_messages_leave_their_lane_and_come_back_to_its_end(self, post: Post) -> None:
+    def test_parked_messages_leave_their_lane_and_come_back_to_their_places(self, post: Post) -> None:
         """They keep their ids, show why, and are found by the expiry of their secret."""
         soon = START + SECOND
         post.write(message("m1"), message("m2", expires_at=soon), message("m3"))
@@ -173,8 +173,19 @@ class OutboxStoresContract:
             assert [p.queued.id for p in tx.parked.load(["m2", "m1", "m9"])] == ["m1", "m2"]
             assert (tx.parked.take(["m1"], back=True), tx.parked.take(["m2"], back=False)) == (1, 1)
             waiting = tx.queue.page(Lane(destination=None, scope=1, shard="u1"), START, limit=9)
-            assert [q.id for q in waiting] == ["m3", "m1"]
+            assert [q.id for q in waiting] == ["m1", "m3"]
             assert tx.parked.newest(limit=9) == ()
+
+    def test_a_place_is_never_given_twice(self, post: Post) -> None:
+        """Also when the last message is gone: a parked one may come back to it."""
+        post.write(message("m1"))
+        with post.uow.begin() as tx:
+            tx.parked.add(["m1"], Parked(reason="x", attempts=1, at=START))
+        post.write(message("m2"))
+        with post.uow.begin() as tx:
+            assert tx.parked.take(["m1"], back=True) == 1
+            waiting = tx.queue.page(Lane(destination=None, scope=1, shard="u1"), START, limit=9)
+        assert [q.id for q in waiting] == ["m1", "m2"]
 
     def test_a_receipt_is_stored_once_and_goes_with_its_message(self, post: Post) -> None:
         """Receipts belong to one message; storing one twice is no error."""

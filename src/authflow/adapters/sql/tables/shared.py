@@ -171,4 +171,5 @@ def _outbox(metadata: sa.MetaData, prefix: str) -> sa.Table:
         c.unique(prefix, "outbox.id", "id"),
         sa.Index(f"{prefix}ix_outbox_shard", "destination", "scope", "shard", "number"),
         sa.Index(f"{prefix}ix_outbox_due", "due_at"),
+        sqlite_autoincrement=True,  # a number is never given twice: a parked message comes back under its own
     )

@@ -363,6 +363,7 @@ def _outbox(prefix: str, schema: str | None) -> None:
         sa.PrimaryKeyConstraint("number"),
         sa.UniqueConstraint("id", name=f"{prefix}uq_outbox_id"),
         schema=schema,
+        sqlite_autoincrement=True,
     )
     op.create_index(f"{prefix}ix_outbox_due", f"{prefix}outbox", ["due_at"], unique=False, schema=schema)
     op.create_index(
