@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+import attrs
+
 from authflow.errors import StaleVersion, UniqueViolated
 from authflow.mfa.factor import Factor, enrolled, pending
 from authflow.mfa.holdings import NO_RECOVERY, Holdings
@@ -60,29 +62,33 @@ class MemoryFactors:
         self._rows.drop_all(place for place, _ in self._rows.items() if place[0] == user)
 
 
+@attrs.frozen(kw_only=True)
+class _Code:
+    used_at: datetime | None = None
+
+
 class MemoryRecoveryCodes:
     """`authflow.mfa.ports.RecoveryCodes` in a dictionary."""
 
     def __init__(self, store: Store) -> None:
-        self._used: Table[tuple[AuthenticatorId, bytes], datetime | None] = store.table("recovery_code")
+        self._codes: Table[tuple[AuthenticatorId, bytes], _Code] = store.table("recovery_code")
 
     def replace(self, authenticator: AuthenticatorId, digests: Sequence[Digest]) -> None:
         self.remove(authenticator)
         for digest in digests:
-            if (authenticator, digest.value) in dict(self._used.items()):
+            if self._codes.get((authenticator, digest.value)) is not None:
                 raise UniqueViolated(rule="recovery_code.digest")
-            self._used.put((authenticator, digest.value), None)
+            self._codes.put((authenticator, digest.value), _Code())
 
     def consume(self, authenticator: AuthenticatorId, digests: Sequence[Digest], now: datetime) -> bool:
-        codes = dict(self._used.items())
         keys = [(authenticator, digest.value) for digest in digests]
-        unused = [key for key in keys if key in codes and codes[key] is None]
+        unused = [key for key in keys if self._codes.get(key) == _Code()]
         for key in unused:
-            self._used.put(key, now)
+            self._codes.put(key, _Code(used_at=now))
         return len(unused) == 1
 
     def remove(self, authenticator: AuthenticatorId) -> None:
-        self._used.drop_all(key for key, _ in self._used.items() if key[0] == authenticator)
+        self._codes.drop_all(key for key, _ in self._codes.items() if key[0] == authenticator)
 
 
 class MemoryFactorCensus:

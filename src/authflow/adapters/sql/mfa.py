@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 import sqlalchemy as sa
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from authflow.mfa.recovery import Recovery
     from authflow.ports import Digest
     from authflow.values import AuthenticatorId
+
+BATCH: Final = 1000
+"""Persons asked for in one statement: PostgreSQL takes 65535 parameters, SQLite 32766."""
 
 
 @attrs.frozen(kw_only=True)
@@ -153,8 +156,13 @@ class SqlFactorCensus:
         self._sql = statements
 
     def protected(self, users: Collection[UserId]) -> Mapping[UserId, bool]:
-        found = {row.user_id for row in self._run.run(self._sql.protected, {"owners": list(users)})}
-        return {user: user in found for user in users}
+        asked = list(users)
+        found = {
+            row.user_id
+            for start in range(0, len(asked), BATCH)
+            for row in self._run.run(self._sql.protected, {"owners": asked[start : start + BATCH]})
+        }
+        return {user: user in found for user in asked}
 
     def expired(self, now: datetime, *, limit: int) -> tuple[tuple[UserId, str], ...]:
         return _places(self._run.run(self._sql.expired, {"now": c.micros(now), "most": limit}))

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from authflow.errors import StaleVersion
 from authflow.mfa import codes, kinds
 from authflow.mfa import commands as c
-from authflow.mfa.answers import Verified
+from authflow.mfa.answers import Done, Verified
 from authflow.mfa.challenge import (
     MACHINE,
     Attempt,
@@ -80,10 +81,13 @@ class Answering(Desk):
             if code_is_due(state, attempt):
                 failures = tx.attempts.count(key, expires_at=case.now + LIFETIME_MAX)
                 proof = self._proof(case, named, code or "", proven, secret)
-            step = MACHINE.step(state, Submit(attempt=attempt, proof=proof, failures=failures), case.now)
-            self.tell(case, step.facts)
+            command = Submit(attempt=attempt, proof=proof, failures=failures)
+            step = MACHINE.step(state, command, case.now)
+            if isinstance(step.answer, Verified) and not self._used_up(case, step.answer):
+                step = MACHINE.step(state, attrs.evolve(command, proof=None), case.now)
             if isinstance(step.answer, Verified):
-                self._use(case, named, step.answer, browser)
+                self._forgive(case, named, browser)
+            self.tell(case, step.facts)
             return step.answer
 
     def unlock(self, asker: Asker, context: Context, *, user: UserId) -> None:
@@ -124,17 +128,30 @@ class Answering(Desk):
         consumed = case.tx.recovery_codes.consume(ready.authenticator, digests, case.now)
         return UsedUp(consumed=consumed, left=ready.left - 1)
 
-    def _use(self, case: Case, kind: Kind, verified: Verified, browser: str | None) -> None:
-        """Use the code up for good, and give its own browser its budget back (decision 9).
-
-        What unknown browsers have guessed stays counted: nobody knows that it was this one.
-        """
+    def _used_up(self, case: Case, verified: Verified) -> bool:
+        """Use the code up for good; false if somebody else did, in spite of the lock: then it is a wrong code."""
         if verified.step is None:
             self.turn_codes(case, Consume(user=case.user))
-        else:
-            before = case.held.factor(kind)
-            self.keep(case, kind, before, ENROLLMENT.step(before.state, c.UseStep(step=verified.step), case.now))
-        case.tx.attempts.clear(failures_key(case.user, kind, browser))
+            return True
+        before = case.held.factor(verified.kind)
+        step = ENROLLMENT.step(before.state, c.UseStep(step=verified.step), case.now)
+        try:
+            self.keep(case, verified.kind, before, step)
+        except StaleVersion:
+            return False
+        return isinstance(step.answer, Done)
+
+    def _forgive(self, case: Case, kind: Kind, browser: str | None) -> None:
+        """Forget the failures of this browser, and give a known one its budget back (decision 9).
+
+        What unknown browsers have spent stays spent: nobody knows that it was this one. A recovery code is the way
+        back from their lock (mfa 16.2).
+        """
+        forgiven = {failures_key(case.user, kind, browser)}
+        if kind.backup and browser is None:
+            forgiven.add(failures_key(case.user, kinds.TOTP, None))
+        for key in sorted(forgiven):
+            case.tx.attempts.clear(key)
         if browser is not None:
             for budget in budgets(kind, self.policy):
                 case.tx.limits.reset(budget, guesses_key(case.user, kind, browser))

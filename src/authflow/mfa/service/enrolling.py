@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 NO_USER: Final = UserId("")
 
+ATTEMPTS_KEPT: Final = timedelta(days=1)
+"""How long a flow's count outlives the flow: no sweep gives guesses back to a flow that a clock brings back."""
+
 SYSTEM: Final = Asker(user=None, session=SessionId(""))
 """A sweep asks, not a person."""
 
@@ -49,6 +53,9 @@ class Enrolling(Desk):
             account: What an authenticator app shows beside the code: the person's address.
             kind: What is to be enrolled.
             subject: Whose factor it is to be; anybody else than the asker is refused.
+
+        Raises:
+            InputInvalid: *account* is blank.
         """
         named = kinds.named(kind)
         with self.uow.begin() as tx:
@@ -169,8 +176,8 @@ class Enrolling(Desk):
         proposal = pending(state)
         if proposal is None or not proof_is_due(state, command, case.now):
             return command
-        key = f"mfa.enrollment:{proposal.flow.hex()}"
-        return attrs.evolve(command, attempts=case.tx.attempts.count(key, expires_at=proposal.expires_at))
+        key, until = f"mfa.enrollment:{proposal.flow.hex()}", proposal.expires_at + ATTEMPTS_KEPT
+        return attrs.evolve(command, attempts=case.tx.attempts.count(key, expires_at=until))
 
     def _turn(self, case: Case, kind: Kind, command: c.EnrollmentCommand) -> EnrollmentAnswer:
         """Let the table decide; whoever loses the row to somebody else is told that the enrollment changed."""

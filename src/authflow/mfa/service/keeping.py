@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from unicodedata import category
 
 import attrs
 
@@ -22,11 +23,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authflow.mfa.answers import EnrollmentAnswer, Listing, RecoveryAnswer
+    from authflow.mfa.ports import MfaTransaction
     from authflow.mfa.service.desk import Case
     from authflow.values import Asker, AuthenticatorId, Context
 
 NAME_MAX: Final = 60
 """Characters of a factor's name (mfa 14.2)."""
+
+NO_TEXT: Final = frozenset({"Cc", "Cs"})
+"""Unicode categories that no name has: control characters, and halves of a character, which no database stores."""
+
+NOBODY: Final = UserId("")
 
 
 @attrs.frozen(kw_only=True)
@@ -36,7 +43,7 @@ class Keeping(Desk):
     def listing(self, asker: Asker, context: Context, *, subject: UserId | None = None) -> Listing | Refused:
         """List every kind, enrolled or not, in the order of kinds. It holds no secret."""
         with self.uow.begin() as tx:
-            case = self.case(tx, asker, context, subject or asker.user or UserId(""))
+            case = self._case(tx, asker, context, subject)
             return refusal(LISTING, self._change(case)) or case.held.listing(self.policy)
 
     def details(
@@ -44,7 +51,7 @@ class Keeping(Desk):
     ) -> Details | Refused:
         """Show one factor; another person's is not found."""
         with self.uow.begin() as tx:
-            case = self.case(tx, asker, context, subject or asker.user or UserId(""))
+            case = self._case(tx, asker, context, subject)
             change = self._change(case, authenticator)
             refused = refusal(LOOKING, change)
             return refused or Details(entry=case.held.entry(change.target, self.policy))
@@ -53,9 +60,9 @@ class Keeping(Desk):
         self, asker: Asker, context: Context, *, authenticator: AuthenticatorId, name: str | None
     ) -> EnrollmentAnswer:
         """Call a factor *name*: 1 to 60 characters after trimming. An empty name is an error, nothing else."""
-        trimmed = (name or "").strip()
+        trimmed = name.strip() if isinstance(name, str) else ""
         with self.uow.begin() as tx:
-            case = self.case(tx, asker, context, asker.user or UserId(""))
+            case = self._case(tx, asker, context)
             change = self._change(case, authenticator, _name_problems(trimmed))
             return self._changed(case, change, c.Rename(change=change, name=trimmed))
 
@@ -64,7 +71,7 @@ class Keeping(Desk):
     ) -> EnrollmentAnswer | RecoveryAnswer:
         """Take one factor away; what falls with it is decided by the journey, from what is left (decision 29)."""
         with self.uow.begin() as tx:
-            case = self.case(tx, asker, context, subject or asker.user or UserId(""))
+            case = self._case(tx, asker, context, subject)
             change = self._change(case, authenticator)
             if change.target is RECOVERY:
                 answer: EnrollmentAnswer | RecoveryAnswer = self._without_codes(case, RemoveCodes(change=change))
@@ -83,16 +90,22 @@ class Keeping(Desk):
 
     # --- facts and storing ----------------------------------------------------------------------------------------
 
+    def _case(self, tx: MfaTransaction, asker: Asker, context: Context, subject: UserId | None = None) -> Case:
+        """Return the case about *subject*, by default the asker; who may not act on them locks and reads nothing."""
+        whose = subject or asker.user or NOBODY
+        may_act = whose == asker.user or _administers(tx, asker)
+        case = self.case(tx, asker, context, whose if may_act else NOBODY)
+        return attrs.evolve(case, user=whose)
+
     def _change(
         self, case: Case, authenticator: AuthenticatorId | None = None, problems: Mapping[str, str] | None = None
     ) -> Change:
         target = UNKNOWN if authenticator is None else case.held.kind_of(authenticator)
-        asker = case.tx.users.get(case.asker.user) if case.asker.user else None
         joined = case.tx.organizations.of_user(case.user) if case.user else ()
         return Change(
             asker=case.asker,
             subject=case.user,
-            administrator=asker is not None and asker.active and asker.administrator,
+            administrator=_administers(case.tx, case.asker),
             memberships=frozenset(organization.id for organization in joined),
             target=target,
             required=any(o.active and o.require_second_factor for o in joined),
@@ -118,7 +131,14 @@ class Keeping(Desk):
         return answer
 
 
+def _administers(tx: MfaTransaction, asker: Asker) -> bool:
+    person = None if asker.user is None else tx.users.get(asker.user)
+    return person is not None and person.active and person.administrator
+
+
 def _name_problems(name: str) -> dict[str, str]:
     if not name:
         return {"name": "is empty"}
-    return {"name": f"is longer than {NAME_MAX} characters"} if len(name) > NAME_MAX else {}
+    if len(name) > NAME_MAX:
+        return {"name": f"is longer than {NAME_MAX} characters"}
+    return {"name": "has a character that is no text"} if NO_TEXT.intersection(map(category, name)) else {}

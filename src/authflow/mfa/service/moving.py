@@ -21,6 +21,7 @@ from authflow.values import Context, Sealed
 
 if TYPE_CHECKING:
     from authflow.mfa.answers import Held
+    from authflow.mfa.factor import Authenticator
     from authflow.mfa.kinds import Kind
     from authflow.mfa.service.desk import Case
     from authflow.values import Asker, UserId
@@ -85,12 +86,19 @@ class Moving(Desk):
     def reseal(self, *, limit: int = 100) -> int:
         """Seal up to *limit* secrets that lie under an older key anew; return how many were (mfa 20.5).
 
-        What cannot be opened stays as it is.
+        What cannot be opened stays as it is, and keeps nothing else from its turn.
         """
         with self.uow.begin() as tx:
             keys = [k for k in tx.factor_census.sealing_keys() if self.cipher.needs_reseal(_under(k))]
-            found = tx.factor_census.sealed_under(keys, limit=limit) if keys else ()
-        return sum(self._reseal(user, kinds.named(kind)) for user, kind in found)
+        done, after = 0, None
+        while keys and done < limit:
+            with self.uow.begin() as tx:
+                found = tx.factor_census.sealed_under(keys, limit=limit - done, after=after)
+            if not found:
+                break
+            done += sum(self._reseal(user, kinds.named(kind)) for user, kind in found)
+            after = found[-1]
+        return done
 
     # --- pieces ---------------------------------------------------------------------------------------------------
 
@@ -126,12 +134,16 @@ class Moving(Desk):
         proven = enrolled(giving.held.factor(held.kind).state)
         if proven is None:
             return True
-        secret = self.cipher.open(proven.secret, bound_to=binding(giving.user, held.kind.id, proven.id))
-        sealed = self.cipher.seal(secret, bound_to=binding(taking.user, held.kind.id, proven.id))
         before = taking.held.factor(held.kind)
-        step = MACHINE.step(before.state, c.Adopt(authenticator=attrs.evolve(proven, secret=sealed)), taking.now)
+        if enrolled(before.state) is None:
+            proven = self._moved(giving, taking, held.kind, proven)
+        step = MACHINE.step(before.state, c.Adopt(authenticator=proven), taking.now)
         self.keep(taking, held.kind, before, step)
         return isinstance(step.answer, Kept)
+
+    def _moved(self, giving: Case, taking: Case, kind: Kind, proven: Authenticator) -> Authenticator:
+        secret = self.cipher.open(proven.secret, bound_to=binding(giving.user, kind.id, proven.id))
+        return attrs.evolve(proven, secret=self.cipher.seal(secret, bound_to=binding(taking.user, kind.id, proven.id)))
 
     def _forget_codes(self, case: Case) -> None:
         ready = case.held.recovery.state
