@@ -32,9 +32,8 @@ from authflow.recording import Recorder
 from authflow.sessions.service import Sessions
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
     from authflow.adapters.keys import KeyRing
+    from authflow.adapters.sql.engine import Database
     from authflow.facts.records import AuditEntry
     from authflow.ports import Cipher, Clock, Entropy, Mailer, Pepper, SsoStatus, UnitOfWork
     from authflow.values import OrganizationId, UserId
@@ -63,6 +62,34 @@ class Ports:
     pepper: Pepper
     mailer: Mailer
     sso: SsoStatus
+
+
+@attrs.frozen(kw_only=True)
+class _Slices:
+    """The services of the slices, which know nothing of each other."""
+
+    recorder: Recorder
+    sessions: Sessions
+    factors: SecondFactors
+    membership: Membership
+    events: Events
+
+    @classmethod
+    def of(cls, ports: Ports, policy: Policy) -> _Slices:
+        recorder = Recorder(cipher=ports.cipher, entropy=ports.entropy, security_project=policy.events.security_project)
+        world: dict[str, Any] = {
+            "uow": ports.uow,
+            "clock": ports.clock,
+            "entropy": ports.entropy,
+            "recorder": recorder,
+        }
+        return cls(
+            recorder=recorder,
+            sessions=Sessions(policy=policy, **world),
+            factors=SecondFactors(cipher=ports.cipher, pepper=ports.pepper, policy=policy.mfa, **world),
+            membership=Membership(policy=policy.membership, sso=ports.sso, **world),
+            events=Events(policy=policy.events, **world),
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -108,12 +135,12 @@ class Authflow:
     uow: UnitOfWork[Any]
     clock: Clock
     policy: Policy
-    _membership: Membership
+    _slices: _Slices
 
     @classmethod
     def open(
         cls,
-        database: str | Engine,
+        database: Database,
         *,
         keys: KeyRing | None,
         policy: Policy | None = None,
@@ -147,12 +174,12 @@ class Authflow:
             raise KeysMissing
         try:
             from authflow.adapters.sql import schema as tables_history
-            from authflow.adapters.sql.engine import make_engine
+            from authflow.adapters.sql.engine import engine_of
             from authflow.adapters.sql.tables import PREFIX, build
             from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
         except ImportError as error:
             raise ExtraMissing(extra="sql") from error
-        engine = make_engine(database) if isinstance(database, str) else database
+        engine = engine_of(database)
         tables = build(prefix=PREFIX if prefix is None else prefix, schema=schema)
         tables_history.check(engine, tables)
         uow = SqlUnitOfWork(engine, tables)
@@ -181,48 +208,33 @@ class Authflow:
     @classmethod
     def of(cls, ports: Ports, policy: Policy) -> Authflow:
         """Return the flows over *ports* of the host's own: an own unit of work, cipher, pepper or mailer."""
-        recorder = Recorder(cipher=ports.cipher, entropy=ports.entropy, security_project=policy.events.security_project)
-        shared: dict[str, Any] = {"uow": ports.uow, "clock": ports.clock}
-        writing: dict[str, Any] = {**shared, "entropy": ports.entropy, "recorder": recorder}
-        sessions = Sessions(policy=policy, **writing)
-        factors = SecondFactors(cipher=ports.cipher, pepper=ports.pepper, policy=policy.mfa, **writing)
-        membership = Membership(policy=policy.membership, sso=ports.sso, **writing)
-        events = Events(policy=policy.events, **writing)
-        waiting = Waiting(sessions=sessions, membership=membership, **shared)
-        signing_in = SigningIn(sessions=sessions, waiting=waiting, **shared)
-        invitations = Invitations(sessions=sessions, membership=membership, waiting=waiting, **shared)
+        slices = _Slices.of(ports, policy)
+        shared: dict[str, Any] = {"uow": ports.uow, "clock": ports.clock, "sessions": slices.sessions}
+        joined: dict[str, Any] = {**shared, "membership": slices.membership}
+        whole: dict[str, Any] = {**shared, "factors": slices.factors, "recorder": slices.recorder}
+        waiting = Waiting(**joined)
+        signing_in = SigningIn(waiting=waiting, **shared)
+        invitations = Invitations(waiting=waiting, **joined)
+        still_wanted = StillWanted(uow=ports.uow, cipher=ports.cipher, membership=slices.membership)
         receivers = Receivers()
-        still_wanted = StillWanted(uow=ports.uow, cipher=ports.cipher, membership=membership)
-        handlers = _handlers(ports, receivers, events, still_wanted)
+        handlers = _handlers(ports, receivers, slices.events, still_wanted)
         return cls(
             sessions=signing_in,
-            mfa=Protecting(
-                sessions=sessions,
-                factors=factors,
-                signing_in=signing_in,
-                recorder=recorder,
-                policy=policy.mfa,
-                **shared,
-            ),
+            mfa=Protecting(signing_in=signing_in, policy=policy.mfa, **whole),
             invitations=invitations,
-            members=Members(sessions=sessions, membership=membership, **shared),
-            accounts=People(
-                sessions=sessions,
-                factors=factors,
-                membership=membership,
-                invitations=invitations,
-                recorder=recorder,
-                **shared,
-            ),
-            events=events,
+            members=Members(**joined),
+            accounts=People(membership=slices.membership, invitations=invitations, **whole),
+            events=slices.events,
             receivers=receivers,
             handlers=handlers,
-            relay=Relay(handlers=handlers, entropy=ports.entropy, policy=policy.outbox, **shared),
-            outbox=Inspection(**shared),
+            relay=Relay(
+                uow=ports.uow, clock=ports.clock, handlers=handlers, entropy=ports.entropy, policy=policy.outbox
+            ),
+            outbox=Inspection(uow=ports.uow, clock=ports.clock),
             uow=ports.uow,
             clock=ports.clock,
             policy=policy,
-            membership=membership,
+            slices=slices,
         )
 
     def audit_of(self, user: UserId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
@@ -239,14 +251,14 @@ class Authflow:
 
     def reseal(self, *, limit: int = 100) -> int:
         """Seal up to *limit* secrets that lie under an older key under the active one; return how many were."""
-        return self.mfa.factors.reseal(limit=limit)
+        return self._slices.factors.reseal(limit=limit)
 
     def sweep(self) -> Swept:
         """Remove what has expired: sessions, proposals, clicks, invitations, counters. Run it daily."""
         now = self.clock.now()
-        proposals = self.mfa.factors.expire()
-        invitations = self._membership.sweep(now, keep=OVER_KEPT)
-        sessions = self.sessions.sessions.sweep(now)
+        proposals = self._slices.factors.expire()
+        invitations = self._slices.membership.sweep(now, keep=OVER_KEPT)
+        sessions = self._slices.sessions.sweep(now)
         with self.uow.begin() as tx:
             limits, attempts = tx.limits.sweep(now), tx.attempts.sweep(now)
         return Swept(sessions=sessions, proposals=proposals, invitations=invitations, limits=limits, attempts=attempts)

@@ -18,6 +18,15 @@ BUSY_TIMEOUT_MS: Final = 5000
 DRIVERS: Final = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
 
 
+Database = str | sa.Engine
+"""A database URL, or an engine that the host has made."""
+
+
+def engine_of(database: Database) -> sa.Engine:
+    """Return the engine itself, or one made from its URL by `make_engine`. An engine must have been prepared."""
+    return make_engine(database) if isinstance(database, str) else database
+
+
 def make_engine(url: str) -> sa.Engine:
     """Return an engine for *url*: ``sqlite:///file.db`` or ``postgresql://...`` (psycopg 3, also for any other driver).
 
