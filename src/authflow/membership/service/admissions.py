@@ -16,6 +16,7 @@ from authflow.membership.invitation import Accept
 from authflow.membership.member import MACHINE as MEMBER
 from authflow.membership.offer import Accepted, Pending, carries, token_of
 from authflow.membership.service.desk import MEMBER_ONCE, Case, Desk, nothing
+from authflow.membership.standing import Member
 from authflow.membership.view import view
 from authflow.values import Asker, Context, OrganizationId, Refused, SessionId
 
@@ -127,17 +128,26 @@ class Admissions(Desk):
                 policy=self.policy,
             )
             return self._enter(case, before, after, join, step.facts)
-        if after != before:
+        refused = answer if isinstance(answer, RequirementsOpen | Refused) else Refused(code=Code.INVITATION_INVALID)
+        if after != before and not self._kept(case, key, found, after):
+            return refused
+        self._told(case, step)
+        return refused
+
+    def _kept(self, case: Case, key: InvitationId, found: Stored[Invitation], after: Invitation) -> bool:
+        """Store an ending that was observed, unless somebody changed the invitation at this very moment."""
+        try:
             case.tx.invitations.save(case.organization.id, key, after, expected=found.version)
-        answer = self._told(case, step)
-        return answer if isinstance(answer, RequirementsOpen | Refused) else Refused(code=Code.INVITATION_INVALID)
+        except StaleVersion:
+            return False
+        return True
 
     def _enter(self, case: Case, before: Pending, after: Accepted, join: Join, facts: tuple[Fact, ...]) -> Outcome:
         """Use the invitation up and write the membership, both or neither."""
         found = case.tx.members.load(case.organization.id, after.by)
         step = MEMBER.step(found.state, join, case.now)
-        if not isinstance(step.answer, Joined):
-            return Refused(code=Code.INVITATION_MEMBER_REMOVED)
+        if isinstance(found.state, Member) or not isinstance(step.answer, Joined):
+            return Refused(code=Code.INVITATION_ALREADY_MEMBER)
         lost = self._write(case, before, after, found, step.state)
         if lost is not None:
             return Refused(code=lost)
