@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pytest
+from hypothesis import given
 
 from authflow.adapters.memory.events import MemoryEvents, MemorySightings
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
@@ -25,6 +26,7 @@ from authflow.testing.contracts.events import EventsContract
 from authflow.testing.contracts.outbox import Killed
 from authflow.testing.contracts.outbox_stores import Post
 from authflow.values import Asker, AuthenticatorId, Context, SessionId, UserId
+from tests.events.test_normalize import EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -142,3 +144,13 @@ def test_what_a_flow_did_is_saved_once_however_often_it_is_delivered() -> None:
     assert (saved.columns.timestamp, saved.data["extra"]) == (START, {"count": 10, "target": "a1"})
     assert (saved.data["user"], saved.data["logentry"]) == ({"id": "ann"}, {"formatted": "recovery_codes_added"})
     assert "192.0.2.7" not in json.dumps(saved.data)
+
+
+@given(EVENTS)
+def test_any_generic_event_is_saved_and_read_back(raw: dict[str, Any]) -> None:
+    """The message about it fits its limit, and what is read is what was saved."""
+    desk = made()
+    saved = desk.save({**raw, "type": "generic"})
+    assert isinstance(saved, Created)
+    assert desk.events().get(WEB.id, saved.event.columns.id) == saved.event
+    assert desk.messages() == 1
