@@ -58,7 +58,7 @@ def organization(key: OrganizationId = HOME, **facts: Any) -> Organization:
 
 def asker(
     user: User | None,
-    level: Level = Level.ONE,
+    level: Level = Level.TWO,
     *,
     organizations: frozenset[OrganizationId] = frozenset(),
     why_not: Code | None = None,
