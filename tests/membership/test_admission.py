@@ -167,7 +167,8 @@ def expected(w: World) -> Decision:
         Requirement.SIGN_IN: w.person == "nobody" or w.session == "another provider",
         Requirement.VERIFIED_ADDRESS: (w.person in {"nobody", "unverified"} and w.place == "strict")
         or (w.person == "unverified" and w.place == "bound" and w.invitation != "bound to ada"),
-        Requirement.SECOND_FACTOR: w.place == "strict" and not (w.factor and w.session == "own proofs"),
+        Requirement.SECOND_FACTOR: w.place == "strict"
+        and not (w.factor and w.session == "own proofs" and w.person != "nobody"),
         Requirement.SSO_LINK: w.provider in {"required", "linked"},
     }
     missing = frozenset(need for need, unmet in needs.items() if unmet)

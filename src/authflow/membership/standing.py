@@ -128,6 +128,11 @@ def proves(asker: Asker, organization: OrganizationId) -> bool:
     return asker.level >= Level.ONE or organization in asker.organizations
 
 
+def proved_twice(standing: Standing) -> bool:
+    """Tell whether this very session passed the person's second factor: having one is not enough (decision 12)."""
+    return standing.has_factor and standing.asker.level >= Level.TWO
+
+
 def sso_met(sso: Sso) -> bool:
     """Tell whether this session meets the organization's single sign-on, as far as it is required (decision 2)."""
     return not sso.required or (sso.linked and sso.marked)
