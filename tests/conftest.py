@@ -16,6 +16,7 @@ from tests.backends import (  # noqa: F401  # fixtures: pytest finds them by nam
     sqlite_uow,
     uow,
 )
+from tests.stage import stage  # noqa: F401  # as above
 
 # No test is timed: a slow machine is no defect. On CI an example that failed is printed so that it can be replayed.
 settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
