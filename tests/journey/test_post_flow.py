@@ -46,7 +46,7 @@ def test_every_edge_of_the_post_flow_is_taken():
     def commands(state: post_flow.PostFlow) -> list[tuple[post_flow.Command, datetime]]:
         return [(c, NOW) for c in (settle if isinstance(state, post_flow.FactorProven) else MEETINGS)]
 
-    start = [post_flow.FactorProven(rotated=True), post_flow.FactorProven(rotated=False), post_flow.Unprotected()]
+    start = [post_flow.FactorProven(), post_flow.Unprotected()]
     assert_complete(post_flow.MACHINE, explore(post_flow.MACHINE, start, commands))
 
 
@@ -85,9 +85,9 @@ def test_the_detour_meets_an_open_requirement_and_an_address_comes_before_a_fact
 
 
 def test_codes_are_added_exactly_when_there_is_no_backup_and_it_is_not_closed():
-    for has_backup, closed, rotated in product((True, False), repeat=3):
+    for has_backup, closed in product((True, False), repeat=2):
         command = post_flow.SettleCodes(has_backup=has_backup, closed=closed)
-        step = post_flow.MACHINE.step(post_flow.FactorProven(rotated=rotated), command, NOW)
+        step = post_flow.MACHINE.step(post_flow.FactorProven(), command, NOW)
         add = not has_backup and not closed
         assert step.answer == post_flow.CodesSettled(add=add)
         assert step.state == post_flow.Protected(codes_due=add)

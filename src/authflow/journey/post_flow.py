@@ -28,11 +28,9 @@ if TYPE_CHECKING:
 # --- states ---------------------------------------------------------------------------------------------------------
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class FactorProven:
     """A primary factor was just enrolled, or rotated; it is stored."""
-
-    rotated: bool
 
 
 @attrs.frozen(kw_only=True)

@@ -122,7 +122,7 @@ class Protecting(Door):
                 has_backup=bool(tx.factors.of_user(proven.user).backups()),
                 closed=RECOVERY.id in self.policy.closed_kinds,
             )
-            step = post_flow.MACHINE.step(FactorProven(rotated=proven.mode is Mode.ROTATION), command, now)
+            step = post_flow.MACHINE.step(FactorProven(), command, now)
             if not isinstance(step.answer, CodesSettled) or not step.answer.add:
                 return ()
             shown = self.factors.add_codes(asker, context, user=proven.user)
