@@ -135,7 +135,7 @@ class Authflow:
     uow: UnitOfWork[Any]
     clock: Clock
     policy: Policy
-    _slices: _Slices
+    _slices: _Slices = attrs.field(alias="slices", repr=False)
 
     @classmethod
     def open(

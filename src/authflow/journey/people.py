@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import Enum
 from typing import TYPE_CHECKING
 
 import attrs
@@ -147,7 +148,7 @@ class People(Door):
 
 
 def _plain(_instance: type, _field: object, value: object) -> object:
-    """Return *value* as a JSON type."""
+    """Return *value* as a JSON type, where it is none already."""
     if isinstance(value, datetime):
         return value.isoformat()
-    return value if isinstance(value, str | int | float | bool | None | dict | list | tuple) else str(value)
+    return value.value if isinstance(value, Enum) else value
