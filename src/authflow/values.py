@@ -231,10 +231,14 @@ class Level(IntEnum):
 
 @attrs.frozen(kw_only=True)
 class Proof:
-    """One proof a session holds. With an *organization* it opens that organization only (decision 1)."""
+    """One proof a session holds. With an *organization* it opens that organization only (decision 1).
+
+    Raises:
+        NaiveDatetime: *at* has no time zone.
+    """
 
     method: Method
-    at: datetime
+    at: datetime = attrs.field(converter=require_aware)
     organization: OrganizationId | None = None
     provider: ProviderId | None = None
 
