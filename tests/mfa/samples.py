@@ -1,0 +1,124 @@
+"""Persons, states, requests and secrets that the tests of second factors share; every fact can be turned by name."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from authflow.errors import Code
+from authflow.mfa import commands as c
+from authflow.mfa import totp
+from authflow.mfa.factor import Authenticator, Enrolled, Proposal, Proposed, Rotating, flow_digest
+from authflow.mfa.gates import Request
+from authflow.mfa.kinds import TOTP
+from authflow.mfa.recovery import Ready
+from authflow.mfa.removal import Change
+from authflow.policy import MfaPolicy
+from authflow.ports import Allowed, Limited
+from authflow.testing.clocks import START
+from authflow.values import Asker, AuthenticatorId, FlowId, Level, Sealed, Secret, SessionId, UserId
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+NOW: Final = START
+SECOND: Final = timedelta(seconds=1)
+STEP: Final = timedelta(seconds=30)
+POLICY: Final = MfaPolicy()
+TTL: Final = POLICY.pending_enrollment_ttl
+LIMITED: Final = Limited(timedelta(hours=3))
+ADA, EVE = UserId("ada"), UserId("eve")
+BROWSER, ELSEWHERE = SessionId("browser-1"), SessionId("browser-2")
+FLOW, OLD_FLOW = FlowId("flow-1"), FlowId("flow-0")
+PHONE, CODES = AuthenticatorId("authenticator-1"), AuthenticatorId("codes-1")
+STRANGER: Final = Asker(user=None, session=BROWSER, why_not=Code.SESSION_ENDED)
+
+OLD, NEW = Secret("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"), Secret("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
+OLD_SEALED, NEW_SEALED = (Sealed(key_id="k1", ciphertext=name) for name in (b"sealed old", b"sealed new"))
+
+
+def code(secret: Secret = NEW, steps: int = 0, *, now: datetime = NOW) -> str:
+    """Return the code of *secret*, *steps* after *now*."""
+    return totp.code_at(secret, totp.step_at(now) + steps)
+
+
+def wrong_code(now: datetime = NOW) -> str:
+    """Return six digits that are no code of either secret anywhere near *now*."""
+    right = {code(secret, steps, now=now) for secret in (OLD, NEW) for steps in range(-3, 4)}
+    return next(text for text in (f"{number:06}" for number in range(100)) if text not in right)
+
+
+WRONG: Final = wrong_code()
+
+
+# --- states ---------------------------------------------------------------------------------------------------------
+
+
+def authenticator(step: int = totp.step_at(NOW) - 10, **facts: Any) -> Authenticator:
+    """Return a factor that was proven an hour ago; *step* is the last that was accepted."""
+    given: dict[str, Any] = {"id": PHONE, "name": "My phone", "created_at": NOW - timedelta(hours=1)}
+    given |= {"last_used_at": NOW - 10 * STEP, "secret": OLD_SEALED, "last_accepted_step": step}
+    return Authenticator(**{**given, **facts})
+
+
+def proposal(flow: FlowId = FLOW, **facts: Any) -> Proposal:
+    """Return a proposal that was made now, in `BROWSER`."""
+    given: dict[str, Any] = {"flow": flow_digest(flow), "session": BROWSER, "authenticator": PHONE}
+    given |= {"secret": NEW_SEALED, "created_at": NOW, "expires_at": NOW + TTL}
+    return Proposal(**{**given, **facts})
+
+
+PROPOSED: Final = Proposed(proposal=proposal())
+ENROLLED: Final = Enrolled(authenticator=authenticator())
+ROTATING: Final = Rotating(authenticator=authenticator(), proposal=proposal())
+READY: Final = Ready(authenticator=CODES, created_at=NOW - timedelta(hours=1), left=10)
+
+
+# --- what is asked --------------------------------------------------------------------------------------------------
+
+
+def person(user: UserId = ADA, **facts: Any) -> Asker:
+    """Return somebody who asks, freshly proven."""
+    given: dict[str, Any] = {"session": BROWSER, "level": Level.TWO, "elevated": True, "label": user}
+    return Asker(user=user, **{**given, **facts})
+
+
+def request(**facts: Any) -> Request:
+    """Return a request that passes every gate of an enrollment."""
+    given: dict[str, Any] = {"asker": person(), "subject": ADA, "address_verified": True, "limit": Allowed(1)}
+    return Request(**{**given, "kind": TOTP, "policy": POLICY, **facts})
+
+
+def change(**facts: Any) -> Change:
+    """Return a change that passes every gate in front of what stands."""
+    return Change(**{"asker": person(), "subject": ADA, "target": TOTP, **facts})
+
+
+def begin(flow: FlowId = FLOW, **facts: Any) -> c.Begin:
+    """Return the proposal of `NEW`."""
+    return c.Begin(
+        request=request(**facts),
+        flow=flow,
+        account="ada@example.org",
+        authenticator=PHONE,
+        secret=NEW,
+        sealed=NEW_SEALED,
+    )
+
+
+def show(flow: Any = FLOW, secret: Secret | None = NEW, **facts: Any) -> c.ShowAgain:
+    """Return a reload."""
+    return c.ShowAgain(request=request(**facts), flow=flow, account="ada@example.org", secret=secret)
+
+
+def complete(
+    text: str | None = None, *, flow: Any = FLOW, secret: Secret | None = NEW, attempts: int = 1, **facts: Any
+) -> c.Complete:
+    """Return a proof, by default a right one."""
+    typed = code() if text is None else text
+    return c.Complete(request=request(**facts), flow=flow, code=typed, secret=secret, attempts=attempts)
+
+
+def cancel(flow: Any = FLOW, **facts: Any) -> c.Cancel:
+    """Return a stop."""
+    return c.Cancel(request=request(**facts), flow=flow)
