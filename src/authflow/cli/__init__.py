@@ -9,7 +9,7 @@ from argparse import ArgumentParser
 from typing import TYPE_CHECKING, Final
 
 from authflow import __version__
-from authflow.cli import keys, machines, schema
+from authflow.cli import demo, keys, machines, relay, schema, sweep
 from authflow.errors import AuthflowError, ExtraMissing
 
 if TYPE_CHECKING:
@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
     from authflow.cli.command import Command
 
-COMMANDS: Final[tuple[Command, ...]] = (keys.COMMAND, machines.COMMAND, schema.COMMAND)
+COMMANDS: Final[tuple[Command, ...]] = (
+    demo.COMMAND,
+    keys.COMMAND,
+    machines.COMMAND,
+    relay.COMMAND,
+    schema.COMMAND,
+    sweep.COMMAND,
+)
 
 EXTRAS: Final = {"sqlalchemy": "sql", "alembic": "sql", "cattrs": "sql", "psycopg": "postgres", "segno": "qr"}
 """Which extra of the package brings an optional library."""

@@ -13,15 +13,21 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from authflow.adapters.sql.tables import Tables
+    from authflow.wiring import Authflow
 
 
-def add_arguments(
-    parser: ArgumentParser, *, database: str = "sqlite:///file.db or postgresql://user:password@host/name"
+def add_database(
+    parser: ArgumentParser, *, says: str = "sqlite:///file.db or postgresql://user:password@host/name"
 ) -> None:
     """Add the arguments that name one installation of tables."""
-    parser.add_argument("--database", metavar="URL", required=True, help=database)
+    parser.add_argument("--database", metavar="URL", required=True, help=says)
     parser.add_argument("--prefix", help="what the names of the tables begin with (default: authflow_)")
     parser.add_argument("--schema", metavar="NAME", help="the PostgreSQL schema that holds them (default: the first)")
+
+
+def add_keys(parser: ArgumentParser) -> None:
+    """Add the argument that names the key ring."""
+    parser.add_argument("--keys", metavar="FILE", required=True, help="the key ring that `authflow keys new` made")
 
 
 def named_tables(options: Namespace) -> Tables:
@@ -49,3 +55,19 @@ def opened(options: Namespace, *, new: bool = False) -> Generator[Any]:
         yield engine
     finally:
         engine.dispose()
+
+
+@contextmanager
+def running(options: Namespace) -> Generator[Authflow]:
+    """Give authflow on the database, the tables and the key ring that the arguments name.
+
+    Raises:
+        KeysMissing, KeysInvalid: The key ring cannot be read.
+        DatabaseError: The database cannot be used, or its tables do not fit.
+    """
+    from authflow.adapters.keys import KeyRing
+    from authflow.wiring import Authflow
+
+    ring = KeyRing.load(options.keys)
+    with opened(options) as engine:
+        yield Authflow.open(engine, keys=ring, prefix=options.prefix, schema=options.schema)

@@ -21,7 +21,7 @@ def wrapped(text: str, *, indent: str = "") -> str:
 
 
 def columns(rows: Sequence[Sequence[object]], *, indent: str = "") -> str:
-    """Return *rows* in aligned columns; the last column is broken where the line ends."""
+    """Return *rows* in aligned columns; the last column may have several lines, and is broken where the line ends."""
     cells = [tuple(str(cell) for cell in row) for row in rows]
     return "\n".join(_line(row, _widths(cells), indent) for row in cells)
 
@@ -30,7 +30,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]], *, indent: str 
     """Return *rows* in aligned columns under *head* and a rule."""
     cells = [tuple(head), *[tuple(str(cell) for cell in row) for row in rows]]
     widths = _widths(cells)
-    rule = tuple("-" * width for width in [*widths, max(len(row[-1]) for row in cells)])
+    rule = tuple(
+        "-" * width for width in [*widths, max(len(line) for row in cells for line in row[-1].splitlines() or [""])]
+    )
     room = _room(widths, indent)
     return columns([cells[0], (*rule[:-1], rule[-1][:room]), *cells[1:]], indent=indent)
 
@@ -51,4 +53,7 @@ def _room(widths: Sequence[int], indent: str) -> int:
 
 def _broken(text: str, room: int) -> list[str]:
     # Identifiers, addresses and secrets are copied from here: a word is never cut, even if the line gets longer.
-    return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+    lines = [
+        textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False) or [""] for line in text.splitlines()
+    ]
+    return [part for line in lines for part in line] or [""]

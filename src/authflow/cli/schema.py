@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from authflow.cli.command import Command
-from authflow.cli.installation import add_arguments, named_tables, opened
+from authflow.cli.installation import add_database, named_tables, opened
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -15,16 +15,16 @@ def _arguments(parser: ArgumentParser) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     create = actions.add_parser("create", help="make the tables where there are none")
     create.set_defaults(run=_create)
-    add_arguments(create)
+    add_database(create)
     upgrade = actions.add_parser("upgrade", help="bring the tables to the newest revision")
     upgrade.set_defaults(run=_upgrade)
-    add_arguments(upgrade)
+    add_database(upgrade)
     check = actions.add_parser("check", help="tell whether the tables are those that this version needs")
     check.set_defaults(run=_check)
-    add_arguments(check)
+    add_database(check)
     sql = actions.add_parser("sql", help="print the statements that make the tables; connect to nothing")
     sql.set_defaults(run=_sql)
-    add_arguments(sql, database="sqlite, postgresql, or a URL of either")
+    add_database(sql, says="sqlite, postgresql, or a URL of either")
 
 
 def _create(options: Namespace) -> int:
