@@ -69,10 +69,7 @@ def read_address(text: object) -> Address | None:
     local, at, domain = text.partition("@")
     if not (local and at and domain) or "@" in domain or not _dotted(local) or not _dotted(domain):
         return None
-    try:
-        short = len(text.encode()) <= ADDRESS_MAX and len(local.encode()) <= LOCAL_MAX
-    except UnicodeEncodeError:
-        return None
+    short = len(text.encode()) <= ADDRESS_MAX and len(local.encode()) <= LOCAL_MAX
     return Address(text) if short else None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from authflow.errors import Code
+from authflow.errors import Code, UniqueViolated
 from authflow.facts.records import Audit, Category, MailKind, Signal
 from authflow.membership.answers import InvitationClosed, InvitationList, InvitationSent, Joined, RequestFiled
 from authflow.membership.offer import Absent, Expired, InviteStatus, Pending, Requested, Withdrawn
@@ -73,12 +73,31 @@ def test_an_address_is_invited_once_whatever_its_letter_case(anywhere: World):
 
 
 def test_many_at_once_invite_an_address_once(anywhere: World):
-    def invite(_: int) -> type:
-        return type(anywhere.service.invite(anywhere.olga, CONTEXT, organization=HOME, email="ada@example.org"))
+    """Different managers: not even their budgets put them in one row."""
+    managers = [anywhere.join(person(f"m{number}"), MANAGER) for number in range(THREADS)]
+
+    def invite(number: int) -> Any:
+        return anywhere.service.invite(managers[number], CONTEXT, organization=HOME, email="ada@example.org")
 
     told = at_once(invite)
-    assert (told.count(InvitationSent), told.count(Refused)) == (1, THREADS - 1)
+    assert sum(isinstance(answer, InvitationSent) for answer in told) == 1
+    assert told.count(refused(Code.INVITATION_ALREADY_INVITED)) == THREADS - 1
     assert len(anywhere.mails(MailKind.INVITATION)) == 1
+
+
+class Stuck:
+    """Randomness that always gives the same bytes: a broken installation."""
+
+    def random_bytes(self, count: int) -> bytes:
+        return b"\x07" * count
+
+
+def test_identifiers_that_repeat_are_a_bug_and_no_answer(world: World):
+    service = attrs.evolve(world.service, entropy=Stuck())
+    service.invite(world.olga, CONTEXT, organization=HOME, email="a@x")
+    with pytest.raises(UniqueViolated) as violated:
+        service.invite(world.olga, CONTEXT, organization=HOME, email="b@x")
+    assert violated.value.rule == "primary_key"
 
 
 def test_an_expired_invitation_makes_room_for_a_new_one(anywhere: World):

@@ -19,6 +19,7 @@ from authflow.values import InvitationId, MemberId, Secret, new_identifier
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from authflow.errors import UniqueViolated
     from authflow.machine import Step
     from authflow.membership.consent import Answer as ConsentAnswer
     from authflow.membership.consent import Command as ConsentCommand
@@ -170,3 +171,13 @@ class Desk:
 def nothing() -> Stored[Invitation]:
     """Return what stands where there is no invitation."""
     return Stored(Absent(), 0)
+
+
+def expect(violated: UniqueViolated, rule: str) -> None:
+    """Go on if it was *rule* that refused a row: that is somebody's answer. Any other is a bug, and raised on.
+
+    Raises:
+        UniqueViolated: Another rule refused it.
+    """
+    if violated.rule != rule:
+        raise violated

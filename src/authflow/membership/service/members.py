@@ -12,7 +12,7 @@ from authflow.membership.changes import ChangeRole, Demote, Join, Remove, SetFla
 from authflow.membership.issue import InviteBack
 from authflow.membership.member import home
 from authflow.membership.offer import Offer, person_key
-from authflow.membership.service.desk import MEMBER_ONCE, PAGE, Case, Desk
+from authflow.membership.service.desk import MEMBER_ONCE, PAGE, Case, Desk, expect
 from authflow.membership.standing import Member, MemberFlag, Outside, lacks, may_enter, may_manage
 from authflow.membership.terms import read_teams, well_formed
 from authflow.ports import Stored
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from authflow.membership.changes import FlagGroup
     from authflow.membership.member import Answer
     from authflow.membership.standing import Membership
-    from authflow.values import Asker, InvitationId, MemberId, OrganizationId
+    from authflow.values import Address, Asker, InvitationId, MemberId, OrganizationId
 
 
 @attrs.frozen(kw_only=True)
@@ -115,9 +115,9 @@ class Members(Desk):
                 token=token,
                 only_lacking=only_lacking,
             )
-            answer = self._change(case, user, found, command)
-            if isinstance(answer, MemberGone) and isinstance(found.state, Member):
-                self._leave_way_back(case, found.state, command)
+            answer, email = self._change(case, user, found, command), home(command.person)
+            if isinstance(answer, MemberGone) and isinstance(found.state, Member) and email is not None:
+                self._leave_way_back(case, found.state, command, email)
             return answer
 
     def enforce(self, asker: Asker, context: Context, *, organization: OrganizationId) -> Swept | Refused:
@@ -132,13 +132,14 @@ class Members(Desk):
             lacking = () if refusal is not None else tuple(self._lacking(case))
         if refusal is not None:
             return Refused(code=refusal)
-        demoted: list[MemberId] = []
-        kept: list[MemberId] = []
-        for member in lacking:
-            answer = self.demote(asker, context, organization=organization, member=member, only_lacking=True)
-            if isinstance(answer, Refused | MemberGone):
-                (demoted if isinstance(answer, MemberGone) else kept).append(member)
-        return Swept(demoted=tuple(demoted), kept=tuple(kept))
+        answers = {
+            member: self.demote(asker, context, organization=organization, member=member, only_lacking=True)
+            for member in lacking
+        }
+        return Swept(
+            demoted=tuple(member for member, answer in answers.items() if isinstance(answer, MemberGone)),
+            kept=tuple(member for member, answer in answers.items() if isinstance(answer, Refused)),
+        )
 
     # --- what the host and journeys do: nobody is asked for permission ----------------------------------------------
 
@@ -179,8 +180,7 @@ class Members(Desk):
                 with self.uow.savepoint():
                     return self._change(case, user, self._membership(case, user), command)
             except UniqueViolated as violated:
-                if violated.rule != MEMBER_ONCE:
-                    raise
+                expect(violated, MEMBER_ONCE)
                 return self._change(case, user, self._membership(case, user), command)
 
     def set_flags(
@@ -248,10 +248,7 @@ class Members(Desk):
         waiting = case.tx.invitations.open_to([person_key(user)], case.organization.id) if user else ()
         return waiting[0].state.offer.id if waiting else self._new_invitation()
 
-    def _leave_way_back(self, case: Case, before: Member, command: Demote) -> None:
-        email = home(command.person)
-        if email is None:
-            return
+    def _leave_way_back(self, case: Case, before: Member, command: Demote, email: Address) -> None:
         offer = Offer(
             organization=before.organization, id=command.invitation, email=email, role=before.role, teams=before.teams
         )

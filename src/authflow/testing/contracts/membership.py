@@ -265,7 +265,7 @@ class InvitationRowsContract:
         """What they asked for and what only they could accept goes; what they invited to stays."""
         bound = attrs.evolve(pending("i1"), bound_to=EVE)
         asked = Requested(offer=offer("i2", "c@example.org"), by=EVE, at=INSTANT)
-        self.put(uow, bound, asked, pending("i3"))
+        self.put(uow, bound, asked, pending("i3"), accepted(pending("i4"), EVE))
         with uow.begin() as tx:
             assert tx.invitations.remove_of_user(EVE) == 2
             assert tx.invitations.remove_of_user(EVE) == 0
