@@ -16,6 +16,8 @@ from authflow.ports import Stored
 from authflow.values import UserId
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from authflow.adapters.sql.connection import Connection
     from authflow.adapters.sql.tables.membership import MembershipTables
     from authflow.membership.standing import Membership
@@ -103,14 +105,14 @@ class SqlMembers:
             tombstone = {"organization_id": organization, "user_id": user, "at": c.micros(state.at)}
             self._run.run(self._sql.add_removed, {**tombstone, "version": expected + 1})
 
-    def _update(self, which: dict[str, object], state: Member, *, expected: int) -> None:
+    def _update(self, which: Mapping[str, object], state: Member, *, expected: int) -> None:
         if expected == 0:
             raise UniqueViolated(rule="member.user")
         stored = rows.dump_member(state)
         new = {f"new_{name}": stored[name] for name in ("id", "role", "teams", "flags")}
         one_row(self._run.changed(self._sql.update, {**which, **new, "new_version": expected + 1}))
 
-    def _clear(self, which: dict[str, object], stands: Membership, *, expected: int) -> None:
+    def _clear(self, which: Mapping[str, object], stands: Membership, *, expected: int) -> None:
         """Delete the row that stands, so that the next state takes its place in the other table, or in none."""
         if isinstance(stands, Outside):
             one_row(int(expected == 0))
