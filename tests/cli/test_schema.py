@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -69,10 +70,10 @@ def test_a_postgresql_schema_is_not_made(postgresql_url: str, capsys: pytest.Cap
 @pytest.mark.parametrize("making", ["create", "upgrade"])
 def test_what_stands_is_left_as_it_is(sqlite_url: str, making: str, capsys: pytest.CaptureFixture[str]):
     assert run("create", sqlite_url) == 0
-    with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as connection:
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as connection, connection:
         connection.execute("INSERT INTO authflow_attempt VALUES ('mine', 3, 0)")
     assert run(making, sqlite_url) == 0
-    with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as connection:
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as connection, connection:
         assert connection.execute("SELECT total FROM authflow_attempt").fetchall() == [(3,)]
     assert capsys.readouterr().err == ""
 
@@ -99,7 +100,7 @@ def test_older_tables_are_named_with_what_they_lack(
 @pytest.mark.parametrize("action", ["create", "upgrade", "check"])
 def test_newer_tables_are_left_alone(sqlite_url: str, action: str, capsys: pytest.CaptureFixture[str]):
     assert run("create", sqlite_url) == 0
-    with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as connection:
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as connection, connection:
         connection.execute("UPDATE authflow_schema_version SET version_num = '9999'")
     assert run(action, sqlite_url) == 1
     assert capsys.readouterr().err.startswith("error: schema.too_new: ")
@@ -139,7 +140,7 @@ def test_a_file_that_is_no_database(tmp_path: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize("database", ["sqlite", "sqlite:///app.db"])
 def test_sql_makes_the_same_tables(database: str, sqlite_url: str, capsys: pytest.CaptureFixture[str]):
     assert run("sql", database) == 0
-    with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as connection:
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as connection, connection:
         connection.executescript(capsys.readouterr().out)
     assert run("check", sqlite_url) == 0
 
