@@ -143,14 +143,16 @@ class Protecting(Door):
             device: The value of this browser's long-lived cookie, if it has one (decision 9).
         """
         now = self.clock.now()
-        with self.uow.begin():
+        with self.uow.begin() as tx:
             who = self.sessions.challenged(session, now)
             standing = _standing(who)
             asked = sign_in.MACHINE.step(standing, Ask(), now).answer
             if asked.directive is not Directive.JUDGE or isinstance(who, Refused):
                 return carried(Refused(code=asked.code or Code.SESSION_NO_PENDING_LOGIN), session)
             browser = self.sessions.device_known(who.user, device)
-            asker = attrs.evolve(self.sessions.identify(session, now), user=who.user)
+            person = tx.users.get(who.user)
+            label = "" if person is None else person.label
+            asker = attrs.evolve(self.sessions.identify(session, now), user=who.user, label=label)
             judged = self.factors.verify(asker, context, user=who.user, kind=kind, code=code, browser=browser)
             verdict = sign_in.MACHINE.step(standing, _judged(judged), now).answer
             return self._carry_out(verdict.directive, judged, session, context, device)
