@@ -15,7 +15,7 @@ from authflow.mfa import totp
 from authflow.mfa.answers import Begun, Cancelled, Done, Proven
 from authflow.mfa.enrollment import MACHINE, proof_is_due
 from authflow.mfa.factor import Enrolled, Mode, Proposed, Rotating, Unenrolled, enrolled, flow_digest, pending
-from authflow.mfa.kinds import TOTP
+from authflow.mfa.kinds import RECOVERY, TOTP, UNKNOWN
 from authflow.policy import MfaPolicy
 from authflow.testing import assert_complete, explore
 from authflow.values import FlowId, Refused, Secret
@@ -24,6 +24,7 @@ from tests.mfa.samples import (
     BROWSER,
     ELSEWHERE,
     ENROLLED,
+    EVE,
     FLOW,
     LIMITED,
     NEW,
@@ -38,6 +39,7 @@ from tests.mfa.samples import (
     ROTATING,
     SECOND,
     STEP,
+    STRANGER,
     TTL,
     WRONG,
     authenticator,
@@ -241,6 +243,19 @@ def test_a_lost_key_is_never_a_wrong_code(state: Any):
         assert step.state == state
         assert step.facts == ()
     assert not proof_is_due(state, complete(secret=None), NOW)
+
+
+GATED = {"begin": begin, "show": show, "complete": complete, "cancel": cancel}
+
+
+@pytest.mark.parametrize("command", GATED.values(), ids=GATED)
+@pytest.mark.parametrize("state", STATES, ids=name)
+def test_the_gates_stand_in_front_of_every_rule_in_every_state(state: Factor, command: Any):
+    """Their order is a law of its own; here: nothing stands beside them, and nothing changes behind a closed one."""
+    for fault in ({"asker": STRANGER}, {"subject": EVE}, {"kind": RECOVERY}, {"kind": UNKNOWN}):
+        step = MACHINE.step(state, command(**fault), NOW)
+        assert isinstance(step.answer, Refused)
+        assert (step.state, step.facts) == (state, ())
 
 
 # --- proving --------------------------------------------------------------------------------------------------------

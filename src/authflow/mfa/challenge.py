@@ -244,7 +244,7 @@ def _compared(command: Submit, typed: TypedStep, now: datetime) -> ChallengeStep
         case totp.Replayed():
             replayed = facts.CodeReplayed(user=attempt.user, authenticator=attempt.authenticator, kind=attempt.kind.id)
             return _failed(command, replayed)
-        case None:
+        case _:
             return _failed(command, facts.SecondFactorFailed(user=attempt.user, kind=attempt.kind.id))
 
 
