@@ -28,8 +28,7 @@ MEETINGS: list[post_flow.Command] = [
     post_flow.MeetConfirmation(organization=ORGANIZATION),
 ]
 STANDINGS: list[post_flow.PostFlow] = [
-    post_flow.Protected(codes_due=True),
-    post_flow.Protected(codes_due=False),
+    post_flow.Protected(),
     post_flow.Unprotected(),
 ]
 
@@ -90,4 +89,4 @@ def test_codes_are_added_exactly_when_there_is_no_backup_and_it_is_not_closed():
         step = post_flow.MACHINE.step(post_flow.FactorProven(), command, NOW)
         add = not has_backup and not closed
         assert step.answer == post_flow.CodesSettled(add=add)
-        assert step.state == post_flow.Protected(codes_due=add)
+        assert step.state == post_flow.Protected()
