@@ -97,7 +97,12 @@ def _seal(sealed: Sealed) -> list[str]:
 
 
 def _read_seal(stored: list[str]) -> Sealed:
-    return Sealed(key_id=stored[0], ciphertext=base64.b64decode(stored[1]))
+    """Return the seal. One that is damaged beyond reading comes back empty, and opens under no key."""
+    try:
+        ciphertext = base64.b64decode(stored[1], validate=True)
+    except ValueError:
+        ciphertext = b""
+    return Sealed(key_id=stored[0], ciphertext=ciphertext)
 
 
 def _read_authenticator(stored: list[Any]) -> Authenticator:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from authflow.errors import StaleVersion
+from authflow.machine import Step
 from authflow.mfa import codes, kinds
 from authflow.mfa import commands as c
 from authflow.mfa.answers import Done, Verified
@@ -135,11 +136,13 @@ class Answering(Desk):
             return True
         before = case.held.factor(verified.kind)
         step = ENROLLMENT.step(before.state, c.UseStep(step=verified.step), case.now)
+        if not isinstance(step.answer, Done):
+            return False
         try:
-            self.keep(case, verified.kind, before, step)
+            self.keep(case, verified.kind, before, Step(self.sealed_anew(case, verified.kind, step.state), step.answer))
         except StaleVersion:
             return False
-        return isinstance(step.answer, Done)
+        return True
 
     def _forgive(self, case: Case, kind: Kind, browser: str | None) -> None:
         """Forget the failures of this browser, and give a known one its budget back (decision 9).

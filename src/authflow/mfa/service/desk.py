@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import attrs
 
 from authflow.errors import SecretUnavailable
-from authflow.mfa.factor import binding
+from authflow.mfa.commands import Reseal
+from authflow.mfa.enrollment import MACHINE as FACTOR_MACHINE
+from authflow.mfa.factor import binding, enrolled
 from authflow.mfa.holdings import Holdings
 from authflow.mfa.kinds import RECOVERY
 from authflow.mfa.recovery import MACHINE as RECOVERY_MACHINE
@@ -72,6 +74,17 @@ class Desk:
             return self.cipher.open(sealed, bound_to=binding(user, kind.id, authenticator))
         except SecretUnavailable:
             return None
+
+    def sealed_anew(self, case: Case, kind: Kind, state: Factor) -> Factor:
+        """Return *state* with its secret under the active key (mfa 20.5); as it is, where it lies there or is lost."""
+        proven = enrolled(state)
+        if proven is None or not self.cipher.needs_reseal(proven.secret):
+            return state
+        secret = self.opened(proven.secret, case.user, kind, proven.id)
+        if secret is None:
+            return state
+        sealed = self.cipher.seal(secret, bound_to=binding(case.user, kind.id, proven.id))
+        return FACTOR_MACHINE.step(state, Reseal(sealed=sealed), case.now).state
 
     # --- minting --------------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from authflow.mfa.service.desk import Desk
 from authflow.values import Refused, UserId
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from authflow.mfa.answers import EnrollmentAnswer, Listing, RecoveryAnswer
     from authflow.mfa.ports import MfaTransaction
@@ -82,11 +82,11 @@ class Keeping(Desk):
             left = tx.factors.of_user(case.user)
             return attrs.evolve(answer, primaries=left.primaries(), backups=left.backups())
 
-    def fall(self, asker: Asker, context: Context, *, user: UserId) -> None:
-        """Take the recovery codes of *user* away: no primary factor is left (mfa 14.4)."""
+    def fall(self, asker: Asker, context: Context, *, user: UserId, kinds: Sequence[str]) -> None:
+        """Take the backup *kinds* of *user* away: no primary factor is left (mfa 14.4). Recovery codes are the only."""
         with self.uow.begin() as tx:
-            case = self.case(tx, asker, context, user)
-            self._without_codes(case, Fall(user=user))
+            if RECOVERY.id in kinds:
+                self._without_codes(self.case(tx, asker, context, user), Fall(user=user))
 
     # --- facts and storing ----------------------------------------------------------------------------------------
 
@@ -133,7 +133,7 @@ class Keeping(Desk):
 
 def _administers(tx: MfaTransaction, asker: Asker) -> bool:
     person = None if asker.user is None else tx.users.get(asker.user)
-    return person is not None and person.active and person.administrator
+    return person is not None and person.administrates()
 
 
 def _name_problems(name: str) -> dict[str, str]:

@@ -106,12 +106,10 @@ class Moving(Desk):
         with self.uow.begin() as tx:
             case = self.case(tx, SYSTEM, Context(), user)
             before = case.held.factor(kind)
-            proven = enrolled(before.state)
-            secret = None if proven is None else self.opened(proven.secret, user, kind, proven.id)
-            if proven is None or secret is None:
+            after = self.sealed_anew(case, kind, before.state)
+            if after == before.state:
                 return False
-            sealed = self.cipher.seal(secret, bound_to=binding(user, kind.id, proven.id))
-            self.keep(case, kind, before, MACHINE.step(before.state, c.Reseal(sealed=sealed), case.now))
+            tx.factors.save(user, kind.id, after, expected=before.version)
             return True
 
     def _empty(self, giving: Case) -> None:
