@@ -79,6 +79,7 @@ class Code(StrEnum):
     ACCOUNT_UNKNOWN = "account.unknown"
     ACCOUNT_INPUT_INVALID = "account.input_invalid"
     ACCOUNT_SAME = "account.same"
+    ACCOUNT_FORBIDDEN = "account.forbidden"
     # events
     EVENT_UNKNOWN_PROJECT = "event.unknown_project"
     EVENT_NORMALIZED_TWICE = "event.normalized_twice"
@@ -114,6 +115,7 @@ class Code(StrEnum):
     # bugs
     MACHINE_ILLEGAL_COMMAND = "machine.illegal_command"
     MACHINE_UNDECLARED_EDGE = "machine.undeclared_edge"
+    MACHINE_BROKEN_PROMISE = "machine.broken_promise"
 
 
 class Meaning(NamedTuple):
@@ -183,6 +185,7 @@ CATALOGUE: Final[dict[Code, Meaning]] = {
     Code.ORGANIZATION_ADDRESS_UNVERIFIED: Meaning("Verify your primary e-mail address first.", 403),
     Code.ACCOUNT_UNKNOWN: Meaning("There is no such account.", 404),
     Code.ACCOUNT_INPUT_INVALID: Meaning("A field is missing or malformed.", 400),
+    Code.ACCOUNT_FORBIDDEN: Meaning("You may not act on this account.", 403),
     Code.ACCOUNT_SAME: Meaning("An account cannot be merged into itself.", 400),
     Code.EVENT_UNKNOWN_PROJECT: Meaning("There is no such project.", 404),
     Code.EVENT_NORMALIZED_TWICE: Meaning("This event was normalized already, or for another project.", 500),
@@ -214,6 +217,7 @@ CATALOGUE: Final[dict[Code, Meaning]] = {
     Code.STALE_VERSION: Meaning("Somebody else changed this at the same moment.", 409),
     Code.UNIQUE_VIOLATED: Meaning("Such a row stands already.", 409),
     Code.MACHINE_ILLEGAL_COMMAND: Meaning("A bug: this command cannot arrive in this state.", 500),
+    Code.MACHINE_BROKEN_PROMISE: Meaning("A bug: a service answered what it never promised.", 500),
     Code.MACHINE_UNDECLARED_EDGE: Meaning("A bug: a rule led to a state that its row does not name.", 500),
 }
 
@@ -248,6 +252,16 @@ class UndeclaredEdge(AuthflowError):
     def __init__(self, *, machine: str, rule: str, state: str, target: str) -> None:
         self.machine, self.rule, self.state, self.target = machine, rule, state, target
         super().__init__(f"[{machine}: {rule} went from {state} to {target}]")
+
+
+class BrokenPromise(AuthflowError):
+    """A service answered with something that its caller was promised never to get."""
+
+    code = Code.MACHINE_BROKEN_PROMISE
+
+    def __init__(self, *, answer: str) -> None:
+        self.answer = answer
+        super().__init__(f"[{answer}]")
 
 
 class NaiveDatetime(AuthflowError):

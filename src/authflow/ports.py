@@ -196,6 +196,10 @@ class User:
     administrator: bool = False
     addresses: tuple[UserAddress, ...] = ()
 
+    def administrates(self) -> bool:
+        """Tell whether this person acts on the whole installation now."""
+        return self.active and self.administrator
+
     def primary_verified(self) -> bool:
         """Tell whether the primary address is verified."""
         return any(a.primary and a.verified_at is not None for a in self.addresses)

@@ -88,6 +88,13 @@ class FactorsReset(Answer):
 
 
 @attrs.frozen(kw_only=True)
+class Resumed(Answer):
+    """What had waited in this browser was tried once more."""
+
+    invitation: InvitationOutcome
+
+
+@attrs.frozen(kw_only=True)
 class AddressRecorded(Answer):
     """An address that the host verified was recorded, and what had waited for it happened."""
 

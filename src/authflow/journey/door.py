@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, overload
 
 import attrs
 
-from authflow.errors import IllegalCommand
-from authflow.values import Answer
+from authflow.errors import BrokenPromise, Code
+from authflow.values import NOBODY, Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from authflow.values import Asker, BrowserSession
 
 AnswerT = TypeVar("AnswerT", bound=Answer)
-ExpectedT = TypeVar("ExpectedT")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
 
 
 @attrs.frozen(kw_only=True)
@@ -33,20 +36,34 @@ class Door:
         """Let *command* run for whoever *session* is, in the same transaction; the answer carries the session on."""
         with self.uow.begin():
             asker = self.sessions.identify(session, self.clock.now())
-            return carried(command(asker), session)
+            return carried(command(asker), session, asker)
 
 
-def expect(answer: object, kind: type[ExpectedT]) -> ExpectedT:
-    """Return *answer*, which a slice has promised to be a *kind* under the lock that is held.
+@overload
+def expect(answer: object, one: type[A], /) -> A: ...
+@overload
+def expect(answer: object, one: type[A], two: type[B], /) -> A | B: ...
+@overload
+def expect(answer: object, one: type[A], two: type[B], three: type[C], /) -> A | B | C: ...
+@overload
+def expect(answer: object, one: type[A], two: type[B], three: type[C], four: type[D], /) -> A | B | C | D: ...
+def expect(answer: object, *kinds: type) -> object:
+    """Return *answer*, which a slice has promised to be one of *kinds*: this closes the union that a host matches on.
 
     Raises:
-        IllegalCommand: It is something else: a bug. The transaction is rolled back.
+        BrokenPromise: It is something else: a bug. The transaction is rolled back.
     """
-    if not isinstance(answer, kind):
-        raise IllegalCommand(machine="journey", state=type(answer).__name__, command=kind.__name__)
+    if not isinstance(answer, kinds):
+        raise BrokenPromise(answer=type(answer).__name__)
     return answer
 
 
-def carried(answer: AnswerT, session: BrowserSession) -> AnswerT:
-    """Return *answer* with *session*, which the host has stored already, as the value it goes on keeping."""
-    return attrs.evolve(answer, session=attrs.evolve(session, renew=False))
+def carried(answer: AnswerT, session: BrowserSession, asker: Asker) -> AnswerT:
+    """Return *answer* with the value that the host goes on keeping: the one it has, as far as it still says something.
+
+    A session that is over is nobody's any more; one that *asker* shows to be nobody's names nobody.
+    """
+    if asker.why_not is Code.SESSION_ENDED:
+        return attrs.evolve(answer, session=NOBODY)
+    user = None if asker.user is None else session.user
+    return attrs.evolve(answer, session=attrs.evolve(session, renew=False, user=user))

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from authflow.journey.answers import Resumed
 from authflow.journey.door import Door, carried
-from authflow.journey.post_flow import InvitationOutcome, Protected, Unprotected
+from authflow.journey.post_flow import Protected, Unprotected
 from authflow.values import NOBODY
 
 if TYPE_CHECKING:
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
         MemberList,
         Swept,
     )
+    from authflow.membership.changes import FlagGroup
     from authflow.membership.invitation import Answer as InvitationAnswer
     from authflow.membership.member import Answer as MemberAnswer
     from authflow.membership.service import Membership
     from authflow.membership.service.admissions import Outcome
+    from authflow.membership.standing import MemberFlag
     from authflow.values import (
         BrowserSession,
         Context,
@@ -87,16 +90,18 @@ class Invitations(Door):
             )
             return attrs.evolve(answer, session=session)
 
-    def resume(self, session: BrowserSession, context: Context, *, confirmed: bool = False) -> InvitationOutcome:
+    def resume(self, session: BrowserSession, context: Context, *, confirmed: bool = False) -> Resumed:
         """Complete the click that waits in this browser, after a detour of the host's own.
 
         *confirmed*: the person was asked whether a click made before they signed in was theirs, and said yes.
         """
         with self.uow.begin() as tx:
-            user = self.sessions.identify(session, self.clock.now()).user
+            asker = self.sessions.identify(session, self.clock.now())
+            user = asker.user
             protected = user is not None and tx.factor_census.protected([user])[user]
-            standing = Protected(codes_due=False) if protected else Unprotected()
-            return self.waiting.settle(standing, session, context, confirmed=confirmed)
+            standing = Protected() if protected else Unprotected()
+            outcome = self.waiting.settle(standing, session, context, confirmed=confirmed)
+            return carried(Resumed(invitation=outcome), session, asker)
 
     def invite(
         self,
@@ -208,9 +213,29 @@ class Members(Door):
         role: str | None = None,
         teams: Sequence[str] = (),
     ) -> MemberAnswer:
-        """Make *user* a member without an invitation, for the host's own code: nobody is asked for permission."""
+        """Make *user* a member without an invitation, for the host's own code.
+
+        Nobody is asked for permission, and there is no session to keep: the answer's is `NOBODY`.
+        """
         asker = self.sessions.identify(NOBODY, self.clock.now())
         return self.membership.add(asker, context, organization=organization, user=user, role=role, teams=teams)
+
+    def set_flags(
+        self,
+        context: Context,
+        *,
+        organization: OrganizationId,
+        user: UserId,
+        group: FlagGroup,
+        flags: MemberFlag,
+    ) -> MemberAnswer:
+        """Make the flags of *group* exactly *flags*, for the host's own code: lift the member limit, say.
+
+        The flags of other groups stay; nobody is asked for permission, and there is no session to keep.
+        """
+        asker = self.sessions.identify(NOBODY, self.clock.now())
+        change = self.membership.set_flags
+        return change(asker, context, organization=organization, user=user, group=group, flags=flags)
 
     def change_role(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, member: MemberId, role: str
@@ -249,4 +274,4 @@ class Members(Door):
     def enforce(self, session: BrowserSession, context: Context, *, organization: OrganizationId) -> Swept | Refused:
         """Demote every member who lacks what the organization requires now; each one is a transaction of its own."""
         asker = self.sessions.identify(session, self.clock.now())
-        return carried(self.membership.enforce(asker, context, organization=organization), session)
+        return carried(self.membership.enforce(asker, context, organization=organization), session, asker)

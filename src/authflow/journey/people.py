@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from authflow.errors import Code, SecretUnavailable
 from authflow.facts.accounts import AddressVerified, UserDeleted, UserExported, UsersMerged
 from authflow.journey.answers import AccountDeleted, AccountExported, AccountsMerged, AddressRecorded
 from authflow.journey.door import Door, carried
-from authflow.journey.protecting import may_administer
+from authflow.journey.gates import may_act_on, may_administer
 from authflow.values import Refused
 
 if TYPE_CHECKING:
@@ -21,8 +22,12 @@ if TYPE_CHECKING:
     from authflow.machine import Fact
     from authflow.membership.service import Membership
     from authflow.mfa.service import SecondFactors
+    from authflow.ports import User
     from authflow.recording import Recorder
     from authflow.values import Address, Asker, BrowserSession, Context, UserId
+
+
+Gate = Callable[["Asker", "User | None", "User | None"], "Code | None"]
 
 
 @attrs.frozen(kw_only=True)
@@ -45,21 +50,21 @@ class People(Door):
         with self.uow.begin() as tx:
             asker = self.sessions.identify(session, now)
             if not tx.users.record_verified(user, address, now):
-                return carried(Refused(code=Code.ACCOUNT_UNKNOWN), session)
+                return carried(Refused(code=Code.ACCOUNT_UNKNOWN), session, asker)
             self._tell(tx, AddressVerified(user=user, address=address), asker, context)
-            outcome = self.invitations.resume(session, context)
-            return carried(AddressRecorded(invitation=outcome), session)
+            outcome = self.invitations.resume(session, context).invitation
+            return carried(AddressRecorded(invitation=outcome), session, asker)
 
     def export(self, session: BrowserSession, context: Context, *, user: UserId) -> AccountExported | Refused:
         """Return everything stored about *user* as JSON types, secrets blanked, for themselves or an administrator."""
         with self.uow.begin() as tx:
             asker = self.sessions.identify(session, self.clock.now())
-            refusal = self._refusal(tx, asker, user, own=True)
+            refusal = self._refusal(tx, asker, user, may_act_on)
             if refusal is not None:
-                return carried(Refused(code=refusal), session)
+                return carried(Refused(code=refusal), session, asker)
             document = self._document(tx, user)
             self._tell(tx, UserExported(user=user), asker, context)
-            return carried(AccountExported(user=user, document=document), session)
+            return carried(AccountExported(user=user, document=document), session, asker)
 
     def delete(self, session: BrowserSession, context: Context, *, user: UserId) -> AccountDeleted | Refused:
         """Delete *user* and everything of theirs, for themselves or an administrator.
@@ -69,12 +74,12 @@ class People(Door):
         """
         with self.uow.begin() as tx:
             asker = self.sessions.identify(session, self.clock.now())
-            refusal = self._refusal(tx, asker, user, own=True) or self._last_owner(user)
+            refusal = self._refusal(tx, asker, user, may_act_on) or self._last_owner(user)
             if refusal is not None:
-                return carried(Refused(code=refusal), session)
+                return carried(Refused(code=refusal), session, asker)
             self._tell(tx, UserDeleted(user=user), asker, context)
             self._erase(tx, user)
-            return carried(AccountDeleted(user=user), session)
+            return carried(AccountDeleted(user=user), session, self.sessions.identify(session, self.clock.now()))
 
     def merge(
         self, session: BrowserSession, context: Context, *, source: UserId, target: UserId
@@ -84,21 +89,22 @@ class People(Door):
         *target* keeps their own factors and memberships where both have one; ids of factors stay. Sessions of
         *source* end. Addresses are the host's: move them first, or they go with *source*.
         """
-        if source == target:
-            return carried(Refused(code=Code.ACCOUNT_SAME), session)
+        asker = self.sessions.identify(session, self.clock.now())
         try:
             with self.uow.begin() as tx:
                 asker = self.sessions.identify(session, self.clock.now())
+                if source == target:
+                    return carried(Refused(code=Code.ACCOUNT_SAME), session, asker)
                 refusal = (
-                    self._refusal(tx, asker, source, own=False)
-                    or self._refusal(tx, asker, target, own=False)
+                    self._refusal(tx, asker, source, may_administer)
+                    or self._refusal(tx, asker, target, may_administer)
                     or self._last_owner(source, heir=target)
                 )
                 if refusal is not None:
-                    return carried(Refused(code=refusal), session)
-                return carried(self._merge(tx, asker, context, source, target), session)
+                    return carried(Refused(code=refusal), session, asker)
+                return carried(self._merge(tx, asker, context, source, target), session, asker)
         except SecretUnavailable:
-            return carried(Refused(code=Code.MFA_SECRET_UNAVAILABLE), session)
+            return carried(Refused(code=Code.MFA_SECRET_UNAVAILABLE), session, asker)
 
     # --- pieces ---------------------------------------------------------------------------------------------------
 
@@ -120,14 +126,9 @@ class People(Door):
         tx.users.remove(user)
         tx.accounts.remove(user)
 
-    def _refusal(self, tx: JourneyTransaction, asker: Asker, user: UserId, *, own: bool) -> Code | None:
-        if own and asker.user == user and asker.user is not None:
-            return None if asker.elevated else Code.SESSION_ELEVATION_REQUIRED
+    def _refusal(self, tx: JourneyTransaction, asker: Asker, user: UserId, gate: Gate) -> Code | None:
         actor = None if asker.user is None else tx.users.get(asker.user)
-        refusal = may_administer(asker, administrator=actor is not None and actor.active and actor.administrator)
-        if refusal is None and tx.users.get(user) is None:
-            return Code.ACCOUNT_UNKNOWN
-        return refusal
+        return gate(asker, actor, tx.users.get(user))
 
     def _last_owner(self, user: UserId, *, heir: UserId | None = None) -> Code | None:
         return Code.MEMBERSHIP_LAST_OWNER if self.membership.owned_alone(user, heir=heir) else None

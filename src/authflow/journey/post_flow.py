@@ -33,11 +33,9 @@ class FactorProven:
     """A primary factor was just enrolled, or rotated; it is stored."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Protected:
-    """The person has a second factor, and this session proved it. *codes_due*: recovery codes are to be made now."""
-
-    codes_due: bool
+    """The person has a second factor."""
 
 
 @attrs.frozen
@@ -165,7 +163,7 @@ Answer = CodesSettled | InvitationOutcome
 def settle_codes(state: FactorProven, command: SettleCodes, _now: datetime) -> Step[PostFlow, Answer]:
     """Codes are made exactly when there is a primary factor and no backup one; closed means "do not add"."""
     add = not command.has_backup and not command.closed
-    return Step(Protected(codes_due=add), CodesSettled(add=add))
+    return Step(Protected(), CodesSettled(add=add))
 
 
 def nothing_waited(_state: PostFlow, _command: MeetNoInvitation, _now: datetime) -> Step[PostFlow, Answer]:

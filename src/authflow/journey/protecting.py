@@ -9,31 +9,29 @@ import attrs
 from authflow.errors import Code
 from authflow.facts.mfa import FactorsReset as ResetFact
 from authflow.journey import post_flow, removal, sign_in
-from authflow.journey.answers import Enrolled, FactorRemoved, FactorsReset
+from authflow.journey.answers import Arrived, Enrolled, FactorRemoved, FactorsReset
 from authflow.journey.door import Door, carried, expect
+from authflow.journey.gates import may_administer
 from authflow.journey.post_flow import CodesSettled, FactorProven, Protected, SettleCodes
 from authflow.journey.sign_in import Absent, Ask, Decline, Directive, Miss, Owing, Pass, Present
-from authflow.mfa.answers import CodesShown, Proven, Removed, Verified
+from authflow.mfa import kinds
+from authflow.mfa.answers import Begun, Cancelled, CodesShown, Proven, Removed, Renamed, Verified
 from authflow.mfa.factor import Mode
 from authflow.mfa.kinds import RECOVERY
-from authflow.sessions.commands import OthersEnded, SignedIn
+from authflow.sessions.commands import Elevated, OthersEnded, SignedIn
 from authflow.sessions.states import FactorOwed
 from authflow.values import Method, Proof, Refused
 
 if TYPE_CHECKING:
-    from authflow.journey.answers import Arrived
     from authflow.journey.signing_in import SigningIn
     from authflow.mfa.answers import (
         ChallengeAnswer,
         Details,
-        EnrollmentAnswer,
         Listing,
-        RecoveryAnswer,
     )
     from authflow.mfa.service import SecondFactors
     from authflow.policy import MfaPolicy
     from authflow.recording import Recorder
-    from authflow.sessions.outcomes import SessionAnswer
     from authflow.values import Asker, AuthenticatorId, BrowserSession, Context, FlowId, Secret, UserId
 
 REASON_MAX: Final = 200
@@ -50,7 +48,7 @@ class Protecting(Door):
 
     # --- enrolling ------------------------------------------------------------------------------------------------
 
-    def begin_totp(self, session: BrowserSession, context: Context, *, account: str) -> EnrollmentAnswer:
+    def begin_totp(self, session: BrowserSession, context: Context, *, account: str) -> Begun | Refused:
         """Propose a TOTP secret. For whoever has one already, proving it will rotate that one in place.
 
         Args:
@@ -60,19 +58,22 @@ class Protecting(Door):
         """
         with self.uow.begin():
             asker = self.sessions.enrolling(session, self.clock.now())
-            return carried(self.factors.begin(asker, context, account=account), session)
+            answer = expect(self.factors.begin(asker, context, account=account), Begun, Refused)
+            return carried(answer, session, asker)
 
-    def show_totp(self, session: BrowserSession, context: Context, flow: FlowId, *, account: str) -> EnrollmentAnswer:
+    def show_totp(self, session: BrowserSession, context: Context, flow: FlowId, *, account: str) -> Begun | Refused:
         """Show a proposed secret once more, to the browser session that began and only against its handle."""
         with self.uow.begin():
             asker = self.sessions.enrolling(session, self.clock.now())
-            return carried(self.factors.show_again(asker, context, flow=flow, account=account), session)
+            answer = self.factors.show_again(asker, context, flow=flow, account=account)
+            return carried(expect(answer, Begun, Refused), session, asker)
 
-    def cancel_totp(self, session: BrowserSession, context: Context, flow: FlowId) -> EnrollmentAnswer:
+    def cancel_totp(self, session: BrowserSession, context: Context, flow: FlowId) -> Cancelled | Refused:
         """Drop a proposed secret; what is enrolled goes on working."""
         with self.uow.begin():
             asker = self.sessions.enrolling(session, self.clock.now())
-            return carried(self.factors.cancel(asker, context, flow=flow), session)
+            answer = expect(self.factors.cancel(asker, context, flow=flow), Cancelled, Refused)
+            return carried(answer, session, asker)
 
     def complete_totp(
         self,
@@ -83,7 +84,7 @@ class Protecting(Door):
         code: str | None,
         subject: UserId | None = None,
         kind: str = "totp",
-    ) -> Enrolled | EnrollmentAnswer:
+    ) -> Enrolled | Refused:
         """Prove the proposed secret with *code*: the post flow, in one transaction (decision 32).
 
         Afterwards the factor stands, recovery codes were made if there were none, the other sessions of the person
@@ -93,17 +94,16 @@ class Protecting(Door):
             asker = self.sessions.enrolling(session, self.clock.now())
             answer = self.factors.complete(asker, context, flow=flow, code=code, kind=kind, subject=subject)
             if not isinstance(answer, Proven):
-                return carried(answer, session)
+                return carried(expect(answer, Refused), session, asker)
             return self._finish(session, context, asker, answer)
 
     def _finish(self, session: BrowserSession, context: Context, asker: Asker, proven: Proven) -> Enrolled:
         now = self.clock.now()
         with self.uow.begin() as tx:
-            codes = self._settle_codes(asker, context, proven)
+            protected, codes = self._settle_codes(asker, context, proven)
             tx.users.drop_password_resets(proven.user)
             proof = Proof(method=expect(proven.kind.method, Method), at=now)
             signed_in = expect(self.sessions.finish_enrollment(session, context, proof=proof), SignedIn)
-            protected = Protected(codes_due=bool(codes))
             outcome = self.signing_in.waiting.settle(protected, signed_in.session, context)
         return Enrolled(
             session=signed_in.session,
@@ -115,24 +115,25 @@ class Protecting(Door):
             invitation=outcome,
         )
 
-    def _settle_codes(self, asker: Asker, context: Context, proven: Proven) -> tuple[Secret, ...]:
+    def _settle_codes(self, asker: Asker, context: Context, proven: Proven) -> tuple[Protected, tuple[Secret, ...]]:
         now = self.clock.now()
         with self.uow.begin() as tx:
             command = SettleCodes(
                 has_backup=bool(tx.factors.of_user(proven.user).backups()),
-                closed=RECOVERY.id in self.policy.closed_kinds,
+                closed=kinds.closed(RECOVERY, self.policy),
             )
             step = post_flow.MACHINE.step(FactorProven(), command, now)
-            if not isinstance(step.answer, CodesSettled) or not step.answer.add:
-                return ()
-            shown = self.factors.add_codes(asker, context, user=proven.user)
-            return shown.codes if isinstance(shown, CodesShown) else ()
+            protected = expect(step.state, Protected)
+            if not expect(step.answer, CodesSettled).add:
+                return protected, ()
+            shown = expect(self.factors.add_codes(asker, context, user=proven.user), CodesShown)
+            return protected, shown.codes
 
     # --- answering ------------------------------------------------------------------------------------------------
 
     def verify(
         self, session: BrowserSession, context: Context, kind: str, code: str | None, *, device: Secret | None = None
-    ) -> Arrived | SessionAnswer:
+    ) -> Arrived | Elevated | Refused:
         """Answer with a code of an enrolled factor: finishes a pending sign-in, or elevates a session.
 
         Args:
@@ -146,32 +147,40 @@ class Protecting(Door):
         with self.uow.begin() as tx:
             who = self.sessions.challenged(session, now)
             standing = _standing(who)
+            asker = self.sessions.identify(session, now)
             asked = sign_in.MACHINE.step(standing, Ask(), now).answer
-            if asked.directive is not Directive.JUDGE or isinstance(who, Refused):
-                return carried(Refused(code=asked.code or Code.SESSION_NO_PENDING_LOGIN), session)
+            if asked.code is not None or isinstance(who, Refused):
+                return carried(Refused(code=asked.code or Code.SESSION_NO_PENDING_LOGIN), session, asker)
             browser = self.sessions.device_known(who.user, device)
             person = tx.users.get(who.user)
             label = "" if person is None else person.label
-            asker = attrs.evolve(self.sessions.identify(session, now), user=who.user, label=label)
-            judged = self.factors.verify(asker, context, user=who.user, kind=kind, code=code, browser=browser)
+            answering = attrs.evolve(asker, user=who.user, label=label)
+            judged = self.factors.verify(answering, context, user=who.user, kind=kind, code=code, browser=browser)
             verdict = sign_in.MACHINE.step(standing, _judged(judged), now).answer
-            return self._carry_out(verdict.directive, judged, session, context, device)
+            return self._carry_out(
+                verdict.directive, judged, asker=asker, session=session, context=context, device=device
+            )
 
     def _carry_out(
         self,
         directive: Directive,
         judged: ChallengeAnswer,
+        *,
+        asker: Asker,
         session: BrowserSession,
         context: Context,
         device: Secret | None,
-    ) -> Arrived | SessionAnswer:
-        if isinstance(judged, Verified):
-            proof = Proof(method=expect(judged.kind.method, Method), at=self.clock.now())
-            answer = self.sessions.prove(session, context, proof=proof, device=device)
-            return self.signing_in.arrived(answer, context, Protected(codes_due=False))
-        if directive is Directive.COUNT_FAILURE:
-            return carried(self.sessions.fail(session, context), session)
-        return carried(expect(judged, Refused), session)
+    ) -> Arrived | Elevated | Refused:
+        match directive:
+            case Directive.PROVE:
+                proof = Proof(method=expect(expect(judged, Verified).kind.method, Method), at=self.clock.now())
+                answer = self.sessions.prove(session, context, proof=proof, device=device)
+                arrived = self.signing_in.arrived(answer, context, Protected())
+                return expect(arrived, Arrived, Elevated, Refused)
+            case Directive.COUNT_FAILURE:
+                return expect(self.sessions.fail(session, context), Refused)
+            case Directive.JUDGE | Directive.LEAVE:
+                return carried(expect(judged, Refused), session, asker)
 
     # --- keeping --------------------------------------------------------------------------------------------------
 
@@ -193,13 +202,18 @@ class Protecting(Door):
 
     def rename(
         self, session: BrowserSession, context: Context, authenticator: AuthenticatorId, *, name: str | None
-    ) -> EnrollmentAnswer:
+    ) -> Renamed | Refused:
         """Give a factor another name, of 1 to 60 characters."""
-        return self.asked(session, lambda a: self.factors.rename(a, context, authenticator=authenticator, name=name))
+        rename = self.factors.rename
+        return self.asked(
+            session,
+            lambda a: expect(rename(a, context, authenticator=authenticator, name=name), Renamed, Refused),
+        )
 
-    def regenerate_codes(self, session: BrowserSession, context: Context) -> RecoveryAnswer:
+    def regenerate_codes(self, session: BrowserSession, context: Context) -> CodesShown | Refused:
         """Make new recovery codes and show them once; all old ones are dead."""
-        return self.asked(session, lambda asker: self.factors.regenerate_codes(asker, context))
+        regenerate = self.factors.regenerate_codes
+        return self.asked(session, lambda asker: expect(regenerate(asker, context), CodesShown, Refused))
 
     def remove(
         self,
@@ -208,13 +222,13 @@ class Protecting(Door):
         authenticator: AuthenticatorId,
         *,
         subject: UserId | None = None,
-    ) -> FactorRemoved | EnrollmentAnswer | RecoveryAnswer:
+    ) -> FactorRemoved | Refused:
         """Remove a factor; backup kinds fall with the last primary one, and other sessions of its owner end."""
         with self.uow.begin():
             asker = self.sessions.identify(session, self.clock.now())
             answer = self.factors.remove(asker, context, authenticator=authenticator, subject=subject)
             if not isinstance(answer, Removed):
-                return carried(answer, session)
+                return carried(expect(answer, Refused), session, asker)
             return self._after_removal(session, context, asker, answer)
 
     def _after_removal(
@@ -225,8 +239,7 @@ class Protecting(Door):
             if not removed.kind.backup:
                 state = removal.PrimaryRemoved(primaries=removed.primaries, backups=removed.backups)
             falls = removal.MACHINE.step(state, removal.Cascade(), self.clock.now()).answer
-            if falls.kinds:
-                self.factors.fall(asker, context, user=removed.user)
+            self.factors.fall(asker, context, user=removed.user, kinds=falls.kinds)
             tx.users.drop_password_resets(removed.user)
             kept, ended = self._end_sessions(session, context, asker, removed.user, reason="factor_removed")
         return FactorRemoved(
@@ -256,11 +269,12 @@ class Protecting(Door):
         with self.uow.begin() as tx:
             asker = self.sessions.identify(session, self.clock.now())
             actor = None if asker.user is None else tx.users.get(asker.user)
-            refusal = may_administer(asker, administrator=actor is not None and actor.active and actor.administrator)
+            refusal = may_administer(asker, actor, tx.users.get(subject))
             if refusal is not None:
-                return carried(Refused(code=refusal), session)
-            if tx.users.get(subject) is None:
-                return carried(Refused(code=Code.ACCOUNT_UNKNOWN), session)
+                return carried(Refused(code=refusal), session, asker)
+            if len(reason) > REASON_MAX:
+                problems = {"reason": f"is longer than {REASON_MAX} characters"}
+                return carried(Refused(code=Code.ACCOUNT_INPUT_INVALID, problems=problems), session, asker)
             return self._reset(session, context, asker, subject, reason)
 
     def _reset(
@@ -275,7 +289,7 @@ class Protecting(Door):
             link = self.sessions.require_enrollment(subject)
             fact = ResetFact(
                 user=subject,
-                reason=reason[:REASON_MAX],
+                reason=reason,
                 removed=len(removed),
                 token=link.token,
                 expires_at=link.expires_at,
@@ -298,15 +312,6 @@ class Protecting(Door):
         ended = expect(self.sessions.end_others(session, context, reason=reason), OthersEnded)
         self.sessions.forget_devices(user)
         return ended.session, ended.count
-
-
-def may_administer(asker: Asker, *, administrator: bool) -> Code | None:
-    """Tell why *asker* may not act on somebody else's whole account, or none: an elevated administrator may."""
-    if asker.user is None:
-        return asker.why_not or Code.SESSION_REQUIRED
-    if not administrator:
-        return Code.MFA_FORBIDDEN
-    return None if asker.elevated else Code.SESSION_ELEVATION_REQUIRED
 
 
 def _standing(who: object) -> Owing | Present | Absent:

@@ -85,8 +85,7 @@ class Directive(Enum):
     """What is done to the browser session."""
 
     JUDGE = "judge"
-    FINISH_SIGN_IN = "finish_sign_in"
-    ELEVATE = "elevate"
+    PROVE = "prove"
     COUNT_FAILURE = "count_failure"
     LEAVE = "leave"
 
@@ -111,12 +110,12 @@ def nobody(state: Absent, _command: Ask, _now: datetime) -> Step[SignIn, Verdict
 
 def finish(_state: Owing, _command: Pass, _now: datetime) -> Step[SignIn, Verdict]:
     """The second factor that was owed is given: the sign-in finishes."""
-    return Step(Answered(), Verdict(directive=Directive.FINISH_SIGN_IN))
+    return Step(Answered(), Verdict(directive=Directive.PROVE))
 
 
 def elevate(_state: Present, _command: Pass, _now: datetime) -> Step[SignIn, Verdict]:
     """A signed-in person proved once more who they are."""
-    return Step(Answered(), Verdict(directive=Directive.ELEVATE))
+    return Step(Answered(), Verdict(directive=Directive.PROVE))
 
 
 def count(_state: Owing, command: Miss, _now: datetime) -> Step[SignIn, Verdict]:

@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING
 import attrs
 
 from authflow.journey.answers import Arrived
-from authflow.journey.door import Door, carried
+from authflow.journey.door import Door, expect
 from authflow.journey.post_flow import Protected, Unprotected
-from authflow.sessions.commands import SignedIn
+from authflow.sessions.commands import (
+    EnrollmentOwed,
+    OthersEnded,
+    SecondFactorOwed,
+    SignedIn,
+    SignedOut,
+    SignInCancelled,
+)
+from authflow.values import Refused
 
 if TYPE_CHECKING:
     from authflow.journey.waiting import Waiting
@@ -25,7 +33,7 @@ class SigningIn(Door):
 
     def establish(
         self, session: BrowserSession, context: Context, *, user: UserId, proof: Proof
-    ) -> Arrived | SessionAnswer:
+    ) -> Arrived | SecondFactorOwed | EnrollmentOwed | Refused:
         """Sign *user* in with a first factor that the host has checked.
 
         Whoever has a second factor is not signed in yet: the answer is ``SecondFactorOwed``, and ``mfa.verify`` on
@@ -39,7 +47,8 @@ class SigningIn(Door):
         """
         with self.uow.begin():
             answer = self.sessions.establish(session, context, user=user, proof=proof)
-            return self.arrived(answer, context, Unprotected())
+            arrived = self.arrived(answer, context, Unprotected())
+            return expect(arrived, Arrived, SecondFactorOwed, EnrollmentOwed, Refused)
 
     def arrived(
         self, answer: SessionAnswer, context: Context, standing: Protected | Unprotected
@@ -58,20 +67,20 @@ class SigningIn(Door):
 
     def look(self, session: BrowserSession) -> SessionAnswer:
         """Answer what stands here: signed in, a second factor or an enrollment owed, or why nobody is."""
-        return carried(self.sessions.look(session), session)
+        return self.sessions.look(session)
 
-    def cancel(self, session: BrowserSession, context: Context) -> SessionAnswer:
+    def cancel(self, session: BrowserSession, context: Context) -> SignInCancelled | Refused:
         """Give up a pending sign-in. Asking twice changes nothing."""
-        return self.sessions.cancel(session, context)
+        return expect(self.sessions.cancel(session, context), SignInCancelled, Refused)
 
-    def sign_out(self, session: BrowserSession, context: Context) -> SessionAnswer:
+    def sign_out(self, session: BrowserSession, context: Context) -> SignedOut | Refused:
         """End this session. The host forgets its value."""
-        return self.sessions.sign_out(session, context)
+        return expect(self.sessions.sign_out(session, context), SignedOut, Refused)
 
-    def end_others(self, session: BrowserSession, context: Context) -> SessionAnswer:
+    def end_others(self, session: BrowserSession, context: Context) -> OthersEnded | Refused:
         """End every other session of the person who is signed in here ("log out everywhere else")."""
-        return self.sessions.end_others(session, context, reason="asked")
+        return expect(self.sessions.end_others(session, context, reason="asked"), OthersEnded, Refused)
 
-    def redeem(self, session: BrowserSession, context: Context, *, token: Secret) -> SessionAnswer:
+    def redeem(self, session: BrowserSession, context: Context, *, token: Secret) -> EnrollmentOwed | Refused:
         """Use the link that was mailed after an administrator's reset: here, once, by its own person (mfa 20.6)."""
-        return self.sessions.redeem(session, context, token=token)
+        return expect(self.sessions.redeem(session, context, token=token), EnrollmentOwed, Refused)

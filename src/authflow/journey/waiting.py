@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from authflow.errors import Code, IllegalCommand, StaleVersion, UniqueViolated
+from authflow.errors import Code, StaleVersion, UniqueViolated
+from authflow.journey.door import expect
 from authflow.journey.post_flow import (
     MACHINE,
     InvitationOutcome,
@@ -50,9 +51,7 @@ class Waiting:
         """Return what became of the invitation that waited in *session*. It never undoes what came before it."""
         now = self.clock.now()
         step = MACHINE.step(standing, self._meet(session, context, now, confirmed=confirmed), now)
-        if not isinstance(step.answer, InvitationOutcome):
-            raise IllegalCommand(machine=MACHINE.name, state=type(standing).__name__, command="Meet")
-        return step.answer
+        return expect(step.answer, InvitationOutcome)
 
     def _meet(self, session: BrowserSession, context: Context, now: datetime, *, confirmed: bool) -> Command:
         """Try to complete the waiting click, under a savepoint: a lost race is an outcome (decision 32)."""

@@ -217,7 +217,7 @@ def may_return(membership: Membership, invited_at: datetime | None, policy: Memb
 
 def administrates(user: User | None) -> bool:
     """Tell whether *user* acts on the whole installation."""
-    return user is not None and user.active and user.administrator
+    return user is not None and user.administrates()
 
 
 def role_in(organization: OrganizationId, membership: Membership) -> Role | None:

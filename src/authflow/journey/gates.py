@@ -1,0 +1,32 @@
+"""Who may act on a whole account: pure gates over facts that were read; none means yes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authflow.errors import Code
+
+if TYPE_CHECKING:
+    from authflow.ports import User
+    from authflow.values import Asker
+
+
+def may_administer(asker: Asker, actor: User | None, subject: User | None) -> Code | None:
+    """Tell why *actor*, who asks as *asker*, may not act on *subject*'s whole account: an elevated administrator may.
+
+    Whether the subject exists is told to administrators only.
+    """
+    if asker.user is None:
+        return asker.why_not or Code.SESSION_REQUIRED
+    if actor is None or not actor.administrates():
+        return Code.ACCOUNT_FORBIDDEN
+    if not asker.elevated:
+        return Code.SESSION_ELEVATION_REQUIRED
+    return None if subject is not None else Code.ACCOUNT_UNKNOWN
+
+
+def may_act_on(asker: Asker, actor: User | None, subject: User | None) -> Code | None:
+    """Tell why not, for what people do with their own account too: elevated, or for an elevated administrator."""
+    if actor is None or subject is None or actor.id != subject.id:
+        return may_administer(asker, actor, subject)
+    return None if asker.elevated else Code.SESSION_ELEVATION_REQUIRED
