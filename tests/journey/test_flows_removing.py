@@ -274,7 +274,7 @@ def test_only_an_elevated_administrator_resets(stage: Stage, ada: Person):
     root = stage.administrator()
     with stage.writes():
         refused = olga.browser.ask(stage.flows.mfa.reset, CONTEXT, subject=ada.user, reason="")
-    assert refused.code is Code.MFA_FORBIDDEN
+    assert refused.code is Code.ACCOUNT_FORBIDDEN
     stage.clock.advance(timedelta(minutes=16))
     with stage.writes("session"):
         refused = root.browser.ask(stage.flows.mfa.reset, CONTEXT, subject=ada.user, reason="")
