@@ -44,7 +44,7 @@ def exceptions(root: type[AuthflowError] = AuthflowError) -> Iterator[type[Authf
 
 def prose(thing: object) -> str:
     """Return the docstring of *thing* as Markdown; the entries of its Google sections become lists."""
-    text = inspect.getdoc(thing) or ""
+    text = re.sub(r"^::\n\n((?: {4}.*\n?)+)", _fenced, inspect.getdoc(thing) or "", flags=re.MULTILINE)
     lines: list[str] = []
     for line in text.splitlines():
         entry = re.match(r" {4}(\S[^:]*): (.*)", line)
@@ -55,6 +55,11 @@ def prose(thing: object) -> str:
         else:
             lines.append(line if not line.startswith(" " * 4) else f"  {line.strip()}")
     return "\n".join(lines)
+
+
+def _fenced(block: re.Match[str]) -> str:
+    """Return a literal block of a docstring as a fenced one."""
+    return "```text\n" + re.sub(r"^ {4}", "", block[1], flags=re.MULTILINE).rstrip() + "\n```\n"
 
 
 def sentence(thing: object) -> str:
