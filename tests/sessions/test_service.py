@@ -30,7 +30,7 @@ from tests.sessions.world import CONTEXT, World
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authflow.ports import Stored
+    from authflow.ports import Account, Stored
     from authflow.sessions.states import Session
 
 SYSTEM = Asker(user=None, session=SessionId(""), label="system")
@@ -463,6 +463,32 @@ def test_the_row_decides_also_if_no_lock_did(world: World) -> None:
     assert world.audited() == ["login_pending"]
     assert world.audited(BEN) == []
     assert isinstance(world.prove(owing), SignedIn)
+
+
+class FirstAtTheLock:
+    """Accounts whose lock somebody else held first: what they did meanwhile is done when the lock is given."""
+
+    def __init__(self, accounts: Any, meanwhile: Callable[[], object]) -> None:
+        self._accounts, self._meanwhile = accounts, [meanwhile]
+
+    def lock(self, user: UserId) -> Account:
+        while self._meanwhile:
+            self._meanwhile.pop()()
+        account: Account = self._accounts.lock(user)
+        return account
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._accounts, name)
+
+
+def test_a_row_is_read_again_once_its_person_is_locked(world: World) -> None:
+    """The loser of two parallel answers is refused before any code is compared (mfa 21)."""
+    world.protect()
+    owing = world.owing()
+    with world.uow.begin() as tx:
+        tx.accounts = FirstAtTheLock(tx.accounts, lambda: world.prove(owing))
+        late = world.service.challenged(owing, world.clock.now())
+    assert code(late) is Code.SESSION_NO_PENDING_LOGIN
 
 
 def test_a_look_that_is_overtaken_looks_again(world: World) -> None:

@@ -390,6 +390,22 @@ def test_what_an_organization_says_of_a_second_factor_finishes_no_sign_in() -> N
     assert code(prove(signed_in(proof(Method.PASSWORD)), asserted)) is Code.SESSION_PROOF_INVALID
 
 
+@pytest.mark.parametrize("at", [START + SECOND, START - POLICY.proof_age - SECOND], ids=str)
+def test_a_second_factor_of_another_time_is_none(at: datetime) -> None:
+    """Neither one that was verified too long ago nor one that was not yet."""
+    given = proof(Method.TOTP, at)
+    enrolled = FinishEnrollment(found=found(RESET), proof=given, alive=1, reason="factor_enrolled", digest=FRESH)
+    level_one = signed_in(proof(Method.PASSWORD))
+    steps = {
+        factor_owed(): prove(factor_owed(), given),
+        level_one: prove(level_one, given),
+        enrollment_open(): MACHINE.step(enrollment_open(), enrolled, START),
+        signed_in(): MACHINE.step(signed_in(), enrolled, START),
+    }
+    for state, step in steps.items():
+        assert (step.state, code(step), step.facts) == (state, Code.SESSION_PROOF_INVALID, ())
+
+
 def test_giving_up_twice_is_once() -> None:
     command = Cancel(found=found(PROTECTED))
     step = MACHINE.step(factor_owed(), command, START)
