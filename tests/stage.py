@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from authflow.facts.records import AuditEntry, Mail, MailKind
+    from authflow.journey.post_flow import InvitationOutcome
     from authflow.membership.answers import RequirementsOpen
     from authflow.membership.standing import Member
     from authflow.membership.standing import Membership as MemberState
     from authflow.ports import Organization, User
     from authflow.values import AuthenticatorId, InvitationId
+    from authflow.wiring import Authflow
 
 CONTEXT = Context(ip="192.0.2.7", user_agent="Firefox", request_id="r-1")
 
@@ -84,20 +86,24 @@ class Stage:
     """One installation. Everything a test does goes through its facade; what the host does, through its tables."""
 
     def __init__(self, uow: Any, policy: Policy | None = None, entropy: Any = None) -> None:
-        entropy = entropy or SeededEntropy()
         self.uow, self.clock, self.mailer, self.sso = uow, ManualClock(), MemoryMailer(), FixedSso()
-        self.ring = KeyRing.generate(entropy, self.clock.now())
+        self.entropy = entropy or SeededEntropy()
+        self.ring = KeyRing.generate(self.entropy, self.clock.now())
         self.policy = attrs.evolve(policy or Policy(), events=EventPolicy(security_project=SECURITY))
-        self.flows = installed(
-            uow,
+        self.flows = self.open(self.ring)
+        self.project(SECURITY, OrganizationId("installation"))
+
+    def open(self, ring: KeyRing, policy: Policy | None = None) -> Authflow:
+        """Return the flows over the same rows with another key ring, or another policy: after a restart."""
+        return installed(
+            self.uow,
             clock=self.clock,
-            entropy=entropy,
+            entropy=self.entropy,
             mailer=self.mailer,
             sso=self.sso,
-            ring=self.ring,
-            policy=self.policy,
+            ring=ring,
+            policy=policy or self.policy,
         )
-        self.project(SECURITY, OrganizationId("installation"))
 
     # --- what the host does ---------------------------------------------------------------------------------------
 
@@ -223,6 +229,10 @@ class Stage:
     def accept(self, person: Person, letter: Letter, browser: Browser | None = None, **given: Any) -> Any:
         at = browser or person.browser
         return at.ask(self.flows.invitations.accept, at.context, **{**letter.where(), **given})
+
+    def resume(self, browser: Browser, *, confirmed: bool = False) -> InvitationOutcome:
+        """Go on with the click that waits in *browser*."""
+        return browser.ask(self.flows.invitations.resume, browser.context, confirmed=confirmed).invitation
 
     def waiting(self, person: Person, letter: Letter) -> RequirementsOpen:
         """Sign in and click: the click waits."""

@@ -149,7 +149,7 @@ def test_a_lost_compare_and_set_leaves_the_click_waiting(scene: Scene):
     stands(scene, answer)
     assert (answer.invitation.fate, answer.invitation.code) == (InvitationFate.KEPT, Code.STALE_VERSION)
     assert isinstance(scene.stage.member(scene.ada.user, scene.acme), Outside)
-    resumed = scene.stage.flows.invitations.resume(scene.ada.browser.session, CONTEXT).invitation
+    resumed = scene.stage.resume(scene.ada.browser)
     assert resumed.fate is InvitationFate.JOINED
 
 

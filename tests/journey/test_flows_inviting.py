@@ -278,7 +278,7 @@ def test_an_unconfirmed_click_joins_nobody_even_after_an_enrollment(stage: Stage
     outcome = stage.enroll(ada).invitation
     assert (outcome.fate, outcome.detour) == (InvitationFate.KEPT, Detour.CONFIRM)
     assert isinstance(stage.member(ada.user, letter.organization), Outside)
-    joined = stage.flows.invitations.resume(ada.browser.session, CONTEXT, confirmed=True).invitation
+    joined = stage.resume(ada.browser, confirmed=True)
     assert joined.fate is InvitationFate.JOINED
 
 
@@ -288,14 +288,11 @@ def test_only_who_was_asked_can_confirm(stage: Stage, letter: Letter, ada: Perso
     stage.accept(ada, letter, browser)
     stage.sign_in(ada, browser)
     stage.sign_in(eve, browser)
-    outcome = stage.flows.invitations.resume(browser.session, CONTEXT, confirmed=True).invitation
+    outcome = stage.resume(browser, confirmed=True)
     assert (outcome.fate, outcome.code) == (InvitationFate.KEPT, Code.INVITATION_WRONG_USER)
     assert isinstance(stage.member(eve.user, letter.organization), Outside)
     stage.sign_in(ada, browser)
-    assert (
-        stage.flows.invitations.resume(browser.session, CONTEXT, confirmed=True).invitation.fate
-        is InvitationFate.JOINED
-    )
+    assert stage.resume(browser, confirmed=True).fate is InvitationFate.JOINED
 
 
 def test_a_click_waits_through_the_second_factor_of_a_sign_in(stage: Stage, letter: Letter, ada: Person):
@@ -307,7 +304,7 @@ def test_a_click_waits_through_the_second_factor_of_a_sign_in(stage: Stage, lett
     assert isinstance(stage.sign_in(ada, browser), SecondFactorOwed)
     arrived = stage.verify(ada, "totp", ada.app.code(stage.clock.now()), browser)
     assert arrived.invitation.detour is Detour.CONFIRM
-    outcome = stage.flows.invitations.resume(browser.session, CONTEXT, confirmed=True).invitation
+    outcome = stage.resume(browser, confirmed=True)
     assert outcome.fate is InvitationFate.JOINED
 
 
@@ -315,10 +312,7 @@ def test_without_a_click_nothing_joins(stage: Stage, letter: Letter, ada: Person
     ada.browser.ask(stage.flows.invitations.look, **letter.where())
     assert stage.sign_in(ada).invitation.fate is InvitationFate.NONE
     assert stage.enroll(ada).invitation.fate is InvitationFate.NONE
-    assert (
-        stage.flows.invitations.resume(ada.browser.session, CONTEXT, confirmed=True).invitation.fate
-        is InvitationFate.NONE
-    )
+    assert stage.resume(ada.browser, confirmed=True).fate is InvitationFate.NONE
     assert isinstance(stage.member(ada.user, letter.organization), Outside)
 
 
@@ -417,7 +411,7 @@ def test_what_became_of_the_invitation_never_undoes_the_enrollment(
     assert len(answer.recovery_codes) == 10
     assert ada.browser.ask(stage.flows.mfa.listing, CONTEXT).protected
     assert stage.identify(ada).elevated
-    after = stage.flows.invitations.resume(ada.browser.session, CONTEXT).invitation
+    after = stage.resume(ada.browser)
     assert after.fate is (InvitationFate.NONE if fate is InvitationFate.CLEARED else InvitationFate.KEPT)
 
 
@@ -467,7 +461,7 @@ def test_what_an_enrollment_does_to_the_waiting_click(stage: Stage, letter: Lett
     assert isinstance(stage.member(ada.user, letter.organization), Member) == (case.fate is InvitationFate.JOINED)
     if case.fate is InvitationFate.KEPT:
         stage.sso.answer = Sso(provider=PROVIDER, required=True, linked=True, marked=True)
-        resumed = stage.flows.invitations.resume(ada.browser.session, CONTEXT).invitation
+        resumed = stage.resume(ada.browser)
         assert resumed.fate is InvitationFate.JOINED
 
 
@@ -477,7 +471,7 @@ def test_the_address_comes_before_the_factor(stage: Stage, letter: Letter, *, ve
     ada = stage.person(verified=verified)
     stage.accept(ada, letter)
     stage.sign_in(ada)
-    outcome = stage.flows.invitations.resume(ada.browser.session, CONTEXT, confirmed=True).invitation
+    outcome = stage.resume(ada.browser, confirmed=True)
     assert (outcome.fate, outcome.detour) == (InvitationFate.KEPT, detour)
 
 
@@ -509,5 +503,5 @@ def test_who_has_a_factor_is_not_sent_to_enroll_one(stage: Stage, letter: Letter
     stage.enroll(ada)
     stage.sso.answer = Sso(provider=PROVIDER, required=True)
     assert stage.accept(ada, letter).requirements == {Requirement.SSO_LINK}
-    outcome = stage.flows.invitations.resume(ada.browser.session, CONTEXT).invitation
+    outcome = stage.resume(ada.browser)
     assert outcome.detour is Detour.SIGN_IN_THROUGH_SSO

@@ -74,7 +74,7 @@ class People(Door):
         """
         with self.uow.begin() as tx:
             asker = self.sessions.identify(session, self.clock.now())
-            refusal = self._refusal(tx, asker, user, may_act_on) or self._last_owner(user)
+            refusal = self._refusal(tx, asker, user, may_act_on) or self._last_owner(tx, user)
             if refusal is not None:
                 return carried(Refused(code=refusal), session, asker)
             self._tell(tx, UserDeleted(user=user), asker, context)
@@ -98,11 +98,12 @@ class People(Door):
                 refusal = (
                     self._refusal(tx, asker, source, may_administer)
                     or self._refusal(tx, asker, target, may_administer)
-                    or self._last_owner(source, heir=target)
+                    or self._last_owner(tx, source, heir=target)
                 )
                 if refusal is not None:
                     return carried(Refused(code=refusal), session, asker)
-                return carried(self._merge(tx, asker, context, source, target), session, asker)
+                merged = self._merge(tx, asker, context, source, target)
+                return carried(merged, session, self.sessions.identify(session, self.clock.now()))
         except SecretUnavailable:
             return carried(Refused(code=Code.MFA_SECRET_UNAVAILABLE), session, asker)
 
@@ -130,7 +131,10 @@ class People(Door):
         actor = None if asker.user is None else tx.users.get(asker.user)
         return gate(asker, actor, tx.users.get(user))
 
-    def _last_owner(self, user: UserId, *, heir: UserId | None = None) -> Code | None:
+    def _last_owner(self, tx: JourneyTransaction, user: UserId, *, heir: UserId | None = None) -> Code | None:
+        """The persons are locked first, in one order: the owners' rows come after every account."""
+        for person in sorted({user, heir or user}):
+            tx.accounts.lock(person)
         return Code.MEMBERSHIP_LAST_OWNER if self.membership.owned_alone(user, heir=heir) else None
 
     def _document(self, tx: JourneyTransaction, user: UserId) -> dict[str, object]:

@@ -68,7 +68,7 @@ class Phone:
 
     def code(self, now: datetime, *, steps: int = 0) -> str:
         """Return the six digits that the app shows at *now*, or that many *steps* of 30 seconds later."""
-        from pyotp import TOTP
+        from pyotp.totp import TOTP
 
         return TOTP(self.secret.reveal(), interval=STEP_SECONDS).at(now, counter_offset=steps)
 

@@ -8,6 +8,7 @@ import attrs
 
 from authflow.membership.answers import Joined
 from authflow.membership.changes import Join
+from authflow.membership.member import MACHINE
 from authflow.membership.service.desk import Desk
 from authflow.membership.standing import Member
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from authflow.membership.ports import MembershipTransaction
+    from authflow.ports import Organization
     from authflow.values import Asker, Context, OrganizationId, UserId
 
 
@@ -25,8 +27,8 @@ class Moving(Desk):
     def owned_alone(self, user: UserId, *, heir: UserId | None = None) -> tuple[OrganizationId, ...]:
         """Return the organizations that have no active owner but *user* (decision 17).
 
-        *heir* takes over every membership that they do not have themselves: those organizations keep an owner.
-        The owners' rows are held until the transaction ends.
+        *heir*, if they can sign in, takes over every membership that they may and do not have themselves: those
+        organizations keep an owner. The owners' rows are held until the transaction ends.
         """
         with self.uow.begin() as tx:
             owned = (m for m in tx.members.of_user(user) if m.role == self.policy.roles[-1])
@@ -54,13 +56,7 @@ class Moving(Desk):
         found = tx.members.load(member.organization, target)
         if isinstance(found.state, Member):
             return False
-        command = Join(
-            organization=case.organization,
-            person=tx.users.get(target),
-            member=attrs.evolve(member, user=target, id=self._new_member()),
-            invited_at=None,
-            policy=self.policy,
-        )
+        command = self._succession(tx, member, target, case.organization)
         return isinstance(self._change(case, target, found, command), Joined)
 
     def _alone(self, tx: MembershipTransaction, member: Member, heir: UserId | None) -> bool:
@@ -68,4 +64,22 @@ class Moving(Desk):
         people = (tx.users.get(owner) for owner in owners)
         if any(person is not None and person.active for person in people):
             return False
-        return heir is None or isinstance(tx.members.load(member.organization, heir).state, Member)
+        return heir is None or not self._inherits(tx, member, heir)
+
+    def _inherits(self, tx: MembershipTransaction, member: Member, heir: UserId) -> bool:
+        """Tell whether *heir* would own it: the table is asked, and nothing is stored."""
+        person, found = tx.users.get(heir), tx.members.load(member.organization, heir).state
+        organization = tx.organizations.get(member.organization)
+        if person is None or not person.active or organization is None or isinstance(found, Member):
+            return False
+        command = self._succession(tx, member, heir, organization)
+        return isinstance(MACHINE.step(found, command, self.clock.now()).answer, Joined)
+
+    def _succession(self, tx: MembershipTransaction, member: Member, heir: UserId, organization: Organization) -> Join:
+        return Join(
+            organization=organization,
+            person=tx.users.get(heir),
+            member=attrs.evolve(member, user=heir, id=self._new_member()),
+            invited_at=None,
+            policy=self.policy,
+        )
