@@ -50,6 +50,7 @@ def test_only_what_is_open_has_a_key():
 def test_keys_fold_ascii_case_and_nothing_else():
     assert address_key(Address("ADA@EXAMPLE.ORG")) == address_key(INVITED)
     assert address_key(Address("ad\u0430@example.org")) != address_key(INVITED)
+    assert address_key(Address("bill@\u212aings.example")) != address_key(Address("bill@kings.example"))
     assert person_key(UserId("Ada")) != person_key(UserId("ada"))
     assert address_key(Address("ada")) != person_key(UserId("ada"))
 
