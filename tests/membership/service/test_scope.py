@@ -19,7 +19,18 @@ from tests.membership.world import CONTEXT, World
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HOSTS_OWN = {"add", "set_flags", "of_user", "forget", "carries", "consent_of", "owned_alone", "merge", "sweep"}
+HOSTS_OWN = {
+    "add",
+    "set_flags",
+    "of_user",
+    "forget",
+    "carries",
+    "consent_of",
+    "click_in",
+    "owned_alone",
+    "merge",
+    "sweep",
+}
 """Called by the host's own code and by journeys, never with a person's permission: they take none."""
 
 PERSONAL = {"mine", "accept_consent"}
