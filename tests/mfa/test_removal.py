@@ -25,6 +25,7 @@ FAILING: dict[Callable[..., Any], tuple[Code, dict[str, Any]]] = {
     gates.authenticated: (Code.SESSION_ENDED, {"asker": STRANGER}),
     gates.elevated: (Code.SESSION_ELEVATION_REQUIRED, {"asker": person(elevated=False)}),
     removal.permitted: (Code.MFA_FORBIDDEN, {"subject": EVE}),
+    removal.known: (Code.ACCOUNT_UNKNOWN, {"known": False}),
     removal.own: (Code.MFA_FORBIDDEN, {"subject": EVE}),
     removal.found: (Code.MFA_NOT_FOUND, {"target": UNKNOWN}),
     removal.well_formed: (Code.MFA_INPUT_INVALID, {"problems": {"name": "is empty"}}),

@@ -228,7 +228,7 @@ class SingleUse(RuleBasedStateMachine):
         if isinstance(answer, Removed):
             self.secret = None
             self._over()
-            self.service.fall(person(), NOWHERE, user=ADA)
+            self.service.fall(person(), NOWHERE, user=ADA, kinds=("recovery",))
             self.unused = set()
 
     @rule()

@@ -39,6 +39,7 @@ class Change:
     Args:
         asker: Who asks.
         subject: Whose factor it is; empty where nobody is signed in.
+        known: There is such a person.
         administrator: The asker administers the installation.
         managed_by: The organization that manages the subject's account: its provider made it, or it verified the
             domain of the primary address. None for everybody who owns themselves.
@@ -52,6 +53,7 @@ class Change:
 
     asker: Asker
     subject: UserId
+    known: bool = True
     administrator: bool = False
     managed_by: OrganizationId | None = None
     manager_of: frozenset[OrganizationId] = frozenset()
@@ -83,6 +85,11 @@ def permitted(change: Change) -> Refused | None:
     return Refused(code=Code.MFA_FORBIDDEN) if change.role() is Role.STRANGER else None
 
 
+def known(change: Change) -> Refused | None:
+    """There is such a person; only whoever may act on them learns that there is not."""
+    return None if change.known else Refused(code=Code.ACCOUNT_UNKNOWN)
+
+
 def own(change: Change) -> Refused | None:
     """The asker acts on their own factors."""
     return None if change.role() is Role.SELF else Refused(code=Code.MFA_FORBIDDEN)
@@ -109,10 +116,10 @@ def not_required(change: Change) -> Refused | None:
     return None
 
 
-LISTING: Final = (authenticated, permitted)
+LISTING: Final = (authenticated, permitted, known)
 """Which kinds a person has is told without elevation (mfa 13.1)."""
 
-LOOKING: Final = (authenticated, elevated, permitted, found)
+LOOKING: Final = (authenticated, elevated, permitted, known, found)
 """Details of one factor (mfa 13.2)."""
 
 RENAMING: Final = (authenticated, elevated, own, found, well_formed)
@@ -121,5 +128,5 @@ RENAMING: Final = (authenticated, elevated, own, found, well_formed)
 REGENERATING: Final = (authenticated, elevated, own)
 """Making new recovery codes, which are shown to whoever asks: only to their owner."""
 
-REMOVING: Final = (authenticated, elevated, permitted, found, not_required)
+REMOVING: Final = (authenticated, elevated, permitted, known, found, not_required)
 """Removing a factor (mfa 14.4)."""

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 class Case:
     """One command: who gave it, from where, when, about whose factors, in which transaction.
 
-    *held* was read under the lock of *user*, who is empty where nobody is signed in.
+    *user* is empty where nobody is signed in. *held* was read under their lock, by whatever changes something; it is
+    empty where *user* is nobody whom *asker* may read, or nobody at all, which *known* tells.
     """
 
     tx: MfaTransaction
@@ -44,6 +45,7 @@ class Case:
     now: datetime
     user: UserId
     held: Holdings
+    known: bool = True
 
 
 @attrs.frozen(kw_only=True)
@@ -60,12 +62,11 @@ class Desk:
 
     # --- reading --------------------------------------------------------------------------------------------------
 
-    def case(self, tx: MfaTransaction, asker: Asker, context: Context, user: UserId) -> Case:
+    def case(self, tx: MfaTransaction, asker: Asker, context: Context, user: UserId, *, lock: bool = True) -> Case:
         """Return the case about *user*, under their lock; a stranger's is about nobody and reads nothing."""
-        held = Holdings()
-        if user:
+        if user and lock:
             tx.accounts.lock(user)
-            held = tx.factors.of_user(user)
+        held = tx.factors.of_user(user) if user else Holdings()
         return Case(tx=tx, asker=asker, context=context, now=self.clock.now(), user=user, held=held)
 
     def opened(self, sealed: Sealed, user: UserId, kind: Kind, authenticator: AuthenticatorId) -> Secret | None:

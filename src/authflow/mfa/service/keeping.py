@@ -7,7 +7,7 @@ from unicodedata import category
 
 import attrs
 
-from authflow.errors import Code, StaleVersion
+from authflow.errors import Code, InputInvalid, StaleVersion
 from authflow.mfa import commands as c
 from authflow.mfa.answers import Details, Removed
 from authflow.mfa.enrollment import MACHINE
@@ -17,7 +17,7 @@ from authflow.mfa.recovery import Fall, Ready
 from authflow.mfa.recovery import Remove as RemoveCodes
 from authflow.mfa.removal import LISTING, LOOKING, Change
 from authflow.mfa.service.desk import Desk
-from authflow.values import Refused, UserId
+from authflow.values import Refused, UserId, identifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ class Keeping(Desk):
     def listing(self, asker: Asker, context: Context, *, subject: UserId | None = None) -> Listing | Refused:
         """List every kind, enrolled or not, in the order of kinds. It holds no secret."""
         with self.uow.begin() as tx:
-            case = self._case(tx, asker, context, subject)
+            case = self._case(tx, asker, context, subject, lock=False)
             return refusal(LISTING, self._change(case)) or case.held.listing(self.policy)
 
     def details(
@@ -51,7 +51,7 @@ class Keeping(Desk):
     ) -> Details | Refused:
         """Show one factor; another person's is not found."""
         with self.uow.begin() as tx:
-            case = self._case(tx, asker, context, subject)
+            case = self._case(tx, asker, context, subject, lock=False)
             change = self._change(case, authenticator)
             refused = refusal(LOOKING, change)
             return refused or Details(entry=case.held.entry(change.target, self.policy))
@@ -90,21 +90,30 @@ class Keeping(Desk):
 
     # --- facts and storing ----------------------------------------------------------------------------------------
 
-    def _case(self, tx: MfaTransaction, asker: Asker, context: Context, subject: UserId | None = None) -> Case:
+    def _case(
+        self,
+        tx: MfaTransaction,
+        asker: Asker,
+        context: Context,
+        subject: UserId | None = None,
+        *,
+        lock: bool = True,
+    ) -> Case:
         """Return the case about *subject*, by default the asker; who may not act on them locks and reads nothing."""
         whose = subject or asker.user or NOBODY
-        may_act = whose == asker.user or _administers(tx, asker)
-        case = self.case(tx, asker, context, whose if may_act else NOBODY)
-        return attrs.evolve(case, user=whose)
+        known = whose == asker.user or (_administers(tx, asker) and _exists(tx, whose))
+        case = self.case(tx, asker, context, whose if known else NOBODY, lock=lock)
+        return attrs.evolve(case, user=whose, known=known)
 
     def _change(
         self, case: Case, authenticator: AuthenticatorId | None = None, problems: Mapping[str, str] | None = None
     ) -> Change:
         target = UNKNOWN if authenticator is None else case.held.kind_of(authenticator)
-        joined = case.tx.organizations.of_user(case.user) if case.user else ()
+        joined = case.tx.organizations.of_user(case.user) if case.known else ()
         return Change(
             asker=case.asker,
             subject=case.user,
+            known=case.known,
             administrator=_administers(case.tx, case.asker),
             memberships=frozenset(organization.id for organization in joined),
             target=target,
@@ -134,6 +143,14 @@ class Keeping(Desk):
 def _administers(tx: MfaTransaction, asker: Asker) -> bool:
     person = None if asker.user is None else tx.users.get(asker.user)
     return person is not None and person.administrates()
+
+
+def _exists(tx: MfaTransaction, user: UserId) -> bool:
+    """Tell whether there is such a person; what cannot be an identifier is never asked of a database."""
+    try:
+        return tx.users.get(UserId(identifier(user, field="subject"))) is not None
+    except InputInvalid:
+        return False
 
 
 def _name_problems(name: str) -> dict[str, str]:
