@@ -64,15 +64,16 @@ def require_aware(moment: datetime) -> datetime:
     return moment
 
 
-def identifier(text: str, *, field: str) -> str:
+def identifier(text: object, *, field: str) -> str:
     """Return *text* if it can be an identifier: 1 to 64 printable ASCII characters without blanks.
 
     Over-long text is refused, never cut: two identifiers must not become one.
 
     Raises:
-        InputInvalid: Empty, too long, or with a character that databases compare differently.
+        InputInvalid: No text, empty, too long, or with a character that databases compare differently.
     """
-    if not 1 <= len(text) <= IDENTIFIER_MAX or not text.isascii() or not text.isprintable() or " " in text:
+    legal = isinstance(text, str) and text.isascii() and text.isprintable() and " " not in text
+    if not isinstance(text, str) or not legal or not 1 <= len(text) <= IDENTIFIER_MAX:
         problem = f"must be 1 to {IDENTIFIER_MAX} printable ASCII characters without blanks"
         raise InputInvalid(field=field, problem=problem)
     return text

@@ -10,6 +10,7 @@ import attrs
 from authflow.membership.standing import MemberFlag
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from authflow.membership.standing import Authority, Member
@@ -29,13 +30,23 @@ class FlagGroup(Enum):
 
 @attrs.frozen(kw_only=True)
 class Join:
-    """Become the *member*. *invited_at* is when the invitation's token was made, none where there is no invitation."""
+    """Become the *member*.
+
+    Args:
+        organization: Whose member.
+        person: Who joins, or none when the host has no such person.
+        member: The membership, if it comes to that.
+        invited_at: When the invitation's token was made, none where there is no invitation.
+        policy: The installation's.
+        problems: What is wrong with what the host's own code gave; an invitation was read when it was made.
+    """
 
     organization: Organization
     person: User | None
     member: Member
     invited_at: datetime | None
     policy: MembershipPolicy
+    problems: Mapping[str, str] = attrs.field(factory=dict[str, str])
 
 
 @attrs.frozen(kw_only=True)

@@ -40,6 +40,7 @@ from authflow.membership.standing import (
     may_return,
     proves,
 )
+from authflow.membership.terms import role_problem
 from authflow.values import Refused
 
 if TYPE_CHECKING:
@@ -220,8 +221,9 @@ def _cannot_join(state: Outside | Removed, command: Join) -> Refused | None:
         return Refused(code=Code.ORGANIZATION_UNKNOWN)
     if command.person is None:
         return Refused(code=Code.ACCOUNT_UNKNOWN)
-    if command.policy.rank(command.member.role) is None:
-        return Refused(code=Code.MEMBERSHIP_INPUT_INVALID, problems={"role": "is not a role of this installation"})
+    problems = {**command.problems, **role_problem(command.member.role, command.policy)}
+    if problems:
+        return Refused(code=Code.MEMBERSHIP_INPUT_INVALID, problems=problems)
     returns = may_return(state, command.invited_at, command.policy)
     return None if returns else Refused(code=Code.INVITATION_MEMBER_REMOVED)
 

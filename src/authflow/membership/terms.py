@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 
@@ -19,6 +20,9 @@ LOCAL_MAX: Final = 64
 
 TEAMS_MAX: Final = 32
 """With identifiers of 64 characters the teams fit into one outbox message of 4 KiB beside everything else."""
+
+PAGE_MAX: Final = 1000
+"""Rows that one list shows at most."""
 
 TOKEN_MAX: Final = 128
 """Twice the length of a token of ours; what is longer is not even hashed."""
@@ -73,15 +77,26 @@ def read_address(text: object) -> Address | None:
     return Address(text) if short else None
 
 
-def read_teams(teams: Sequence[str]) -> tuple[tuple[TeamId, ...], dict[str, str]]:
+def read_teams(teams: object) -> tuple[tuple[TeamId, ...], dict[str, str]]:
     """Return *teams*, each once and in order, and what is wrong with them."""
-    few = not isinstance(teams, str) and len(teams) <= TEAMS_MAX
-    if not few or not well_formed(*teams) or any("," in team for team in teams):
+    listed = tuple(cast("Collection[object]", teams)) if isinstance(teams, Collection) else ()
+    several = isinstance(teams, Collection) and not isinstance(teams, str) and len(listed) <= TEAMS_MAX
+    if not several or not well_formed(*listed) or any("," in str(team) for team in listed):
         return (), {"teams": f"must be at most {TEAMS_MAX} identifiers without commas"}
-    return tuple(TeamId(team) for team in sorted(set(teams))), {}
+    return tuple(TeamId(team) for team in sorted(set(map(str, listed)))), {}
 
 
-def well_formed(*identifiers: str) -> bool:
+def page_problems(*, limit: object, after: object) -> dict[str, str]:
+    """Return what is wrong with the page that is asked for: *limit* rows behind the id *after*, or from the start."""
+    problems = dict[str, str]()
+    if type(limit) is not int or not 1 <= limit <= PAGE_MAX:
+        problems["limit"] = f"must be a whole number from 1 to {PAGE_MAX}"
+    if after is not None and not well_formed(after):
+        problems["after"] = "is no id"
+    return problems
+
+
+def well_formed(*identifiers: object) -> bool:
     """Tell whether every one can be an identifier at all; what cannot is never asked of a database."""
     try:
         for text in identifiers:

@@ -213,7 +213,7 @@ def provisioning_uri(secret: Secret, *, issuer: str, account: str, parameters: P
     from urllib.parse import quote
 
     for field, text in (("issuer", issuer), ("account", account)):
-        if not text.strip():
+        if not (text or "").strip():  # a host may hand on a field that is missing
             raise InputInvalid(field=field, problem="must not be blank")
     maker, owner = (quote(text, safe="", errors="replace") for text in (issuer, account))
     chosen = (

@@ -20,7 +20,7 @@ from authflow.membership.offer import (
 )
 from authflow.membership.service.desk import PAGE, Case, Desk, expect, nothing
 from authflow.membership.standing import Member, may_manage, proves
-from authflow.membership.terms import Malformed, read_terms
+from authflow.membership.terms import Malformed, page_problems, read_terms
 from authflow.membership.view import listed
 from authflow.ports import Stored
 from authflow.values import Context, Refused
@@ -172,6 +172,8 @@ class Invitations(Desk):
             refusal = may_manage(self._authority(case))
             if refusal is not None:
                 return Refused(code=refusal)
+            if problems := page_problems(limit=limit, after=after):
+                return Refused(code=Code.INVITATION_INPUT_INVALID, problems=problems)
             found = tx.invitations.open_in(organization, limit=limit, after=after)
             return InvitationList(invitations=tuple(listed(one, case.now) for one in found))
 

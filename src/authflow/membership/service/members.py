@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from authflow.errors import UniqueViolated
+from authflow.errors import Code, UniqueViolated
 from authflow.membership.answers import Entered, MemberGone, MemberList, Swept
 from authflow.membership.changes import ChangeRole, Demote, Join, Remove, SetFlags, SetTeams
 from authflow.membership.issue import InviteBack
@@ -14,9 +14,9 @@ from authflow.membership.member import home
 from authflow.membership.offer import Offer, person_key
 from authflow.membership.service.desk import MEMBER_ONCE, PAGE, Case, Desk, expect
 from authflow.membership.standing import Member, MemberFlag, Outside, lacks, may_enter, may_manage
-from authflow.membership.terms import read_teams, well_formed
+from authflow.membership.terms import page_problems, read_teams, well_formed
 from authflow.ports import Stored
-from authflow.values import Context, Refused, Role, TeamId, UserId
+from authflow.values import Context, Refused, Role, UserId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,6 +52,8 @@ class Members(Desk):
             refusal = may_enter(self._standing(case), case.organization)
             if refusal is not None:
                 return Refused(code=refusal)
+            if problems := page_problems(limit=limit, after=after):
+                return Refused(code=Code.MEMBERSHIP_INPUT_INVALID, problems=problems)
             return MemberList(members=tx.members.of_organization(organization, limit=limit, after=after))
 
     # --- what managers do -------------------------------------------------------------------------------------------
@@ -159,15 +161,16 @@ class Members(Desk):
         the log names. Who was removed stays out unless the policy lets removed people come back (decision 15).
         """
         key = self._new_member()
+        listed, problems = read_teams(teams)
         with self.uow.begin() as tx:
-            self._hold(tx, user)
+            self._hold(tx, user if tx.users.get(user) else None)
             case = self._case(tx, asker, context, organization)
             joined = Member(
                 organization=organization,
                 user=user,
                 id=key,
                 role=case.organization.default_role if role is None else Role(role),
-                teams=tuple(TeamId(team) for team in sorted(set(teams))),
+                teams=listed,
             )
             command = Join(
                 organization=case.organization,
@@ -175,6 +178,7 @@ class Members(Desk):
                 member=joined,
                 invited_at=None,
                 policy=self.policy,
+                problems=problems,
             )
             try:
                 with self.uow.savepoint():
@@ -222,7 +226,7 @@ class Members(Desk):
         return UserId("") if user is None else user
 
     def _membership(self, case: Case, user: UserId) -> Stored[Membership]:
-        known = case.organization.active and user
+        known = case.organization.active and well_formed(user)
         return case.tx.members.load(case.organization.id, user) if known else Stored(Outside(), 0)
 
     def _other_owners(self, case: Case, user: UserId) -> int:
