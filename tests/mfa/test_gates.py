@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from tests.mfa.faults import Fault
 
 NOBODY = fault(Code.SESSION_REQUIRED, asker=Asker(user=None, session=BROWSER))
+SUPERSEDED = fault(
+    Code.MFA_ENROLLMENT_STATE_CHANGED,
+    asker=Asker(user=None, session=BROWSER, why_not=Code.SESSION_SUPERSEDED),
+)
 NOT_ELEVATED: Fault = (
     Code.SESSION_ELEVATION_REQUIRED,
     lambda sound: attrs.evolve(sound, asker=attrs.evolve(sound.asker, elevated=False)),
@@ -36,6 +40,7 @@ ENROLLED: Fault = (
 )
 
 COMPLETING = [
+    SUPERSEDED,
     NOBODY,
     NOT_ELEVATED,
     UNVERIFIED,
@@ -47,10 +52,10 @@ COMPLETING = [
     CLOSED,
     ENROLLED,
 ]
-"""G1 to G10 of mfa 12.1, by what they answer."""
+"""G1 to G10 of mfa 12.1, by what they answer, behind what a superseded value is told (decision 28)."""
 
 BEGINNING = [NOBODY, NOT_ELEVATED, OVER_LIMIT, FOR_ANOTHER, NO_KIND, UNAVAILABLE, CLOSED, ENROLLED]
-SHOWING = [NOBODY, NOT_ELEVATED, FOR_ANOTHER, NO_KIND, UNAVAILABLE, CLOSED]
+SHOWING = [SUPERSEDED, NOBODY, NOT_ELEVATED, FOR_ANOTHER, NO_KIND, UNAVAILABLE, CLOSED]
 CANCELLING = [NOBODY, FOR_ANOTHER, NO_KIND]
 
 ORDERS = {
@@ -91,7 +96,7 @@ def test_what_a_gate_does_not_stand_in_front_of_it_does_not_refuse():
     assert gates.refusal(gates.CANCELLING, with_faults(sound_request(), *spared)) is None
 
 
-@pytest.mark.parametrize("why", [Code.SESSION_SUPERSEDED, Code.SESSION_ENDED, Code.SESSION_SECOND_FACTOR_OWED])
+@pytest.mark.parametrize("why", [Code.SESSION_REQUIRED, Code.SESSION_ENDED, Code.SESSION_SECOND_FACTOR_OWED])
 def test_whoever_is_not_signed_in_is_told_why(why: Code):
     nobody = Asker(user=None, session=SessionId(""), why_not=why)
     assert gates.refusal(gates.COMPLETING, sound_request(asker=nobody)) == Refused(code=why)
@@ -115,7 +120,9 @@ def test_the_limiter_is_asked_only_behind_the_gates_before_it(order: Any):
     assert gates.admitted(order, asked)
     for spent in (FOR_ANOTHER, NO_KIND, MALFORMED, UNAVAILABLE, CLOSED, ENROLLED):
         assert gates.admitted(order, with_faults(asked, spent))
-    spared = [NOBODY, NOT_ELEVATED, UNVERIFIED] if gates.address_verified in order else [NOBODY, NOT_ELEVATED]
+    spared = (
+        [SUPERSEDED, NOBODY, NOT_ELEVATED, UNVERIFIED] if gates.address_verified in order else [NOBODY, NOT_ELEVATED]
+    )
     for saved in spared:
         assert not gates.admitted(order, with_faults(asked, saved))
 

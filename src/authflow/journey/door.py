@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from authflow.journey.ports import JourneyTransaction
     from authflow.ports import Clock, UnitOfWork
     from authflow.sessions.service import Sessions
-    from authflow.values import Asker, BrowserSession
+    from authflow.values import Asker, BrowserSession, UserId
 
 AnswerT = TypeVar("AnswerT", bound=Answer)
 A = TypeVar("A")
@@ -32,11 +32,22 @@ class Door:
     clock: Clock
     sessions: Sessions
 
-    def asked(self, session: BrowserSession, command: Callable[[Asker], AnswerT]) -> AnswerT:
-        """Let *command* run for whoever *session* is, in the same transaction; the answer carries the session on."""
+    def asked(self, session: BrowserSession, command: Callable[[Asker], AnswerT], *, lock: bool = False) -> AnswerT:
+        """Let *command* run for whoever *session* is, in the same transaction; the answer carries the session on.
+
+        With *lock* the asker's account is held before the session is read: for commands on one's own account.
+        """
         with self.uow.begin():
-            asker = self.sessions.identify(session, self.clock.now())
+            asker = self.sessions.identify(session, self.clock.now(), lock=lock)
             return carried(command(asker), session, asker)
+
+    def held(self, tx: JourneyTransaction, session: BrowserSession, *others: UserId) -> Asker:
+        """Return who asks, after holding the accounts of the asker and of the *others* who exist, in one order."""
+        first = self.sessions.identify(session, self.clock.now()).user
+        known = {user for user in others if tx.users.get(user) is not None}
+        for user in sorted(known | ({first} if first is not None else set())):
+            tx.accounts.lock(user)
+        return self.sessions.identify(session, self.clock.now())
 
 
 @overload

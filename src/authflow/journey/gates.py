@@ -25,6 +25,12 @@ def may_administer(asker: Asker, actor: User | None, subject: User | None) -> Co
     return None if subject is not None else Code.ACCOUNT_UNKNOWN
 
 
+def unreachable(subject: User | None) -> Code | None:
+    """Tell why *subject* cannot be reset: nobody could be mailed the link that leads back (decision 33)."""
+    reached = subject is not None and bool(subject.verified_addresses())
+    return None if reached else Code.MFA_ADDRESS_UNVERIFIED
+
+
 def may_act_on(asker: Asker, actor: User | None, subject: User | None) -> Code | None:
     """Tell why not, for what people do with their own account too: elevated, or for an elevated administrator."""
     if actor is None or subject is None or actor.id != subject.id:

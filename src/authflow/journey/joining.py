@@ -82,7 +82,7 @@ class Invitations(Door):
             user: Whom the page showed as the one who joins; somebody else in the session by now is a wrong user.
         """
         with self.uow.begin():
-            if not self.sessions.identify(session, self.clock.now()).session:
+            if not self.sessions.identify(session, self.clock.now(), lock=True).session:
                 session = self.sessions.open()
             asker = self.sessions.identify(session, self.clock.now())
             answer = self.membership.accept(
@@ -96,7 +96,7 @@ class Invitations(Door):
         *confirmed*: the person was asked whether a click made before they signed in was theirs, and said yes.
         """
         with self.uow.begin() as tx:
-            asker = self.sessions.identify(session, self.clock.now())
+            asker = self.sessions.identify(session, self.clock.now(), lock=True)
             user = asker.user
             protected = user is not None and tx.factor_census.protected([user])[user]
             standing = Protected() if protected else Unprotected()

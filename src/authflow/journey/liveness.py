@@ -11,13 +11,13 @@ import attrs
 from authflow.errors import SecretUnavailable
 from authflow.facts.records import MailKind, Scope
 from authflow.recording import mail_binding
-from authflow.values import InvitationId, OrganizationId, Sealed, UserId
+from authflow.values import InvitationId, OrganizationId, Sealed, UserId, token_digest
 
 if TYPE_CHECKING:
     from authflow.facts.records import Message
     from authflow.journey.ports import JourneyTransaction
     from authflow.membership.service import Membership
-    from authflow.ports import Cipher, UnitOfWork
+    from authflow.ports import Cipher, UnitOfWork, User
     from authflow.values import Secret
 
 INVITING: Final = frozenset({MailKind.INVITATION, MailKind.SETUP_SECOND_FACTOR})
@@ -33,27 +33,34 @@ class StillWanted:
 
     def __call__(self, message: Message) -> bool:
         """Tell whether the mail of *message* still says something true."""
-        kind = message.payload.get("mail")
-        if kind in INVITING:
+        if message.payload.get("mail") in INVITING:
             return self._invites(message)
         if message.scope is not Scope.USER:
             return True
         with self.uow.begin() as tx:
-            user = UserId(message.shard)
-            if kind == MailKind.MFA_RESET and not tx.accounts.read(user).enrollment_required:
+            person = tx.users.get(UserId(message.shard))
+            if person is None:
                 return False
-            return tx.users.get(user) is not None
+            return message.payload.get("mail") != MailKind.MFA_RESET or self._resets(tx, person, message)
 
     def _invites(self, message: Message) -> bool:
-        """A resent, used or withdrawn invitation is not mailed; a secret that cannot be opened is not our question."""
+        """A resent, used or withdrawn invitation is not mailed."""
         invitation = message.payload.get("invitation") or message.payload.get("target")
-        try:
-            token = self._token(message)
-        except (SecretUnavailable, binascii.Error, KeyError, ValueError):
+        token = self._token(message)
+        if token is None:
             return True
         return self.membership.carries(OrganizationId(message.shard), InvitationId(str(invitation)), token)
 
-    def _token(self, message: Message) -> Secret:
-        ciphertext = base64.b64decode(str(message.payload["sealed"]), validate=True)
-        sealed = Sealed(key_id=str(message.payload["key_id"]), ciphertext=ciphertext)
-        return self.cipher.open(sealed, bound_to=mail_binding(message.id, str(message.payload["to"])))
+    def _resets(self, tx: JourneyTransaction, person: User, message: Message) -> bool:
+        """A link that was used, or replaced by a later reset, is not mailed."""
+        token = self._token(message)
+        return person.active and (token is None or tx.reset_links.unspent(token_digest(token), user=person.id))
+
+    def _token(self, message: Message) -> Secret | None:
+        """Return the token, or none where it cannot be opened: the handler says what becomes of that."""
+        try:
+            ciphertext = base64.b64decode(str(message.payload["sealed"]), validate=True)
+            sealed = Sealed(key_id=str(message.payload["key_id"]), ciphertext=ciphertext)
+            return self.cipher.open(sealed, bound_to=mail_binding(message.id, str(message.payload["to"])))
+        except (SecretUnavailable, binascii.Error, KeyError, ValueError):
+            return None

@@ -73,7 +73,7 @@ class People(Door):
         until somebody else owns it (decision 17).
         """
         with self.uow.begin() as tx:
-            asker = self.sessions.identify(session, self.clock.now())
+            asker = self.held(tx, session, user)
             refusal = self._refusal(tx, asker, user, may_act_on) or self._last_owner(tx, user)
             if refusal is not None:
                 return carried(Refused(code=refusal), session, asker)
@@ -92,7 +92,7 @@ class People(Door):
         asker = self.sessions.identify(session, self.clock.now())
         try:
             with self.uow.begin() as tx:
-                asker = self.sessions.identify(session, self.clock.now())
+                asker = self.held(tx, session, source, target)
                 if source == target:
                     return carried(Refused(code=Code.ACCOUNT_SAME), session, asker)
                 refusal = (

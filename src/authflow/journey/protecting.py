@@ -11,7 +11,7 @@ from authflow.facts.mfa import FactorsReset as ResetFact
 from authflow.journey import post_flow, removal, sign_in
 from authflow.journey.answers import Arrived, Enrolled, FactorRemoved, FactorsReset
 from authflow.journey.door import Door, carried, expect
-from authflow.journey.gates import may_administer
+from authflow.journey.gates import may_administer, unreachable
 from authflow.journey.post_flow import CodesSettled, FactorProven, Protected, SettleCodes
 from authflow.journey.sign_in import Absent, Ask, Decline, Directive, Miss, Owing, Pass, Present
 from authflow.mfa import kinds
@@ -208,12 +208,13 @@ class Protecting(Door):
         return self.asked(
             session,
             lambda a: expect(rename(a, context, authenticator=authenticator, name=name), Renamed, Refused),
+            lock=True,
         )
 
     def regenerate_codes(self, session: BrowserSession, context: Context) -> CodesShown | Refused:
         """Make new recovery codes and show them once; all old ones are dead."""
         regenerate = self.factors.regenerate_codes
-        return self.asked(session, lambda asker: expect(regenerate(asker, context), CodesShown, Refused))
+        return self.asked(session, lambda asker: expect(regenerate(asker, context), CodesShown, Refused), lock=True)
 
     def remove(
         self,
@@ -224,8 +225,8 @@ class Protecting(Door):
         subject: UserId | None = None,
     ) -> FactorRemoved | Refused:
         """Remove a factor; backup kinds fall with the last primary one, and other sessions of its owner end."""
-        with self.uow.begin():
-            asker = self.sessions.identify(session, self.clock.now())
+        with self.uow.begin() as tx:
+            asker = self.held(tx, session, *(() if subject is None else (subject,)))
             answer = self.factors.remove(asker, context, authenticator=authenticator, subject=subject)
             if not isinstance(answer, Removed):
                 return carried(expect(answer, Refused), session, asker)
@@ -267,9 +268,10 @@ class Protecting(Door):
             reason: Kept in the audit log, at most 200 characters.
         """
         with self.uow.begin() as tx:
-            asker = self.sessions.identify(session, self.clock.now())
+            asker = self.held(tx, session, subject)
             actor = None if asker.user is None else tx.users.get(asker.user)
-            refusal = may_administer(asker, actor, tx.users.get(subject))
+            person = tx.users.get(subject)
+            refusal = may_administer(asker, actor, person) or unreachable(person)
             if refusal is not None:
                 return carried(Refused(code=refusal), session, asker)
             if len(reason) > REASON_MAX:

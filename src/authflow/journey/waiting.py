@@ -55,13 +55,14 @@ class Waiting:
 
     def _meet(self, session: BrowserSession, context: Context, now: datetime, *, confirmed: bool) -> Command:
         """Try to complete the waiting click, under a savepoint: a lost race is an outcome (decision 32)."""
-        waiting = self.membership.consent_of(session.id, now)
+        asker = self.sessions.identify(session, now)
+        recognized = asker.session and asker.why_not is not Code.SESSION_SUPERSEDED
+        waiting = self.membership.click_in(asker.session) if recognized else None
         if waiting is None:
             return MeetNoInvitation()
-        organization = waiting.click.organization
+        organization = waiting.organization
         try:
             with self.uow.savepoint():
-                asker = self.sessions.identify(session, now)
                 answer = self.membership.accept_consent(asker, context, now, confirmed=confirmed)
         except (StaleVersion, UniqueViolated) as lost:
             return MeetRefusal(organization=organization, code=lost.code, waits=True)

@@ -11,7 +11,7 @@ from authflow.machine import Step
 from authflow.membership.answers import InvitationClosed, InvitationSent, RequestFiled
 from authflow.membership.gates import closed_for, conflict, malformed, may_ask_to_join, may_send, no, over_budget
 from authflow.membership.offer import Absent, Expired, Invitation, InviteStatus, Offer, Pending, Requested, Withdrawn
-from authflow.membership.standing import MemberFlag, identified, may_enter, may_manage
+from authflow.membership.standing import MemberFlag, identified, may_enter, may_grant, may_manage
 from authflow.membership.terms import Malformed
 from authflow.values import Refused, token_digest
 
@@ -183,8 +183,13 @@ def withdraw_request(state: Requested, command: Withdraw, _now: datetime) -> Ste
 
 
 def withdraw(state: Pending | Expired, command: Withdraw, now: datetime) -> Step[Invitation, Answer]:
-    """Whoever manages takes it back; the holder of its token will be told so."""
-    refused = no(may_manage(command.authority))
+    """Whoever manages takes it back; the holder of its token will be told so.
+
+    Taking back a demoted member's removes that person for good, so it needs the right to give their role.
+    """
+    authority = command.authority
+    bound = state.bound_to is not None
+    refused = no(may_grant(authority, state.offer.role) if bound else may_manage(authority))
     if refused is not None:
         return Step(state, refused)
     withdrawn = Withdrawn(offer=state.offer, token=state.token, at=now)

@@ -65,6 +65,12 @@ def refusal(gates: Sequence[Callable[[T], Refused | None]], request: T) -> Refus
     return next((refused for gate in gates if (refused := gate(request)) is not None), None)
 
 
+def flow_current(request: Asks) -> Refused | None:
+    """G0: a superseded session value learns only that the flow it began is over (decisions 3 and 28)."""
+    superseded = request.asker.why_not is Code.SESSION_SUPERSEDED
+    return Refused(code=Code.MFA_ENROLLMENT_STATE_CHANGED) if superseded else None
+
+
 def authenticated(request: Asks) -> Refused | None:
     """G1: somebody is signed in."""
     if request.asker.user is None:
@@ -123,6 +129,7 @@ def not_enrolled(request: Request) -> Refused | None:
 
 
 COMPLETING: Final = (
+    flow_current,
     authenticated,
     elevated,
     address_verified,
@@ -148,7 +155,7 @@ BEGINNING: Final = (
 )
 """A beginning needs no verified address (mfa 11), and has no field that could be malformed."""
 
-SHOWING: Final = (authenticated, elevated, self_only, kind_known, kind_available, kind_open)
+SHOWING: Final = (flow_current, authenticated, elevated, self_only, kind_known, kind_available, kind_open)
 """Showing a pending secret again changes nothing, so it has no budget."""
 
 CANCELLING: Final = (authenticated, self_only, kind_known)

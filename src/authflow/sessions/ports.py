@@ -98,6 +98,10 @@ class ResetLinks(Protocol):
         """
         ...
 
+    def unspent(self, digest: bytes, *, user: UserId) -> bool:
+        """Tell whether the link under *digest* is *user*'s and unspent; nothing is written."""
+        ...
+
     def remove_of_user(self, user: UserId) -> int:
         """Delete every link of *user*; return how many there were."""
         ...

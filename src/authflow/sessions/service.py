@@ -65,10 +65,14 @@ class Sessions:
 
     # --- who asks -------------------------------------------------------------------------------------------------
 
-    def identify(self, session: BrowserSession, now: datetime) -> Asker:
-        """Return who asks, by the server's row (decision 3). It locks nothing, so every page may call it."""
+    def identify(self, session: BrowserSession, now: datetime, *, lock: bool = False) -> Asker:
+        """Return who asks, by the server's row (decision 3).
+
+        Without *lock* every page may call it. A command on the asker's own account takes the lock: whoever waited
+        for it while the session was ended is told so, and acts no more.
+        """
         with self.uow.begin() as tx:
-            visit = self.visits.at(tx, session, Context(), now, lock=False)
+            visit = self.visits.at(tx, session, Context(), now, lock=lock)
             return (
                 standing.stranger(visit)
                 if isinstance(visit, Refused)

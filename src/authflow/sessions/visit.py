@@ -94,10 +94,13 @@ class Visits:
 
     def person(self, tx: SessionsTransaction, user: UserId, *, lock: bool = False) -> Person:
         """Return what is known of *user* now; whoever does not exist is inactive, and gets no row."""
-        person = tx.users.get(user)
-        if person is None:
+        if tx.users.get(user) is None:
             return Person(user=user, active=False)
         account = tx.accounts.lock(user) if lock else tx.accounts.read(user)
+        person = tx.users.get(user)
+        if person is None:  # deleted while the lock was waited for
+            tx.accounts.remove(user)
+            return Person(user=user, active=False)
         return Person(
             user=user,
             label=person.label,

@@ -25,7 +25,7 @@ HOSTS_OWN = {
     "of_user",
     "forget",
     "carries",
-    "consent_of",
+    "consent_of", "click_in",
     "click_in",
     "owned_alone",
     "merge",

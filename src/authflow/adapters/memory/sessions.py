@@ -94,6 +94,10 @@ class MemoryResetLinks:
         self._links.put(digest, (found[0], now))
         return found[0]
 
+    def unspent(self, digest: bytes, *, user: UserId) -> bool:
+        found = self._links.get(digest)
+        return found is not None and found[0].user == user and found[1] is None
+
     def remove_of_user(self, user: UserId) -> int:
         return self._links.drop_all(key for key, (link, _) in self._links.items() if link.user == user)
 

@@ -186,6 +186,10 @@ class SqlResetLinks:
         row = self._run.run(self._sql.load_link, {"which": digest}).one()
         return ResetLink(user=user, digest=digest, expires_at=c.moment(row.expires_at))
 
+    def unspent(self, digest: bytes, *, user: UserId) -> bool:
+        row = self._run.run(self._sql.load_link, {"which": digest}).one_or_none()
+        return row is not None and row.user_id == user and row.spent_at is None
+
     def remove_of_user(self, user: UserId) -> int:
         return self._run.changed(self._sql.remove_links, {"owner": user})
 

@@ -15,7 +15,7 @@ from authflow.ports import Account, Allowed, Limited
 from authflow.values import OrganizationId, SessionId, UserId
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from authflow.adapters.counting import Counted
@@ -54,13 +54,17 @@ class AccountStatements:
 class SqlAccounts:
     """`authflow.ports.Accounts` in SQL: one statement makes the row if missing, locks it and reads it."""
 
-    def __init__(self, connection: Connection, statements: AccountStatements) -> None:
+    def __init__(
+        self, connection: Connection, statements: AccountStatements, *, locked: Callable[[UserId], None]
+    ) -> None:
         self._run = connection
         self._sql = statements
+        self._tell_locked = locked
         self._locked: dict[UserId, Account] = {}
 
     def lock(self, user: UserId) -> Account:
         if user not in self._locked:
+            self._tell_locked(user)
             row = self._run.run(self._sql.lock, {"owner": user}).one()
             self._locked[user] = Account(user=user, epoch=row.epoch, enrollment_required=row.enrollment_required)
         return self._locked[user]

@@ -79,7 +79,7 @@ class SqlTransaction:
         run, sql = self.connection, self._sql
         self.users = SqlUsers(run, sql.users)
         self.organizations = SqlOrganizations(run, sql.organizations)
-        self.accounts = SqlAccounts(run, sql.accounts)
+        self.accounts = SqlAccounts(run, sql.accounts, locked=self.users.forget)
         self.limits = SqlLimits(run, sql.counts, self.counted)
         self.attempts = SqlAttempts(run, sql.counts, self.counted)
         self.audit = SqlAudit(run, sql.logs)

@@ -84,6 +84,12 @@ class Admissions(Desk):
             return None
         return waiting
 
+    def click_in(self, session: SessionId) -> Click | None:
+        """Return the click that stands in *session*, however old: whoever completes it stores that it is over."""
+        with self.uow.begin() as tx:
+            waiting = tx.consents.load(session).state
+        return None if isinstance(waiting, NoConsent) else waiting.click
+
     def accept_consent(
         self, asker: Asker, context: Context, now: datetime, *, confirmed: bool = False
     ) -> Outcome | ConfirmationOwed:
@@ -200,7 +206,7 @@ class Admissions(Desk):
 
     def _stored(self, case: Case, command: ConsentCommand) -> bool:
         """Store what waits, unless this browser has no row, or another click of it came first at this very moment."""
-        if not case.asker.session:
+        if not case.asker.session or case.asker.why_not is Code.SESSION_SUPERSEDED:
             return False
         try:
             with self.uow.savepoint():

@@ -282,6 +282,16 @@ class SessionsContract:
             assert tx.reset_links.spend(_digest(1), user=ANNE, now=START + 2 * HOUR) == _link(1)
             assert tx.reset_links.spend(_digest(1), user=ANNE, now=START) is None
 
+    def test_looking_at_a_link_spends_nothing(self, uow: UnitOfWork[SessionsTransaction]) -> None:
+        """A link is unspent for its own person, until it is spent."""
+        with uow.begin() as tx:
+            tx.reset_links.add(_link(1))
+            assert tx.reset_links.unspent(_digest(1), user=ANNE)
+            assert not tx.reset_links.unspent(_digest(1), user=BEN)
+            assert not tx.reset_links.unspent(_digest(9), user=ANNE)
+            assert tx.reset_links.spend(_digest(1), user=ANNE, now=START) == _link(1)
+            assert not tx.reset_links.unspent(_digest(1), user=ANNE)
+
     def test_one_of_many_spends_a_link(self, uow: UnitOfWork[SessionsTransaction]) -> None:
         """One conditional update decides."""
         with uow.begin() as tx:
