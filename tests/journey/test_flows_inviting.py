@@ -332,8 +332,23 @@ def test_a_click_waits_for_sixty_minutes(stage: Stage, letter: Letter, ada: Pers
     begun = stage.begin(ada)
     stage.clock.advance(INSTANT)
     outcome = stage.complete(ada, begun).invitation
-    assert (outcome.fate, outcome.code) == (InvitationFate.NONE, None)
+    assert (outcome.fate, outcome.code) == (InvitationFate.CLEARED, Code.INVITATION_CONSENT_VOID)
     assert isinstance(stage.member(ada.user, letter.organization), Outside)
+
+
+def test_a_click_seen_as_expired_does_not_live_again(stage: Stage, letter: Letter, ada: Person):
+    stage.waiting(ada, letter)
+    stage.clock.advance(timedelta(minutes=60))
+    assert stage.sign_in(ada).invitation.fate is InvitationFate.CLEARED
+    stage.clock.advance(-timedelta(minutes=30))
+    assert stage.sign_in(ada).invitation.fate is InvitationFate.NONE
+    assert isinstance(stage.member(ada.user, letter.organization), Outside)
+
+
+def test_a_guessed_session_handle_learns_nothing_of_a_waiting_click(stage: Stage, letter: Letter, ada: Person):
+    stage.waiting(ada, letter)
+    forged = attrs.evolve(ada.browser.session, secret=Secret("guess"))
+    assert stage.flows.invitations.resume(forged, CONTEXT).invitation.fate is InvitationFate.NONE
 
 
 def test_another_person_in_the_browser_does_not_use_the_click(stage: Stage, letter: Letter, ada: Person):

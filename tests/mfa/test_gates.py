@@ -18,10 +18,13 @@ from tests.mfa.samples import BROWSER, EVE, LIMITED, POLICY, person
 if TYPE_CHECKING:
     from tests.mfa.faults import Fault
 
-NOBODY = fault(Code.SESSION_REQUIRED, asker=Asker(user=None, session=BROWSER))
-SUPERSEDED = fault(
+NOBODY: Fault = (
+    Code.SESSION_REQUIRED,
+    lambda sound: attrs.evolve(sound, asker=attrs.evolve(sound.asker, user=None)),
+)
+SUPERSEDED: Fault = (
     Code.MFA_ENROLLMENT_STATE_CHANGED,
-    asker=Asker(user=None, session=BROWSER, why_not=Code.SESSION_SUPERSEDED),
+    lambda sound: attrs.evolve(sound, asker=attrs.evolve(sound.asker, user=None, why_not=Code.SESSION_SUPERSEDED)),
 )
 NOT_ELEVATED: Fault = (
     Code.SESSION_ELEVATION_REQUIRED,
