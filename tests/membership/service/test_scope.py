@@ -27,7 +27,6 @@ HOSTS_OWN = {
     "carries",
     "consent_of",
     "click_in",
-    "click_in",
     "owned_alone",
     "merge",
     "sweep",
