@@ -207,6 +207,13 @@ def test_a_sweep_drops_what_is_over_and_leaves_the_rest(world: World):
     assert isinstance(world.complete(late, who=world.root), Proven)
 
 
+def test_a_sweep_drops_all_there_are_however_many_it_looks_for_at_a_time(world: World):
+    for number in range(5):
+        world.begin(world.person(f"p{number}"))
+    world.clock.advance(TTL)
+    assert [world.service.expire(batch=2) for _ in range(2)] == [5, 0]
+
+
 def test_a_sweep_of_the_counters_gives_no_guess_back(world: World):
     """A proposal that the clock brings back has the attempts that it had."""
     begun = world.begin()

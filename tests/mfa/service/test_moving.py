@@ -82,6 +82,17 @@ def test_whoever_is_deleted_leaves_no_row(world: World):
     world.service.erase(ADA)
 
 
+def test_whoever_gets_the_same_id_later_is_not_locked(world: World):
+    secret = world.enroll()
+    for _ in range(50):
+        assert refusal(world.verify(world.wrong(secret))) == Code.MFA_CODE_REJECTED
+        world.clock.advance(seconds=400)
+    assert refusal(world.verify(world.code(secret))) == Code.MFA_LOCKED
+    world.service.erase(ADA)
+    assert "mfa.failures" not in repr(world.tables())
+    assert world.passes(world.enroll())
+
+
 # --- merging --------------------------------------------------------------------------------------------------------
 
 

@@ -36,6 +36,7 @@ from authflow.ports import Allowed, Limited
 
 if TYPE_CHECKING:
     from authflow.mfa.answers import ChallengeAnswer
+    from authflow.mfa.challenge import Challenge
     from authflow.mfa.factor import Authenticator
     from authflow.mfa.kinds import Kind
     from authflow.mfa.service.desk import Case
@@ -62,27 +63,7 @@ class Answering(Desk):
         named = kinds.named(kind)
         with self.uow.begin() as tx:
             case = self.case(tx, asker, context, user)
-            key = failures_key(user, named, browser)
-            failures = tx.attempts.read(key)
-            state = standing(failures, kind=named, browser=browser, policy=self.policy)
-            proven = enrolled(case.held.factor(named).state)
-            secret = None if proven is None else self.opened(proven.secret, user, named, proven.id)
-            attempt = Attempt(
-                user=user,
-                kind=named,
-                authenticator=case.held.id_of(named),
-                browser=browser,
-                readable=proven is None or secret is not None,
-                problems=code_problems(code, named),
-                policy=self.policy,
-            )
-            if limit_is_due(state, attempt):
-                attempt = self._limited(case, attempt)
-            proof: TypedStep | UsedUp | None = None
-            if code_is_due(state, attempt):
-                failures = tx.attempts.count(key, expires_at=case.now + LIFETIME_MAX)
-                proof = self._proof(case, named, code or "", proven, secret)
-            command = Submit(attempt=attempt, proof=proof, failures=failures)
+            state, command = self._submitted(case, named, code, browser)
             step = MACHINE.step(state, command, case.now)
             if isinstance(step.answer, Verified) and not self._used_up(case, step.answer):
                 step = MACHINE.step(state, attrs.evolve(command, proof=None), case.now)
@@ -102,6 +83,30 @@ class Answering(Desk):
                 tx.attempts.clear(key)
 
     # --- facts and storing ----------------------------------------------------------------------------------------
+
+    def _submitted(self, case: Case, kind: Kind, code: str | None, browser: str | None) -> tuple[Challenge, Submit]:
+        """Return what the counter stands for, and the answer with its facts: what will be compared is counted first."""
+        key = failures_key(case.user, kind, browser)
+        failures = case.tx.attempts.read(key)
+        state = standing(failures, kind=kind, browser=browser, policy=self.policy)
+        proven = enrolled(case.held.factor(kind).state)
+        secret = None if proven is None else self.opened(proven.secret, case.user, kind, proven.id)
+        attempt = Attempt(
+            user=case.user,
+            kind=kind,
+            authenticator=case.held.id_of(kind),
+            browser=browser,
+            readable=proven is None or secret is not None,
+            problems=code_problems(code, kind),
+            policy=self.policy,
+        )
+        if limit_is_due(state, attempt):
+            attempt = self._limited(case, attempt)
+        if not code_is_due(state, attempt):
+            return state, Submit(attempt=attempt, proof=None, failures=failures)
+        failures = case.tx.attempts.count(key, expires_at=case.now + LIFETIME_MAX)
+        proof = self._proof(case, kind, code or "", proven, secret)
+        return state, Submit(attempt=attempt, proof=proof, failures=failures)
 
     def _limited(self, case: Case, attempt: Attempt) -> Attempt:
         """Spend a guess of every budget, or of none: what is refused is not counted (decision 31)."""

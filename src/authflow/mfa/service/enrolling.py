@@ -114,15 +114,19 @@ class Enrolling(Desk):
             case = self.case(tx, asker, context, asker.user or NO_USER)
             return self._turn(case, named, c.Cancel(request=self._request(case, named), flow=flow))
 
-    def expire(self, *, limit: int = 100) -> int:
-        """Drop up to *limit* proposals whose time is over; return how many were looked at."""
-        with self.uow.begin() as tx:
-            over = tx.factor_census.expired(self.clock.now(), limit=limit)
-        for user, kind in over:
+    def expire(self, *, batch: int = 100) -> int:
+        """Drop every proposal whose time is over, each in a transaction of its own; return how many were.
+
+        Args:
+            batch: How many are looked for at a time.
+        """
+        dropped, found = 0, True
+        while found:
             with self.uow.begin() as tx:
-                case = self.case(tx, SYSTEM, Context(), user)
-                self._turn(case, kinds.named(kind), c.Expire(user=user, kind=kind))
-        return len(over)
+                over = tx.factor_census.expired(self.clock.now(), limit=batch)
+            gone = sum(self._expired(user, kinds.named(kind)) for user, kind in over)
+            dropped, found = dropped + gone, gone > 0
+        return dropped
 
     # --- recovery codes -------------------------------------------------------------------------------------------
 
@@ -169,6 +173,14 @@ class Enrolling(Desk):
         if proposal is None:
             return None
         return self.opened(proposal.secret, case.user, kind, proposal.authenticator)
+
+    def _expired(self, user: UserId, kind: Kind) -> bool:
+        """Drop one proposal, unless it was proven or dropped meanwhile; tell whether there was one."""
+        with self.uow.begin() as tx:
+            case = self.case(tx, SYSTEM, Context(), user)
+            waited = pending(case.held.factor(kind).state) is not None
+            self._turn(case, kind, c.Expire(user=user, kind=kind.id))
+            return waited
 
     def _counted(self, case: Case, kind: Kind, command: c.Complete) -> c.Complete:
         """Count the attempt in the counter table before the code is compared (decision 7)."""

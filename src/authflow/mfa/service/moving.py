@@ -9,6 +9,7 @@ import attrs
 from authflow.mfa import commands as c
 from authflow.mfa import kinds
 from authflow.mfa.answers import Kept
+from authflow.mfa.challenge import failures_key
 from authflow.mfa.enrollment import MACHINE
 from authflow.mfa.factor import binding, enrolled
 from authflow.mfa.kinds import KINDS, RECOVERY
@@ -54,8 +55,10 @@ class Moving(Desk):
             return tuple(held.kind.id for held in case.held.held())
 
     def erase(self, user: UserId) -> None:
-        """Delete every row of *user*, who is deleted."""
+        """Delete every row of *user*, who is deleted; somebody who gets the same id later is not locked."""
         with self.uow.begin() as tx:
+            for kind in (kinds.TOTP, RECOVERY):
+                tx.attempts.clear(failures_key(user, kind, None))
             ready = tx.factors.of_user(user).recovery.state
             if isinstance(ready, Ready):
                 tx.recovery_codes.remove(ready.authenticator)
