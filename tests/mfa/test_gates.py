@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -10,12 +11,26 @@ import pytest
 
 from authflow.errors import CATALOGUE, Code
 from authflow.mfa import gates
+from authflow.mfa.enrollment import MACHINE
 from authflow.mfa.kinds import KINDS, RECOVERY, TOTP, UNKNOWN
 from authflow.values import Asker, Refused, SessionId
 from tests.mfa.faults import fault, in_order, kind_fault, policy_fault, sound_request, with_faults
-from tests.mfa.samples import BROWSER, EVE, LIMITED, POLICY, person
+from tests.mfa.samples import (
+    EVE,
+    LIMITED,
+    NOW,
+    OLD_FLOW,
+    POLICY,
+    PROPOSED,
+    TTL,
+    WRONG,
+    complete,
+    person,
+)
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from tests.mfa.faults import Fault
 
 NOBODY: Fault = (
@@ -171,3 +186,35 @@ def test_recovery_codes_may_be_longer():
     assert gates.code_problems("x" * 64, RECOVERY) == {}
     assert gates.code_problems("x" * 65, RECOVERY) == {"code": "is longer than 64 characters"}
     assert gates.code_problems("x" * 21, UNKNOWN) == {"code": "is longer than 20 characters"}
+
+
+# --- what comes behind the gates ------------------------------------------------------------------------------------
+
+BEHIND: list[tuple[Code, dict[str, Any]]] = [
+    (Code.MFA_ENROLLMENT_STATE_CHANGED, {"flow": OLD_FLOW}),
+    (Code.MFA_ENROLLMENT_EXPIRED, {"now": NOW + TTL}),
+    (Code.MFA_SECRET_UNAVAILABLE, {"secret": None}),
+    (Code.MFA_ENROLLMENT_ENDED, {"attempts": 6}),
+    (Code.MFA_CODE_REJECTED, {"code": WRONG}),
+]
+"""What a proof meets behind its gates, in its order: the flow, its time, its secret, its attempts, its code."""
+
+
+def proven(*faults: Fault, now: datetime = NOW, **given: Any) -> Code:
+    """Return what a proof with *faults* in its request, and *given* in its command, is answered."""
+    command = attrs.evolve(complete(), request=with_faults(sound_request(), *faults), **given)
+    answer = MACHINE.step(PROPOSED, command, now).answer
+    assert isinstance(answer, Refused)
+    return answer.code
+
+
+@pytest.mark.parametrize("gate", COMPLETING, ids=lambda gate: gate[0])
+def test_every_gate_stands_in_front_of_everything_that_a_proof_meets(gate: Fault):
+    for _, later in BEHIND:
+        assert proven(gate, **later) == gate[0]
+
+
+@pytest.mark.parametrize(("one", "other"), list(combinations(range(len(BEHIND)), 2)))
+def test_behind_the_gates_the_earlier_fault_answers_too(one: int, other: int):
+    assert proven(**BEHIND[one][1]) == BEHIND[one][0]
+    assert proven(**{**BEHIND[other][1], **BEHIND[one][1]}) == BEHIND[one][0]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import attrs
 
-from authflow.errors import StaleVersion, UniqueViolated
+from authflow.errors import StaleVersion
 from authflow.mfa.factor import Factor, enrolled, pending
 from authflow.mfa.holdings import NO_RECOVERY, Holdings
 from authflow.mfa.kinds import PRIMARY, RECOVERY
@@ -64,31 +64,36 @@ class MemoryFactors:
 
 @attrs.frozen(kw_only=True)
 class _Code:
+    authenticator: AuthenticatorId
+    digest: bytes
     used_at: datetime | None = None
+
+
+def _digest(row: _Code) -> tuple[AuthenticatorId, bytes]:
+    return row.authenticator, row.digest
 
 
 class MemoryRecoveryCodes:
     """`authflow.mfa.ports.RecoveryCodes` in a dictionary."""
 
     def __init__(self, store: Store) -> None:
-        self._codes: Table[tuple[AuthenticatorId, bytes], _Code] = store.table("recovery_code")
+        self._store = store
+        self._codes: Table[int, _Code] = store.table("recovery_code", {"recovery_code.digest": _digest})
 
     def replace(self, authenticator: AuthenticatorId, digests: Sequence[Digest]) -> None:
         self.remove(authenticator)
         for digest in digests:
-            if self._codes.get((authenticator, digest.value)) is not None:
-                raise UniqueViolated(rule="recovery_code.digest")
-            self._codes.put((authenticator, digest.value), _Code())
+            self._codes.add(self._store.next_number(), _Code(authenticator=authenticator, digest=digest.value))
 
     def consume(self, authenticator: AuthenticatorId, digests: Sequence[Digest], now: datetime) -> bool:
-        keys = [(authenticator, digest.value) for digest in digests]
-        unused = [key for key in keys if self._codes.get(key) == _Code()]
-        for key in unused:
-            self._codes.put(key, _Code(used_at=now))
+        wanted = {(authenticator, digest.value) for digest in digests}
+        unused = [(number, row) for number, row in self._codes.items() if _digest(row) in wanted and not row.used_at]
+        for number, row in unused:
+            self._codes.put(number, attrs.evolve(row, used_at=now))
         return len(unused) == 1
 
     def remove(self, authenticator: AuthenticatorId) -> None:
-        self._codes.drop_all(key for key, _ in self._codes.items() if key[0] == authenticator)
+        self._codes.drop_all(number for number, row in self._codes.items() if row.authenticator == authenticator)
 
 
 class MemoryFactorCensus:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from authflow.errors import UniqueViolated
+from authflow.errors import DatabaseError, UniqueViolated
 from authflow.mfa.factor import Enrolled, Proposed, Rotating, Unenrolled
 from authflow.mfa.kinds import RECOVERY, SECURITY_KEY, SMS, TOTP
 from authflow.mfa.recovery import NoCodes
@@ -129,6 +130,14 @@ class RecoveryCodesContract:
             self.put(uow, (TEN[0], TEN[1], TEN[0]))
         assert violated.value.rule == "recovery_code.digest"
         assert not self.use(uow, TEN[1])
+
+    def test_a_violated_rule_leaves_nothing_of_its_transaction(self, uow: UnitOfWork[MfaTransaction]) -> None:
+        """Caught without a savepoint: neither half of the new set nor the removal of the old one is kept."""
+        self.put(uow)
+        with pytest.raises(DatabaseError), uow.begin() as tx, suppress(UniqueViolated):
+            tx.recovery_codes.replace(SET, (digest(50), digest(50)))
+        assert not self.use(uow, digest(50))
+        assert self.use(uow, TEN[0])
 
     def test_a_failed_transaction_gives_the_code_back(self, uow: UnitOfWork[MfaTransaction]) -> None:
         """A use commits with the sign-in that it was for, or did not happen."""
