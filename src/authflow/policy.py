@@ -183,6 +183,7 @@ class MembershipPolicy:
         managing_roles: Who may invite, approve, reject, change and remove members.
         invitation_ttl: Life of an invitation's token (mfa 22).
         consent_ttl: How long a click on "accept" waits for a detour (decision 13).
+        ended_kept: How long a used, withdrawn or expired invitation stays, so that its holder is told so.
         rejoin: A removed member may come back without a newer invitation (decision 15).
         invitations: How many invitations, requests and resends one person may make.
     """
@@ -191,6 +192,7 @@ class MembershipPolicy:
     managing_roles: frozenset[Role] = attrs.field(default=frozenset({MANAGER, OWNER}), validator=_names)
     invitation_ttl: timedelta = attrs.field(default=timedelta(days=30), validator=_lifetime)
     consent_ttl: timedelta = attrs.field(default=timedelta(minutes=60), validator=_lifetime)
+    ended_kept: timedelta = attrs.field(default=timedelta(days=30), validator=_lifetime)
     rejoin: bool = attrs.field(default=False, validator=_flag)
     invitations: Budget = attrs.field(
         default=Budget(name="membership.invitations", limit=100, window=timedelta(hours=1)), validator=_budget

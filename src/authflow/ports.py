@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from authflow.values import (
         Address,
         Asker,
-        BrowserSession,
         Budget,
         OrganizationId,
         ProjectId,
@@ -373,14 +372,6 @@ class Accounts(Protocol):
 
     def remove(self, user: UserId) -> None:
         """Delete the row, if there is one."""
-        ...
-
-
-class WhoAsks(Protocol):
-    """Turns the value a browser sent into who that is, by the server's row (decision 3)."""
-
-    def identify(self, session: BrowserSession, now: datetime) -> Asker:
-        """Return who asks. A stranger, an ended or a superseded session is an `Asker` whose ``why_not`` says so."""
         ...
 
 

@@ -5,7 +5,6 @@ Nothing here decides anything, and nothing happens before `Authflow.open` or `Au
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -37,9 +36,6 @@ if TYPE_CHECKING:
     from authflow.facts.records import AuditEntry
     from authflow.ports import Cipher, Clock, Entropy, Mailer, Pepper, SsoStatus, UnitOfWork
     from authflow.values import OrganizationId, UserId
-
-OVER_KEPT: Final = timedelta(days=30)
-"""How long a used, withdrawn or expired invitation stays, so that its holder is told what became of it."""
 
 LOCAL: Final = (
     Category.SIGNAL,
@@ -257,7 +253,7 @@ class Authflow:
         """Remove what has expired: sessions, proposals, clicks, invitations, counters. Run it daily."""
         now = self.clock.now()
         proposals = self._slices.factors.expire()
-        invitations = self._slices.membership.sweep(now, keep=OVER_KEPT)
+        invitations = self._slices.membership.sweep(now, keep=self.policy.membership.ended_kept)
         sessions = self._slices.sessions.sweep(now)
         with self.uow.begin() as tx:
             limits, attempts = tx.limits.sweep(now), tx.attempts.sweep(now)

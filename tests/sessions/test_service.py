@@ -20,7 +20,6 @@ from authflow.sessions.commands import (
     SignedOut,
     SignInCancelled,
 )
-from authflow.sessions.service import WhoEnrolls
 from authflow.sessions.states import Anonymous, Ended, FactorOwed
 from authflow.testing.contracts.threads import at_once
 from authflow.values import NOBODY, Asker, BrowserSession, Level, Method, Refused, Secret, SessionId, UserId
@@ -586,14 +585,13 @@ def test_after_a_reset_the_mailed_link_is_the_way_back(world: World) -> None:
     owing = world.establish()
     assert isinstance(owing, EnrollmentOwed)
     assert world.identify(owing.session).why_not is Code.SESSION_ENROLLMENT_OWED
-    who = WhoEnrolls(sessions=world.service)
-    assert not who.identify(owing.session, world.clock.now()).elevated
+    assert not world.service.enrolling(owing.session, world.clock.now()).elevated
 
     opened = world.service.redeem(owing.session, CONTEXT, token=link.token)
     assert isinstance(opened, EnrollmentOwed)
     assert opened.link_redeemed
     assert world.identify(opened.session).user is None
-    asker = who.identify(opened.session, world.clock.now())
+    asker = world.service.enrolling(opened.session, world.clock.now())
     assert (asker.user, asker.elevated, asker.label) == (ANNE, True, "Anne")
 
     world.protect()

@@ -304,14 +304,3 @@ class Sessions:
         """Delete the sessions and mailed links whose time is over; return how many there were."""
         with self.uow.begin() as tx:
             return tx.sessions.remove_expired(now) + tx.reset_links.remove_expired(now)
-
-
-@attrs.frozen(kw_only=True)
-class WhoEnrolls:
-    """`authflow.ports.WhoAsks` for the enrollment of a second factor, and for nothing else."""
-
-    sessions: Sessions
-
-    def identify(self, session: BrowserSession, now: datetime) -> Asker:
-        """Return who asks, as `Sessions.enrolling` says."""
-        return self.sessions.enrolling(session, now)
