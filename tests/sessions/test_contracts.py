@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from authflow.testing.contracts.browsers import DevicesContract, ResetLinksContract
 from authflow.testing.contracts.sessions import SessionsContract
 
 if TYPE_CHECKING:
@@ -13,19 +14,19 @@ if TYPE_CHECKING:
     from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
 
 
-class TestMemory(SessionsContract):
+class TestMemory(SessionsContract, DevicesContract, ResetLinksContract):
     @pytest.fixture
     def uow(self, memory_uow: MemoryUnitOfWork) -> MemoryUnitOfWork:
         return memory_uow
 
 
-class TestSqlite(SessionsContract):
+class TestSqlite(SessionsContract, DevicesContract, ResetLinksContract):
     @pytest.fixture
     def uow(self, sqlite_uow: SqlUnitOfWork) -> SqlUnitOfWork:
         return sqlite_uow
 
 
-class TestPostgresql(SessionsContract):
+class TestPostgresql(SessionsContract, DevicesContract, ResetLinksContract):
     @pytest.fixture
     def uow(self, postgresql_uow: SqlUnitOfWork) -> SqlUnitOfWork:
         return postgresql_uow
