@@ -457,7 +457,7 @@ def test_the_row_decides_also_if_no_lock_did(world: World) -> None:
         tx.sessions = Overtaken(tx.sessions, times=2)
         assert code(world.prove(owing)) is Code.SESSION_NO_PENDING_LOGIN
     with world.uow.begin() as tx:
-        tx.sessions = Overtaken(tx.sessions, times=1)
+        tx.sessions = Overtaken(tx.sessions, times=2)
         assert code(world.establish(opened, BEN)) is Code.SESSION_SUPERSEDED
     assert world.audited() == ["login_pending"]
     assert world.audited(BEN) == []
@@ -488,6 +488,21 @@ def test_a_row_is_read_again_once_its_person_is_locked(world: World) -> None:
         tx.accounts = FirstAtTheLock(tx.accounts, lambda: world.prove(owing))
         late = world.service.challenged(owing, world.clock.now())
     assert code(late) is Code.SESSION_NO_PENDING_LOGIN
+
+
+def test_nobody_acts_who_waited_for_the_lock_while_their_session_ended(world: World) -> None:
+    """A look without the lock may be old by the time it is used; one under the lock is not."""
+    here, there = world.signed_in(), world.signed_in()
+    with world.uow.begin() as tx:
+        tx.accounts = FirstAtTheLock(tx.accounts, lambda: world.service.end_others(there, CONTEXT, reason="asked"))
+        assert world.service.identify(here, world.clock.now(), lock=True).why_not is Code.SESSION_ENDED
+
+
+def test_whoever_is_deleted_while_the_lock_is_waited_for_signs_in_no_more(world: World) -> None:
+    with world.uow.begin() as tx:
+        tx.accounts = FirstAtTheLock(tx.accounts, lambda: tx.users.remove(ANNE))
+        answer = world.establish()
+    assert code(answer) is Code.SESSION_USER_INACTIVE
 
 
 def test_a_look_that_is_overtaken_looks_again(world: World) -> None:
