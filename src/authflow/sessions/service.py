@@ -123,6 +123,7 @@ class Sessions:
         """
         now, secret = self.clock.now(), self.visits.secret()
         with self.uow.begin() as tx:
+            self.visits.hold(tx, session, user)
             person = self.visits.person(tx, user, lock=True)
             visit = self.visits.at(tx, session, context, now, lock=False)
             if isinstance(visit, Refused) or isinstance(visit.state, Ended):

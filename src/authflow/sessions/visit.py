@@ -92,6 +92,17 @@ class Visits:
                 self._record(tx, step.facts, visit, found.person)
         return self.at(tx, session, context, now, lock=True)
 
+    def hold(self, tx: SessionsTransaction, session: BrowserSession, user: UserId) -> None:
+        """Lock *user* and whose row *session* opens, in one order: nobody takes over a row that is being changed.
+
+        Whoever owns the row by the time the locks are held is one of the two: a new owner renews the value.
+        """
+        stored = self._find(tx, session)
+        owner = standing.owner(stored.state) if isinstance(stored, Stored) else None
+        for person in sorted({user, owner or user}):
+            if tx.users.get(person) is not None:
+                tx.accounts.lock(person)
+
     def person(self, tx: SessionsTransaction, user: UserId, *, lock: bool = False) -> Person:
         """Return what is known of *user* now; whoever does not exist is inactive, and gets no row."""
         if tx.users.get(user) is None:
