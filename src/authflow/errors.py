@@ -185,8 +185,8 @@ CATALOGUE: Final[dict[Code, Meaning]] = {
     Code.ORGANIZATION_ADDRESS_UNVERIFIED: Meaning("Verify your primary e-mail address first.", 403),
     Code.ACCOUNT_UNKNOWN: Meaning("There is no such account.", 404),
     Code.ACCOUNT_INPUT_INVALID: Meaning("A field is missing or malformed.", 400),
-    Code.ACCOUNT_FORBIDDEN: Meaning("You may not act on this account.", 403),
     Code.ACCOUNT_SAME: Meaning("An account cannot be merged into itself.", 400),
+    Code.ACCOUNT_FORBIDDEN: Meaning("You may not act on this account.", 403),
     Code.EVENT_UNKNOWN_PROJECT: Meaning("There is no such project.", 404),
     Code.EVENT_NORMALIZED_TWICE: Meaning("This event was normalized already, or for another project.", 500),
     Code.EVENT_INVALID: Meaning("This is not an event.", 400),
@@ -217,8 +217,8 @@ CATALOGUE: Final[dict[Code, Meaning]] = {
     Code.STALE_VERSION: Meaning("Somebody else changed this at the same moment.", 409),
     Code.UNIQUE_VIOLATED: Meaning("Such a row stands already.", 409),
     Code.MACHINE_ILLEGAL_COMMAND: Meaning("A bug: this command cannot arrive in this state.", 500),
-    Code.MACHINE_BROKEN_PROMISE: Meaning("A bug: a service answered what it never promised.", 500),
     Code.MACHINE_UNDECLARED_EDGE: Meaning("A bug: a rule led to a state that its row does not name.", 500),
+    Code.MACHINE_BROKEN_PROMISE: Meaning("A bug: a service answered what it never promised.", 500),
 }
 
 
