@@ -292,12 +292,19 @@ def test_an_address_the_host_verified_is_recorded_from_any_browser(stage: Stage)
 
 
 @pytest.mark.parametrize(
-    "address",
-    ["other@example.com", "", "b\uff4fb@example.com", "bob@example.com\x00", "bob@example.com\ud800", "n" * 9999],
+    ("address", "code"),
+    [
+        ("other@example.com", Code.ACCOUNT_UNKNOWN),
+        ("b\uff4fb@example.com", Code.ACCOUNT_UNKNOWN),
+        ("", Code.ACCOUNT_INPUT_INVALID),
+        ("bob@example.com\x00", Code.ACCOUNT_INPUT_INVALID),
+        ("bob@example.com\ud800", Code.ACCOUNT_INPUT_INVALID),
+        ("n" * 9999, Code.ACCOUNT_INPUT_INVALID),
+    ],
 )
-def test_an_address_the_person_does_not_have_is_not_recorded(stage: Stage, address: str):
+def test_an_address_the_person_does_not_have_is_not_recorded(stage: Stage, address: str, code: Code):
     bob = stage.person("bob@example.com", verified=False)
     with stage.writes():
         answer = record(stage, Browser(CONTEXT), bob.user, address)
     assert isinstance(answer, Refused)
-    assert answer.code is Code.ACCOUNT_UNKNOWN
+    assert answer.code is code

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar, overload
 import attrs
 
 from authflow.errors import BrokenPromise, Code
-from authflow.values import NOBODY, Answer
+from authflow.values import NOBODY, Answer, UserId, identifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from authflow.journey.ports import JourneyTransaction
     from authflow.ports import Clock, UnitOfWork
     from authflow.sessions.service import Sessions
-    from authflow.values import Asker, BrowserSession, UserId
+    from authflow.values import Asker, BrowserSession
 
 AnswerT = TypeVar("AnswerT", bound=Answer)
 A = TypeVar("A")
@@ -42,9 +42,13 @@ class Door:
             return carried(command(asker), session, asker)
 
     def held(self, tx: JourneyTransaction, session: BrowserSession, *others: UserId) -> Asker:
-        """Return who asks, after holding the accounts of the asker and of the *others* who exist, in one order."""
+        """Return who asks, after holding the accounts of the asker and of the *others* who exist, in one order.
+
+        Raises:
+            InputInvalid: One of the *others* cannot be a person's id.
+        """
         first = self.sessions.identify(session, self.clock.now()).user
-        known = {user for user in others if tx.users.get(user) is not None}
+        known = {user for user in others if tx.users.get(UserId(identifier(user, field="user"))) is not None}
         for user in sorted(known | ({first} if first is not None else set())):
             tx.accounts.lock(user)
         return self.sessions.identify(session, self.clock.now())

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from authflow.errors import Code
 
 if TYPE_CHECKING:
     from authflow.ports import User
     from authflow.values import Asker
+
+
+REASON_MAX: Final = 200
+"""Characters of a reason; it stands in the audit log and in the mail to the person."""
 
 
 def may_administer(asker: Asker, actor: User | None, subject: User | None) -> Code | None:
@@ -36,3 +40,10 @@ def may_act_on(asker: Asker, actor: User | None, subject: User | None) -> Code |
     if actor is None or subject is None or actor.id != subject.id:
         return may_administer(asker, actor, subject)
     return None if asker.elevated else Code.SESSION_ELEVATION_REQUIRED
+
+
+def reason_problems(reason: object) -> dict[str, str]:
+    """Return what is wrong with the *reason* an administrator gave; an empty one is theirs to give."""
+    if not isinstance(reason, str):
+        return {"reason": "is missing"}
+    return {"reason": f"is longer than {REASON_MAX} characters"} if len(reason) > REASON_MAX else {}

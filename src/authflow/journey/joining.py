@@ -9,7 +9,7 @@ import attrs
 from authflow.journey.answers import Resumed
 from authflow.journey.door import Door, carried
 from authflow.journey.post_flow import Protected, Unprotected
-from authflow.values import NOBODY
+from authflow.values import NOBODY, identifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -216,7 +216,11 @@ class Members(Door):
         """Make *user* a member without an invitation, for the host's own code.
 
         Nobody is asked for permission, and there is no session to keep: the answer's is `NOBODY`.
+
+        Raises:
+            InputInvalid: *user* cannot be a person's id.
         """
+        identifier(user, field="user")
         asker = self.sessions.identify(NOBODY, self.clock.now())
         return self.membership.add(asker, context, organization=organization, user=user, role=role, teams=teams)
 
@@ -232,7 +236,11 @@ class Members(Door):
         """Make the flags of *group* exactly *flags*, for the host's own code: lift the member limit, say.
 
         The flags of other groups stay; nobody is asked for permission, and there is no session to keep.
+
+        Raises:
+            InputInvalid: *user* cannot be a person's id.
         """
+        identifier(user, field="user")
         asker = self.sessions.identify(NOBODY, self.clock.now())
         change = self.membership.set_flags
         return change(asker, context, organization=organization, user=user, group=group, flags=flags)

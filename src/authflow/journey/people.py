@@ -14,6 +14,7 @@ from authflow.facts.accounts import AddressVerified, UserDeleted, UserExported, 
 from authflow.journey.answers import AccountDeleted, AccountExported, AccountsMerged, AddressRecorded
 from authflow.journey.door import Door, carried
 from authflow.journey.gates import may_act_on, may_administer
+from authflow.membership.terms import read_address
 from authflow.values import Refused
 
 if TYPE_CHECKING:
@@ -45,10 +46,16 @@ class People(Door):
         """Record that the host verified *address* of *user*, and go on with the invitation that waited for it.
 
         For the host's own code, after its own proof of the mailbox: nobody is asked for permission.
+
+        Raises:
+            InputInvalid: *user* cannot be a person's id.
         """
         now = self.clock.now()
         with self.uow.begin() as tx:
-            asker = self.sessions.identify(session, now)
+            asker = self.held(tx, session, user)
+            if read_address(address) is None:
+                problems = {"address": "is not an e-mail address"}
+                return carried(Refused(code=Code.ACCOUNT_INPUT_INVALID, problems=problems), session, asker)
             if not tx.users.record_verified(user, address, now):
                 return carried(Refused(code=Code.ACCOUNT_UNKNOWN), session, asker)
             self._tell(tx, AddressVerified(user=user, address=address), asker, context)
@@ -56,9 +63,13 @@ class People(Door):
             return carried(AddressRecorded(invitation=outcome), session, asker)
 
     def export(self, session: BrowserSession, context: Context, *, user: UserId) -> AccountExported | Refused:
-        """Return everything stored about *user* as JSON types, secrets blanked, for themselves or an administrator."""
+        """Return everything stored about *user* as JSON types, secrets blanked, for themselves or an administrator.
+
+        Raises:
+            InputInvalid: *user* cannot be a person's id.
+        """
         with self.uow.begin() as tx:
-            asker = self.sessions.identify(session, self.clock.now())
+            asker = self.held(tx, session, user)
             refusal = self._refusal(tx, asker, user, may_act_on)
             if refusal is not None:
                 return carried(Refused(code=refusal), session, asker)
@@ -71,6 +82,9 @@ class People(Door):
 
         The audit log stays: it says what happened. Whoever is the last active owner of an organization stays too,
         until somebody else owns it (decision 17).
+
+        Raises:
+            InputInvalid: *user* cannot be a person's id.
         """
         with self.uow.begin() as tx:
             asker = self.held(tx, session, user)
@@ -88,6 +102,9 @@ class People(Door):
 
         *target* keeps their own factors and memberships where both have one; ids of factors stay. Sessions of
         *source* end. Addresses are the host's: move them first, or they go with *source*.
+
+        Raises:
+            InputInvalid: *source* or *target* cannot be a person's id.
         """
         asker = self.sessions.identify(session, self.clock.now())
         try:

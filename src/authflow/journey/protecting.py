@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -11,7 +11,7 @@ from authflow.facts.mfa import FactorsReset as ResetFact
 from authflow.journey import post_flow, removal, sign_in
 from authflow.journey.answers import Arrived, Enrolled, FactorRemoved, FactorsReset
 from authflow.journey.door import Door, carried, expect
-from authflow.journey.gates import may_administer, unreachable
+from authflow.journey.gates import may_administer, reason_problems, unreachable
 from authflow.journey.post_flow import CodesSettled, FactorProven, Protected, SettleCodes
 from authflow.journey.sign_in import Absent, Ask, Decline, Directive, Miss, Owing, Pass, Present
 from authflow.mfa import kinds
@@ -24,17 +24,11 @@ from authflow.values import Method, Proof, Refused
 
 if TYPE_CHECKING:
     from authflow.journey.signing_in import SigningIn
-    from authflow.mfa.answers import (
-        ChallengeAnswer,
-        Details,
-        Listing,
-    )
+    from authflow.mfa.answers import ChallengeAnswer, Details, Listing
     from authflow.mfa.service import SecondFactors
     from authflow.policy import MfaPolicy
     from authflow.recording import Recorder
     from authflow.values import Asker, AuthenticatorId, BrowserSession, Context, FlowId, Secret, UserId
-
-REASON_MAX: Final = 200
 
 
 @attrs.frozen(kw_only=True)
@@ -266,6 +260,9 @@ class Protecting(Door):
             context: Where the command came from.
             subject: Whose factors.
             reason: Kept in the audit log, at most 200 characters.
+
+        Raises:
+            InputInvalid: *subject* cannot be a person's id.
         """
         with self.uow.begin() as tx:
             asker = self.held(tx, session, subject)
@@ -274,14 +271,12 @@ class Protecting(Door):
             refusal = may_administer(asker, actor, person) or unreachable(person)
             if refusal is not None:
                 return carried(Refused(code=refusal), session, asker)
-            if len(reason) > REASON_MAX:
-                problems = {"reason": f"is longer than {REASON_MAX} characters"}
+            if problems := reason_problems(reason):
                 return carried(Refused(code=Code.ACCOUNT_INPUT_INVALID, problems=problems), session, asker)
-            return self._reset(session, context, asker, subject, reason)
+            answer = self._reset(context, asker, subject, reason)
+            return carried(answer, session, self.sessions.identify(session, self.clock.now()))
 
-    def _reset(
-        self, session: BrowserSession, context: Context, asker: Asker, subject: UserId, reason: str
-    ) -> FactorsReset:
+    def _reset(self, context: Context, asker: Asker, subject: UserId, reason: str) -> FactorsReset:
         now = self.clock.now()
         with self.uow.begin() as tx:
             removed = self.factors.forget(asker, context, user=subject)
@@ -297,13 +292,7 @@ class Protecting(Door):
                 expires_at=link.expires_at,
             )
             self.recorder.record(tx, (fact,), asker=asker, context=context, now=now)
-        return FactorsReset(
-            session=attrs.evolve(session, renew=False),
-            user=subject,
-            removed=removed,
-            ended_sessions=ended.count,
-            link_expires_at=link.expires_at,
-        )
+        return FactorsReset(user=subject, removed=removed, ended_sessions=ended.count, link_expires_at=link.expires_at)
 
     def _end_sessions(
         self, session: BrowserSession, context: Context, asker: Asker, user: UserId, *, reason: str

@@ -17,7 +17,7 @@ from authflow.sessions.commands import (
     SignedOut,
     SignInCancelled,
 )
-from authflow.values import Refused
+from authflow.values import Refused, identifier
 
 if TYPE_CHECKING:
     from authflow.journey.waiting import Waiting
@@ -44,7 +44,11 @@ class SigningIn(Door):
             context: Where the command came from.
             user: Whom the first factor proved.
             proof: Which factor, and when it was checked; at most ``policy.sessions.proof_age`` ago.
+
+        Raises:
+            InputInvalid: *user* cannot be a person's id.
         """
+        identifier(user, field="user")
         with self.uow.begin():
             answer = self.sessions.establish(session, context, user=user, proof=proof)
             arrived = self.arrived(answer, context, Unprotected())
