@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 
 CONTEXT = Context(ip="192.0.2.7", user_agent="tests", request_id="r1")
 
+BUDGETS = ("enrollments", "proposals", "guesses_short", "guesses_long", "recovery_guesses")
+WIDE = MfaPolicy(**{name: attrs.evolve(getattr(MfaPolicy(), name), limit=1000) for name in BUDGETS})
+"""Budgets that stand in nobody's way; everything else as it comes."""
+
 
 class Entropy:
     """Seeded bytes that no two threads share."""

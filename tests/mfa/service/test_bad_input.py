@@ -11,9 +11,8 @@ import pytest
 from authflow.errors import CATALOGUE, Code, IllegalCommand
 from authflow.mfa.answers import Begun, Cancelled, Verified
 from authflow.mfa.kinds import RECOVERY, TOTP
-from authflow.policy import MfaPolicy
 from authflow.values import Asker, AuthenticatorId, FlowId, Refused, SessionId, UserId
-from tests.mfa.world import CONTEXT, World, refusal
+from tests.mfa.world import CONTEXT, WIDE, World, refusal
 
 COUNTS = {"limit", "limit_until", "attempt"}
 LOGS = {"audit", "outbox"}
@@ -54,12 +53,8 @@ KINDS: list[Any] = ["", "TOTP", "u2f", "unknown", "t\u043etp", "\x00", "\ud800",
 FLOWS: list[Any] = ["", "x", "x" * 64, "x" * 65, "x" * 100_000, "\x00", "\ud800", "fl\u00f6w", None, 7, b"flow"]
 
 
-WIDE = {
-    name: attrs.evolve(getattr(MfaPolicy(), name), limit=1000)
-    for name in ("enrollments", "proposals", "guesses_short", "guesses_long", "recovery_guesses")
-}
-POLICY = MfaPolicy(enrollment_proofs=10, lock_after=100, **WIDE)
-"""Budgets that stand in nobody's way: they would answer before anything else is looked at."""
+POLICY = attrs.evolve(WIDE, enrollment_proofs=10, lock_after=100)
+"""Nothing stands in anybody's way: a budget would answer before anything else is looked at."""
 
 
 @pytest.fixture

@@ -24,16 +24,6 @@ HOME, WORK = "home-browser", "work-browser"
 REJECTED, LIMITED, LOCKED = Code.MFA_CODE_REJECTED, Code.MFA_RATE_LIMITED, Code.MFA_LOCKED
 
 
-@pytest.fixture
-def world(uow: Any) -> World:
-    return World(uow)
-
-
-@pytest.fixture
-def memory(memory_uow: Any) -> World:
-    return World(memory_uow)
-
-
 def fail_in_a_row(world: World, secret: Secret, count: int, *, browser: str | None = None) -> None:
     """Let *count* guesses be evaluated and refused, as slowly as the budgets demand."""
     for _ in range(count):

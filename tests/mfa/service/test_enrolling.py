@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import attrs
-import pytest
 
 from authflow.errors import Code
 from authflow.facts.records import Audit, Category
-from authflow.mfa.answers import Begun, Cancelled, CodesShown, NoCodesAdded, Proven, Verified, WhyNoCodes
+from authflow.mfa.answers import Begun, Cancelled, Proven, Verified
 from authflow.mfa.factor import Enrolled, Mode, Proposed, Unenrolled
 from authflow.mfa.kinds import TOTP
 from authflow.policy import MfaPolicy
-from authflow.testing.contracts.threads import THREADS, at_once
-from authflow.values import Budget, FlowId, Refused, SessionId, UserId
+from authflow.values import FlowId, Refused, SessionId, UserId
 from tests.mfa.world import CONTEXT, World, refusal
 
-DAY = timedelta(days=1)
-HOUR = timedelta(hours=1)
 TTL = MfaPolicy().pending_enrollment_ttl
 MICROSECOND = timedelta(microseconds=1)
-
-
-@pytest.fixture
-def world(uow: Any) -> World:
-    return World(uow)
-
-
-@pytest.fixture
-def memory(memory_uow: Any) -> World:
-    return World(memory_uow)
 
 
 # --- the way through ------------------------------------------------------------------------------------------------
@@ -226,67 +211,6 @@ def test_a_sweep_of_the_counters_gives_no_guess_back(world: World):
     assert prove_wrong(world, begun).attempts_left is None
 
 
-# --- budgets --------------------------------------------------------------------------------------------------------
-
-
-def test_ten_completions_a_day_good_or_bad(world: World):
-    """Mfa 12.1 G4: malformed ones too; what is refused by the limit is not counted (decision 31)."""
-    started = world.clock.now()
-    for _ in range(4):
-        assert isinstance(world.complete(world.begin()), Proven)
-        world.clock.advance(HOUR)
-    for text in ("", None, "x" * 99, "000000", "123", "\x00"):
-        answer = world.service.complete(world.ada, CONTEXT, flow=FlowId("none"), code=text)
-        assert refusal(answer) in {Code.MFA_INPUT_INVALID, Code.MFA_ENROLLMENT_STATE_CHANGED}
-    begun = world.begin()
-    for _ in range(20):
-        answer = world.complete(begun)
-        assert refusal(answer) == Code.MFA_RATE_LIMITED
-        assert answer.retry_after == started + DAY - world.clock.now()
-    world.clock.set(started + DAY - MICROSECOND)
-    assert refusal(world.complete(world.begin())) == Code.MFA_RATE_LIMITED
-    world.clock.set(started + DAY)
-    assert isinstance(world.complete(world.begin()), Proven)
-    assert refusal(world.complete(world.begin())) == Code.MFA_RATE_LIMITED
-
-
-def test_the_limit_is_one_persons_and_one_kinds(memory: World):
-    for _ in range(11):
-        memory.service.complete(memory.ada, CONTEXT, flow=FlowId("x"), code="000000")
-        memory.service.complete(memory.ada, CONTEXT, flow=FlowId("x"), code="000000", kind="carrier pigeon")
-        memory.service.complete(memory.ada, CONTEXT, flow=FlowId("x"), code="000000", kind="owl")
-    answers = {
-        kind: refusal(memory.service.complete(memory.ada, CONTEXT, flow=FlowId("x"), code="000000", kind=kind))
-        for kind in ("totp", "sms", "carrier pigeon", "toad", "recovery")
-    }
-    assert answers == {
-        "totp": Code.MFA_RATE_LIMITED,
-        "sms": Code.MFA_KIND_UNAVAILABLE,
-        "carrier pigeon": Code.MFA_RATE_LIMITED,
-        "toad": Code.MFA_RATE_LIMITED,
-        "recovery": Code.MFA_KIND_UNKNOWN,
-    }
-    assert isinstance(memory.complete(memory.begin(memory.eve), who=memory.eve), Proven)
-
-
-def test_whoever_may_not_even_try_uses_no_budget_up(memory: World):
-    tired = attrs.evolve(memory.ada, elevated=False)
-    written, answer = memory.written_by(
-        lambda: [memory.service.complete(tired, CONTEXT, flow=FlowId("x"), code="1") for _ in range(20)]
-    )
-    assert {refusal(each) for each in answer} == {Code.SESSION_ELEVATION_REQUIRED}
-    assert written == set()
-
-
-def test_thirty_beginnings_an_hour(memory: World):
-    for _ in range(30):
-        memory.begin()
-    answer = memory.service.begin(memory.ada, CONTEXT, account="ada@example.org")
-    assert answer == Refused(code=Code.MFA_RATE_LIMITED, retry_after=HOUR)
-    memory.clock.advance(HOUR)
-    memory.begin()
-
-
 # --- gates that read ------------------------------------------------------------------------------------------------
 
 
@@ -325,109 +249,3 @@ def test_a_kind_that_was_closed_meanwhile_is_not_completed(world: World):
         assert refusal(service.complete(world.ada, CONTEXT, flow=begun.flow, code=right)) == code
         assert refusal(service.begin(world.ada, CONTEXT, account="ada@example.org")) == code
     assert isinstance(world.complete(begun), Proven)
-
-
-# --- recovery codes -------------------------------------------------------------------------------------------------
-
-
-def test_recovery_codes_come_with_a_primary_factor_and_once(world: World):
-    def add(**given: Any) -> Any:
-        return world.service.add_codes(world.ada, CONTEXT, user=UserId("ada"), **given)
-
-    assert add() == NoCodesAdded(why=WhyNoCodes.NO_PRIMARY)
-    world.enroll()
-    shown = add()
-    assert isinstance(shown, CodesShown)
-    assert len({code.reveal() for code in shown.codes}) == 10
-    assert not any(code.reveal() in repr(world.tables()) for code in shown.codes)
-    written, again = world.written_by(add)
-    assert (written, again) == (set(), NoCodesAdded(why=WhyNoCodes.PRESENT))
-    written, forced = world.written_by(lambda: add(force=True))
-    assert (written, forced) == (set(), Refused(code=Code.MFA_ALREADY_ENROLLED))
-
-
-def test_a_closed_kind_of_codes_means_that_none_are_added(world: World):
-    """Mfa 3.3: never an error, not even when forced."""
-    world.enroll()
-    service = world.tuned(closed_kinds=frozenset({"recovery"}))
-    for force in (False, True):
-        answer = service.add_codes(world.ada, CONTEXT, user=UserId("ada"), force=force)
-        assert answer == NoCodesAdded(why=WhyNoCodes.CLOSED)
-
-
-def test_new_codes_kill_the_old_ones_and_keep_the_id(world: World):
-    world.enroll()
-    old = world.codes()
-    assert world.verify(old[0], "recovery").remaining == 9
-    before = world.held().held()[1]
-    shown = world.service.regenerate_codes(world.ada, CONTEXT)
-    assert isinstance(shown, CodesShown)
-    after = world.held().held()[1]
-    assert (after.id, after.remaining, after.last_used_at) == (before.id, 10, None)
-    assert after.created_at == world.clock.now() > before.created_at - timedelta(1)
-    assert {refusal(world.verify(code, "recovery")) for code in old[1:4]} == {Code.MFA_CODE_REJECTED}
-    world.clock.advance(seconds=20)
-    assert world.verify(shown.codes[9].reveal(), "recovery").remaining == 9
-
-
-def test_codes_are_regenerated_by_their_owner_who_has_some(world: World):
-    assert refusal(world.service.regenerate_codes(world.ada, CONTEXT)) == Code.MFA_NOT_ENROLLED
-    world.enroll()
-    world.codes()
-    for who, code in (
-        (attrs.evolve(world.ada, elevated=False), Code.SESSION_ELEVATION_REQUIRED),
-        (attrs.evolve(world.ada, user=None), Code.SESSION_REQUIRED),
-    ):
-        written, answer = world.written_by(lambda who=who: world.service.regenerate_codes(who, CONTEXT))
-        assert (written, refusal(answer)) == (set(), code)
-
-
-# --- many at once ---------------------------------------------------------------------------------------------------
-
-MANY = MfaPolicy(enrollments=Budget(name="mfa.enrollments", limit=100, window=DAY))
-
-
-def test_of_many_right_proofs_at_once_one_enrolls(uow: Any):
-    """The losers are told what a loser one after the other is told (decision 28)."""
-    world = World(uow, MANY)
-    begun = world.begin()
-    answers = at_once(lambda _: world.complete(begun))
-    assert sum(isinstance(answer, Proven) for answer in answers) == 1
-    lost = {refusal(answer) for answer in answers if isinstance(answer, Refused)}
-    assert lost == {Code.MFA_ENROLLMENT_STATE_CHANGED}
-    assert world.audited() == [Audit.MFA_ADDED]
-    assert len(world.messages(Category.MAIL)) == 1
-
-
-def test_of_many_wrong_proofs_at_once_five_are_compared(uow: Any):
-    world = World(uow, MANY)
-    begun = world.begin()
-    wrong = world.wrong(begun.secret)
-    answers = at_once(lambda _: world.complete(begun, wrong))
-    told = sorted(refusal(answer) for answer in answers)
-    assert told.count(Code.MFA_CODE_REJECTED) == 4
-    assert told.count(Code.MFA_ENROLLMENT_ENDED) == 1
-    assert told.count(Code.MFA_ENROLLMENT_STATE_CHANGED) == THREADS - 5
-    assert refusal(world.complete(begun)) == Code.MFA_ENROLLMENT_STATE_CHANGED
-
-
-def test_of_many_beginnings_at_once_the_last_one_counts(uow: Any):
-    world = World(uow, MANY)
-    begun = at_once(lambda _: world.begin())
-    assert world.held().factor(TOTP).version == THREADS
-    answers = [world.complete(each) for each in begun]
-    assert sum(isinstance(answer, Proven) for answer in answers) == 1
-
-
-def test_of_many_completions_at_once_the_budget_holds(world: World):
-    answers = at_once(lambda _: world.service.complete(world.ada, CONTEXT, flow=FlowId("x"), code="000000"))
-    told = [refusal(answer) for answer in answers]
-    assert told.count(Code.MFA_ENROLLMENT_STATE_CHANGED) == 10
-    assert told.count(Code.MFA_RATE_LIMITED) == THREADS - 10
-
-
-def test_codes_are_added_once_by_many(world: World):
-    world.enroll()
-    answers = at_once(lambda _: world.service.add_codes(world.ada, CONTEXT, user=UserId("ada")))
-    assert sum(isinstance(answer, CodesShown) for answer in answers) == 1
-    assert [a for a in answers if not isinstance(a, CodesShown)] == [NoCodesAdded(why=WhyNoCodes.PRESENT)] * 15

@@ -21,11 +21,6 @@ STRANGER = Asker(user=None, session=SessionId("nobody"))
 BAD_IDS = ["", "x", "x" * 65, "x" * 100_000, "a\x00b", "a b", "\u00e4", "\ud800", "' OR 1=1 --"]
 
 
-@pytest.fixture
-def world(uow: Any) -> World:
-    return World(uow)
-
-
 def held_id(world: World, kind: Any = TOTP, who: Asker | None = None) -> AuthenticatorId:
     return world.held(who).id_of(kind)
 

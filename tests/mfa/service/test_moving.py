@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import attrs
 import pytest
@@ -18,11 +17,6 @@ from authflow.values import Asker, Secret, UserId
 from tests.mfa.world import CONTEXT, World, refusal
 
 ADA, EVE = UserId("ada"), UserId("eve")
-
-
-@pytest.fixture
-def world(uow: Any) -> World:
-    return World(uow)
 
 
 def merge(world: World) -> Merged:
