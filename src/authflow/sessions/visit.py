@@ -79,7 +79,7 @@ class Visits:
             tx.accounts.lock(user)
             stored = self._find(tx, session)
         if isinstance(stored, Code):
-            return Refused(code=stored, session=session)
+            return Refused(code=stored, session=of_nobody(session))
         found = self._read(tx, stored.state)
         step = MACHINE.step(stored.state, Look(found=found), now)
         visit = Visit(presented=session, stored=stored, found=found, context=context, now=now)
@@ -146,7 +146,7 @@ class Visits:
             try:
                 self._save(tx, step.state, visit.stored.version)
             except StaleVersion:
-                return Refused(code=lost, session=visit.presented)
+                return Refused(code=lost, session=of_nobody(visit.presented))
         self._record(tx, step.facts, visit, actor or visit.found.person)
         return attrs.evolve(step.answer, session=_value(visit, step.state, secret))
 
@@ -176,6 +176,11 @@ class Visits:
             label="" if actor is None else actor.label,
         )
         self.recorder.record(tx, facts, asker=asker, context=visit.context, now=visit.now)
+
+
+def of_nobody(session: BrowserSession) -> BrowserSession:
+    """Return *session*, which opens no row, as what it is: it names nobody."""
+    return attrs.evolve(session, user=None)
 
 
 def _value(visit: Visit, state: Session, secret: Secret | None) -> BrowserSession:
