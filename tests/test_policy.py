@@ -8,8 +8,10 @@ import attrs
 import pytest
 
 from authflow.errors import ConfigInvalid
+from authflow.mfa.kinds import KINDS as ALL_KINDS
 from authflow.policy import (
     ADMIN,
+    KINDS,
     LIFETIME_MAX,
     MANAGER,
     MEMBER,
@@ -177,3 +179,11 @@ def test_nobody_manages_when_nobody_is_said_to():
     """Empty is never "default"."""
     policy = MembershipPolicy(managing_roles=frozenset())
     assert not any(policy.may_grant(own, given) for own, given in product(RANKS, repeat=2))
+
+
+def test_a_policy_names_the_kinds_that_there_are():
+    """A misspelt kind would close nothing: it is refused, and the two lists agree."""
+    assert {kind.id for kind in ALL_KINDS} == KINDS
+    for setting in ("closed_kinds", "unavailable_kinds"):
+        with pytest.raises(ConfigInvalid, match=setting):
+            MfaPolicy(**{setting: frozenset({"toptp"})})

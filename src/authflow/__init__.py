@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from authflow.adapters.keys import KeyRing
+    from authflow.adapters.mail import ConsoleMailer, MemoryMailer
     from authflow.errors import (
         CATALOGUE,
         AuthflowError,
         Code,
+        ConfigInvalid,
         DatabaseError,
         KeysMissing,
         Retryable,
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
     from authflow.mfa.codes import render_text
     from authflow.outbox.signals import Notice
     from authflow.policy import EventPolicy, MembershipPolicy, MfaPolicy, OutboxPolicy, Policy, SessionPolicy
-    from authflow.ports import Organization, User, UserAddress
+    from authflow.ports import Mailer, Organization, User, UserAddress
     from authflow.sessions.commands import (
         Elevated,
         EnrollmentOwed,
@@ -114,6 +116,8 @@ __all__ = [
     "Category",
     "Code",
     "CodesShown",
+    "ConfigInvalid",
+    "ConsoleMailer",
     "Context",
     "Created",
     "DatabaseError",
@@ -144,6 +148,7 @@ __all__ = [
     "Listing",
     "Mail",
     "MailKind",
+    "Mailer",
     "Member",
     "MemberFlag",
     "MemberGone",
@@ -151,6 +156,7 @@ __all__ = [
     "MemberList",
     "MemberSaved",
     "MembershipPolicy",
+    "MemoryMailer",
     "Method",
     "MfaPolicy",
     "Notice",
@@ -193,18 +199,36 @@ __all__ = [
 
 _HOMES: Final = {
     "authflow.adapters.keys": ("KeyRing",),
+    "authflow.adapters.mail": (
+        "ConsoleMailer",
+        "MemoryMailer",
+    ),
     "authflow.errors": (
         "AuthflowError",
         "CATALOGUE",
         "Code",
+        "ConfigInvalid",
         "DatabaseError",
         "KeysMissing",
         "Retryable",
         "SchemaMissing",
         "SchemaTooOld",
     ),
-    "authflow.events.save": ("Created", "Identical", "Replaced", "SavedEvent", "Superseded"),
-    "authflow.facts.records": ("Audit", "AuditEntry", "Category", "Mail", "MailKind", "Signal"),
+    "authflow.events.save": (
+        "Created",
+        "Identical",
+        "Replaced",
+        "SavedEvent",
+        "Superseded",
+    ),
+    "authflow.facts.records": (
+        "Audit",
+        "AuditEntry",
+        "Category",
+        "Mail",
+        "MailKind",
+        "Signal",
+    ),
     "authflow.journey.answers": (
         "AccountDeleted",
         "AccountExported",
@@ -216,7 +240,11 @@ _HOMES: Final = {
         "FactorsReset",
         "Resumed",
     ),
-    "authflow.journey.post_flow": ("Detour", "InvitationFate", "InvitationOutcome"),
+    "authflow.journey.post_flow": (
+        "Detour",
+        "InvitationFate",
+        "InvitationOutcome",
+    ),
     "authflow.membership.admission": ("Requirement",),
     "authflow.membership.answers": (
         "Entered",
@@ -232,12 +260,34 @@ _HOMES: Final = {
         "RequirementsOpen",
     ),
     "authflow.membership.changes": ("FlagGroup",),
-    "authflow.membership.standing": ("Member", "MemberFlag"),
-    "authflow.mfa.answers": ("Begun", "Cancelled", "CodesShown", "Details", "Listing", "Renamed"),
+    "authflow.membership.standing": (
+        "Member",
+        "MemberFlag",
+    ),
+    "authflow.mfa.answers": (
+        "Begun",
+        "Cancelled",
+        "CodesShown",
+        "Details",
+        "Listing",
+        "Renamed",
+    ),
     "authflow.mfa.codes": ("render_text",),
     "authflow.outbox.signals": ("Notice",),
-    "authflow.policy": ("EventPolicy", "MembershipPolicy", "MfaPolicy", "OutboxPolicy", "Policy", "SessionPolicy"),
-    "authflow.ports": ("Organization", "User", "UserAddress"),
+    "authflow.policy": (
+        "EventPolicy",
+        "MembershipPolicy",
+        "MfaPolicy",
+        "OutboxPolicy",
+        "Policy",
+        "SessionPolicy",
+    ),
+    "authflow.ports": (
+        "Mailer",
+        "Organization",
+        "User",
+        "UserAddress",
+    ),
     "authflow.sessions.commands": (
         "Elevated",
         "EnrollmentOwed",
@@ -271,7 +321,11 @@ _HOMES: Final = {
         "TeamId",
         "UserId",
     ),
-    "authflow.wiring": ("Authflow", "Ports", "Swept"),
+    "authflow.wiring": (
+        "Authflow",
+        "Ports",
+        "Swept",
+    ),
 }
 
 

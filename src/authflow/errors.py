@@ -297,7 +297,7 @@ class ExtraMissing(AuthflowError):
 
     def __init__(self, *, extra: str) -> None:
         self.extra = extra
-        super().__init__(f"[extra {extra!r} of this package]")
+        super().__init__(f"[pip install '.[{extra}]' in a clone of this package]")
 
 
 class NotInUnitOfWork(AuthflowError):

@@ -86,6 +86,14 @@ _issuer = _validator(
 )
 _project = _validator(lambda value: value is None or _is_name(value), "must be a project id, or none")
 _names = _validator(_are_names, f"must be a frozenset of names of 1 to {NAME_MAX} characters")
+
+KINDS: Final = frozenset({"totp", "sms", "security_key", "recovery"})
+"""Every kind of second factor (mfa 3.1): a misspelt one would close nothing."""
+
+_kinds = _validator(
+    lambda value: isinstance(value, frozenset) and value <= KINDS,
+    f"must be a frozenset among {', '.join(sorted(KINDS))}",
+)
 _ordered = _validator(_are_ordered, "must be a tuple that names each role once")
 
 
@@ -124,8 +132,8 @@ class MfaPolicy:
         default=Budget(name="mfa.proposals", limit=30, window=timedelta(hours=1)), validator=_budget
     )
     require_verified_address: bool = attrs.field(default=True, validator=_flag)
-    closed_kinds: frozenset[str] = attrs.field(default=frozenset[str](), validator=_names)
-    unavailable_kinds: frozenset[str] = attrs.field(default=frozenset[str](), validator=_names)
+    closed_kinds: frozenset[str] = attrs.field(default=frozenset[str](), validator=_kinds)
+    unavailable_kinds: frozenset[str] = attrs.field(default=frozenset[str](), validator=_kinds)
     recovery_codes: int = attrs.field(default=10, validator=_count(1, 50))
     guesses_short: Budget = attrs.field(
         default=Budget(name="mfa.guesses_short", limit=5, window=timedelta(seconds=20)), validator=_budget

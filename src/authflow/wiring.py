@@ -5,11 +5,12 @@ Nothing here decides anything, and nothing happens before `Authflow.open` or `Au
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from authflow.errors import ExtraMissing, KeysMissing
+from authflow.adapters.keys import KeyRing
+from authflow.errors import AuthflowError, ConfigInvalid, ExtraMissing, KeysMissing
 from authflow.events.service import Events
 from authflow.facts.records import Category
 from authflow.journey.joining import Invitations, Members
@@ -25,26 +26,16 @@ from authflow.outbox.inspection import Inspection
 from authflow.outbox.mails import MailHandler
 from authflow.outbox.relay import Relay
 from authflow.outbox.security import SecurityEventHandler
-from authflow.outbox.signals import Receivers, SignalHandler
+from authflow.outbox.signals import TOLD, Receivers, SignalHandler
 from authflow.policy import Policy
 from authflow.recording import Recorder
 from authflow.sessions.service import Sessions
 
 if TYPE_CHECKING:
-    from authflow.adapters.keys import KeyRing
     from authflow.adapters.sql.engine import Database
     from authflow.facts.records import AuditEntry
     from authflow.ports import Cipher, Clock, Entropy, Mailer, Pepper, SsoStatus, UnitOfWork
     from authflow.values import OrganizationId, UserId
-
-LOCAL: Final = (
-    Category.SIGNAL,
-    Category.FACTOR_ENROLLED,
-    Category.FACTOR_REMOVED,
-    Category.RECOVERY_CODES_REGENERATED,
-    Category.EVENT_STORED,
-)
-"""The categories that are told to receivers; a category of which nobody wants to hear is delivered to nobody."""
 
 
 @attrs.frozen(kw_only=True)
@@ -99,7 +90,7 @@ class Swept:
     attempts: int
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Authflow:
     """Every flow by its name.
 
@@ -168,6 +159,7 @@ class Authflow:
         """
         if keys is None:
             raise KeysMissing
+        _require(keys, KeyRing, setting="keys")
         try:
             from authflow.adapters.sql import schema as tables_history
             from authflow.adapters.sql.engine import engine_of
@@ -177,9 +169,17 @@ class Authflow:
             raise ExtraMissing(extra="sql") from error
         engine = engine_of(database)
         tables = build(prefix=PREFIX if prefix is None else prefix, schema=schema)
-        tables_history.check(engine, tables)
+        try:
+            tables_history.check(engine, tables)
+        except AuthflowError:
+            if engine is not database:
+                engine.dispose()
+            raise
         uow = SqlUnitOfWork(engine, tables)
-        return cls.of(_ports(uow, keys, clock=clock, entropy=entropy, mailer=mailer, sso=sso), policy or Policy())
+        return cls.of(
+            _ports(uow, keys, clock=clock, entropy=entropy, mailer=mailer, sso=sso),
+            Policy() if policy is None else policy,
+        )
 
     @classmethod
     def in_memory(
@@ -193,17 +193,22 @@ class Authflow:
         sso: SsoStatus | None = None,
     ) -> Authflow:
         """Return the flows without any database, for tests and trials; everything is gone with the process."""
-        from authflow.adapters.keys import KeyRing as Ring
         from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
         from authflow.adapters.system import SystemEntropy
 
-        ring = keys or Ring.ephemeral(entropy or SystemEntropy())
+        ring = keys or KeyRing.ephemeral(entropy or SystemEntropy())
         uow = MemoryUnitOfWork()
-        return cls.of(_ports(uow, ring, clock=clock, entropy=entropy, mailer=mailer, sso=sso), policy or Policy())
+        return cls.of(
+            _ports(uow, ring, clock=clock, entropy=entropy, mailer=mailer, sso=sso),
+            Policy() if policy is None else policy,
+        )
 
     @classmethod
     def of(cls, ports: Ports, policy: Policy) -> Authflow:
         """Return the flows over *ports* of the host's own: an own unit of work, cipher, pepper or mailer."""
+        _require(policy, Policy, setting="policy")
+        if not callable(getattr(ports.mailer, "send", None)):
+            raise ConfigInvalid(setting="mailer", problem="must have a method send")
         slices = _Slices.of(ports, policy)
         shared: dict[str, Any] = {"uow": ports.uow, "clock": ports.clock, "sessions": slices.sessions}
         joined: dict[str, Any] = {**shared, "membership": slices.membership}
@@ -233,6 +238,9 @@ class Authflow:
             slices=slices,
         )
 
+    def __repr__(self) -> str:
+        return f"Authflow({type(self.uow).__name__})"
+
     def audit_of(self, user: UserId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
         """Return the newest entries of a person's own log, newest first. Who may read it is the host's to decide."""
         with self.uow.begin() as tx:
@@ -258,6 +266,11 @@ class Authflow:
         with self.uow.begin() as tx:
             limits, attempts = tx.limits.sweep(now), tx.attempts.sweep(now)
         return Swept(sessions=sessions, proposals=proposals, invitations=invitations, limits=limits, attempts=attempts)
+
+
+def _require(given: object, kind: type, *, setting: str) -> None:
+    if not isinstance(given, kind):
+        raise ConfigInvalid(setting=setting, problem=f"must be a {kind.__name__}")
 
 
 def _ports(
@@ -289,7 +302,7 @@ def _ports(
 def _handlers(ports: Ports, receivers: Receivers, events: Events, still_wanted: StillWanted) -> Handlers:
     handlers = Handlers()
     telling = SignalHandler(uow=ports.uow, receivers=receivers)
-    for category in LOCAL:
+    for category in TOLD:
         handlers.add(category, telling)
     handlers.add(Category.MAIL, MailHandler(cipher=ports.cipher, mailer=ports.mailer, still_live=still_wanted))
     handlers.add(Category.SECURITY_EVENT, SecurityEventHandler(save=events.save_security))

@@ -31,6 +31,15 @@ LOG: Final = logging.getLogger("authflow.outbox")
 ARGUMENT: Final = "arg."
 """The prefix under which a signal's arguments travel in the payload."""
 
+TOLD: Final = (
+    Category.SIGNAL,
+    Category.FACTOR_ENROLLED,
+    Category.FACTOR_REMOVED,
+    Category.RECOVERY_CODES_REGENERATED,
+    Category.EVENT_STORED,
+)
+"""The categories that are told to receivers; a message that nobody wants to hear is delivered to nobody."""
+
 Topic = Signal | Category
 """What a receiver listens to: a signal of an organization, or a category of local messages."""
 
@@ -118,9 +127,14 @@ class Receivers:
             region: Listen only to what this region is sent; none listens to every region.
 
         Raises:
-            ConfigInvalid: The name is taken, or the first message was delivered already.
+            ConfigInvalid: The name is taken, nobody is ever told of the topic, the receiver cannot be called, or the
+                first message was delivered already.
             InputInvalid: This cannot be a name.
         """
+        if not isinstance(topic, Signal) and topic not in TOLD[1:]:
+            raise ConfigInvalid(setting="receivers", problem=f"cannot listen to {topic!r}: nobody is told of it")
+        if not callable(receiver):
+            raise ConfigInvalid(setting="receivers", problem=f"need something to call for {name}")
         if self._frozen:
             raise ConfigInvalid(setting="receivers", problem="were frozen when the first message was delivered")
         if identifier(name, field="receiver") in self._listening:

@@ -141,13 +141,12 @@ class Answering(Desk):
             return True
         before = case.held.factor(verified.kind)
         step = ENROLLMENT.step(before.state, c.UseStep(step=verified.step), case.now)
-        if not isinstance(step.answer, Done):
-            return False
+        used = Step(self.sealed_anew(case, verified.kind, step.state), step.answer)
         try:
-            self.keep(case, verified.kind, before, Step(self.sealed_anew(case, verified.kind, step.state), step.answer))
+            self.keep(case, verified.kind, before, used)
         except StaleVersion:
             return False
-        return True
+        return isinstance(step.answer, Done)
 
     def _forgive(self, case: Case, kind: Kind, browser: str | None) -> None:
         """Forget the failures of this browser, and give a known one its budget back (decision 9).

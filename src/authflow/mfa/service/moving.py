@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from authflow.errors import InputInvalid
 from authflow.mfa import commands as c
 from authflow.mfa import kinds
 from authflow.mfa.answers import Kept
@@ -69,16 +70,19 @@ class Moving(Desk):
 
         Raises:
             SecretUnavailable: A secret that would move cannot be opened. Nothing was moved.
+            InputInvalid: *source* is *target*, who would lose everything.
         """
+        if source == target:
+            raise InputInvalid(field="target", problem="must be somebody else than the source")
         with self.uow.begin() as tx:
             for user in sorted((source, target)):
                 tx.accounts.lock(user)
             giving, taking = self.case(tx, asker, context, source), self.case(tx, asker, context, target)
             self._empty(giving)
-            answers = {held.kind.id: self._adopt(giving, taking, held) for held in giving.held.held()}
+            kept = {held.kind.id: self._kept(giving, taking, held.kind) for held in giving.held.held()}
             return Merged(
-                moved=tuple(kind for kind, kept in answers.items() if not kept),
-                dropped=tuple(kind for kind, kept in answers.items() if kept),
+                moved=tuple(kind for kind, dropped in kept.items() if not dropped),
+                dropped=tuple(kind for kind, dropped in kept.items() if dropped),
             )
 
     def export(self, user: UserId) -> list[dict[str, object]]:
@@ -124,23 +128,26 @@ class Moving(Desk):
         if isinstance(giving.held.recovery.state, Ready):
             self.turn_codes(giving, ForgetCodes())
 
-    def _adopt(self, giving: Case, taking: Case, held: Held) -> bool:
-        """Hand one factor over; tell whether the target kept their own instead."""
-        ready = giving.held.recovery.state
-        if held.kind is RECOVERY and isinstance(ready, Ready):
-            kept = isinstance(self.turn_codes(taking, AdoptCodes(ready=ready)), Kept)
-            if kept:
-                giving.tx.recovery_codes.remove(ready.authenticator)
-            return kept
-        proven = enrolled(giving.held.factor(held.kind).state)
-        if proven is None:
-            return True
-        before = taking.held.factor(held.kind)
+    def _kept(self, giving: Case, taking: Case, kind: Kind) -> bool:
+        """Hand the factor of one kind over; tell whether the target kept their own instead."""
+        ready, proven = giving.held.recovery.state, enrolled(giving.held.factor(kind).state)
+        if proven is not None:
+            return self._kept_factor(giving, taking, kind, proven)
+        return isinstance(ready, Ready) and self._kept_codes(giving, taking, ready)
+
+    def _kept_factor(self, giving: Case, taking: Case, kind: Kind, proven: Authenticator) -> bool:
+        before = taking.held.factor(kind)
         if enrolled(before.state) is None:
-            proven = self._moved(giving, taking, held.kind, proven)
+            proven = self._moved(giving, taking, kind, proven)
         step = MACHINE.step(before.state, c.Adopt(authenticator=proven), taking.now)
-        self.keep(taking, held.kind, before, step)
+        self.keep(taking, kind, before, step)
         return isinstance(step.answer, Kept)
+
+    def _kept_codes(self, giving: Case, taking: Case, ready: Ready) -> bool:
+        if not isinstance(self.turn_codes(taking, AdoptCodes(ready=ready)), Kept):
+            return False
+        giving.tx.recovery_codes.remove(ready.authenticator)
+        return True
 
     def _moved(self, giving: Case, taking: Case, kind: Kind, proven: Authenticator) -> Authenticator:
         secret = self.cipher.open(proven.secret, bound_to=binding(giving.user, kind.id, proven.id))
