@@ -197,6 +197,17 @@ def test_what_fell_with_the_last_factor_never_works_again(world: World):
     assert refusal(world.verify(codes[0], "recovery")) == Code.MFA_CODE_REJECTED
 
 
+def test_only_what_is_named_falls(world: World):
+    world.enroll()
+    codes = world.codes()
+    for kinds in ((), ("sms",)):
+        written, _ = world.written_by(
+            lambda kinds=kinds: world.service.fall(world.ada, CONTEXT, user=UserId("ada"), kinds=kinds)
+        )
+        assert written == set()
+    assert world.verify(codes[0], "recovery").remaining == 9
+
+
 def test_a_removal_takes_what_was_pending_along(world: World):
     world.enroll()
     begun = world.begin()

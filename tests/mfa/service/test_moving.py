@@ -7,7 +7,7 @@ import json
 import attrs
 import pytest
 
-from authflow.errors import Code, SecretUnavailable
+from authflow.errors import Code, InputInvalid, SecretUnavailable
 from authflow.mfa.answers import Proven, Verified
 from authflow.mfa.factor import Proposed, Unenrolled, enrolled
 from authflow.mfa.kinds import RECOVERY, TOTP
@@ -162,6 +162,16 @@ def test_a_lost_key_hinders_no_merge_that_drops_what_lies_under_it(world: World)
     mine = world.enroll()
     assert merge(world) == Merged(moved=(), dropped=("totp",))
     assert world.passes(mine)
+
+
+def test_nobody_is_merged_into_themselves(world: World):
+    secret, codes = world.enroll(), world.codes()
+    before = world.tables()
+    with pytest.raises(InputInvalid):
+        world.service.merge(world.root, CONTEXT, source=ADA, target=ADA)
+    assert world.tables() == before
+    assert world.passes(secret)
+    assert isinstance(world.verify(codes[0], "recovery"), Verified)
 
 
 def test_a_merge_of_nothing_is_nothing(world: World):
