@@ -15,9 +15,8 @@ against what the installation says, and against what the story has seen.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-import attrs
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -30,7 +29,8 @@ from authflow.membership.offer import Expired
 from authflow.mfa.answers import Begun, CodesShown
 from authflow.policy import OWNER
 from authflow.sessions.commands import Elevated
-from authflow.testing.browsers import Browser, Phone, installed
+from authflow.testing.browsers import Phone, installed
+from authflow.testing.cast import ORGANIZATIONS, OWNER_ADDRESS, PEOPLE, ROOT_ADDRESS, Actor, people, places, windows
 from authflow.testing.clocks import ManualClock
 from authflow.testing.people import add_organization, add_user
 from authflow.values import InvitationId, Level, Method, OrganizationId, Proof, Secret, fold_address
@@ -39,27 +39,6 @@ if TYPE_CHECKING:
     from authflow.ports import Mailer
     from authflow.values import UserId
     from authflow.wiring import Authflow
-
-PEOPLE: Final = ("ada@example.com", "bob@example.com")
-ORGANIZATIONS: Final = (OrganizationId("strict"), OrganizationId("easy"))
-OWNER_ADDRESS: Final = "olga@example.com"
-ROOT_ADDRESS: Final = "root@example.com"
-
-people = st.sampled_from(PEOPLE)
-places = st.sampled_from(ORGANIZATIONS)
-windows = st.sampled_from([0, 0, 0, 1])
-
-
-@attrs.define
-class Actor:
-    """One person of the story: two browsers, what is on their phone and on their sheet of paper."""
-
-    user: UserId
-    browsers: tuple[Browser, Browser] = attrs.field(factory=lambda: (Browser(), Browser()))
-    phone: Phone | None = None
-    begun: dict[int, Begun] = attrs.field(factory=dict[int, "Begun"])
-    paper: list[str] = attrs.field(factory=list[str])
-    typed: list[str] = attrs.field(factory=list[str])
 
 
 class PostFlowStory(RuleBasedStateMachine):

@@ -53,5 +53,5 @@ def test_a_terminal_without_blocks_gets_none(encoding: str):
 
 def test_without_the_extra_it_says_which_one_is_missing(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(__import__("sys").modules, "segno", None)
-    with pytest.raises(ExtraMissing, match="'qr'"):
+    with pytest.raises(ExtraMissing, match=r"\[qr\]"):
         drawn(URI, stream=Screen("utf-8", terminal=True))
