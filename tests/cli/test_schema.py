@@ -162,4 +162,5 @@ def test_a_missing_library_is_named_by_its_extra(library: str, extra: str, sqlit
     command = [sys.executable, "-c", code, "schema", "upgrade", "--database", url]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"error: extra.missing: An optional dependency is not installed. [pip install '.[{extra}]'")
+    told = f"error: extra.missing: An optional dependency is not installed. [pip install '.[{extra}]'"
+    assert done.stderr.startswith(told)
