@@ -65,7 +65,7 @@ def check(engine: sa.Engine, tables: Tables, *, revisions: Sequence[str] = REVIS
         DatabaseError: Its other subclasses say what is wrong with the database.
     """
     file = engine.url.database
-    if engine.dialect.name == "sqlite" and file and not Path(file).exists():
+    if engine.dialect.name == "sqlite" and file and Path(file).parent.is_dir() and not Path(file).exists():
         raise SchemaMissing  # connecting would make an empty file
     found = current(engine, tables)
     if found is None:
