@@ -7,8 +7,8 @@ import hashlib
 import hmac
 import subprocess
 import sys
-from collections import Counter
 from calendar import timegm
+from collections import Counter
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import parse_qs, unquote, urlsplit
