@@ -198,12 +198,9 @@ class Invitations(Desk):
         return read_terms(email=email, role=offered, teams=teams, policy=self.policy)
 
     def _open_to(self, case: Case, terms: Terms | Malformed) -> tuple[Stored[Waiting], ...]:
-        """Return what waits for the address: also a demoted member's way back, which is bound to who holds it."""
         if isinstance(terms, Malformed) or not case.organization.active:
             return ()
-        holders = case.tx.users.holders(terms.email)
-        keys = [address_key(terms.email), *(person_key(user) for user in holders)]
-        return case.tx.invitations.open_to(keys, case.organization.id)
+        return case.tx.invitations.open_to([address_key(terms.email)], case.organization.id)
 
     def _belongs(self, case: Case, terms: Terms | Malformed) -> bool:
         if isinstance(terms, Malformed) or not case.organization.active:
