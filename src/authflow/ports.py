@@ -17,7 +17,7 @@ import attrs
 from authflow.values import UserId, same_address
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime, timedelta
 
@@ -418,6 +418,25 @@ class UnitOfWork(Protocol[TxT_co]):
 
         A repository's `UniqueViolated` or `DatabaseError` may be caught only around a `savepoint`. Caught anywhere
         else it leaves a transaction of which the database keeps nothing, so leaving the block raises `DatabaseError`.
+        """
+        ...
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Do the whole command *work* in one transaction, and return what it returns.
+
+        Inside an open transaction *work* joins it. Outside, *work* may be called again, in a new transaction, if the
+        database says that the transaction lost to another one: it must do nothing that a rollback does not undo.
+
+        Raises:
+            Retryable: It lost every time.
+        """
+        ...
+
+    def require_counters(self) -> None:
+        """Refuse to compare guesses where whoever opened the transaction could undo their count (decision 7).
+
+        Raises:
+            NotOwned: The transaction that is open here is a host's, and there is no other connection to count on.
         """
         ...
 

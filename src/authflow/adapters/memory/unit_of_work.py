@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from authflow.adapters.counting import Counted
 from authflow.adapters.current import Current
@@ -25,7 +25,9 @@ from authflow.adapters.memory.store import Store
 from authflow.errors import NotInUnitOfWork
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
+
+T = TypeVar("T")
 
 
 class MemoryTransaction:
@@ -85,6 +87,14 @@ class MemoryUnitOfWork:
                 raise
             finally:
                 self.store.journal.clear()
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Do the whole command *work* in one transaction."""
+        with self.begin():
+            return work()
+
+    def require_counters(self) -> None:
+        """Every count outlives a rollback here."""
 
     @contextmanager
     def savepoint(self) -> Generator[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from authflow.adapters.counting import Counted
 from authflow.adapters.current import Current
@@ -13,11 +13,13 @@ from authflow.adapters.sql.transaction import SqlTransaction, Statements
 from authflow.errors import NotInUnitOfWork
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     import sqlalchemy as sa
 
     from authflow.adapters.sql.tables import Tables
+
+T = TypeVar("T")
 
 
 class SqlUnitOfWork:
@@ -60,6 +62,14 @@ class SqlUnitOfWork:
             with self._current.holding(tx):
                 yield tx
             tx.connection.require_sound()
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Do the whole command *work* in one transaction."""
+        with self.begin():
+            return work()
+
+    def require_counters(self) -> None:
+        """Every count outlives a rollback here."""
 
     @contextmanager
     def savepoint(self) -> Generator[None]:
