@@ -10,7 +10,14 @@ import pytest
 
 from authflow.errors import Code, UniqueViolated
 from authflow.facts.records import Audit, Category, MailKind, Signal
-from authflow.membership.answers import InvitationClosed, InvitationList, InvitationSent, Joined, RequestFiled
+from authflow.membership.answers import (
+    InvitationClosed,
+    InvitationList,
+    InvitationSent,
+    Joined,
+    MemberGone,
+    RequestFiled,
+)
 from authflow.membership.offer import Absent, Expired, InviteStatus, Pending, Requested, Withdrawn
 from authflow.membership.standing import Outside, Removed
 from authflow.policy import ADMIN, MANAGER, MEMBER, OWNER, MembershipPolicy
@@ -70,6 +77,26 @@ def test_an_address_is_invited_once_whatever_its_letter_case(anywhere: World):
     again = anywhere.service.invite(anywhere.olga, CONTEXT, organization=HOME, email="ADA@EXAMPLE.ORG")
     assert again == refused(Code.INVITATION_ALREADY_INVITED)
     assert isinstance(anywhere.state(anywhere.invite("ad\u0430@example.org")), Pending)
+
+
+def test_who_holds_a_way_back_under_the_address_is_not_invited_beside_it(anywhere: World):
+    """The way back is bound to the person and has another key; it waits for the same mailbox all the same."""
+    anywhere.join(person("ada", "ada@example.org", "work@example.org"))
+    member = anywhere.key("ada")
+    anywhere.service.demote(anywhere.olga, CONTEXT, organization=HOME, member=member)
+    for email in ("Ada@example.org", "work@example.org"):
+        for ask in (anywhere.service.invite, anywhere.service.request_invite):
+            again = ask(anywhere.olga, CONTEXT, organization=HOME, email=email)
+            assert again == refused(Code.INVITATION_ALREADY_INVITED)
+    anywhere.clock.advance(30 * DAY)
+    assert isinstance(anywhere.state(anywhere.invite("work@example.org")), Pending)
+
+
+def test_a_way_back_bars_nobody_who_merely_claims_the_address(world: World):
+    """An address that is not verified is nobody's (decision 19)."""
+    world.join(person(verified=False))
+    world.service.demote(world.olga, CONTEXT, organization=HOME, member=world.key("ada"))
+    assert isinstance(world.state(world.invite()), Pending)
 
 
 def test_many_at_once_invite_an_address_once(anywhere: World):
@@ -245,6 +272,24 @@ def test_an_expired_invitation_does_not_come_back_beside_a_newer_one(anywhere: W
     anywhere.clock.advance(30 * DAY)
     anywhere.invite()
     resend = anywhere.service.resend(anywhere.olga, CONTEXT, organization=HOME, invitation=old)
+    assert resend == refused(Code.INVITATION_ALREADY_INVITED)
+
+
+def test_neither_a_way_back_nor_an_invitation_comes_back_beside_the_other(anywhere: World):
+    anywhere.join(person())
+    gone = anywhere.service.demote(anywhere.olga, CONTEXT, organization=HOME, member=anywhere.key("ada"))
+    assert isinstance(gone, MemberGone)
+    assert gone.invitation is not None
+    anywhere.clock.advance(30 * DAY)
+    newer = anywhere.invite()
+    resend = anywhere.service.resend(anywhere.olga, CONTEXT, organization=HOME, invitation=gone.invitation)
+    assert resend == refused(Code.INVITATION_ALREADY_INVITED)
+    anywhere.clock.advance(30 * DAY)
+    anywhere.service.accept(asker(person()), CONTEXT, organization=HOME, invitation=newer, token=anywhere.token())
+    assert isinstance(anywhere.state(newer), Expired)
+    back = anywhere.service.resend(anywhere.olga, CONTEXT, organization=HOME, invitation=gone.invitation)
+    assert isinstance(back, InvitationSent)
+    resend = anywhere.service.resend(anywhere.olga, CONTEXT, organization=HOME, invitation=newer)
     assert resend == refused(Code.INVITATION_ALREADY_INVITED)
 
 

@@ -26,7 +26,7 @@ from authflow.ports import Stored
 from authflow.values import Context, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from authflow.membership.invitation import Answer, Command
@@ -57,7 +57,8 @@ class Invitations(Desk):
         with self.uow.begin() as tx:
             case = self._case(tx, asker, context, organization)
             allowance, terms = self._allowance(case), self._terms(case, email, role, teams)
-            open_ones = self._open_to(case, terms)
+            holders = self._holders(case, terms)
+            open_ones = self._open_to(case, terms, holders)
             command = Invite(
                 id=key,
                 authority=self._authority(case),
@@ -65,7 +66,7 @@ class Invitations(Desk):
                 terms=terms,
                 token=token,
                 taken=_taken(open_ones, case.now),
-                member=self._belongs(case, terms),
+                member=self._belongs(case, holders),
             )
             return self._file(case, key, open_ones, command)
 
@@ -84,14 +85,15 @@ class Invitations(Desk):
         with self.uow.begin() as tx:
             case = self._case(tx, asker, context, organization)
             allowance, terms = self._allowance(case), self._terms(case, email, role, teams)
-            open_ones = self._open_to(case, terms)
+            holders = self._holders(case, terms)
+            open_ones = self._open_to(case, terms, holders)
             command = Request(
                 id=key,
                 authority=self._authority(case),
                 allowance=allowance,
                 terms=terms,
                 taken=_taken(open_ones, case.now),
-                member=self._belongs(case, terms),
+                member=self._belongs(case, holders),
             )
             return self._file(case, key, open_ones, command)
 
@@ -104,7 +106,7 @@ class Invitations(Desk):
             person = authority.actor.user
             own = () if person is None else (a.address for a in person.addresses if a.primary)
             terms = self._terms(case, next(iter(own), ""), None, ())
-            open_ones = self._open_to(case, terms)
+            open_ones = self._open_to(case, terms, self._holders(case, terms))
             taken = _taken(open_ones, case.now)
             command = RequestToJoin(id=key, authority=authority, allowance=allowance, terms=terms, taken=taken)
             return self._file(case, key, open_ones, command)
@@ -197,16 +199,21 @@ class Invitations(Desk):
         offered = case.organization.default_role if role is None else role
         return read_terms(email=email, role=offered, teams=teams, policy=self.policy)
 
-    def _open_to(self, case: Case, terms: Terms | Malformed) -> tuple[Stored[Waiting], ...]:
+    def _holders(self, case: Case, terms: Terms | Malformed) -> tuple[UserId, ...]:
         if isinstance(terms, Malformed) or not case.organization.active:
             return ()
-        return case.tx.invitations.open_to([address_key(terms.email)], case.organization.id)
+        return case.tx.users.holders(terms.email)
 
-    def _belongs(self, case: Case, terms: Terms | Malformed) -> bool:
+    def _open_to(
+        self, case: Case, terms: Terms | Malformed, holders: tuple[UserId, ...]
+    ) -> tuple[Stored[Waiting], ...]:
+        """Return what waits for the address: also a demoted member's way back, which is bound to who holds it."""
         if isinstance(terms, Malformed) or not case.organization.active:
-            return False
+            return ()
+        return case.tx.invitations.open_to(_keys(terms.email, holders), case.organization.id)
+
+    def _belongs(self, case: Case, holders: tuple[UserId, ...]) -> bool:
         load = case.tx.members.load
-        holders = case.tx.users.holders(terms.email)
         return any(isinstance(load(case.organization.id, user).state, Member) for user in holders)
 
     def _recipients(self, case: Case, found: Invitation) -> tuple[Address, ...]:
@@ -218,11 +225,12 @@ class Invitations(Desk):
         return () if person is None else person.verified_addresses()
 
     def _revived_too_late(self, case: Case, found: Invitation) -> bool:
-        """An expired invitation cannot come back beside a newer one for the same address."""
+        """An expired invitation cannot come back beside a newer one for the same address or the same person."""
         if not isinstance(found, Expired):
             return False
-        key = address_key(found.offer.email) if found.bound_to is None else person_key(found.bound_to)
-        return bool(case.tx.invitations.open_to([key], case.organization.id))
+        holders = case.tx.users.holders(found.offer.email)
+        bound = () if found.bound_to is None else (found.bound_to,)
+        return bool(case.tx.invitations.open_to(_keys(found.offer.email, {*holders, *bound}), case.organization.id))
 
     def _file(self, case: Case, key: InvitationId, open_ones: tuple[Stored[Waiting], ...], command: Command) -> Answer:
         """Store what is new; what expired under the same address is stored so first, and makes room."""
@@ -239,6 +247,10 @@ class Invitations(Desk):
         except UniqueViolated as violated:
             expect(violated, OPEN_ONCE)
             return Refused(code=Code.INVITATION_ALREADY_INVITED)
+
+
+def _keys(email: Address, people: Iterable[UserId]) -> list[bytes]:
+    return [address_key(email), *(person_key(user) for user in people)]
 
 
 def _taken(open_ones: tuple[Stored[Waiting], ...], now: datetime) -> bool:
