@@ -27,8 +27,7 @@ from authflow.membership.offer import Absent, Invitation
 from authflow.membership.standing import Member, MemberFlag, Removed, Sponsor
 from authflow.policy import ADMIN, MANAGER, MEMBER, OWNER, MembershipPolicy
 from authflow.ports import Sso
-from authflow.values import Address, Level, ProviderId, Role, Secret, UserId
-from tests.membership.samples import (
+from authflow.testing.samples.membership import (
     DIGEST,
     ELSEWHERE,
     HOME,
@@ -51,6 +50,7 @@ from tests.membership.samples import (
     standing,
     withdrawn,
 )
+from authflow.values import Address, Level, ProviderId, Role, Secret, UserId
 
 INVITATIONS: dict[str, Invitation] = {
     "absent": Absent(),

@@ -26,8 +26,8 @@ from authflow.membership.consent import (
     Settle,
 )
 from authflow.testing import assert_complete, explore
+from authflow.testing.samples.membership import DIGEST, HOME, INVITATION, NOW, SECOND, WRONG
 from authflow.values import InvitationId, Refused, UserId
-from tests.membership.samples import DIGEST, HOME, INVITATION, NOW, SECOND, WRONG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

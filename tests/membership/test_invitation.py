@@ -19,8 +19,7 @@ from authflow.membership.terms import Malformed, Terms
 from authflow.policy import ADMIN, MANAGER, MEMBER, OWNER
 from authflow.ports import Allowed, Limited
 from authflow.testing import assert_complete, explore
-from authflow.values import Refused, Secret, UserId, token_digest
-from tests.membership.samples import (
+from authflow.testing.samples.membership import (
     DIGEST,
     ELSEWHERE,
     HOME,
@@ -48,6 +47,7 @@ from tests.membership.samples import (
     standing,
     withdrawn,
 )
+from authflow.values import Refused, Secret, UserId, token_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

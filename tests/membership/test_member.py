@@ -17,8 +17,7 @@ from authflow.membership.standing import Member, MemberFlag, Membership, Outside
 from authflow.policy import ADMIN, MANAGER, MEMBER, OWNER, MembershipPolicy
 from authflow.ports import User
 from authflow.testing import assert_complete, explore
-from authflow.values import InvitationId, Refused, Role, Secret, TeamId, UserId
-from tests.membership.samples import (
+from authflow.testing.samples.membership import (
     HOME,
     NEW_MEMBER,
     NOW,
@@ -33,6 +32,7 @@ from tests.membership.samples import (
     removed,
     standing,
 )
+from authflow.values import InvitationId, Refused, Role, Secret, TeamId, UserId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

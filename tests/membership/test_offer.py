@@ -14,8 +14,7 @@ from authflow.membership.offer import (
     person_key,
     token_of,
 )
-from authflow.values import Address, Secret, UserId
-from tests.membership.samples import (
+from authflow.testing.samples.membership import (
     DIGEST,
     INVITED,
     NOW,
@@ -28,6 +27,7 @@ from tests.membership.samples import (
     stale,
     withdrawn,
 )
+from authflow.values import Address, Secret, UserId
 
 
 def test_what_was_never_approved_has_no_token_and_what_is_over_keeps_it():

@@ -23,8 +23,7 @@ from authflow.membership.standing import (
 )
 from authflow.policy import ADMIN, MANAGER, MEMBER, OWNER, MembershipPolicy
 from authflow.ports import Sso
-from authflow.values import Level, Role, UserId
-from tests.membership.samples import (
+from authflow.testing.samples.membership import (
     ELSEWHERE,
     HOME,
     NOW,
@@ -40,6 +39,7 @@ from tests.membership.samples import (
     sponsor,
     standing,
 )
+from authflow.values import Level, Role, UserId
 
 PEOPLE = {
     "nobody": None,

@@ -17,8 +17,8 @@ from authflow.membership.answers import ConfirmationOwed, InvitationSent, Joined
 from authflow.membership.offer import Accepted, Pending, carries
 from authflow.membership.standing import Member, Removed
 from authflow.policy import OWNER
+from authflow.testing.samples.membership import ELSEWHERE, HOME, POLICY, asker, organization, person
 from authflow.values import Asker, InvitationId, OrganizationId, Refused, Secret, SessionId, UserId
-from tests.membership.samples import ELSEWHERE, HOME, POLICY, asker, organization, person
 from tests.membership.world import CONTEXT, World
 
 PEOPLE = ("ada", "bob", "cyd", "eve")

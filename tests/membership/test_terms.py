@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authflow.membership.terms import TEAMS_MAX, Malformed, Terms, read_address, read_teams, read_terms, well_formed
+from authflow.testing.samples.membership import POLICY
 from authflow.values import ADDRESS_MAX
-from tests.membership.samples import POLICY
 
 GOOD = [
     "ada@example.org",

@@ -12,8 +12,7 @@ from authflow.membership.offer import Absent, InviteStatus
 from authflow.membership.view import listed, view
 from authflow.policy import MEMBER
 from authflow.ports import Sso
-from authflow.values import Level, ProviderId, Refused, UserId
-from tests.membership.samples import (
+from authflow.testing.samples.membership import (
     HOME,
     INVITATION,
     INVITED,
@@ -34,6 +33,7 @@ from tests.membership.samples import (
     standing,
     withdrawn,
 )
+from authflow.values import Level, ProviderId, Refused, UserId
 
 PLAIN = {
     "organization": HOME,

@@ -20,8 +20,8 @@ from authflow.policy import OWNER, MembershipPolicy
 from authflow.recording import Recorder, mail_binding
 from authflow.testing import ManualClock, SeededEntropy
 from authflow.testing.fakes import FixedSso
+from authflow.testing.samples.membership import HOME, POLICY, asker, organization, person
 from authflow.values import AuthenticatorId, Context, Sealed, Secret, UserId
-from tests.membership.samples import HOME, POLICY, asker, organization, person
 
 if TYPE_CHECKING:
     from authflow.facts.records import AuditEntry

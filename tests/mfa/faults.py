@@ -10,7 +10,7 @@ import attrs
 from authflow.mfa.gates import Request
 from authflow.mfa.kinds import TOTP
 from authflow.ports import Allowed
-from tests.mfa.samples import ADA, POLICY, person
+from authflow.testing.samples.mfa import ADA, POLICY, person
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -33,8 +33,8 @@ from authflow.mfa.kinds import KINDS, RECOVERY, SMS, TOTP, UNKNOWN
 from authflow.policy import MfaPolicy
 from authflow.ports import Allowed
 from authflow.testing import assert_complete, explore
+from authflow.testing.samples.mfa import ADA, CODES, LIMITED, NEW, NOW, OLD, PHONE, POLICY, WRONG, code
 from authflow.values import AuthenticatorId, Refused, Secret, UserId
-from tests.mfa.samples import ADA, CODES, LIMITED, NEW, NOW, OLD, PHONE, POLICY, WRONG, code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

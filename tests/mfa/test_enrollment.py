@@ -18,8 +18,7 @@ from authflow.mfa.factor import Enrolled, Mode, Proposed, Rotating, Unenrolled, 
 from authflow.mfa.kinds import RECOVERY, TOTP, UNKNOWN
 from authflow.policy import MfaPolicy
 from authflow.testing import assert_complete, explore
-from authflow.values import FlowId, Refused, Secret
-from tests.mfa.samples import (
+from authflow.testing.samples.mfa import (
     ADA,
     BROWSER,
     ELSEWHERE,
@@ -52,6 +51,7 @@ from tests.mfa.samples import (
     proposal,
     show,
 )
+from authflow.values import FlowId, Refused, Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

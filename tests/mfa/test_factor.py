@@ -9,8 +9,7 @@ import pytest
 
 from authflow.mfa import factor
 from authflow.mfa.factor import Enrolled, Mode, Proposed, Rotating, Unenrolled, binding, flow_digest
-from authflow.values import AuthenticatorId, UserId
-from tests.mfa.samples import (
+from authflow.testing.samples.mfa import (
     BROWSER,
     ELSEWHERE,
     ENROLLED,
@@ -24,6 +23,7 @@ from tests.mfa.samples import (
     authenticator,
     proposal,
 )
+from authflow.values import AuthenticatorId, UserId
 
 NO_HANDLES: list[Any] = [None, 7, b"flow-1", "", " ", "flow-1 ", "FLOW-1", "fl\u00f6w", "\ud800", "\x00", "x" * 65]
 STATES = [Unenrolled(), PROPOSED, ENROLLED, ROTATING]

@@ -13,9 +13,7 @@ from authflow.errors import CATALOGUE, Code
 from authflow.mfa import gates
 from authflow.mfa.enrollment import MACHINE
 from authflow.mfa.kinds import KINDS, RECOVERY, TOTP, UNKNOWN
-from authflow.values import Asker, Refused, SessionId
-from tests.mfa.faults import fault, in_order, kind_fault, policy_fault, sound_request, with_faults
-from tests.mfa.samples import (
+from authflow.testing.samples.mfa import (
     EVE,
     LIMITED,
     NOW,
@@ -27,6 +25,8 @@ from tests.mfa.samples import (
     complete,
     person,
 )
+from authflow.values import Asker, Refused, SessionId
+from tests.mfa.faults import fault, in_order, kind_fault, policy_fault, sound_request, with_faults
 
 if TYPE_CHECKING:
     from datetime import datetime

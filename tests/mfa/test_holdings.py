@@ -12,8 +12,8 @@ from authflow.mfa.kinds import KINDS, RECOVERY, SECURITY_KEY, SMS, TOTP, UNKNOWN
 from authflow.mfa.recovery import NoCodes, Ready, Recovery
 from authflow.policy import MfaPolicy
 from authflow.ports import Stored
+from authflow.testing.samples.mfa import CODES, ENROLLED, PHONE, POLICY, PROPOSED, READY, ROTATING, authenticator
 from authflow.values import AuthenticatorId
-from tests.mfa.samples import CODES, ENROLLED, PHONE, POLICY, PROPOSED, READY, ROTATING, authenticator
 
 NO_TOTP = MfaPolicy(unavailable_kinds=frozenset({"totp"}))
 KEY = Enrolled(authenticator=authenticator(id=AuthenticatorId("key-1")))

@@ -12,8 +12,8 @@ from authflow.errors import SchemaTooNew
 from authflow.mfa.factor import Factor, Rotating, Unenrolled
 from authflow.mfa.recovery import NoCodes, Recovery
 from authflow.testing.contracts.factors import FACTORS, RECOVERIES, ROTATING
-from tests.mfa.samples import ENROLLED, PROPOSED, READY
-from tests.mfa.samples import ROTATING as BOTH
+from authflow.testing.samples.mfa import ENROLLED, PROPOSED, READY
+from authflow.testing.samples.mfa import ROTATING as BOTH
 
 DIGEST = "e865168f04ce2eb66741c2d97d2e4909bc180ed2f785b1d0a5b3bc447d7812ab"
 PROVEN = (

@@ -13,8 +13,8 @@ from authflow.mfa.answers import CodesShown, Done, Kept, NoCodesAdded, Removed, 
 from authflow.mfa.kinds import RECOVERY, UNKNOWN
 from authflow.mfa.recovery import MACHINE, Add, Adopt, Consume, Fall, Forget, NoCodes, Ready, Regenerate, Remove
 from authflow.testing import assert_complete, explore
+from authflow.testing.samples.mfa import ADA, CODES, EVE, NOW, READY, SECOND, STRANGER, change, person
 from authflow.values import AuthenticatorId, Refused, Secret
-from tests.mfa.samples import ADA, CODES, EVE, NOW, READY, SECOND, STRANGER, change, person
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ from authflow.errors import Code
 from authflow.mfa import gates, removal
 from authflow.mfa.kinds import KINDS, RECOVERY, SECURITY_KEY, TOTP, UNKNOWN
 from authflow.mfa.removal import Change, Role
+from authflow.testing.samples.mfa import ADA, EVE, STRANGER, change, person
 from authflow.values import OrganizationId, Refused
-from tests.mfa.samples import ADA, EVE, STRANGER, change, person
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -27,8 +27,8 @@ from authflow.policy import MfaPolicy
 from authflow.ports import User, UserAddress
 from authflow.recording import Recorder
 from authflow.testing import ManualClock, SeededEntropy
+from authflow.testing.samples.mfa import ADA, NOW, person
 from authflow.values import Address, Budget, Context, Refused, Secret, SessionId
-from tests.mfa.samples import ADA, NOW, person
 
 HERE, THERE = SessionId("here"), SessionId("there")
 NOWHERE = Context()

@@ -14,8 +14,7 @@ from authflow.mfa.answers import Done, Kept, Removed, Renamed
 from authflow.mfa.enrollment import MACHINE
 from authflow.mfa.factor import Enrolled, Unenrolled, enrolled, pending
 from authflow.mfa.kinds import TOTP, UNKNOWN
-from authflow.values import AuthenticatorId, OrganizationId, Refused, Sealed
-from tests.mfa.samples import (
+from authflow.testing.samples.mfa import (
     ADA,
     ENROLLED,
     EVE,
@@ -28,6 +27,7 @@ from tests.mfa.samples import (
     change,
     person,
 )
+from authflow.values import AuthenticatorId, OrganizationId, Refused, Sealed
 
 STANDING: list[Any] = [ENROLLED, ROTATING]
 STATES: list[Any] = [Unenrolled(), PROPOSED, *STANDING]

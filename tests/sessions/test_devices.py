@@ -10,8 +10,8 @@ from authflow.adapters.memory.sessions import MemoryDevices
 from authflow.adapters.memory.store import Store
 from authflow.sessions import devices
 from authflow.testing.clocks import START
+from authflow.testing.samples.sessions import ANNE, BEN, SECOND
 from authflow.values import Secret, UserId
-from tests.sessions.samples import ANNE, BEN, SECOND
 
 
 def give(

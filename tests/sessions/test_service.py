@@ -22,8 +22,8 @@ from authflow.sessions.commands import (
 )
 from authflow.sessions.states import Anonymous, Ended, FactorOwed
 from authflow.testing.contracts.threads import at_once
+from authflow.testing.samples.sessions import ACME, ACME_IDP, ANNE, BEN, POLICY, SECOND, sso
 from authflow.values import NOBODY, Asker, BrowserSession, Level, Method, Refused, Secret, SessionId, UserId
-from tests.sessions.samples import ACME, ACME_IDP, ANNE, BEN, POLICY, SECOND, sso
 from tests.sessions.world import CONTEXT, World
 
 if TYPE_CHECKING:

@@ -38,8 +38,7 @@ from authflow.sessions.states import (
 )
 from authflow.testing import Exploration, assert_complete, explore
 from authflow.testing.clocks import START
-from authflow.values import Level, Method, Proof, Refused
-from tests.sessions.samples import (
+from authflow.testing.samples.sessions import (
     ANNE,
     BEN,
     FRESH,
@@ -59,6 +58,7 @@ from tests.sessions.samples import (
     signed_in,
     sso,
 )
+from authflow.values import Level, Method, Proof, Refused
 
 if TYPE_CHECKING:
     from authflow.machine import Step

@@ -14,8 +14,7 @@ from authflow.errors import Code
 from authflow.sessions import standing
 from authflow.sessions.states import SUPERSEDED_KEPT, Ended, EndReason, SignedIn
 from authflow.testing.clocks import START
-from authflow.values import NOBODY, BrowserSession, Level, Method, Proof, Refused, Secret, SessionId, token_digest
-from tests.sessions.samples import (
+from authflow.testing.samples.sessions import (
     ACME,
     ANNE,
     POLICY,
@@ -29,6 +28,7 @@ from tests.sessions.samples import (
     signed_in,
     sso,
 )
+from authflow.values import NOBODY, BrowserSession, Level, Method, Proof, Refused, Secret, SessionId, token_digest
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -14,8 +14,8 @@ from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.errors import Code
 from authflow.sessions.commands import Elevated, EnrollmentOwed, OthersEnded, SignedIn
 from authflow.sessions.standing import SECOND
+from authflow.testing.samples.sessions import ANNE, BEN, POLICY, sso
 from authflow.values import NOBODY, Asker, BrowserSession, Method, Refused, SessionId, UserId
-from tests.sessions.samples import ANNE, BEN, POLICY, sso
 from tests.sessions.world import CONTEXT, World
 
 if TYPE_CHECKING:

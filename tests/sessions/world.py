@@ -14,8 +14,8 @@ from authflow.recording import Recorder
 from authflow.sessions.commands import SecondFactorOwed, SignedIn
 from authflow.sessions.service import Sessions
 from authflow.testing import ManualClock, SeededEntropy
+from authflow.testing.samples.sessions import ANNE, BEN
 from authflow.values import NOBODY, AuthenticatorId, BrowserSession, Context, Method, Proof, Sealed, UserId
-from tests.sessions.samples import ANNE, BEN
 
 if TYPE_CHECKING:
     from authflow.ports import Account, Stored

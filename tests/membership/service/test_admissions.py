@@ -18,8 +18,8 @@ from authflow.membership.standing import Member, MemberFlag, Outside
 from authflow.policy import ADMIN, MANAGER, MEMBER, OWNER, MembershipPolicy
 from authflow.ports import Sso
 from authflow.testing.contracts.threads import at_once
+from authflow.testing.samples.membership import ELSEWHERE, HOME, asker, organization, person
 from authflow.values import Asker, InvitationId, Level, OrganizationId, ProviderId, Refused, Secret, SessionId, UserId
-from tests.membership.samples import ELSEWHERE, HOME, asker, organization, person
 from tests.membership.world import CONTEXT, World
 
 STRANGER = asker(None)

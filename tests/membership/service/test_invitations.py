@@ -22,8 +22,8 @@ from authflow.membership.offer import Absent, Expired, InviteStatus, Pending, Re
 from authflow.membership.standing import Outside, Removed
 from authflow.policy import ADMIN, MANAGER, MEMBER, OWNER, MembershipPolicy
 from authflow.testing.contracts.threads import THREADS, at_once
+from authflow.testing.samples.membership import ELSEWHERE, HOME, SECOND, asker, organization, person
 from authflow.values import Budget, InvitationId, Level, Refused, UserId
-from tests.membership.samples import ELSEWHERE, HOME, SECOND, asker, organization, person
 from tests.membership.world import CONTEXT, World
 
 DAY = timedelta(days=1)

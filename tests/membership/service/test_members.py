@@ -16,8 +16,8 @@ from authflow.membership.standing import Member, MemberFlag, Outside, Removed
 from authflow.policy import ADMIN, MANAGER, MEMBER, OWNER
 from authflow.ports import Sso, User, UserAddress
 from authflow.testing.contracts.threads import THREADS, at_once
+from authflow.testing.samples.membership import ELSEWHERE, HOME, NOW, asker, organization, person
 from authflow.values import Address, Asker, InvitationId, MemberId, OrganizationId, Refused, UserId
-from tests.membership.samples import ELSEWHERE, HOME, NOW, asker, organization, person
 from tests.membership.world import CONTEXT, World
 
 

@@ -11,8 +11,8 @@ from authflow.membership.changes import FlagGroup
 from authflow.membership.offer import Absent, Pending
 from authflow.membership.standing import Member, MemberFlag, Removed
 from authflow.policy import ADMIN, MEMBER, OWNER
+from authflow.testing.samples.membership import ELSEWHERE, HOME, asker, organization, person
 from authflow.values import SessionId, UserId
-from tests.membership.samples import ELSEWHERE, HOME, asker, organization, person
 from tests.membership.world import CONTEXT, World
 
 ADA, OLGA = UserId("ada"), UserId("olga")

@@ -17,8 +17,8 @@ from authflow.membership.standing import Member, Outside
 from authflow.policy import MEMBER, OWNER
 from authflow.ports import Account, Stored
 from authflow.testing.contracts.threads import THREADS, at_once
+from authflow.testing.samples.membership import HOME, person
 from authflow.values import Refused, SessionId, UserId
-from tests.membership.samples import HOME, person
 from tests.membership.world import CONTEXT, World
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.errors import Code
 from authflow.membership.service import Membership
 from authflow.policy import MANAGER, MEMBER, OWNER
+from authflow.testing.samples.membership import ELSEWHERE, HOME, asker, organization, person
 from authflow.values import Asker, Level, Refused, Secret, SessionId
-from tests.membership.samples import ELSEWHERE, HOME, asker, organization, person
 from tests.membership.world import CONTEXT, World
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""People, organizations and invitations that the tests of membership share; every fact can be turned by name."""
+"""People, organizations and invitations for the tests of membership; every fact can be turned by name."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def removed(key: str = "ada", *, at: Any = NOW) -> Removed:
 
 def standing(user: User | None = None, membership: Membership | None = None, **facts: Any) -> Standing:
     """Return who somebody is to the organization; by default a stranger."""
-    given = {"asker": asker(user), "has_factor": False, "sso": NO_SSO, **facts}
+    given: dict[str, Any] = {"asker": asker(user), "has_factor": False, "sso": NO_SSO, **facts}
     return Standing(user=user, membership=Outside() if membership is None else membership, **given)
 
 
@@ -110,7 +110,13 @@ def sponsor(role: Role = OWNER, **facts: Any) -> Sponsor:
 
 def offer(role: Role = MEMBER, **facts: Any) -> Offer:
     """Return an offer to the invited address."""
-    given = {"organization": HOME, "id": INVITATION, "email": INVITED, "teams": (TeamId("red"),), **facts}
+    given: dict[str, Any] = {
+        "organization": HOME,
+        "id": INVITATION,
+        "email": INVITED,
+        "teams": (TeamId("red"),),
+        **facts,
+    }
     return Offer(role=role, **given)
 
 
@@ -121,7 +127,7 @@ def requested(origin: InviteStatus = InviteStatus.REQUESTED_TO_JOIN, by: str = "
 
 def pending(**facts: Any) -> Pending:
     """Return an invitation that was just sent and lives as long as the policy says."""
-    given = {
+    given: dict[str, Any] = {
         "offer": offer(),
         "sponsor": UserId("olga"),
         "token": DIGEST,
@@ -151,5 +157,11 @@ def stale(*, bound_to: UserId | None = None) -> Expired:
 
 def attempt(applicant: Standing | None = None, **facts: Any) -> Attempt:
     """Return somebody at the door with the right token; by default the invited person, signed in."""
-    given = {"organization": organization(), "presented": DIGEST, "sponsor": sponsor(), "policy": POLICY, **facts}
+    given: dict[str, Any] = {
+        "organization": organization(),
+        "presented": DIGEST,
+        "sponsor": sponsor(),
+        "policy": POLICY,
+        **facts,
+    }
     return Attempt(applicant=applicant or standing(person()), **given)

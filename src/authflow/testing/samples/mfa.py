@@ -1,4 +1,4 @@
-"""Persons, states, requests and secrets that the tests of second factors share; every fact can be turned by name."""
+"""Persons, states, requests and secrets for the tests of second factors; every fact can be turned by name."""
 
 from __future__ import annotations
 
@@ -57,15 +57,15 @@ WRONG: Final = wrong_code()
 def authenticator(step: int = totp.step_at(NOW) - 10, **facts: Any) -> Authenticator:
     """Return a factor that was proven an hour ago; *step* is the last that was accepted."""
     given: dict[str, Any] = {"id": PHONE, "name": "My phone", "created_at": NOW - timedelta(hours=1)}
-    given |= {"last_used_at": NOW - 10 * STEP, "secret": OLD_SEALED, "last_accepted_step": step}
-    return Authenticator(**{**given, **facts})
+    given |= {"last_used_at": NOW - 10 * STEP, "secret": OLD_SEALED, "last_accepted_step": step, **facts}
+    return Authenticator(**given)
 
 
 def proposal(flow: FlowId = FLOW, **facts: Any) -> Proposal:
     """Return a proposal that was made now, in `BROWSER`."""
     given: dict[str, Any] = {"flow": flow_digest(flow), "session": BROWSER, "authenticator": PHONE}
-    given |= {"secret": NEW_SEALED, "created_at": NOW, "expires_at": NOW + TTL}
-    return Proposal(**{**given, **facts})
+    given |= {"secret": NEW_SEALED, "created_at": NOW, "expires_at": NOW + TTL, **facts}
+    return Proposal(**given)
 
 
 PROPOSED: Final = Proposed(proposal=proposal())
@@ -79,19 +79,21 @@ READY: Final = Ready(authenticator=CODES, created_at=NOW - timedelta(hours=1), l
 
 def person(user: UserId = ADA, **facts: Any) -> Asker:
     """Return somebody who asks, freshly proven."""
-    given: dict[str, Any] = {"session": BROWSER, "level": Level.TWO, "elevated": True, "label": user}
-    return Asker(user=user, **{**given, **facts})
+    given: dict[str, Any] = {"session": BROWSER, "level": Level.TWO, "elevated": True, "label": user, **facts}
+    return Asker(user=user, **given)
 
 
 def request(**facts: Any) -> Request:
     """Return a request that passes every gate of an enrollment."""
     given: dict[str, Any] = {"asker": person(), "subject": ADA, "address_verified": True, "limit": Allowed(1)}
-    return Request(**{**given, "kind": TOTP, "policy": POLICY, **facts})
+    given |= {"kind": TOTP, "policy": POLICY, **facts}
+    return Request(**given)
 
 
 def change(**facts: Any) -> Change:
     """Return a change that passes every gate in front of what stands."""
-    return Change(**{"asker": person(), "subject": ADA, "target": TOTP, **facts})
+    given: dict[str, Any] = {"asker": person(), "subject": ADA, "target": TOTP, **facts}
+    return Change(**given)
 
 
 def begin(flow: FlowId = FLOW, **facts: Any) -> c.Begin:

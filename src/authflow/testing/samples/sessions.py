@@ -1,4 +1,4 @@
-"""Persons, proofs, rows and an alphabet of commands that the tests of sessions share."""
+"""Persons, proofs and rows for the tests of sessions, and the alphabet of ``sessions.session``."""
 
 from __future__ import annotations
 
@@ -39,27 +39,33 @@ FRESH: Final = b"\x01" * 32
 
 
 def handle(generation: int = 1) -> Handle:
+    """Return the handle of a row."""
     return Handle(id=SessionId("row"), digest=b"\x00" * 32, generation=generation, created_at=START)
 
 
 def anonymous() -> Anonymous:
+    """Return a browser that nobody has signed in."""
     return Anonymous(handle=handle(), expires_at=START + POLICY.anonymous_ttl)
 
 
 def proof(method: Method, at: datetime = START, organization: OrganizationId | None = None) -> Proof:
+    """Return a proof of *method*."""
     return Proof(method=method, at=at, organization=organization)
 
 
 def sso(at: datetime = START, organization: OrganizationId = ACME, provider: ProviderId = ACME_IDP) -> Proof:
+    """Return a proof by an organization's provider."""
     return Proof(method=Method.SSO, at=at, organization=organization, provider=provider)
 
 
 def signed_in(*proofs: Proof) -> SignedIn:
+    """Return a session of Anne that holds *proofs*."""
     expires_at = START + POLICY.lifetime
     return SignedIn(handle=handle(), expires_at=expires_at, user=ANNE, epoch=1, proofs=proofs, since=START)
 
 
 def factor_owed(given: Proof | None = None) -> FactorOwed:
+    """Return a pending sign-in of Anne, by default with a password."""
     return FactorOwed(
         handle=handle(),
         expires_at=START + POLICY.pending_login_ttl,
@@ -71,10 +77,12 @@ def factor_owed(given: Proof | None = None) -> FactorOwed:
 
 
 def link(user: UserId = ANNE, expires_at: datetime = START + timedelta(hours=24)) -> ResetLink:
+    """Return the link of an administrator's reset."""
     return ResetLink(user=user, digest=b"\x02" * 32, expires_at=expires_at)
 
 
 def found(person: Person | None = None, failures: int = 0) -> Findings:
+    """Return what was read about *person*."""
     return Findings(policy=POLICY, person=person, failures=failures)
 
 
@@ -100,18 +108,20 @@ GENERATIONS: Final = 2
 
 
 def first_factors(now: datetime) -> Iterator[Proof]:
+    """Yield what a sign-in may begin with."""
     yield proof(Method.PASSWORD, now)
     yield sso(now)
     yield proof(Method.TOTP, now)
 
 
 def second_factors(now: datetime) -> Iterator[Proof]:
+    """Yield what may follow it."""
     yield proof(Method.TOTP, now)
     yield proof(Method.PASSWORD, now)
 
 
 def alphabet(state: Session) -> Iterator[tuple[Command, datetime]]:
-    """Every command that differs for this state, at every moment."""
+    """Yield every command that differs for this state, at every moment."""
     if state.handle.generation > GENERATIONS:
         return
     for now in MOMENTS:
@@ -123,8 +133,8 @@ def _commands(state: Session, now: datetime) -> Iterator[Command]:
     for person in PERSONS:
         for given in first_factors(now):
             yield Establish(policy=POLICY, person=person, proof=given, digest=FRESH)
-    for person in PERSONS if owner(state) is not None else (None,):
-        yield from _of_owner(found(person), now)
+    for read in map(found, PERSONS if owner(state) is not None else (None,)):
+        yield from _of_owner(read, now)
     if isinstance(state, FactorOwed):
         yield from _of_owner(found(PROTECTED, POLICY.pending_login_failures), now)
 
