@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from authflow.adapters.sql import columns as c
 from authflow.adapters.sql import mfa_state
-from authflow.adapters.sql.dialect import insert_or
-from authflow.errors import StaleVersion
+from authflow.adapters.sql.dialect import insert_or_tell
+from authflow.errors import StaleVersion, UniqueViolated
 from authflow.mfa.holdings import NO_RECOVERY, Holdings
 from authflow.mfa.kinds import PRIMARY, RECOVERY
 from authflow.ports import Stored
@@ -37,6 +37,7 @@ class MfaStatements:
 
     of_user: sa.Executable
     add: sa.Executable
+    add_tells: bool
     save: sa.Executable
     remove: sa.Executable
     protected: sa.Executable
@@ -53,18 +54,19 @@ class MfaStatements:
         return cls(**_factors(t.factor, dialect), **_census(t.factor), **_codes(t.recovery_code))
 
 
-def _factors(factor: sa.Table, dialect: str) -> dict[str, sa.Executable]:
+def _factors(factor: sa.Table, dialect: str) -> dict[str, Any]:
     mine = factor.c.user_id == sa.bindparam("owner")
     keys = {"user_id", "kind"}
     new: dict[str, sa.BindParameter[Any]] = {
         column.name: sa.bindparam(f"new_{column.name}") for column in factor.c if column.name not in keys
     }
     same = [mine, factor.c.kind == sa.bindparam("which"), factor.c.version == sa.bindparam("expected")]
-    add = insert_or(dialect, factor).values(user_id=sa.bindparam("owner"), kind=sa.bindparam("which"), **new)
-    once = add.on_conflict_do_nothing(index_elements=[factor.c.user_id, factor.c.kind])
+    row = {"user_id": sa.bindparam("owner"), "kind": sa.bindparam("which"), **new}
+    add, add_tells = insert_or_tell(dialect, factor, row)
     return {
         "of_user": sa.select(factor).where(mine),
-        "add": once.returning(factor.c.version),
+        "add": add,
+        "add_tells": add_tells,
         "save": sa.update(factor).where(*same).values(new),
         "remove": sa.delete(factor).where(mine),
     }
@@ -115,11 +117,23 @@ class SqlFactors:
         columns = {"version": expected + 1, **mfa_state.dump(state)}
         values = {"owner": user, "which": kind, **{f"new_{name}": value for name, value in columns.items()}}
         if expected == 0:
-            saved = self._run.run(self._sql.add, values).one_or_none() is not None
+            saved = self._add(values)
         else:
             saved = self._run.changed(self._sql.save, {**values, "expected": expected}) == 1
         if not saved:
             raise StaleVersion
+
+    def _add(self, values: Mapping[str, Any]) -> bool:
+        if self._sql.add_tells:
+            return self._run.run(self._sql.add, values).one_or_none() is not None
+        try:
+            with self._run.savepoint():
+                self._run.run(self._sql.add, values)
+        except UniqueViolated as violated:
+            if violated.rule == "primary_key":
+                return False
+            raise
+        return True
 
     def remove(self, user: UserId) -> None:
         self._run.run(self._sql.remove, {"owner": user})

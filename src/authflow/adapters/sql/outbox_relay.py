@@ -9,7 +9,7 @@ import attrs
 import sqlalchemy as sa
 
 from authflow.adapters.sql import columns as c
-from authflow.adapters.sql.dialect import insert_or
+from authflow.adapters.sql.dialect import insert_or_keep, insert_or_update
 from authflow.errors import StaleVersion
 from authflow.outbox.delivery import Due, Leased, Parked, Waiting
 from authflow.outbox.lanes import Lane, Queued
@@ -78,15 +78,8 @@ def _lanes(tables: Tables, dialect: str) -> dict[str, sa.Executable]:
     new: dict[str, sa.BindParameter[Any]] = {
         name: sa.bindparam(f"new_{name}") for name in ("state", "head", "token", "until", "attempts", "version")
     }
-    first = insert_or(dialect, lane).values(
-        **{column.name: sa.bindparam(f"lane_{column.name}") for column in keys},
-        state=DUE,
-        head="",
-        token=None,
-        until=0,
-        attempts=0,
-        version=0,
-    )
+    named = {column.name: sa.bindparam(f"lane_{column.name}") for column in keys}
+    first = {**named, "state": DUE, "head": "", "token": None, "until": 0, "attempts": 0, "version": 0}
     return {
         "due": sa.select(*keys)
         .select_from(outbox.outerjoin(lane, same))
@@ -94,9 +87,7 @@ def _lanes(tables: Tables, dialect: str) -> dict[str, sa.Executable]:
         .group_by(*keys)
         .order_by(*oldest)
         .limit(sa.bindparam("most")),
-        "load": first.on_conflict_do_update(
-            index_elements=[lane.c[column.name] for column in keys], set_={"shard": first.excluded.shard}
-        ).returning(lane),
+        "load": insert_or_update(dialect, lane, first, lambda row: {"shard": row.shard}).returning(lane),
         "update": sa.update(lane).where(*mine).values(new),
         "drop": sa.delete(lane).where(*mine),
     }
@@ -144,7 +135,7 @@ def _receipts(tables: Tables, dialect: str) -> dict[str, sa.Executable]:
     receipt = tables.outbox_relay.receipt
     return {
         "receipts": sa.select(receipt.c.receiver).where(receipt.c.message == sa.bindparam("which")),
-        "add_receipt": insert_or(dialect, receipt).on_conflict_do_nothing(),
+        "add_receipt": insert_or_keep(dialect, receipt, {k.name: sa.bindparam(k.name) for k in receipt.c}),
         "forget": sa.delete(receipt).where(_among(receipt.c.message)),
     }
 

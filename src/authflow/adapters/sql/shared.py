@@ -9,7 +9,7 @@ import attrs
 import sqlalchemy as sa
 
 from authflow.adapters.sql import columns as c
-from authflow.adapters.sql.dialect import insert_or
+from authflow.adapters.sql.dialect import insert_or_update
 from authflow.facts.records import Audit, AuditEntry
 from authflow.ports import Account, Allowed, Limited
 from authflow.values import OrganizationId, SessionId, UserId
@@ -37,12 +37,12 @@ class AccountStatements:
     @classmethod
     def of(cls, t: SharedTables, dialect: str) -> AccountStatements:
         account = t.account
-        new = insert_or(dialect, account).values(user_id=sa.bindparam("owner"), epoch=1, enrollment_required=False)
+        new = {"user_id": sa.bindparam("owner"), "epoch": 1, "enrollment_required": False}
         mine = account.c.user_id == sa.bindparam("owner")
         return cls(
-            lock=new.on_conflict_do_update(
-                index_elements=[account.c.user_id], set_={"user_id": new.excluded.user_id}
-            ).returning(account.c.epoch, account.c.enrollment_required),
+            lock=insert_or_update(dialect, account, new, lambda row: {"user_id": row.user_id}).returning(
+                account.c.epoch, account.c.enrollment_required
+            ),
             read=sa.select(account.c.epoch, account.c.enrollment_required).where(mine),
             save=sa.update(account)
             .where(mine)
@@ -105,23 +105,18 @@ class CountStatements:
     def of(cls, t: SharedTables, dialect: str) -> CountStatements:
         limit, attempt = t.limit, t.attempt
         named = [limit.c.budget == sa.bindparam("which"), limit.c.key == sa.bindparam("whose")]
-        first = insert_or(dialect, limit).values(
-            budget=sa.bindparam("which"), key=sa.bindparam("whose"), hits="[]", expires_at=0
-        )
-        one = insert_or(dialect, attempt).values(key=sa.bindparam("whose"), total=1, expires_at=sa.bindparam("until"))
+        first = {"budget": sa.bindparam("which"), "key": sa.bindparam("whose"), "hits": "[]", "expires_at": 0}
+        one = {"key": sa.bindparam("whose"), "total": 1, "expires_at": sa.bindparam("until")}
         mine = attempt.c.key == sa.bindparam("whose")
         return cls(
-            lock_hits=first.on_conflict_do_update(
-                index_elements=[limit.c.budget, limit.c.key], set_={"key": first.excluded.key}
-            ).returning(limit.c.hits),
+            lock_hits=insert_or_update(dialect, limit, first, lambda row: {"key": row.key}).returning(limit.c.hits),
             read_hits=sa.select(limit.c.hits).where(*named),
             save_hits=sa.update(limit)
             .where(*named)
             .values(hits=sa.bindparam("new_hits"), expires_at=sa.bindparam("until")),
             reset_hits=sa.delete(limit).where(*named),
-            count=one.on_conflict_do_update(
-                index_elements=[attempt.c.key],
-                set_={"total": attempt.c.total + 1, "expires_at": one.excluded.expires_at},
+            count=insert_or_update(
+                dialect, attempt, one, lambda row: {"total": attempt.c.total + 1, "expires_at": row.expires_at}
             ).returning(attempt.c.total),
             read=sa.select(attempt.c.total).where(mine),
             clear=sa.delete(attempt).where(mine),

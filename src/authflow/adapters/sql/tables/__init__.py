@@ -7,6 +7,7 @@ from typing import Final
 import attrs
 import sqlalchemy as sa
 
+from authflow.adapters.sql import columns as c
 from authflow.adapters.sql.tables.events import EventTables, event_tables
 from authflow.adapters.sql.tables.membership import MembershipTables, membership_tables
 from authflow.adapters.sql.tables.mfa import MfaTables, mfa_tables
@@ -34,7 +35,7 @@ class Tables:
 def build(*, prefix: str = PREFIX, schema: str | None = None) -> Tables:
     """Return all tables, each name behind *prefix*, inside *schema*."""
     metadata = sa.MetaData(schema=schema)
-    return Tables(
+    tables = Tables(
         metadata=metadata,
         prefix=prefix,
         shared=shared_tables(metadata, prefix),
@@ -44,3 +45,6 @@ def build(*, prefix: str = PREFIX, schema: str | None = None) -> Tables:
         outbox_relay=outbox_relay_tables(metadata, prefix),
         events=event_tables(metadata, prefix),
     )
+    for table in metadata.tables.values():
+        table.kwargs.update(c.MARIADB)
+    return tables

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import mysql
 
 revision = "0001"
 down_revision = None
+
+MARIADB = {"mariadb_engine": "InnoDB", "mariadb_charset": "utf8mb4", "mariadb_collate": "utf8mb4_nopad_bin"}
+TEXT = sa.Text().with_variant(mysql.LONGTEXT(), "mariadb")
+DIGEST = sa.LargeBinary(length=32).with_variant(sa.VARBINARY(length=32), "mariadb")
+SEQUENCE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 TABLES = (
     "account",
@@ -94,6 +100,7 @@ def _account(prefix: str, schema: str | None) -> None:
         sa.Column("enrollment_required", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("user_id"),
         schema=schema,
+        **MARIADB,
     )
 
 
@@ -105,6 +112,7 @@ def _attempt(prefix: str, schema: str | None) -> None:
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("key"),
         schema=schema,
+        **MARIADB,
     )
     op.create_index(f"{prefix}ix_attempt_expires_at", f"{prefix}attempt", ["expires_at"], unique=False, schema=schema)
 
@@ -112,7 +120,7 @@ def _attempt(prefix: str, schema: str | None) -> None:
 def _audit(prefix: str, schema: str | None) -> None:
     op.create_table(
         f"{prefix}audit",
-        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("number", SEQUENCE, autoincrement=True, nullable=False),
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("event", sa.String(length=64), nullable=False),
@@ -125,10 +133,11 @@ def _audit(prefix: str, schema: str | None) -> None:
         sa.Column("ip", sa.String(length=64), nullable=True),
         sa.Column("user_agent", sa.String(length=512), nullable=True),
         sa.Column("request_id", sa.String(length=128), nullable=True),
-        sa.Column("data", sa.Text(), nullable=False),
+        sa.Column("data", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("number"),
         sa.UniqueConstraint("id", name=f"{prefix}uq_audit_id"),
         schema=schema,
+        **MARIADB,
     )
     op.create_index(
         f"{prefix}ix_audit_organization", f"{prefix}audit", ["organization", "number"], unique=False, schema=schema
@@ -145,11 +154,12 @@ def _consent(prefix: str, schema: str | None) -> None:
         sa.Column("user_id", sa.String(length=64), nullable=True),
         sa.Column("organization_id", sa.String(length=64), nullable=False),
         sa.Column("invitation_id", sa.String(length=64), nullable=False),
-        sa.Column("token", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("token", DIGEST, nullable=False),
         sa.Column("by_token", sa.Boolean(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("session_id"),
         schema=schema,
+        **MARIADB,
     )
     op.create_index(f"{prefix}ix_consent_at", f"{prefix}consent", ["at"], unique=False, schema=schema)
     op.create_index(f"{prefix}ix_consent_user_id", f"{prefix}consent", ["user_id"], unique=False, schema=schema)
@@ -158,12 +168,13 @@ def _consent(prefix: str, schema: str | None) -> None:
 def _device(prefix: str, schema: str | None) -> None:
     op.create_table(
         f"{prefix}device",
-        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("digest", DIGEST, nullable=False),
         sa.Column("user_id", sa.String(length=64), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("last_used_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("digest"),
         schema=schema,
+        **MARIADB,
     )
     op.create_index(f"{prefix}ix_device_user_id", f"{prefix}device", ["user_id"], unique=False, schema=schema)
 
@@ -178,6 +189,7 @@ def _dist(prefix: str, schema: str | None) -> None:
         sa.Column("last_seen", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("organization", "version", "dist"),
         schema=schema,
+        **MARIADB,
     )
 
 
@@ -190,6 +202,7 @@ def _environment(prefix: str, schema: str | None) -> None:
         sa.Column("last_seen", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("organization", "environment"),
         schema=schema,
+        **MARIADB,
     )
 
 
@@ -202,6 +215,7 @@ def _environment_project(prefix: str, schema: str | None) -> None:
         sa.Column("last_seen", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("project", "environment"),
         schema=schema,
+        **MARIADB,
     )
 
 
@@ -220,10 +234,11 @@ def _event(prefix: str, schema: str | None) -> None:
         sa.Column("release", sa.String(length=200), nullable=True),
         sa.Column("dist", sa.String(length=64), nullable=True),
         sa.Column("environment", sa.String(length=64), nullable=False),
-        sa.Column("data", sa.Text(), nullable=False),
+        sa.Column("data", TEXT, nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("project", "day", "id"),
         schema=schema,
+        **MARIADB,
     )
     op.create_index(f"{prefix}ix_event_id", f"{prefix}event", ["project", "id"], unique=False, schema=schema)
     op.create_index(
@@ -234,10 +249,11 @@ def _event(prefix: str, schema: str | None) -> None:
 def _event_sequence(prefix: str, schema: str | None) -> None:
     op.create_table(
         f"{prefix}event_sequence",
-        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("number", SEQUENCE, autoincrement=True, nullable=False),
         sa.PrimaryKeyConstraint("number"),
         schema=schema,
         sqlite_autoincrement=True,
+        **MARIADB,
     )
 
 
@@ -252,10 +268,11 @@ def _factor(prefix: str, schema: str | None) -> None:
         sa.Column("sealing_key", sa.String(length=64), nullable=True),
         sa.Column("proposal_expires_at", sa.BigInteger(), nullable=True),
         sa.Column("format", sa.Integer(), nullable=False),
-        sa.Column("data", sa.Text(), nullable=False),
+        sa.Column("data", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("user_id", "kind"),
         sa.UniqueConstraint("authenticator", name=f"{prefix}uq_factor_authenticator"),
         schema=schema,
+        **MARIADB,
     )
     op.create_index(
         f"{prefix}ix_factor_proposal", f"{prefix}factor", ["proposal_expires_at"], unique=False, schema=schema
@@ -273,20 +290,21 @@ def _invitation(prefix: str, schema: str | None) -> None:
         sa.Column("origin", sa.Integer(), nullable=False),
         sa.Column("email", sa.String(length=254), nullable=False),
         sa.Column("role", sa.String(length=64), nullable=False),
-        sa.Column("teams", sa.Text(), nullable=False),
+        sa.Column("teams", TEXT, nullable=False),
         sa.Column("sponsor", sa.String(length=64), nullable=True),
-        sa.Column("token", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("token", DIGEST, nullable=True),
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
         sa.Column("bound_to", sa.String(length=64), nullable=True),
         sa.Column("flags", sa.Integer(), nullable=False),
         sa.Column("accepted_by", sa.String(length=64), nullable=True),
         sa.Column("member_id", sa.String(length=64), nullable=True),
-        sa.Column("open_key", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("open_key", DIGEST, nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("organization_id", "open_key", name=f"{prefix}uq_invitation_open"),
         sa.UniqueConstraint("token", name=f"{prefix}uq_invitation_token"),
         schema=schema,
+        **MARIADB,
     )
     op.create_index(f"{prefix}ix_invitation_bound_to", f"{prefix}invitation", ["bound_to"], unique=False, schema=schema)
     op.create_index(f"{prefix}ix_invitation_open_key", f"{prefix}invitation", ["open_key"], unique=False, schema=schema)
@@ -299,10 +317,11 @@ def _limit(prefix: str, schema: str | None) -> None:
         f"{prefix}limit",
         sa.Column("budget", sa.String(length=64), nullable=False),
         sa.Column("key", sa.String(length=255), nullable=False),
-        sa.Column("hits", sa.Text(), nullable=False),
+        sa.Column("hits", TEXT, nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("budget", "key"),
         schema=schema,
+        **MARIADB,
     )
     op.create_index(f"{prefix}ix_limit_expires_at", f"{prefix}limit", ["expires_at"], unique=False, schema=schema)
 
@@ -315,11 +334,12 @@ def _member(prefix: str, schema: str | None) -> None:
         sa.Column("organization_id", sa.String(length=64), nullable=False),
         sa.Column("user_id", sa.String(length=64), nullable=False),
         sa.Column("role", sa.String(length=64), nullable=False),
-        sa.Column("teams", sa.Text(), nullable=False),
+        sa.Column("teams", TEXT, nullable=False),
         sa.Column("flags", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("organization_id", "user_id", name=f"{prefix}uq_member_user"),
         schema=schema,
+        **MARIADB,
     )
     op.create_index(f"{prefix}ix_member_user_id", f"{prefix}member", ["user_id"], unique=False, schema=schema)
 
@@ -338,25 +358,26 @@ def _organization(prefix: str, schema: str | None) -> None:
         sa.Column("can_invite", sa.Boolean(), nullable=False),
         sa.Column("join_requests", sa.Boolean(), nullable=False),
         sa.Column("member_limit_restricted", sa.Boolean(), nullable=False),
-        sa.Column("regions", sa.Text(), nullable=False),
+        sa.Column("regions", TEXT, nullable=False),
         sa.Column("security_project", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("slug", name=f"{prefix}uq_organization_slug"),
         schema=schema,
+        **MARIADB,
     )
 
 
 def _outbox(prefix: str, schema: str | None) -> None:
     op.create_table(
         f"{prefix}outbox",
-        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("number", SEQUENCE, autoincrement=True, nullable=False),
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("destination", sa.String(length=64), nullable=False),
         sa.Column("scope", sa.Integer(), nullable=False),
         sa.Column("shard", sa.String(length=64), nullable=False),
         sa.Column("category", sa.Integer(), nullable=False),
         sa.Column("object", sa.String(length=64), nullable=False),
-        sa.Column("payload", sa.Text(), nullable=False),
+        sa.Column("payload", TEXT, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
@@ -364,6 +385,7 @@ def _outbox(prefix: str, schema: str | None) -> None:
         sa.UniqueConstraint("id", name=f"{prefix}uq_outbox_id"),
         schema=schema,
         sqlite_autoincrement=True,
+        **MARIADB,
     )
     op.create_index(f"{prefix}ix_outbox_due", f"{prefix}outbox", ["due_at"], unique=False, schema=schema)
     op.create_index(
@@ -389,6 +411,7 @@ def _outbox_lane(prefix: str, schema: str | None) -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("destination", "scope", "shard"),
         schema=schema,
+        **MARIADB,
     )
 
 
@@ -402,7 +425,7 @@ def _outbox_parked(prefix: str, schema: str | None) -> None:
         sa.Column("shard", sa.String(length=64), nullable=False),
         sa.Column("category", sa.Integer(), nullable=False),
         sa.Column("object", sa.String(length=64), nullable=False),
-        sa.Column("payload", sa.Text(), nullable=False),
+        sa.Column("payload", TEXT, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
@@ -411,6 +434,7 @@ def _outbox_parked(prefix: str, schema: str | None) -> None:
         sa.Column("parked_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         schema=schema,
+        **MARIADB,
     )
     op.create_index(
         f"{prefix}ix_outbox_parked_expires_at", f"{prefix}outbox_parked", ["expires_at"], unique=False, schema=schema
@@ -424,16 +448,18 @@ def _outbox_receipt(prefix: str, schema: str | None) -> None:
         sa.Column("receiver", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("message", "receiver"),
         schema=schema,
+        **MARIADB,
     )
 
 
 def _password_reset(prefix: str, schema: str | None) -> None:
     op.create_table(
         f"{prefix}password_reset",
-        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("digest", DIGEST, nullable=False),
         sa.Column("user_id", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("digest"),
         schema=schema,
+        **MARIADB,
     )
     op.create_index(
         f"{prefix}ix_password_reset_user_id", f"{prefix}password_reset", ["user_id"], unique=False, schema=schema
@@ -450,20 +476,22 @@ def _project(prefix: str, schema: str | None) -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("organization", "slug", name=f"{prefix}uq_project_slug"),
         schema=schema,
+        **MARIADB,
     )
 
 
 def _recovery_code(prefix: str, schema: str | None) -> None:
     op.create_table(
         f"{prefix}recovery_code",
-        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("number", SEQUENCE, autoincrement=True, nullable=False),
         sa.Column("authenticator", sa.String(length=64), nullable=False),
         sa.Column("key_id", sa.String(length=64), nullable=False),
-        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("digest", DIGEST, nullable=False),
         sa.Column("used_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("number"),
         sa.UniqueConstraint("authenticator", "digest", name=f"{prefix}uq_recovery_code_digest"),
         schema=schema,
+        **MARIADB,
     )
 
 
@@ -476,6 +504,7 @@ def _release(prefix: str, schema: str | None) -> None:
         sa.Column("last_seen", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("organization", "version"),
         schema=schema,
+        **MARIADB,
     )
 
 
@@ -489,6 +518,7 @@ def _release_environment(prefix: str, schema: str | None) -> None:
         sa.Column("last_seen", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("organization", "version", "environment"),
         schema=schema,
+        **MARIADB,
     )
 
 
@@ -501,6 +531,7 @@ def _release_project(prefix: str, schema: str | None) -> None:
         sa.Column("last_seen", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("project", "version"),
         schema=schema,
+        **MARIADB,
     )
 
 
@@ -514,6 +545,7 @@ def _release_project_environment(prefix: str, schema: str | None) -> None:
         sa.Column("last_seen", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("project", "version", "environment"),
         schema=schema,
+        **MARIADB,
     )
 
 
@@ -526,6 +558,7 @@ def _removed_member(prefix: str, schema: str | None) -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("organization_id", "user_id"),
         schema=schema,
+        **MARIADB,
     )
     op.create_index(
         f"{prefix}ix_removed_member_user_id", f"{prefix}removed_member", ["user_id"], unique=False, schema=schema
@@ -535,12 +568,13 @@ def _removed_member(prefix: str, schema: str | None) -> None:
 def _reset_link(prefix: str, schema: str | None) -> None:
     op.create_table(
         f"{prefix}reset_link",
-        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("digest", DIGEST, nullable=False),
         sa.Column("user_id", sa.String(length=64), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("spent_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("digest"),
         schema=schema,
+        **MARIADB,
     )
     op.create_index(
         f"{prefix}ix_reset_link_expires_at", f"{prefix}reset_link", ["expires_at"], unique=False, schema=schema
@@ -556,14 +590,15 @@ def _session(prefix: str, schema: str | None) -> None:
         sa.Column("state", sa.String(length=64), nullable=False),
         sa.Column("user_id", sa.String(length=64), nullable=True),
         sa.Column("epoch", sa.Integer(), nullable=True),
-        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("digest", DIGEST, nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("format", sa.Integer(), nullable=False),
-        sa.Column("data", sa.Text(), nullable=False),
+        sa.Column("data", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("id"),
         schema=schema,
+        **MARIADB,
     )
     op.create_index(f"{prefix}ix_session_expires_at", f"{prefix}session", ["expires_at"], unique=False, schema=schema)
     op.create_index(f"{prefix}ix_session_user_id", f"{prefix}session", ["user_id"], unique=False, schema=schema)
@@ -579,6 +614,7 @@ def _user(prefix: str, schema: str | None) -> None:
         sa.Column("administrator", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         schema=schema,
+        **MARIADB,
     )
 
 
@@ -592,5 +628,6 @@ def _user_address(prefix: str, schema: str | None) -> None:
         sa.Column("verified_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("user_id", "folded"),
         schema=schema,
+        **MARIADB,
     )
     op.create_index(f"{prefix}ix_user_address_folded", f"{prefix}user_address", ["folded"], unique=False, schema=schema)
