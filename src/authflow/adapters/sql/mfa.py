@@ -72,7 +72,7 @@ def _factors(factor: sa.Table, dialect: str) -> dict[str, Any]:
     }
 
 
-def _census(factor: sa.Table) -> dict[str, sa.Executable]:
+def _census(factor: sa.Table) -> dict[str, Any]:
     place = (factor.c.user_id, factor.c.kind)
     owners = sa.bindparam("owners", expanding=True, type_=sa.String())
     standing = [factor.c.authenticator.is_not(None), factor.c.kind.in_(sorted(PRIMARY))]
@@ -90,7 +90,7 @@ def _census(factor: sa.Table) -> dict[str, sa.Executable]:
     }
 
 
-def _codes(code: sa.Table) -> dict[str, sa.Executable]:
+def _codes(code: sa.Table) -> dict[str, Any]:
     mine = code.c.authenticator == sa.bindparam("owner")
     unused = [mine, code.c.digest.in_(sa.bindparam("digests", expanding=True)), code.c.used_at.is_(None)]
     return {

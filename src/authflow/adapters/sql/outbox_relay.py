@@ -78,7 +78,7 @@ def _lanes(tables: Tables, dialect: str) -> dict[str, sa.Executable]:
     new: dict[str, sa.BindParameter[Any]] = {
         name: sa.bindparam(f"new_{name}") for name in ("state", "head", "token", "until", "attempts", "version")
     }
-    named = {column.name: sa.bindparam(f"lane_{column.name}") for column in keys}
+    named: dict[str, Any] = {column.name: sa.bindparam(f"lane_{column.name}") for column in keys}
     first = {**named, "state": DUE, "head": "", "token": None, "until": 0, "attempts": 0, "version": 0}
     return {
         "due": sa.select(*keys)
