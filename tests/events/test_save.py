@@ -11,67 +11,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authflow.errors import Code
-from authflow.events.extract import Extract
 from authflow.events.save import (
     MACHINE,
     Absent,
     Created,
-    Delivery,
     Identical,
     Kept,
     Replaced,
-    Save,
-    SavedEvent,
     Superseded,
 )
-from authflow.testing import assert_complete, explore
+from authflow.testing import assert_complete
 from authflow.testing.clocks import START
-from authflow.values import EventId, OrganizationId, ProjectId, Refused
+from authflow.testing.samples.save import ALPHABET, COLUMNS, event, save
+from authflow.values import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-
     from authflow.events.save import Saving
-
-COLUMNS = Extract(
-    id=EventId("0" * 31 + "1"),
-    kind="generic",
-    timestamp=START,
-    received=START,
-    platform="other",
-    release="1.0",
-    dist=None,
-    environment="",
-)
-
-
-def event(sequence: int = 1, content: str = "a") -> SavedEvent:
-    data = {"of": content}
-    return SavedEvent(project=ProjectId("p1"), columns=COLUMNS, sequence=sequence, content=content, data=data)
-
-
-def save(sequence: int = 1, content: str = "a", *, insert_only: bool = False) -> Save:
-    delivery = Delivery(organization=OrganizationId("o1"))
-    return Save(event=event(sequence, content), insert_only=insert_only, delivery=delivery)
-
-
-def alphabet(_state: Saving) -> Iterator[tuple[Save, datetime]]:
-    for sequence in (1, 2, 3):
-        for content in ("a", "b"):
-            for insert_only in (False, True):
-                yield save(sequence, content, insert_only=insert_only), START
 
 
 def test_every_declared_edge_is_taken_and_no_other() -> None:
-    walk = explore(MACHINE, [Absent()], alphabet)
+    walk = ALPHABET.walk()
     assert_complete(MACHINE, walk)
     assert walk.answers() == {Created, Replaced, Identical, Superseded, Refused}
 
 
 def test_only_what_was_written_is_told() -> None:
     """An identical, refused or superseded save announces nothing, and keeps content and columns (decision 42)."""
-    for step in explore(MACHINE, [Absent()], alphabet).steps:
+    for step in ALPHABET.walk().steps:
         wrote = isinstance(step.answer, Created | Replaced)
         assert wrote == (len(step.facts) == 1)
         if not wrote:

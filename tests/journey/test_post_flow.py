@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import combinations, product
-from typing import TYPE_CHECKING
+from itertools import product
 
 import pytest
 
-from authflow.errors import Code
 from authflow.journey import post_flow
 from authflow.journey.post_flow import Detour, InvitationFate
 from authflow.membership.admission import Requirement
-from authflow.testing import ManualClock, assert_complete, explore
-from authflow.values import MemberId, OrganizationId
+from authflow.testing import assert_complete
+from authflow.testing.clocks import START
+from authflow.testing.samples.journey import MEETINGS, ORGANIZATION, POST_FLOW, REQUIREMENTS
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-NOW = ManualClock().now()
-ORGANIZATION = OrganizationId("o")
-REQUIREMENTS = [frozenset(some) for n in range(1, 5) for some in combinations(Requirement, n)]
-MEETINGS: list[post_flow.Command] = [
-    post_flow.MeetNoInvitation(),
-    post_flow.MeetAccepted(organization=ORGANIZATION, member=MemberId("m")),
-    *(post_flow.MeetOpenRequirements(organization=ORGANIZATION, requirements=r) for r in REQUIREMENTS),
-    *(post_flow.MeetRefusal(organization=ORGANIZATION, code=c, waits=w) for c in Code for w in (True, False)),
-    post_flow.MeetConfirmation(organization=ORGANIZATION),
-]
 STANDINGS: list[post_flow.PostFlow] = [
     post_flow.Protected(),
     post_flow.Unprotected(),
@@ -40,19 +26,13 @@ def _named(value: object) -> str:
 
 
 def test_every_edge_of_the_post_flow_is_taken():
-    settle = [post_flow.SettleCodes(has_backup=b, closed=c) for b in (True, False) for c in (True, False)]
-
-    def commands(state: post_flow.PostFlow) -> list[tuple[post_flow.Command, datetime]]:
-        return [(c, NOW) for c in (settle if isinstance(state, post_flow.FactorProven) else MEETINGS)]
-
-    start = [post_flow.FactorProven(), post_flow.Unprotected()]
-    assert_complete(post_flow.MACHINE, explore(post_flow.MACHINE, start, commands))
+    assert_complete(post_flow.MACHINE, POST_FLOW.walk())
 
 
 @pytest.mark.parametrize("state", STANDINGS, ids=str)
 @pytest.mark.parametrize("command", MEETINGS, ids=_named)
 def test_invitation_by_second_factor_always_has_an_outcome(state: post_flow.PostFlow, command: post_flow.Command):
-    step = post_flow.MACHINE.step(state, command, NOW)
+    step = post_flow.MACHINE.step(state, command, START)
     outcome = step.answer
     assert isinstance(step.state, post_flow.Finished)
     assert isinstance(outcome, post_flow.InvitationOutcome)
@@ -72,7 +52,7 @@ def test_the_detour_meets_an_open_requirement_and_an_address_comes_before_a_fact
     state: post_flow.PostFlow, open_ones: frozenset[Requirement]
 ):
     command = post_flow.MeetOpenRequirements(organization=ORGANIZATION, requirements=open_ones)
-    outcome = post_flow.MACHINE.step(state, command, NOW).answer
+    outcome = post_flow.MACHINE.step(state, command, START).answer
     factor = Detour.ENROLL_FACTOR if isinstance(state, post_flow.Unprotected) else Detour.PROVE_FACTOR
     order = [
         (Requirement.SIGN_IN, Detour.SIGN_IN),
@@ -86,7 +66,7 @@ def test_the_detour_meets_an_open_requirement_and_an_address_comes_before_a_fact
 def test_codes_are_added_exactly_when_there_is_no_backup_and_it_is_not_closed():
     for has_backup, closed in product((True, False), repeat=2):
         command = post_flow.SettleCodes(has_backup=has_backup, closed=closed)
-        step = post_flow.MACHINE.step(post_flow.FactorProven(), command, NOW)
+        step = post_flow.MACHINE.step(post_flow.FactorProven(), command, START)
         add = not has_backup and not closed
         assert step.answer == post_flow.CodesSettled(add=add)
         assert step.state == post_flow.Protected()

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from itertools import product
-from typing import TYPE_CHECKING
-
 import pytest
 
 from authflow.errors import Code
@@ -15,47 +11,19 @@ from authflow.membership.consent import (
     MACHINE,
     Anonymous,
     Claimed,
-    Click,
-    Command,
     Consent,
-    Give,
     Given,
     NoConsent,
     Proceed,
     Resume,
     Settle,
 )
-from authflow.testing import assert_complete, explore
+from authflow.testing import assert_complete
+from authflow.testing.samples.consent import ADA, ALPHABET, CLICK, EVE, LIFE, OTHER, resume
 from authflow.testing.samples.membership import DIGEST, HOME, INVITATION, NOW, SECOND, WRONG
-from authflow.values import InvitationId, Refused, UserId
+from authflow.values import Refused
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-
-ADA, EVE = UserId("ada"), UserId("eve")
-LIFE = timedelta(minutes=60)
-CLICK = Click(organization=HOME, invitation=INVITATION, token=DIGEST, by_token=True, at=NOW)
-OTHER = Click(organization=HOME, invitation=InvitationId("other"), token=WRONG, by_token=False, at=NOW)
-
-
-def resume(
-    user: UserId | None = ADA, token: bytes | None = DIGEST, *, addressed: bool = True, confirmed: bool = False
-) -> Resume:
-    return Resume(user=user, token=token, addressed=addressed, confirmed=confirmed, life=LIFE)
-
-
-def alphabet(_state: Consent) -> Iterator[tuple[Command, datetime]]:
-    for click, user in product((CLICK, OTHER), (None, ADA, EVE)):
-        yield Give(click=click, user=user), NOW
-    for user, token, addressed, confirmed in product((None, ADA, EVE), (None, DIGEST, WRONG), (0, 1), (0, 1)):
-        yield resume(user, token, addressed=bool(addressed), confirmed=bool(confirmed)), NOW + SECOND
-    yield resume(), NOW + LIFE
-    for invitation, code in product((INVITATION, OTHER.invitation), (None, *CURABLE, Code.INVITATION_USED)):
-        yield Settle(invitation=invitation, code=code), NOW
-
-
-EXPLORED = explore(MACHINE, [NoConsent()], alphabet)
+EXPLORED = ALPHABET.walk()
 
 
 def test_the_whole_table_is_walked():

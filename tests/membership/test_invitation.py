@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 import pytest
@@ -15,13 +14,27 @@ from authflow.membership.invitation import MACHINE, Accept, Command, Expire
 from authflow.membership.issue import Approve, Invite, InviteBack, Reject, Request, RequestToJoin, Resend, Withdraw
 from authflow.membership.offer import Absent, Accepted, Expired, Invitation, InviteStatus, Pending, Requested, Withdrawn
 from authflow.membership.standing import MemberFlag
-from authflow.membership.terms import Malformed, Terms
-from authflow.policy import ADMIN, MANAGER, MEMBER, OWNER
-from authflow.ports import Allowed, Limited
-from authflow.testing import assert_complete, explore
+from authflow.membership.terms import Terms
+from authflow.policy import ADMIN, MANAGER, OWNER
+from authflow.testing import assert_complete
+from authflow.testing.samples.invitation import (
+    ACTORS,
+    ALPHABET,
+    BACK,
+    BAD_TERMS,
+    FRESH,
+    LATE,
+    LIMITED,
+    PLACES,
+    accept,
+    invite,
+    invite_back,
+    request,
+    request_to_join,
+    resend,
+)
 from authflow.testing.samples.membership import (
     DIGEST,
-    ELSEWHERE,
     HOME,
     INVITATION,
     INVITED,
@@ -30,10 +43,7 @@ from authflow.testing.samples.membership import (
     POLICY,
     SECOND,
     TOKEN,
-    WRONG,
     accepted,
-    asker,
-    attempt,
     authority,
     manager,
     member,
@@ -47,101 +57,9 @@ from authflow.testing.samples.membership import (
     standing,
     withdrawn,
 )
-from authflow.values import Refused, Secret, UserId, token_digest
+from authflow.values import Refused, UserId, token_digest
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-
-LATE = NOW + POLICY.invitation_ttl
-FRESH = Secret("9" * 64)
-TERMS = Terms(email=INVITED, role=MEMBER)
-BAD_TERMS = Malformed(problems={"email": "is not an e-mail address"})
-LIMITED = Limited(60 * SECOND)
-BACK = offer(email="old@example.org")
-
-ACTORS = {
-    "nobody": standing(None),
-    "outsider": standing(person("eve")),
-    "unverified outsider": standing(person("eve", verified=False)),
-    "member": manager(MEMBER),
-    "manager": manager(MANAGER),
-    "owner": manager(OWNER),
-    "foreign owner": standing(person("olga"), member("olga", OWNER, ELSEWHERE)),
-    "another provider": manager(asker=asker(person("olga"), level=standing(None).asker.level)),
-}
-
-PLACES = {
-    "plain": organization(),
-    "cannot invite": organization(can_invite=False),
-    "no requests": organization(join_requests=False),
-    "inactive": organization(active=False),
-}
-
-AUTHORITIES = [authority(actor, place) for actor, place in product(ACTORS.values(), PLACES.values())]
-
-
-def invite(by: Any = None, **given: Any) -> Invite:
-    rest = {"allowance": Allowed(1), "terms": TERMS, "token": FRESH, "taken": False, "member": False, **given}
-    return Invite(id=INVITATION, authority=by or authority(), **rest)
-
-
-def request(by: Any = None, **given: Any) -> Request:
-    rest = {"allowance": Allowed(1), "terms": TERMS, "taken": False, "member": False, **given}
-    return Request(id=INVITATION, authority=by or authority(), **rest)
-
-
-def request_to_join(by: Any = None, **given: Any) -> RequestToJoin:
-    rest = {"allowance": Allowed(1), "terms": TERMS, "taken": False, **given}
-    return RequestToJoin(id=INVITATION, authority=by or authority(standing(person("eve"))), **rest)
-
-
-def resend(by: Any = None, **given: Any) -> Resend:
-    rest = {"allowance": Allowed(1), "token": FRESH, "recipients": (INVITED,), "taken": False, **given}
-    return Resend(authority=by or authority(), **rest)
-
-
-def invite_back(**given: Any) -> InviteBack:
-    rest = {"offer": BACK, "token": FRESH, "bound_to": UserId("ada"), "flags": MemberFlag.IDP_PROVISIONED, **given}
-    return InviteBack(authority=authority(), **rest)
-
-
-def accept(**given: Any) -> Accept:
-    return Accept(attempt=attempt(**given), member=NEW_MEMBER)
-
-
-ACCEPTS = [
-    accept(),
-    accept(presented=WRONG),
-    accept(presented=None),
-    accept(presented=token_digest(FRESH)),
-    accept(applicant=standing(None)),
-    accept(applicant=standing(person("eve"))),
-    accept(applicant=standing(person(), member())),
-    accept(
-        applicant=standing(person("ada", "other@example.org"), member()),
-        organization=organization(invites_bound_to_address=False),
-    ),
-    accept(applicant=standing(person(), removed(at=LATE))),
-    accept(organization=organization(ELSEWHERE)),
-    accept(organization=organization(require_second_factor=True)),
-]
-
-
-def alphabet(_state: Invitation) -> Iterator[tuple[Command, datetime]]:
-    for by in AUTHORITIES:
-        yield from ((command, NOW) for command in (invite(by), request(by), request_to_join(by), resend(by)))
-        yield from ((command(authority=by), NOW) for command in (Reject, Withdraw))
-        yield Approve(authority=by, token=FRESH), NOW
-    for given in ({"allowance": LIMITED}, {"taken": True}, {"terms": BAD_TERMS}):
-        yield from ((kind(**given), NOW) for kind in (invite, request, request_to_join))
-    yield from ((kind(member=True), NOW) for kind in (invite, request))
-    yield from ((resend(**given), NOW) for given in ({"allowance": LIMITED}, {"taken": True}))
-    yield invite_back(), NOW
-    yield from product([*ACCEPTS, Expire()], [NOW, LATE])
-
-
-EXPLORED = explore(MACHINE, [Absent(), pending(bound_to=UserId("ada"))], alphabet, limit=1_000_000)
+EXPLORED = ALPHABET.walk()
 
 MANAGERS = (Invite, Approve, Reject, Resend)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 import pytest
@@ -11,12 +10,13 @@ import pytest
 from authflow.errors import Code
 from authflow.facts import membership as facts
 from authflow.membership.answers import Joined, MemberGone, MemberSaved
-from authflow.membership.changes import Bar, ChangeRole, Demote, FlagGroup, Join, Remove, SetFlags, SetTeams
-from authflow.membership.member import MACHINE, Command, home
+from authflow.membership.changes import Bar, Demote, FlagGroup, Join, Remove, SetFlags, SetTeams
+from authflow.membership.member import MACHINE, home
 from authflow.membership.standing import Member, MemberFlag, Membership, Outside, Removed
 from authflow.policy import ADMIN, MANAGER, MEMBER, OWNER, MembershipPolicy
 from authflow.ports import User
-from authflow.testing import assert_complete, explore
+from authflow.testing import assert_complete
+from authflow.testing.samples.member import ADA, ALPHABET, STRICT, TOKEN, WAY_BACK, change, demote, join, remove
 from authflow.testing.samples.membership import (
     HOME,
     NEW_MEMBER,
@@ -32,65 +32,9 @@ from authflow.testing.samples.membership import (
     removed,
     standing,
 )
-from authflow.values import InvitationId, Refused, Role, Secret, TeamId, UserId
+from authflow.values import Refused, Role, TeamId
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-
-    from authflow.membership.standing import Standing
-
-ADA = UserId("ada")
-WAY_BACK = InvitationId("way-back")
-TOKEN = Secret("5" * 64)
-STRICT = organization(require_second_factor=True)
-
-
-def join(role: Role = MEMBER, **given: Any) -> Join:
-    rest = {"organization": organization(), "person": person(), "invited_at": None, "policy": POLICY, **given}
-    return Join(member=attrs.evolve(member("ada", role), id=NEW_MEMBER), **rest)
-
-
-def demote(by: Standing | None = None, place: Any = None, **given: Any) -> Demote:
-    rest = {"person": person(), "has_factor": False, "other_owners": 1, "only_lacking": False, **given}
-    return Demote(authority=authority(by, place), invitation=WAY_BACK, token=TOKEN, **rest)
-
-
-def change(role: Role = ADMIN, by: Standing | None = None, others: int = 1) -> ChangeRole:
-    return ChangeRole(authority=authority(by), role=role, other_owners=others)
-
-
-def remove(by: Standing | None = None, others: int = 1) -> Remove:
-    return Remove(authority=authority(by), other_owners=others)
-
-
-ACTORS = [
-    standing(None),
-    standing(person("eve")),
-    manager(MEMBER),
-    manager(MANAGER),
-    manager(OWNER),
-    standing(person(), member("ada", OWNER), has_factor=True),
-]
-
-
-def alphabet(_state: Membership) -> Iterator[tuple[Command, datetime]]:
-    for role, at in product((MEMBER, OWNER, Role("root")), (None, NOW - SECOND, NOW + SECOND)):
-        yield join(role, invited_at=at), NOW
-    yield join(person=None), NOW
-    yield join(organization=organization(active=False)), NOW
-    for by, others in product(ACTORS, (0, 1)):
-        yield from ((change(role, by, others), NOW) for role in (MEMBER, OWNER, Role("root")))
-        yield remove(by, others), NOW
-        yield demote(by, other_owners=others), NOW
-        yield demote(by, STRICT, other_owners=others), NOW
-        yield SetTeams(authority=authority(by), teams=(TeamId("blue"),), problems={}), NOW
-    yield SetTeams(authority=authority(), teams=(), problems={"teams": "are too many"}), NOW
-    yield from ((SetFlags(group=group, flags=flag), NOW) for group, flag in product(FlagGroup, MemberFlag))
-    yield Bar(organization=HOME, user=ADA), NOW
-
-
-EXPLORED = explore(MACHINE, [Outside()], alphabet, limit=1_000_000)
+EXPLORED = ALPHABET.walk()
 
 
 def test_the_whole_table_is_walked():

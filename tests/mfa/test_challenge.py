@@ -15,13 +15,10 @@ from authflow.mfa import challenge, totp
 from authflow.mfa.answers import Done, Verified
 from authflow.mfa.challenge import (
     MACHINE,
-    Attempt,
     Locked,
     Open,
     Submit,
-    TypedStep,
     Unlock,
-    UsedUp,
     budgets,
     code_is_due,
     failures_key,
@@ -31,60 +28,20 @@ from authflow.mfa.challenge import (
 )
 from authflow.mfa.kinds import KINDS, RECOVERY, SMS, TOTP, UNKNOWN
 from authflow.policy import MfaPolicy
-from authflow.ports import Allowed
-from authflow.testing import assert_complete, explore
+from authflow.testing import assert_complete
+from authflow.testing.samples.challenge import ALPHABET, HOME, attempt, recover, submit
 from authflow.testing.samples.mfa import ADA, CODES, LIMITED, NEW, NOW, OLD, PHONE, POLICY, WRONG, code
-from authflow.values import AuthenticatorId, Refused, Secret, UserId
+from authflow.values import AuthenticatorId, Refused, UserId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from datetime import datetime
+    from collections.abc import Callable
 
-    from authflow.mfa.challenge import Challenge
 
-HOME = "browser-that-is-known"
-BURNT = totp.step_at(NOW) - 10
 REJECTED = Refused(code=Code.MFA_CODE_REJECTED)
 FULL_WIDTH = "".join(chr(0xFF10 + int(digit)) for digit in code(OLD))
 
 
-def attempt(**given: Any) -> Attempt:
-    """Return an attempt that passes every gate, from a browser that nobody knows."""
-    facts_: dict[str, Any] = {"kind": TOTP, "authenticator": PHONE, "limit": Allowed(1), "policy": POLICY, **given}
-    return Attempt(user=ADA, **facts_)
-
-
-def typed(text: str | None = None, after: int = BURNT, secret: Secret = OLD) -> TypedStep:
-    """Return a code, by default the right one."""
-    return TypedStep(code=code(secret) if text is None else text, secret=secret, after=after)
-
-
-def submit(text: str | None = None, failures: int = 1, after: int = BURNT, **given: Any) -> Submit:
-    """Return an answer with a code of an app, by default the right one."""
-    return Submit(attempt=attempt(**given), proof=typed(text, after), failures=failures)
-
-
-def recover(*, consumed: bool = True, left: int = 9, failures: int = 1, **given: Any) -> Submit:
-    """Return an answer with a recovery code, by default an unused one."""
-    asked = attempt(**{"kind": RECOVERY, "authenticator": CODES, **given})
-    return Submit(attempt=asked, proof=UsedUp(consumed=consumed, left=left), failures=failures)
-
-
-def alphabet(state: Challenge) -> Iterator[tuple[Any, datetime]]:
-    failures = min(state.failures + 1, 51)
-    for browser, limit in product((None, HOME), (Allowed(1), LIMITED)):
-        for text in (None, WRONG):
-            yield submit(text, failures, browser=browser, limit=limit), NOW
-        for consumed in (True, False):
-            yield recover(consumed=consumed, failures=failures, browser=browser, limit=limit), NOW
-    yield submit(failures=failures, after=totp.step_at(NOW)), NOW
-    yield submit(failures=failures, kind=UNKNOWN, authenticator=AuthenticatorId("")), NOW
-    yield submit(failures=failures, authenticator=AuthenticatorId("")), NOW
-    yield Submit(attempt=attempt(), proof=None, failures=failures), NOW
-    yield Unlock(), NOW
-
-
-EXPLORED = explore(MACHINE, [Open()], alphabet, limit=1_000_000)
+EXPLORED = ALPHABET.walk()
 
 
 def test_the_whole_table_is_walked():

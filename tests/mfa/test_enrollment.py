@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -17,7 +16,8 @@ from authflow.mfa.enrollment import MACHINE, proof_is_due
 from authflow.mfa.factor import Enrolled, Mode, Proposed, Rotating, Unenrolled, enrolled, flow_digest, pending
 from authflow.mfa.kinds import RECOVERY, TOTP, UNKNOWN
 from authflow.policy import MfaPolicy
-from authflow.testing import assert_complete, explore
+from authflow.testing import assert_complete
+from authflow.testing.samples.enrollment import ALPHABET
 from authflow.testing.samples.mfa import (
     ADA,
     BROWSER,
@@ -54,9 +54,6 @@ from authflow.testing.samples.mfa import (
 from authflow.values import FlowId, Refused, Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-
     from authflow.mfa.factor import Factor
 
 STATES: list[Factor] = [Unenrolled(), PROPOSED, ENROLLED, ROTATING]
@@ -70,28 +67,7 @@ def name(state: object) -> str:
     return type(state).__name__
 
 
-def alphabet(_state: Factor) -> Iterator[tuple[Any, datetime]]:
-    here, there = {}, {"asker": person(session=ELSEWHERE)}
-    for facts_ in (here, there, {"asker": person(elevated=False)}):
-        for flow, at in product((FLOW, OLD_FLOW), (NOW, NOW + TTL)):
-            yield begin(flow, **facts_), at
-            yield show(flow=flow, **facts_), at
-            yield cancel(flow=flow, **facts_), at
-            yield from ((complete(t, flow=flow, attempts=n, **facts_), at) for t in (None, WRONG) for n in (1, 5, 6))
-    yield complete(secret=None), NOW
-    yield complete(limit=LIMITED), NOW
-    yield show(secret=None), NOW
-    yield from ((c.Expire(user=ADA, kind=TOTP.id), at) for at in (NOW, NOW + TTL))
-    yield from ((c.UseStep(step=totp.step_at(NOW) + n), NOW) for n in (-1, 0, 1))
-    for asked in (change(), change(required=True), change(asker=person(elevated=False))):
-        yield c.Remove(change=asked), NOW
-        yield c.Rename(change=asked, name="Work"), NOW
-    yield c.Forget(), NOW
-    yield c.Adopt(authenticator=authenticator()), NOW
-    yield c.Reseal(sealed=OLD_SEALED), NOW
-
-
-EXPLORED = explore(MACHINE, [Unenrolled()], alphabet, limit=1_000_000)
+EXPLORED = ALPHABET.walk()
 
 
 def test_the_whole_table_is_walked():

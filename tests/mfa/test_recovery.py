@@ -11,55 +11,24 @@ from authflow.errors import Code
 from authflow.facts import mfa as facts
 from authflow.mfa.answers import CodesShown, Done, Kept, NoCodesAdded, Removed, WhyNoCodes
 from authflow.mfa.kinds import RECOVERY, UNKNOWN
-from authflow.mfa.recovery import MACHINE, Add, Adopt, Consume, Fall, Forget, NoCodes, Ready, Regenerate, Remove
-from authflow.testing import assert_complete, explore
-from authflow.testing.samples.mfa import ADA, CODES, EVE, NOW, READY, SECOND, STRANGER, change, person
-from authflow.values import AuthenticatorId, Refused, Secret
+from authflow.mfa.recovery import MACHINE, Adopt, Consume, Fall, Forget, NoCodes, Ready
+from authflow.testing import assert_complete
+from authflow.testing.samples.mfa import ADA, CODES, EVE, NOW, READY, SECOND, STRANGER, person
+from authflow.testing.samples.recovery import ALPHABET, OTHER, SHOWN, add, regenerate, remove
+from authflow.values import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-
     from authflow.mfa.recovery import Recovery
 
-SHOWN = tuple(Secret(f"0000-0000-0000-{number:04}") for number in range(10))
 FRESH = Ready(authenticator=CODES, created_at=NOW, left=10)
 STATES: list[Recovery] = [NoCodes(), READY]
-OTHER = Ready(authenticator=AuthenticatorId("codes-2"), created_at=NOW, last_used_at=NOW, left=3)
-
-
-def add(**given: Any) -> Add:
-    asked: dict[str, Any] = {"authenticator": CODES, "protected": True, "closed": False, "force": False, **given}
-    return Add(user=ADA, codes=SHOWN, **asked)
-
-
-def regenerate(**given: Any) -> Regenerate:
-    return Regenerate(change=change(target=RECOVERY, **given), codes=SHOWN)
-
-
-def remove(**given: Any) -> Remove:
-    return Remove(change=change(**{"target": RECOVERY, **given}))
 
 
 def name(state: object) -> str:
     return type(state).__name__
 
 
-def alphabet(state: Recovery) -> Iterator[tuple[Any, datetime]]:
-    for protected in (True, False):
-        for closed in (True, False):
-            yield from ((add(protected=protected, closed=closed, force=force), NOW) for force in (True, False))
-    for asker in (person(), person(elevated=False), STRANGER):
-        yield regenerate(asker=asker), NOW
-        yield remove(asker=asker), NOW
-    if isinstance(state, NoCodes) or state.left:  # a conditional update found an unused code: there was one
-        yield Consume(user=ADA), NOW
-    yield Fall(user=ADA), NOW
-    yield Forget(), NOW
-    yield Adopt(ready=OTHER), NOW
-
-
-EXPLORED = explore(MACHINE, [NoCodes()], alphabet)
+EXPLORED = ALPHABET.walk()
 
 
 def test_the_whole_table_is_walked():

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from authflow.errors import IllegalCommand
 from authflow.outbox.delivery import (
     MACHINE,
-    Claim,
     Delivered,
     Done,
     Drop,
@@ -27,66 +26,35 @@ from authflow.outbox.delivery import (
     Parked,
     Redrive,
     Retry,
-    Settle,
     TriedAgain,
     Waiting,
     delay,
 )
 from authflow.policy import OutboxPolicy
-from authflow.testing import assert_complete, explore
+from authflow.testing import assert_complete
 from authflow.testing.clocks import START
+from authflow.testing.samples.delivery import ALPHABET, POLICY, SECOND, SHORT, claim, commands, leased, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-
-    from authflow.outbox.delivery import Command, Delivery, Result
-
-POLICY = OutboxPolicy()
-SHORT = OutboxPolicy(attempts=3)
-SECOND = timedelta(seconds=1)
-
-
-def claim(head: str = "m1", token: str = "t1", policy: OutboxPolicy = POLICY) -> Claim:
-    return Claim(head=head, token=token, policy=policy)
-
-
-def settle(result: Result, token: str = "t1", policy: OutboxPolicy = POLICY, jitter: float = 0.0) -> Settle:
-    return Settle(token=token, result=result, jitter=jitter, policy=policy)
-
-
-def leased(attempts: int = 1, head: str = "m1", token: str = "t1") -> Leased:
-    return Leased(head=head, token=token, until=START + POLICY.lease, attempts=attempts)
-
-
-def alphabet(_state: Delivery) -> Iterator[tuple[Command, datetime]]:
-    """Every command worth trying: two heads, two tokens, every result, on a clock that stands, jumps and goes back."""
-    for now in (START - timedelta(days=365), START, START + SECOND, START + timedelta(hours=2)):
-        for head, token in (("m1", "t1"), ("m2", "t2")):
-            yield claim(head, token, SHORT), now
-        for result in (Done(), Drop(reason="x"), Park(reason="x"), Retry(), Retry(after=SECOND)):
-            for token in ("t1", "t2"):
-                yield settle(result, token, SHORT), now
-        yield Redrive(expires_at=None), now
-        yield Redrive(expires_at=now), now
+    from authflow.outbox.delivery import Delivery, Result
 
 
 def test_every_declared_edge_is_taken_and_no_other() -> None:
-    walk = explore(MACHINE, [Due()], alphabet)
+    walk = ALPHABET.walk()
     assert_complete(MACHINE, walk)
     assert walk.answers() == {Granted, NotNow, Ended, TriedAgain, LeaseLost}
 
 
 def test_what_is_over_takes_no_command() -> None:
     for state in (Delivered(), Dropped(reason="x")):
-        for command, now in alphabet(state):
+        for command, now in commands(state):
             with pytest.raises(IllegalCommand):
                 MACHINE.step(state, command, now)
 
 
 def test_no_step_ever_leaves_two_leases_live() -> None:
     """Whoever is granted a lease found none that is live: the old one is over, or its time was never possible."""
-    for step in explore(MACHINE, [Due()], alphabet).steps:
+    for step in ALPHABET.walk().steps:
         if isinstance(step.answer, Granted) and isinstance(step.state, Leased) and isinstance(step.target, Leased):
             assert not step.now < step.state.until <= step.now + SHORT.lease
 

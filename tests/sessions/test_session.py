@@ -36,9 +36,10 @@ from authflow.sessions.states import (
     FactorOwed,
     SignedIn,
 )
-from authflow.testing import Exploration, assert_complete, explore
+from authflow.testing import Exploration, assert_complete
 from authflow.testing.clocks import START
 from authflow.testing.samples.sessions import (
+    ALPHABET,
     ANNE,
     BEN,
     FRESH,
@@ -49,7 +50,6 @@ from authflow.testing.samples.sessions import (
     RESET,
     ROTATED,
     SECOND,
-    alphabet,
     anonymous,
     factor_owed,
     found,
@@ -72,8 +72,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def walk() -> Walk:
     """Everything that the alphabet can do to a browser, from nobody and from a session of level 2."""
-    start: list[Session] = [anonymous(), signed_in(proof(Method.PASSWORD), proof(Method.TOTP))]
-    return explore(MACHINE, start, alphabet, limit=400_000)
+    return ALPHABET.walk()
 
 
 def establish(state: Session, given: Proof, person: Person = PLAIN, now: datetime = START) -> Step[Session, object]:

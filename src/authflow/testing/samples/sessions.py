@@ -19,9 +19,11 @@ from authflow.sessions.commands import (
     Redeem,
     SignOut,
 )
+from authflow.sessions.session import MACHINE
 from authflow.sessions.standing import owner
 from authflow.sessions.states import Anonymous, FactorOwed, Handle, ResetLink, Session, SignedIn
 from authflow.testing.clocks import START
+from authflow.testing.samples.alphabet import Alphabet
 from authflow.values import Method, OrganizationId, Proof, ProviderId, SessionId, UserId
 
 if TYPE_CHECKING:
@@ -120,26 +122,26 @@ def second_factors(now: datetime) -> Iterator[Proof]:
     yield proof(Method.PASSWORD, now)
 
 
-def alphabet(state: Session) -> Iterator[tuple[Command, datetime]]:
+def commands(state: Session) -> Iterator[tuple[Command, datetime]]:
     """Yield every command that differs for this state, at every moment."""
     if state.handle.generation > GENERATIONS:
         return
     for now in MOMENTS:
-        yield from ((command, now) for command in _commands(state, now))
+        yield from ((command, now) for command in _of(state, now))
 
 
-def _commands(state: Session, now: datetime) -> Iterator[Command]:
+def _of(state: Session, now: datetime) -> Iterator[Command]:
     yield SignOut()
     for person in PERSONS:
         for given in first_factors(now):
             yield Establish(policy=POLICY, person=person, proof=given, digest=FRESH)
     for read in map(found, PERSONS if owner(state) is not None else (None,)):
-        yield from _of_owner(read, now)
+        yield from _of_owned(read, now)
     if isinstance(state, FactorOwed):
-        yield from _of_owner(found(PROTECTED, POLICY.pending_login_failures), now)
+        yield from _of_owned(found(PROTECTED, POLICY.pending_login_failures), now)
 
 
-def _of_owner(read: Findings, now: datetime) -> Iterator[Command]:
+def _of_owned(read: Findings, now: datetime) -> Iterator[Command]:
     yield Look(found=read)
     yield Fail(found=read)
     yield Cancel(found=read)
@@ -149,3 +151,11 @@ def _of_owner(read: Findings, now: datetime) -> Iterator[Command]:
         yield FinishEnrollment(found=read, proof=given, alive=3, reason="factor_enrolled", digest=FRESH)
     for presented in (None, link(), link(BEN), link(expires_at=now)):
         yield Redeem(found=read, link=presented)
+
+
+ALPHABET: Final = Alphabet(
+    machine=MACHINE,
+    start=(anonymous(), signed_in(proof(Method.PASSWORD), proof(Method.TOTP))),
+    commands=commands,
+    limit=400_000,
+)

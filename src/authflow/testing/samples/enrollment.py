@@ -1,0 +1,68 @@
+"""The alphabet of ``mfa.enrollment``."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING, Any, Final
+
+from authflow.mfa import commands as c
+from authflow.mfa import totp
+from authflow.mfa.enrollment import MACHINE
+from authflow.mfa.factor import Unenrolled
+from authflow.mfa.kinds import TOTP
+from authflow.testing.samples.alphabet import Alphabet
+from authflow.testing.samples.mfa import (
+    ADA,
+    ELSEWHERE,
+    FLOW,
+    LIMITED,
+    NOW,
+    OLD_FLOW,
+    OLD_SEALED,
+    TTL,
+    WRONG,
+    authenticator,
+    begin,
+    cancel,
+    change,
+    complete,
+    person,
+    show,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from authflow.mfa.factor import Factor
+
+PLACES: Final[tuple[dict[str, Any], ...]] = (
+    {},
+    {"asker": person(session=ELSEWHERE)},
+    {"asker": person(elevated=False)},
+)
+"""Who asks: the browser that began, another one, and one that has not proven itself lately."""
+
+
+def commands(_state: Factor) -> Iterator[tuple[c.EnrollmentCommand, datetime]]:
+    """Yield what can be asked of a factor: in both flows, in time and too late, with codes right and wrong."""
+    for facts in PLACES:
+        for flow, at in product((FLOW, OLD_FLOW), (NOW, NOW + TTL)):
+            yield begin(flow, **facts), at
+            yield show(flow=flow, **facts), at
+            yield cancel(flow=flow, **facts), at
+            yield from ((complete(t, flow=flow, attempts=n, **facts), at) for t in (None, WRONG) for n in (1, 5, 6))
+    yield complete(secret=None), NOW
+    yield complete(limit=LIMITED), NOW
+    yield show(secret=None), NOW
+    yield from ((c.Expire(user=ADA, kind=TOTP.id), at) for at in (NOW, NOW + TTL))
+    yield from ((c.UseStep(step=totp.step_at(NOW) + n), NOW) for n in (-1, 0, 1))
+    for asked in (change(), change(required=True), change(asker=person(elevated=False))):
+        yield c.Remove(change=asked), NOW
+        yield c.Rename(change=asked, name="Work"), NOW
+    yield c.Forget(), NOW
+    yield c.Adopt(authenticator=authenticator()), NOW
+    yield c.Reseal(sealed=OLD_SEALED), NOW
+
+
+ALPHABET: Final = Alphabet(machine=MACHINE, start=(Unenrolled(),), commands=commands, limit=1_000_000)

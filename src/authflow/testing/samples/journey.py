@@ -1,0 +1,76 @@
+"""The alphabets of the three tables of the journey."""
+
+from __future__ import annotations
+
+from itertools import combinations, product
+from typing import TYPE_CHECKING, Final
+
+from authflow.errors import Code
+from authflow.journey import post_flow, removal, sign_in
+from authflow.membership.admission import Requirement
+from authflow.testing.clocks import START
+from authflow.testing.samples.alphabet import Alphabet
+from authflow.values import MemberId, OrganizationId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+ORGANIZATION: Final = OrganizationId("o")
+REQUIREMENTS: Final = [frozenset(some) for n in range(1, 5) for some in combinations(Requirement, n)]
+
+MEETINGS: Final[list[post_flow.Command]] = [
+    post_flow.MeetNoInvitation(),
+    post_flow.MeetAccepted(organization=ORGANIZATION, member=MemberId("m")),
+    *(post_flow.MeetOpenRequirements(organization=ORGANIZATION, requirements=r) for r in REQUIREMENTS),
+    *(post_flow.MeetRefusal(organization=ORGANIZATION, code=c, waits=w) for c in Code for w in (True, False)),
+    post_flow.MeetConfirmation(organization=ORGANIZATION),
+]
+"""Everything that an invitation may bring to the post flow."""
+
+SETTLEMENTS: Final = [
+    post_flow.SettleCodes(has_backup=has_backup, closed=closed)
+    for has_backup, closed in product((True, False), repeat=2)
+]
+
+REMOVALS: Final[list[removal.Removal]] = [
+    *(
+        removal.PrimaryRemoved(primaries=primaries, backups=backups)
+        for primaries, backups in product(((), ("sms",)), ((), ("recovery",)))
+    ),
+    removal.BackupRemoved(),
+]
+
+JUDGED: Final[list[sign_in.Command]] = [
+    sign_in.Ask(),
+    sign_in.Pass(),
+    sign_in.Miss(code=Code.MFA_CODE_REJECTED),
+    sign_in.Decline(code=Code.MFA_RATE_LIMITED),
+]
+
+
+def of_post_flow(state: post_flow.PostFlow) -> Iterator[tuple[post_flow.Command, datetime]]:
+    """Yield what a proven factor may meet: its codes first, then every invitation."""
+    for command in SETTLEMENTS if isinstance(state, post_flow.FactorProven) else MEETINGS:
+        yield command, START
+
+
+def of_removal(_state: removal.Removal) -> Iterator[tuple[removal.Cascade, datetime]]:
+    """Yield the one command of a removal."""
+    yield removal.Cascade(), START
+
+
+def of_sign_in(_state: sign_in.SignIn) -> Iterator[tuple[sign_in.Command, datetime]]:
+    """Yield every judgement of an answer to the second factor."""
+    yield from ((command, START) for command in JUDGED)
+
+
+POST_FLOW: Final = Alphabet(
+    machine=post_flow.MACHINE, start=(post_flow.FactorProven(), post_flow.Unprotected()), commands=of_post_flow
+)
+REMOVAL: Final = Alphabet(machine=removal.MACHINE, start=tuple(REMOVALS), commands=of_removal)
+SIGN_IN: Final = Alphabet(
+    machine=sign_in.MACHINE,
+    start=(sign_in.Owing(), sign_in.Present(), sign_in.Absent(why_not=Code.SESSION_REQUIRED)),
+    commands=of_sign_in,
+)
