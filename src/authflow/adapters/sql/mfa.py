@@ -61,7 +61,7 @@ def _factors(factor: sa.Table, dialect: str) -> dict[str, Any]:
         column.name: sa.bindparam(f"new_{column.name}") for column in factor.c if column.name not in keys
     }
     same = [mine, factor.c.kind == sa.bindparam("which"), factor.c.version == sa.bindparam("expected")]
-    row = {"user_id": sa.bindparam("owner"), "kind": sa.bindparam("which"), **new}
+    row: dict[str, Any] = {"user_id": sa.bindparam("owner"), "kind": sa.bindparam("which"), **new}
     add, add_tells = insert_or_tell(dialect, factor, row)
     return {
         "of_user": sa.select(factor).where(mine),

@@ -37,7 +37,7 @@ class AccountStatements:
     @classmethod
     def of(cls, t: SharedTables, dialect: str) -> AccountStatements:
         account = t.account
-        new = {"user_id": sa.bindparam("owner"), "epoch": 1, "enrollment_required": False}
+        new: dict[str, Any] = {"user_id": sa.bindparam("owner"), "epoch": 1, "enrollment_required": False}
         mine = account.c.user_id == sa.bindparam("owner")
         return cls(
             lock=insert_or_update(dialect, account, new, lambda row: {"user_id": row.user_id}).returning(
@@ -105,8 +105,8 @@ class CountStatements:
     def of(cls, t: SharedTables, dialect: str) -> CountStatements:
         limit, attempt = t.limit, t.attempt
         named = [limit.c.budget == sa.bindparam("which"), limit.c.key == sa.bindparam("whose")]
-        first = {"budget": sa.bindparam("which"), "key": sa.bindparam("whose"), "hits": "[]", "expires_at": 0}
-        one = {"key": sa.bindparam("whose"), "total": 1, "expires_at": sa.bindparam("until")}
+        first: dict[str, Any] = {"budget": sa.bindparam("which"), "key": sa.bindparam("whose"), "hits": "[]", "expires_at": 0}
+        one: dict[str, Any] = {"key": sa.bindparam("whose"), "total": 1, "expires_at": sa.bindparam("until")}
         mine = attempt.c.key == sa.bindparam("whose")
         return cls(
             lock_hits=insert_or_update(dialect, limit, first, lambda row: {"key": row.key}).returning(limit.c.hits),

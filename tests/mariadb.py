@@ -1,0 +1,126 @@
+"""A MariaDB of the tests' own: one server in a temporary directory, reached by its socket, gone with the process."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import pymysql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SMALL: Final = (
+    "--innodb-buffer-pool-size=32M",
+    "--innodb-log-file-size=8M",
+    "--innodb-doublewrite=0",
+    "--performance-schema=off",
+    "--skip-log-bin",
+)
+"""Quick to make and to start."""
+
+FORGETFUL: Final = ("--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync")
+"""A commit survives the server, but not the machine; no test cuts the power."""
+
+STARTED_IN: Final = 60
+"""Seconds."""
+
+
+class MissingServer(Exception):
+    """MariaDB is not installed."""
+
+
+@attrs.define
+class Server:
+    """A MariaDB server that can be killed and started again.
+
+    Attributes:
+        folder: Everything it writes.
+    """
+
+    folder: Path
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def socket(self) -> Path:
+        return self.folder / "socket"
+
+    def url(self, database: str = "authflow") -> str:
+        return f"mariadb://root@localhost/{database}?unix_socket={self.socket}"
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        command = [_found("mariadbd"), *self._common(), *FORGETFUL, f"--socket={self.socket}", "--skip-networking"]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        for _ in range(STARTED_IN * 20):
+            if self._answers() or self._process.poll() is not None:
+                break
+            time.sleep(0.05)
+        else:
+            raise TimeoutError((self.folder / "log").read_text())
+
+    def kill(self) -> None:
+        """End it as the machine would: nothing is written, nobody is told."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        """End it in good order."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait()
+
+    def install(self) -> None:
+        """Make the system tables and an empty database."""
+        made = [_found("mariadb-install-db"), *self._common(), "--skip-test-db"]
+        subprocess.run([*made, "--auth-root-authentication-method=normal"], check=True, capture_output=True)
+        self.start()
+        self.run("CREATE DATABASE authflow CHARACTER SET latin1")
+
+    def run(self, statement: str) -> None:
+        """Execute *statement* as the server's administrator."""
+        with pymysql.connect(unix_socket=str(self.socket), user="root", autocommit=True) as connection:
+            connection.cursor().execute(statement)
+
+    def _common(self) -> list[str]:
+        return ["--no-defaults", "--user=root", f"--datadir={self.folder / 'data'}", *SMALL]
+
+    def _answers(self) -> bool:
+        try:
+            self.run("SELECT 1")
+        except pymysql.err.OperationalError:
+            return False
+        return True
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    """Start a server, and delete it with everything in it when the block is left.
+
+    Raises:
+        MissingServer: It is not installed.
+    """
+    _found("mariadbd")
+    started = Server(Path(tempfile.mkdtemp(prefix="authflow-mariadb-")))
+    try:
+        started.install()
+        yield started
+    finally:
+        started.kill()
+        shutil.rmtree(started.folder, ignore_errors=True)
+
+
+def _found(program: str) -> str:
+    """Return where *program* is; Debian keeps servers where only the administrator's PATH looks."""
+    path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin")
+    if path is None:
+        raise MissingServer(program)
+    return path
