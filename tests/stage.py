@@ -254,13 +254,13 @@ class Stage:
 
     def audit(self, person: Person) -> list[AuditEntry]:
         """Return the person's own log, oldest first."""
-        return list(reversed(self.flows.audit_of(person.user)))
+        return list(reversed(self.flows.audit.of_user(person.user)))
 
     def audited(self, person: Person) -> list[str]:
         return [str(entry.event) for entry in self.audit(person)]
 
     def audited_in(self, organization: OrganizationId) -> list[str]:
-        return [str(entry.event) for entry in reversed(self.flows.audit_in(organization))]
+        return [str(entry.event) for entry in reversed(self.flows.audit.of_organization(organization))]
 
     def mails(self, kind: MailKind) -> list[Mail]:
         self.flows.relay.drain_until_quiet()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from authflow.adapters.keys import KeyRing
     from authflow.adapters.mail import ConsoleMailer, MemoryMailer
+    from authflow.awaitable import AsyncAuthflow
     from authflow.errors import (
         CATALOGUE,
         AuthflowError,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         Resumed,
     )
     from authflow.journey.post_flow import Detour, InvitationFate, InvitationOutcome
+    from authflow.journey.upkeep import Swept
     from authflow.membership.admission import Requirement
     from authflow.membership.answers import (
         Entered,
@@ -75,6 +77,7 @@ if TYPE_CHECKING:
         Budget,
         Context,
         EventId,
+        Explanation,
         FlowId,
         InvitationId,
         Level,
@@ -90,7 +93,7 @@ if TYPE_CHECKING:
         TeamId,
         UserId,
     )
-    from authflow.wiring import Authflow, Ports, Swept
+    from authflow.wiring import Authflow, Ports
 
 __version__ = "0.1.0"
 
@@ -104,6 +107,7 @@ __all__ = [
     "AddressRecorded",
     "Arrived",
     "Asker",
+    "AsyncAuthflow",
     "Audit",
     "AuditEntry",
     "AuthenticatorId",
@@ -129,6 +133,7 @@ __all__ = [
     "Entered",
     "EventId",
     "EventPolicy",
+    "Explanation",
     "FactorRemoved",
     "FactorsReset",
     "FlagGroup",
@@ -203,6 +208,7 @@ _HOMES: Final = {
         "ConsoleMailer",
         "MemoryMailer",
     ),
+    "authflow.awaitable": ("AsyncAuthflow",),
     "authflow.errors": (
         "AuthflowError",
         "CATALOGUE",
@@ -245,6 +251,7 @@ _HOMES: Final = {
         "InvitationFate",
         "InvitationOutcome",
     ),
+    "authflow.journey.upkeep": ("Swept",),
     "authflow.membership.admission": ("Requirement",),
     "authflow.membership.answers": (
         "Entered",
@@ -305,6 +312,7 @@ _HOMES: Final = {
         "Budget",
         "Context",
         "EventId",
+        "Explanation",
         "FlowId",
         "InvitationId",
         "Level",
@@ -324,7 +332,6 @@ _HOMES: Final = {
     "authflow.wiring": (
         "Authflow",
         "Ports",
-        "Swept",
     ),
 }
 

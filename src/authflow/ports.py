@@ -432,6 +432,16 @@ class UnitOfWork(Protocol[TxT_co]):
         """
         ...
 
+    def within(self, host: object) -> AbstractContextManager[None]:
+        """Let the transactions begun in the block be savepoints of the transaction that *host* has open.
+
+        *host* is whatever this adapter shares transactions with; `run` tries nothing again there.
+
+        Raises:
+            ConfigInvalid: *host* is nothing of the kind.
+        """
+        ...
+
     def require_counters(self) -> None:
         """Refuse to compare guesses where whoever opened the transaction could undo their count (decision 7).
 

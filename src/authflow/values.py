@@ -275,6 +275,25 @@ class Answer:
 
 
 @attrs.frozen(kw_only=True)
+class Explanation:
+    """Why a command was refused, for the host's logs and engineers; a person outside sees the code only.
+
+    Args:
+        command: The command that a host called, such as ``mfa.complete_totp``.
+        rule: The function that decided: a row of the machine's table, or the command itself.
+        machine: Whose table, or none where no machine was asked.
+        state: The stored state in which it decided, or none.
+        facts: What the rule saw, by dotted name; no text of a person's, no secret.
+    """
+
+    command: str
+    rule: str
+    machine: str | None = None
+    state: str | None = None
+    facts: Mapping[str, str] = attrs.field(factory=dict[str, str])
+
+
+@attrs.frozen(kw_only=True)
 class Refused(Answer):
     """No, and why.
 
@@ -283,9 +302,12 @@ class Refused(Answer):
         attempts_left: Proofs that may still fail before the flow ends, where the flow counts them.
         retry_after: How long the same request stays refused, where time cures it.
         problems: For ``*.input_invalid``: field name and what is wrong with it.
+        why: The rule that fired and what it saw: for logs, never for the answer to a request. Takes no part in
+            comparisons.
     """
 
     code: Code
     attempts_left: int | None = None
     retry_after: timedelta | None = None
     problems: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    why: Explanation | None = attrs.field(default=None, eq=False, repr=False)

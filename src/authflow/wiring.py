@@ -5,7 +5,7 @@ Nothing here decides anything, and nothing happens before `Authflow.open` or `Au
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Required, TypedDict
 
 import attrs
 
@@ -18,6 +18,7 @@ from authflow.journey.liveness import StillWanted
 from authflow.journey.people import People
 from authflow.journey.protecting import Protecting
 from authflow.journey.signing_in import SigningIn
+from authflow.journey.upkeep import Trail, Upkeep
 from authflow.journey.waiting import Waiting
 from authflow.membership.service import Membership
 from authflow.mfa.service import SecondFactors
@@ -32,10 +33,10 @@ from authflow.recording import Recorder
 from authflow.sessions.service import Sessions
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from authflow.adapters.sql.engine import Database
-    from authflow.facts.records import AuditEntry
     from authflow.ports import Cipher, Clock, Entropy, Mailer, Pepper, SsoStatus, UnitOfWork
-    from authflow.values import OrganizationId, UserId
 
 
 @attrs.frozen(kw_only=True)
@@ -79,15 +80,26 @@ class _Slices:
         )
 
 
-@attrs.frozen(kw_only=True)
-class Swept:
-    """How much a sweep removed."""
+class _Settings(TypedDict, total=False):
+    policy: Policy | None
+    clock: Clock | None
+    entropy: Entropy | None
+    mailer: Mailer | None
+    sso: SsoStatus | None
 
-    sessions: int
-    proposals: int
-    invitations: int
-    limits: int
-    attempts: int
+
+class MemorySettings(_Settings, total=False):
+    """The settings of `Authflow.in_memory`."""
+
+    keys: KeyRing | None
+
+
+class Settings(_Settings, total=False):
+    """The settings of `Authflow.open`."""
+
+    keys: Required[KeyRing | None]
+    prefix: str | None
+    schema: str | None
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -104,6 +116,8 @@ class Authflow:
         receivers: Register here who hears of signals, before the first delivery.
         relay: Delivers what the outbox holds; call it from a worker.
         outbox: How deep the outbox is, and what was parked.
+        audit: Who did what to whom.
+        upkeep: What a timer calls: the sweep, and sealing anew.
         uow: The unit of work; its transactions have every repository.
         clock: Where the time comes from.
         policy: The decisions this installation tuned.
@@ -119,10 +133,11 @@ class Authflow:
     handlers: Handlers
     relay: Relay
     outbox: Inspection
+    audit: Trail
+    upkeep: Upkeep
     uow: UnitOfWork[Any]
     clock: Clock
     policy: Policy
-    _slices: _Slices = attrs.field(alias="slices", repr=False)
 
     @classmethod
     def open(
@@ -232,40 +247,31 @@ class Authflow:
                 uow=ports.uow, clock=ports.clock, handlers=handlers, entropy=ports.entropy, policy=policy.outbox
             ),
             outbox=Inspection(uow=ports.uow, clock=ports.clock),
+            audit=Trail(uow=ports.uow),
+            upkeep=Upkeep(**joined, factors=slices.factors, policy=policy.membership),
             uow=ports.uow,
             clock=ports.clock,
             policy=policy,
-            slices=slices,
         )
 
     def __repr__(self) -> str:
         return f"Authflow({type(self.uow).__name__})"
 
-    def audit_of(self, user: UserId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
-        """Return the newest entries of a person's own log, newest first. Who may read it is the host's to decide."""
-        with self.uow.begin() as tx:
-            entries: tuple[AuditEntry, ...] = tx.audit.of_user(user, limit=limit)
-            return entries
+    def within(self, host: object) -> AbstractContextManager[None]:
+        """Let every command in the block be a part of the host's own transaction.
 
-    def audit_in(self, organization: OrganizationId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
-        """Return the newest entries of an organization's log, newest first."""
-        with self.uow.begin() as tx:
-            entries: tuple[AuditEntry, ...] = tx.audit.of_organization(organization, limit=limit)
-            return entries
+        There our unit of work is a savepoint: what a command wrote is kept or undone together with everything else
+        in the host's transaction, and only the host commits. A command that compares something that could be guessed
+        needs a place for its counts that the host cannot undo (decision 7): on SQLite there is none.
 
-    def reseal(self, *, limit: int = 100) -> int:
-        """Seal up to *limit* secrets that lie under an older key under the active one; return how many were."""
-        return self._slices.factors.reseal(limit=limit)
+        Args:
+            host: The host's SQLAlchemy ``Connection`` or ``Session``, or its bare DB-API connection.
 
-    def sweep(self) -> Swept:
-        """Remove what has expired: sessions, proposals, clicks, invitations, counters. Run it daily."""
-        now = self.clock.now()
-        proposals = self._slices.factors.expire()
-        invitations = self._slices.membership.sweep(now, keep=self.policy.membership.ended_kept)
-        sessions = self._slices.sessions.sweep(now)
-        with self.uow.begin() as tx:
-            limits, attempts = tx.limits.sweep(now), tx.attempts.sweep(now)
-        return Swept(sessions=sessions, proposals=proposals, invitations=invitations, limits=limits, attempts=attempts)
+        Raises:
+            ConfigInvalid: *host* is nothing of the kind, or of another kind of database.
+            NotOwned: By a command in the block that compares guesses, on SQLite.
+        """
+        return self.uow.within(host)
 
 
 def _require(given: object, kind: type, *, setting: str) -> None:

@@ -145,7 +145,7 @@ def test_the_logs_tell_it_once_and_in_order(stage: Stage, played: Played):
         "sessions_ended",
     ]
     assert stage.audited_in(played.acme) == ["member_add", "member_invite", "member_accept"]
-    joined = stage.flows.audit_in(played.acme)[0]
+    joined = stage.flows.audit.of_organization(played.acme)[0]
     assert (joined.actor, joined.actor_label, joined.ip) == (played.ada.user, "ada@example.com", CONTEXT.ip)
     assert (joined.target, joined.target_user) == (played.answer.invitation.member, played.ada.user)
     assert joined.data == {

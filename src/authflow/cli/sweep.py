@@ -22,7 +22,7 @@ def _arguments(parser: ArgumentParser) -> None:
 
 def _run(options: Namespace) -> int:
     with running(options) as flows:
-        swept = flows.sweep()
+        swept = flows.upkeep.sweep()
     print(columns(list(attrs.asdict(swept).items())))
     return 0
 

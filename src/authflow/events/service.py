@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from authflow.command import command, operation
 from authflow.errors import Code, EventKindUnsupported, InputInvalid, StaleVersion, UniqueViolated, UnknownProject
 from authflow.events import timestamps
 from authflow.events.adjacent import ReleaseProject, Sighting, legacy_version, places, raises
@@ -48,6 +49,7 @@ class Events:
     recorder: Recorder
     policy: EventPolicy
 
+    @operation("events.draft")
     def draft(self, event: object, project_id: ProjectId | None = None) -> EventDraft:
         """Read *event*, a JSON object or its text, as a draft for *project_id*, or for any project.
 
@@ -57,6 +59,7 @@ class Events:
         """
         return EventDraft.of(event, policy=self.policy, project=project_id)
 
+    @operation("events.normalize")
     def normalize(self, event: object, project_id: ProjectId, *, client_ip: str | None = None) -> EventDraft:
         """Return *event*, a draft or what `draft` takes, normalized for *project_id*. Nothing is written.
 
@@ -67,6 +70,7 @@ class Events:
         draft = event if isinstance(event, EventDraft) else self.draft(event)
         return draft.normalize(project_id, self._receipt(client_ip=client_ip), self.policy)
 
+    @operation("events.save")
     def save(
         self,
         project_id: ProjectId,
@@ -99,20 +103,25 @@ class Events:
         """
         draft = event if isinstance(event, EventDraft) else self.draft(event)
         ready = draft.ready(project_id, self._receipt(), self.policy, assume_normalized=assume_normalized)
-        with self.uow.begin() as tx:
-            project = _project(tx, project_id)
-            if project.security:
-                return Refused(code=Code.EVENT_PROJECT_CLOSED)
-            delivery = Delivery(
-                organization=project.organization,
-                skip_consume=raw,
-                start_time=_start_time(start_time),
-                cache_key=_cache_key(cache_key),
-                skip_first_transaction=skip_send_first_transaction,
-                has_attachments=has_attachments,
-            )
-            return self._write(tx, project, ready, delivery, insert_only=False)
 
+        def write() -> SaveAnswer:
+            with self.uow.begin() as tx:
+                project = _project(tx, project_id)
+                if project.security:
+                    return Refused(code=Code.EVENT_PROJECT_CLOSED)
+                delivery = Delivery(
+                    organization=project.organization,
+                    skip_consume=raw,
+                    start_time=_start_time(start_time),
+                    cache_key=_cache_key(cache_key),
+                    skip_first_transaction=skip_send_first_transaction,
+                    has_attachments=has_attachments,
+                )
+                return self._write(tx, project, ready, delivery, insert_only=False)
+
+        return self.uow.run(write)
+
+    @operation("events.save_security")
     def save_security(self, project_id: ProjectId, event: object) -> SaveAnswer:
         """Save an event of our own: its time is taken as it is, and another under its key is never replaced.
 
@@ -121,22 +130,29 @@ class Events:
             EventInvalid: This is no event.
         """
         ready = self.draft(event).normalize(project_id, self._receipt(trusted=True), self.policy)
-        with self.uow.begin() as tx:
-            project = _project(tx, project_id)
-            return self._write(tx, project, ready, Delivery(organization=project.organization), insert_only=True)
 
+        def write() -> SaveAnswer:
+            with self.uow.begin() as tx:
+                project = _project(tx, project_id)
+                return self._write(tx, project, ready, Delivery(organization=project.organization), insert_only=True)
+
+        return self.uow.run(write)
+
+    @command("events.get")
     def get(self, project_id: ProjectId, event: str) -> SavedEvent | None:
         """Return the latest ingested event with this id, of whatever day, or none."""
         key = event_id(event)
         with self.uow.begin() as tx:
             return None if key is None else tx.events.find(project_id, key)
 
+    @command("events.of_day")
     def of_day(self, project_id: ProjectId, day: str, event: str) -> SavedEvent | None:
         """Return the event with this id that happened on *day*, ``YYYY-MM-DD`` in UTC, or none."""
         key = event_id(event)
         with self.uow.begin() as tx:
             return None if key is None else tx.events.find(project_id, key, day=day)
 
+    @command("events.latest")
     def latest(self, project_id: ProjectId, *, limit: int = 100) -> tuple[SavedEvent, ...]:
         """Return the latest ingested events of a project, newest first."""
         with self.uow.begin() as tx:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from authflow.command import command, operation
 from authflow.journey.answers import Resumed
 from authflow.journey.door import Door, carried
 from authflow.journey.post_flow import Protected, Unprotected
@@ -47,6 +48,7 @@ class Invitations(Door):
     membership: Membership
     waiting: Waiting
 
+    @command("invitations.look")
     def look(
         self,
         session: BrowserSession,
@@ -59,6 +61,7 @@ class Invitations(Door):
         look = self.membership.look
         return self.asked(session, lambda a: look(a, organization=organization, invitation=invitation, token=token))
 
+    @command("invitations.accept")
     def accept(
         self,
         session: BrowserSession,
@@ -90,6 +93,7 @@ class Invitations(Door):
             )
             return attrs.evolve(answer, session=session)
 
+    @command("invitations.resume")
     def resume(self, session: BrowserSession, context: Context, *, confirmed: bool = False) -> Resumed:
         """Complete the click that waits in this browser, after a detour of the host's own.
 
@@ -103,6 +107,7 @@ class Invitations(Door):
             outcome = self.waiting.settle(standing, session, context, confirmed=confirmed)
             return carried(Resumed(invitation=outcome), session, asker)
 
+    @command("invitations.invite")
     def invite(
         self,
         session: BrowserSession,
@@ -119,6 +124,7 @@ class Invitations(Door):
             session, lambda a: invite(a, context, organization=organization, email=email, role=role, teams=teams)
         )
 
+    @command("invitations.request_invite")
     def request_invite(
         self,
         session: BrowserSession,
@@ -135,6 +141,7 @@ class Invitations(Door):
             session, lambda a: ask(a, context, organization=organization, email=email, role=role, teams=teams)
         )
 
+    @command("invitations.request_join")
     def request_join(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId
     ) -> InvitationAnswer:
@@ -142,6 +149,7 @@ class Invitations(Door):
         ask = self.membership.request_join
         return self.asked(session, lambda a: ask(a, context, organization=organization))
 
+    @command("invitations.approve")
     def approve(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, invitation: InvitationId
     ) -> InvitationAnswer:
@@ -149,6 +157,7 @@ class Invitations(Door):
         approve = self.membership.approve
         return self.asked(session, lambda a: approve(a, context, organization=organization, invitation=invitation))
 
+    @command("invitations.reject")
     def reject(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, invitation: InvitationId
     ) -> InvitationAnswer:
@@ -156,6 +165,7 @@ class Invitations(Door):
         reject = self.membership.reject
         return self.asked(session, lambda a: reject(a, context, organization=organization, invitation=invitation))
 
+    @command("invitations.withdraw")
     def withdraw(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, invitation: InvitationId
     ) -> InvitationAnswer:
@@ -163,6 +173,7 @@ class Invitations(Door):
         withdraw = self.membership.withdraw
         return self.asked(session, lambda a: withdraw(a, context, organization=organization, invitation=invitation))
 
+    @command("invitations.resend")
     def resend(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, invitation: InvitationId
     ) -> InvitationAnswer:
@@ -170,6 +181,7 @@ class Invitations(Door):
         resend = self.membership.resend
         return self.asked(session, lambda a: resend(a, context, organization=organization, invitation=invitation))
 
+    @command("invitations.pending")
     def pending(
         self,
         session: BrowserSession,
@@ -182,6 +194,7 @@ class Invitations(Door):
         pending = self.membership.pending
         return self.asked(session, lambda a: pending(a, organization=organization, limit=limit, after=after))
 
+    @command("invitations.mine")
     def mine(self, session: BrowserSession) -> InvitationList:
         """List what waits for the person who is signed in here."""
         return self.asked(session, self.membership.mine)
@@ -193,10 +206,12 @@ class Members(Door):
 
     membership: Membership
 
+    @command("members.enter")
     def enter(self, session: BrowserSession, *, organization: OrganizationId) -> Entered | Refused:
         """Answer whether this session may act in the organization, and as whom (mfa 17.3)."""
         return self.asked(session, lambda a: self.membership.enter(a, organization=organization))
 
+    @command("members.listing")
     def listing(
         self, session: BrowserSession, *, organization: OrganizationId, limit: int = 100, after: MemberId | None = None
     ) -> MemberList | Refused:
@@ -204,6 +219,7 @@ class Members(Door):
         members = self.membership.members
         return self.asked(session, lambda a: members(a, organization=organization, limit=limit, after=after))
 
+    @command("members.add")
     def add(
         self,
         context: Context,
@@ -224,6 +240,7 @@ class Members(Door):
         asker = self.sessions.identify(NOBODY, self.clock.now())
         return self.membership.add(asker, context, organization=organization, user=user, role=role, teams=teams)
 
+    @command("members.set_flags")
     def set_flags(
         self,
         context: Context,
@@ -245,6 +262,7 @@ class Members(Door):
         change = self.membership.set_flags
         return change(asker, context, organization=organization, user=user, group=group, flags=flags)
 
+    @command("members.change_role")
     def change_role(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, member: MemberId, role: str
     ) -> MemberAnswer:
@@ -252,6 +270,7 @@ class Members(Door):
         change = self.membership.change_role
         return self.asked(session, lambda a: change(a, context, organization=organization, member=member, role=role))
 
+    @command("members.set_teams")
     def set_teams(
         self,
         session: BrowserSession,
@@ -265,6 +284,7 @@ class Members(Door):
         change = self.membership.set_teams
         return self.asked(session, lambda a: change(a, context, organization=organization, member=member, teams=teams))
 
+    @command("members.remove")
     def remove(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, member: MemberId
     ) -> MemberAnswer:
@@ -272,6 +292,7 @@ class Members(Door):
         remove = self.membership.remove
         return self.asked(session, lambda a: remove(a, context, organization=organization, member=member))
 
+    @command("members.demote")
     def demote(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, member: MemberId
     ) -> MemberAnswer:
@@ -279,6 +300,7 @@ class Members(Door):
         demote = self.membership.demote
         return self.asked(session, lambda a: demote(a, context, organization=organization, member=member))
 
+    @operation("members.enforce")
     def enforce(self, session: BrowserSession, context: Context, *, organization: OrganizationId) -> Swept | Refused:
         """Demote every member who lacks what the organization requires now; each one is a transaction of its own."""
         asker = self.sessions.identify(session, self.clock.now())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from authflow.command import command
 from authflow.errors import Code, SecretUnavailable
 from authflow.facts.accounts import AddressVerified, UserDeleted, UserExported, UsersMerged
 from authflow.journey.answers import AccountDeleted, AccountExported, AccountsMerged, AddressRecorded
@@ -40,6 +41,7 @@ class People(Door):
     invitations: Invitations
     recorder: Recorder
 
+    @command("accounts.record_verified_address")
     def record_verified_address(
         self, session: BrowserSession, context: Context, *, user: UserId, address: Address
     ) -> AddressRecorded | Refused:
@@ -62,6 +64,7 @@ class People(Door):
             outcome = self.invitations.resume(session, context).invitation
             return carried(AddressRecorded(invitation=outcome), session, asker)
 
+    @command("accounts.export")
     def export(self, session: BrowserSession, context: Context, *, user: UserId) -> AccountExported | Refused:
         """Return everything stored about *user* as JSON types, secrets blanked, for themselves or an administrator.
 
@@ -77,6 +80,7 @@ class People(Door):
             self._tell(tx, UserExported(user=user), asker, context)
             return carried(AccountExported(user=user, document=document), session, asker)
 
+    @command("accounts.delete")
     def delete(self, session: BrowserSession, context: Context, *, user: UserId) -> AccountDeleted | Refused:
         """Delete *user* and everything of theirs, for themselves or an administrator.
 
@@ -95,6 +99,7 @@ class People(Door):
             self._erase(tx, user)
             return carried(AccountDeleted(user=user), session, self.sessions.identify(session, self.clock.now()))
 
+    @command("accounts.merge")
     def merge(
         self, session: BrowserSession, context: Context, *, source: UserId, target: UserId
     ) -> AccountsMerged | Refused:
@@ -106,23 +111,23 @@ class People(Door):
         Raises:
             InputInvalid: *source* or *target* cannot be a person's id.
         """
-        asker = self.sessions.identify(session, self.clock.now())
-        try:
-            with self.uow.begin() as tx:
-                asker = self.held(tx, session, source, target)
-                if source == target:
-                    return carried(Refused(code=Code.ACCOUNT_SAME), session, asker)
-                refusal = (
-                    self._refusal(tx, asker, source, may_administer)
-                    or self._refusal(tx, asker, target, may_administer)
-                    or self._last_owner(tx, source, heir=target)
-                )
-                if refusal is not None:
-                    return carried(Refused(code=refusal), session, asker)
-                merged = self._merge(tx, asker, context, source, target)
-                return carried(merged, session, self.sessions.identify(session, self.clock.now()))
-        except SecretUnavailable:
-            return carried(Refused(code=Code.MFA_SECRET_UNAVAILABLE), session, asker)
+        with self.uow.begin() as tx:
+            asker = self.held(tx, session, source, target)
+            if source == target:
+                return carried(Refused(code=Code.ACCOUNT_SAME), session, asker)
+            refusal = (
+                self._refusal(tx, asker, source, may_administer)
+                or self._refusal(tx, asker, target, may_administer)
+                or self._last_owner(tx, source, heir=target)
+            )
+            if refusal is not None:
+                return carried(Refused(code=refusal), session, asker)
+            try:
+                with self.uow.savepoint():
+                    merged = self._merge(tx, asker, context, source, target)
+            except SecretUnavailable:
+                return carried(Refused(code=Code.MFA_SECRET_UNAVAILABLE), session, asker)
+            return carried(merged, session, self.sessions.identify(session, self.clock.now()))
 
     # --- pieces ---------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from authflow.command import command
 from authflow.errors import Code
 from authflow.facts.mfa import FactorsReset as ResetFact
 from authflow.journey import post_flow, removal, sign_in
@@ -13,13 +14,12 @@ from authflow.journey.answers import Arrived, Enrolled, FactorRemoved, FactorsRe
 from authflow.journey.door import Door, carried, expect
 from authflow.journey.gates import may_administer, reason_problems, unreachable
 from authflow.journey.post_flow import CodesSettled, FactorProven, Protected, SettleCodes
-from authflow.journey.sign_in import Absent, Ask, Decline, Directive, Miss, Owing, Pass, Present
+from authflow.journey.sign_in import Ask, Directive
 from authflow.mfa import kinds
 from authflow.mfa.answers import Begun, Cancelled, CodesShown, Proven, Removed, Renamed, Verified
 from authflow.mfa.factor import Mode
 from authflow.mfa.kinds import RECOVERY
 from authflow.sessions.commands import Elevated, OthersEnded, SignedIn
-from authflow.sessions.states import FactorOwed
 from authflow.values import Method, Proof, Refused
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Protecting(Door):
 
     # --- enrolling ------------------------------------------------------------------------------------------------
 
+    @command("mfa.begin_totp")
     def begin_totp(self, session: BrowserSession, context: Context, *, account: str) -> Begun | Refused:
         """Propose a TOTP secret. For whoever has one already, proving it will rotate that one in place.
 
@@ -55,6 +56,7 @@ class Protecting(Door):
             answer = expect(self.factors.begin(asker, context, account=account), Begun, Refused)
             return carried(answer, session, asker)
 
+    @command("mfa.show_totp")
     def show_totp(self, session: BrowserSession, context: Context, flow: FlowId, *, account: str) -> Begun | Refused:
         """Show a proposed secret once more, to the browser session that began and only against its handle."""
         with self.uow.begin():
@@ -62,6 +64,7 @@ class Protecting(Door):
             answer = self.factors.show_again(asker, context, flow=flow, account=account)
             return carried(expect(answer, Begun, Refused), session, asker)
 
+    @command("mfa.cancel_totp")
     def cancel_totp(self, session: BrowserSession, context: Context, flow: FlowId) -> Cancelled | Refused:
         """Drop a proposed secret; what is enrolled goes on working."""
         with self.uow.begin():
@@ -69,6 +72,7 @@ class Protecting(Door):
             answer = expect(self.factors.cancel(asker, context, flow=flow), Cancelled, Refused)
             return carried(answer, session, asker)
 
+    @command("mfa.complete_totp", guesses=True)
     def complete_totp(
         self,
         session: BrowserSession,
@@ -125,6 +129,7 @@ class Protecting(Door):
 
     # --- answering ------------------------------------------------------------------------------------------------
 
+    @command("mfa.verify", guesses=True)
     def verify(
         self, session: BrowserSession, context: Context, kind: str, code: str | None, *, device: Secret | None = None
     ) -> Arrived | Elevated | Refused:
@@ -140,7 +145,7 @@ class Protecting(Door):
         now = self.clock.now()
         with self.uow.begin() as tx:
             who = self.sessions.challenged(session, now)
-            standing = _standing(who)
+            standing = sign_in.standing(who)
             asker = self.sessions.identify(session, now)
             asked = sign_in.MACHINE.step(standing, Ask(), now).answer
             if asked.code is not None or isinstance(who, Refused):
@@ -150,7 +155,7 @@ class Protecting(Door):
             label = "" if person is None else person.label
             answering = attrs.evolve(asker, user=who.user, label=label)
             judged = self.factors.verify(answering, context, user=who.user, kind=kind, code=code, browser=browser)
-            verdict = sign_in.MACHINE.step(standing, _judged(judged), now).answer
+            verdict = sign_in.MACHINE.step(standing, sign_in.judgement(judged), now).answer
             return self._carry_out(
                 verdict.directive, judged, asker=asker, session=session, context=context, device=device
             )
@@ -178,10 +183,12 @@ class Protecting(Door):
 
     # --- keeping --------------------------------------------------------------------------------------------------
 
+    @command("mfa.listing")
     def listing(self, session: BrowserSession, context: Context, *, subject: UserId | None = None) -> Listing | Refused:
         """List every kind of second factor, enrolled or not. It holds no secret and needs no elevation."""
         return self.asked(session, lambda asker: self.factors.listing(asker, context, subject=subject))
 
+    @command("mfa.details")
     def details(
         self,
         session: BrowserSession,
@@ -194,6 +201,7 @@ class Protecting(Door):
         details = self.factors.details
         return self.asked(session, lambda a: details(a, context, authenticator=authenticator, subject=subject))
 
+    @command("mfa.rename")
     def rename(
         self, session: BrowserSession, context: Context, authenticator: AuthenticatorId, *, name: str | None
     ) -> Renamed | Refused:
@@ -205,11 +213,13 @@ class Protecting(Door):
             lock=True,
         )
 
+    @command("mfa.regenerate_codes")
     def regenerate_codes(self, session: BrowserSession, context: Context) -> CodesShown | Refused:
         """Make new recovery codes and show them once; all old ones are dead."""
         regenerate = self.factors.regenerate_codes
         return self.asked(session, lambda asker: expect(regenerate(asker, context), CodesShown, Refused), lock=True)
 
+    @command("mfa.remove")
     def remove(
         self,
         session: BrowserSession,
@@ -247,6 +257,7 @@ class Protecting(Door):
 
     # --- resetting ------------------------------------------------------------------------------------------------
 
+    @command("mfa.reset")
     def reset(
         self, session: BrowserSession, context: Context, *, subject: UserId, reason: str
     ) -> FactorsReset | Refused:
@@ -303,15 +314,3 @@ class Protecting(Door):
         ended = expect(self.sessions.end_others(session, context, reason=reason), OthersEnded)
         self.sessions.forget_devices(user)
         return ended.session, ended.count
-
-
-def _standing(who: object) -> Owing | Present | Absent:
-    if isinstance(who, Refused):
-        return Absent(why_not=who.code)
-    return Owing() if isinstance(who, FactorOwed) else Present()
-
-
-def _judged(answer: ChallengeAnswer) -> Pass | Miss | Decline:
-    if not isinstance(answer, Refused):
-        return Pass()
-    return (Miss if answer.code is Code.MFA_CODE_REJECTED else Decline)(code=answer.code)

@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from authflow.errors import Code
 from authflow.machine import Machine, Step, on
+from authflow.sessions.states import FactorOwed
+from authflow.values import Refused
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from authflow.errors import Code
+    from authflow.mfa.answers import ChallengeAnswer
+    from authflow.sessions.states import SignedIn
 
 
 # --- states: where the browser session stands -----------------------------------------------------------------------
@@ -148,3 +152,20 @@ MACHINE = Machine[SignIn, Command, Verdict](
         on(Present, Decline).to(decline, Answered),
     ),
 )
+
+
+# --- what the slices say, in the words of the table -------------------------------------------------------------------
+
+
+def standing(who: FactorOwed | SignedIn | Refused) -> Owing | Present | Absent:
+    """Return where the browser stands, of which the sessions say that *who* may be asked there."""
+    if isinstance(who, Refused):
+        return Absent(why_not=who.code)
+    return Owing() if isinstance(who, FactorOwed) else Present()
+
+
+def judgement(answer: ChallengeAnswer) -> Pass | Miss | Decline:
+    """Return how the second factors judged what was typed."""
+    if not isinstance(answer, Refused):
+        return Pass()
+    return (Miss if answer.code is Code.MFA_CODE_REJECTED else Decline)(code=answer.code)

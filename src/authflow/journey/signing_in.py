@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from authflow.command import command
 from authflow.journey.answers import Arrived
 from authflow.journey.door import Door, expect
 from authflow.journey.post_flow import Protected, Unprotected
@@ -31,6 +32,7 @@ class SigningIn(Door):
 
     waiting: Waiting
 
+    @command("sessions.establish")
     def establish(
         self, session: BrowserSession, context: Context, *, user: UserId, proof: Proof
     ) -> Arrived | SecondFactorOwed | EnrollmentOwed | Refused:
@@ -65,26 +67,32 @@ class SigningIn(Door):
             session=answer.session, user=answer.user, level=answer.level, device=answer.device, invitation=outcome
         )
 
+    @command("sessions.identify")
     def identify(self, session: BrowserSession) -> Asker:
         """Return who asks, by the server's row: for a page, or for a decision of the host's own."""
         return self.sessions.identify(session, self.clock.now())
 
+    @command("sessions.look")
     def look(self, session: BrowserSession) -> SessionAnswer:
         """Answer what stands here: signed in, a second factor or an enrollment owed, or why nobody is."""
         return self.sessions.look(session)
 
+    @command("sessions.cancel")
     def cancel(self, session: BrowserSession, context: Context) -> SignInCancelled | Refused:
         """Give up a pending sign-in. Asking twice changes nothing."""
         return expect(self.sessions.cancel(session, context), SignInCancelled, Refused)
 
+    @command("sessions.sign_out")
     def sign_out(self, session: BrowserSession, context: Context) -> SignedOut | Refused:
         """End this session. The host forgets its value."""
         return expect(self.sessions.sign_out(session, context), SignedOut, Refused)
 
+    @command("sessions.end_others")
     def end_others(self, session: BrowserSession, context: Context) -> OthersEnded | Refused:
         """End every other session of the person who is signed in here ("log out everywhere else")."""
         return expect(self.sessions.end_others(session, context, reason="asked"), OthersEnded, Refused)
 
+    @command("sessions.redeem")
     def redeem(self, session: BrowserSession, context: Context, *, token: Secret) -> EnrollmentOwed | Refused:
         """Use the link that was mailed after an administrator's reset: here, once, by its own person (mfa 20.6)."""
         return expect(self.sessions.redeem(session, context, token=token), EnrollmentOwed, Refused)

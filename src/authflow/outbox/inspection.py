@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from authflow.command import command
 from authflow.errors import InputInvalid
 from authflow.outbox.delivery import MACHINE, Due, Redrive
 
@@ -32,6 +33,7 @@ class Inspection:
     uow: UnitOfWork[OutboxTransaction]
     clock: Clock
 
+    @command("outbox.depths")
     def depths(self, *, limit: int | None = 10) -> tuple[tuple[Lane, int], ...]:
         """Return how many messages wait in each lane, the deepest first; no *limit* means every lane.
 
@@ -43,11 +45,13 @@ class Inspection:
         with self.uow.begin() as tx:
             return tx.queue.depths(limit=limit)
 
+    @command("outbox.parked")
     def parked(self, *, limit: int = 100) -> tuple[ParkedMessage, ...]:
         """Return what was set aside, the latest first. Payloads hold personal data: show them to nobody else."""
         with self.uow.begin() as tx:
             return tx.parked.newest(limit=limit)
 
+    @command("outbox.redrive")
     def redrive(self, ids: Sequence[str]) -> Redriven:
         """Put the parked messages *ids* back to their places, with no try counted; unknown ids do nothing.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from authflow.command import operation
 from authflow.errors import InUnitOfWork, NotInUnitOfWork, Retryable, StaleVersion, UniqueViolated
 from authflow.outbox.delivery import (
     MACHINE,
@@ -116,6 +117,7 @@ class Relay:
     handlers: Handlers
     policy: OutboxPolicy
 
+    @operation("relay.drain")
     def drain(self) -> Drained:
         """Visit every lane that is due now once, and deliver what it holds; a lane that fails stops no other.
 
@@ -126,6 +128,7 @@ class Relay:
         self._require_no_transaction()
         return sum((self._visit(lane) for lane in self._due()), self._drop_expired())
 
+    @operation("relay.drain_until_quiet")
     def drain_until_quiet(self, *, rounds: int = ROUNDS) -> Drained:
         """Drain until a pass settles nothing, so that what handlers wrote is delivered too; at most *rounds* passes."""
         total = Drained()

@@ -48,11 +48,16 @@ def make_engine(url: str) -> sa.Engine:
         raise ExtraMissing(extra="postgres") from error
     if isinstance(engine.pool, pool.SingletonThreadPool):
         raise ConfigInvalid(setting="database", problem="must be a file: one in memory is another one in each thread")
-    if backend == "sqlite":
+    prepare(engine)
+    return engine
+
+
+def prepare(engine: sa.Engine) -> None:
+    """Give *engine*, which has not connected yet, the settings that suit the unit of work best."""
+    if engine.dialect.name == "sqlite":
         prepare_sqlite(engine)
     else:
         event.listen(engine, "connect", _set_timeouts)
-    return engine
 
 
 def _created(url: sa.URL, backend: str) -> sa.Engine:

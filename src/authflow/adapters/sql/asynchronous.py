@@ -1,0 +1,54 @@
+"""Engines for the async face: SQLAlchemy's ``AsyncEngine``, on whose synchronous half the unit of work runs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util.concurrency import greenlet_spawn
+
+from authflow.adapters.sql.engine import prepare
+from authflow.errors import ConfigInvalid, ExtraMissing
+
+AsyncDatabase = str | AsyncEngine
+"""The URL of a database with an asynchronous driver, or an engine that the host has made."""
+
+DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+"""What a URL without a driver means."""
+
+bridge: Final = greenlet_spawn
+"""Runs a synchronous function in a greenlet that gives way to the event loop where its driver waits."""
+
+
+def async_engine_of(database: AsyncDatabase) -> AsyncEngine:
+    """Return the engine itself, or one made from its URL by `make_async_engine`."""
+    return make_async_engine(database) if isinstance(database, str) else database
+
+
+def make_async_engine(url: str) -> AsyncEngine:
+    """Return an engine for *url*: ``sqlite:///file.db``, ``postgresql://...``, with or without an asynchronous driver.
+
+    Raises:
+        ConfigInvalid: The URL cannot be read, names another database, one in memory, or a driver that would block.
+        ExtraMissing: The driver is not installed.
+    """
+    try:
+        parsed = sa.make_url(url)
+        backend = parsed.get_backend_name()
+        if backend not in DRIVERS:
+            raise ConfigInvalid(setting="database", problem=f"{backend} is not supported by the async face")
+        if backend == "sqlite" and parsed.database in {None, "", ":memory:"}:
+            raise ConfigInvalid(setting="database", problem="must be a file")
+        driven = parsed if "+" in parsed.drivername else parsed.set(drivername=DRIVERS[backend])
+        engine = create_async_engine(driven, hide_parameters=True, pool_pre_ping=backend != "sqlite")
+    except exc.InvalidRequestError:
+        raise ConfigInvalid(setting="database", problem="needs an asynchronous driver") from None
+    except (exc.ArgumentError, ValueError):
+        # The parser's own error may quote a part of the password.
+        raise ConfigInvalid(setting="database", problem="is not a database URL") from None
+    except ImportError as error:
+        raise ExtraMissing(extra="asyncio") from error
+    prepare(engine.sync_engine)
+    return engine

@@ -1,0 +1,168 @@
+"""Commands: what a host calls. Each is one transaction, tried again if it lost a race, and explained if refused.
+
+A service's public methods are written once, as plain synchronous functions, and decorated here. What a host then gets
+depends on whom it asks: a service calls the method, an `AsyncFace` of the same service gives something to await.
+"""
+
+from __future__ import annotations
+
+import inspect
+from contextvars import ContextVar
+from functools import partial, wraps
+from types import MethodType
+from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
+
+from authflow.explaining import watched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from authflow.ports import UnitOfWork
+    from authflow.values import Answer, BrowserSession, Context
+
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
+
+
+class Spawn(Protocol):
+    """Runs a synchronous function so that what waits inside it lets the event loop go on."""
+
+    def __call__(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, T]:  # noqa: ANN401  # whatever the function takes
+        """Return what *function* returns, to be awaited."""
+        ...
+
+
+class Repeats(Protocol):
+    """Answers a command that was repeated under one idempotency key once and for all (decision 8)."""
+
+    def once(
+        self,
+        command: str,
+        session: BrowserSession,
+        context: Context,
+        arguments: Mapping[str, object],
+        work: Callable[[], Answer],
+    ) -> Answer:
+        """Return the stored answer of the same command, or do *work* and store what it answers."""
+        ...
+
+
+class Service(Protocol):
+    """What a command needs of the service it belongs to."""
+
+    @property
+    def uow(self) -> UnitOfWork[Any]:
+        """Makes the command's transaction."""
+        ...
+
+    @property
+    def repeats(self) -> Repeats:
+        """Asked by commands that have a session, and so could be repeated by a browser."""
+        ...
+
+
+class AsyncFace:
+    """The awaitable face of *sync*: the same commands, the same code, each run by *spawn*.
+
+    ``class AsyncMembers(AsyncFace, Members)`` is all that a service's face takes: type checkers see every command of
+    ``Members`` as a coroutine function. What is no command is read from *sync*.
+    """
+
+    def __init__(self, sync: Any, spawn: Spawn) -> None:  # noqa: ANN401  # the subclass says which service it is
+        # The services are frozen, and so are their faces.
+        object.__setattr__(self, "sync", sync)
+        object.__setattr__(self, "spawn", spawn)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # the subclass says what there is
+        return getattr(object.__getattribute__(self, "sync"), name)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.sync!r})"
+
+
+class Command(Generic[P, R_co]):
+    """A public method of a service, under a stable dotted *name*.
+
+    Args:
+        function: The method; its session and context are recognized by these names.
+        name: For logs, spans and the scope of idempotency keys.
+        guesses: It compares something that a stranger could guess, so nobody may undo its count (decision 7).
+        whole: It is one transaction. Otherwise it makes its own, or none.
+    """
+
+    def __init__(self, function: Callable[..., R_co], *, name: str, guesses: bool, whole: bool) -> None:
+        self.function, self.name, self.guesses, self.whole = function, name, guesses, whole
+        self.signature: Final = inspect.signature(function)
+        self.repeatable = whole and {"session", "context"} <= self.signature.parameters.keys()
+        self.__doc__ = function.__doc__
+
+        @wraps(function)
+        def call(service: Service, /, *args: Any, **kwargs: Any) -> R_co:  # noqa: ANN401  # whatever the function takes
+            return self.perform(service, *args, **kwargs)
+
+        self._call = call
+
+    @overload
+    def __get__(self, service: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, service: AsyncFace, owner: type) -> Callable[P, Coroutine[Any, Any, R_co]]: ...
+    @overload
+    def __get__(self, service: object, owner: type) -> Callable[P, R_co]: ...
+    def __get__(self, service: object, owner: type) -> object:
+        """Return the command itself, or bound to a service, or to the awaitable face of one."""
+        if service is None:
+            return self
+        if isinstance(service, AsyncFace):
+            return wraps(self.function)(partial(service.spawn, self._call, service.sync))
+        return MethodType(self._call, service)
+
+    def perform(self, service: Service, *args: Any, **kwargs: Any) -> R_co:  # noqa: ANN401  # whatever the function takes
+        """Do the command for *service*; inside another command it is a part of that one."""
+        if _INSIDE.get():
+            return self.function(service, *args, **kwargs)
+        if not self.whole:
+            with watched(self.name):
+                return self.function(service, *args, **kwargs)
+        token = _INSIDE.set(True)
+        try:
+            with watched(self.name) as watch:
+                if self.guesses:
+                    service.uow.require_counters()
+                return watch.explained(service.uow.run(self._work(service, args, kwargs)))
+        finally:
+            _INSIDE.reset(token)
+
+    def _work(self, service: Service, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], R_co]:
+        work = partial(self.function, service, *args, **kwargs)
+        if not self.repeatable:
+            return work
+        arguments = self.signature.bind(service, *args, **kwargs).arguments
+        context: Context = arguments["context"]
+        if context.idempotency_key is None:
+            return work
+        session: BrowserSession = arguments["session"]
+        others = {name: value for name, value in list(arguments.items())[1:] if name not in {"session", "context"}}
+        once = partial(service.repeats.once, self.name, session, context, others)
+        return lambda: cast("R_co", once(cast("Callable[[], Answer]", work)))
+
+
+_INSIDE: Final[ContextVar[bool]] = ContextVar("authflow_inside_command", default=False)
+
+
+def command(name: str, *, guesses: bool = False) -> Callable[[Callable[Concatenate[Any, P], R_co]], Command[P, R_co]]:
+    """Make a method the command *name*: one whole transaction."""
+
+    def made(function: Callable[Concatenate[Any, P], R_co]) -> Command[P, R_co]:
+        return Command(function, name=name, guesses=guesses, whole=True)
+
+    return made
+
+
+def operation(name: str) -> Callable[[Callable[Concatenate[Any, P], R_co]], Command[P, R_co]]:
+    """Make a method the operation *name*: it makes its own transactions, or needs none."""
+
+    def made(function: Callable[Concatenate[Any, P], R_co]) -> Command[P, R_co]:
+        return Command(function, name=name, guesses=False, whole=False)
+
+    return made

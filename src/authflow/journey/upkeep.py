@@ -1,0 +1,77 @@
+"""What an installation does for itself: reading its audit log, removing what has expired, sealing anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from authflow.command import command, operation
+
+if TYPE_CHECKING:
+    from authflow.facts.records import AuditEntry
+    from authflow.journey.ports import JourneyTransaction
+    from authflow.membership.service import Membership
+    from authflow.mfa.service import SecondFactors
+    from authflow.policy import MembershipPolicy
+    from authflow.ports import Clock, UnitOfWork
+    from authflow.sessions.service import Sessions
+    from authflow.values import OrganizationId, UserId
+
+
+@attrs.frozen(kw_only=True)
+class Trail:
+    """``flows.audit``: who did what to whom. Who may read it is the host's to decide."""
+
+    uow: UnitOfWork[JourneyTransaction]
+
+    @command("audit.of_user")
+    def of_user(self, user: UserId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
+        """Return the newest entries of a person's own log, newest first."""
+        with self.uow.begin() as tx:
+            return tx.audit.of_user(user, limit=limit)
+
+    @command("audit.of_organization")
+    def of_organization(self, organization: OrganizationId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
+        """Return the newest entries of an organization's log, newest first."""
+        with self.uow.begin() as tx:
+            return tx.audit.of_organization(organization, limit=limit)
+
+
+@attrs.frozen(kw_only=True)
+class Swept:
+    """How much a sweep removed."""
+
+    sessions: int
+    proposals: int
+    invitations: int
+    limits: int
+    attempts: int
+
+
+@attrs.frozen(kw_only=True)
+class Upkeep:
+    """``flows.upkeep``: what a timer calls. Nothing depends on it: what has expired is refused, swept or not."""
+
+    uow: UnitOfWork[JourneyTransaction]
+    clock: Clock
+    sessions: Sessions
+    factors: SecondFactors
+    membership: Membership
+    policy: MembershipPolicy
+
+    @operation("upkeep.sweep")
+    def sweep(self) -> Swept:
+        """Remove what has expired: sessions, proposals, clicks, invitations, counters. Run it daily."""
+        now = self.clock.now()
+        proposals = self.factors.expire()
+        invitations = self.membership.sweep(now, keep=self.policy.ended_kept)
+        sessions = self.sessions.sweep(now)
+        with self.uow.begin() as tx:
+            limits, attempts = tx.limits.sweep(now), tx.attempts.sweep(now)
+        return Swept(sessions=sessions, proposals=proposals, invitations=invitations, limits=limits, attempts=attempts)
+
+    @operation("upkeep.reseal")
+    def reseal(self, *, limit: int = 100) -> int:
+        """Seal up to *limit* secrets that lie under an older key under the active one; return how many were."""
+        return self.factors.reseal(limit=limit)
