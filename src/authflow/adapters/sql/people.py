@@ -9,14 +9,59 @@ import attrs
 import sqlalchemy as sa
 
 from authflow.adapters.sql import columns as c
+from authflow.adapters.sql.hosted import OrganizationTable, UserTable
+from authflow.errors import ConfigInvalid
 from authflow.ports import Organization, User, UserAddress
 from authflow.values import Address, OrganizationId, ProjectId, Role, UserId, fold_address
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from authflow.adapters.sql.connection import Connection
     from authflow.adapters.sql.tables.shared import SharedTables
+    from authflow.ports import Organizations, Users
+
+    UsersFactory = Callable[[Connection], Users]
+    OrganizationsFactory = Callable[[Connection], Organizations]
+
+
+def users_of(t: SharedTables, given: UserTable | UsersFactory | None) -> UsersFactory:
+    """Return what makes the people of a transaction: from our tables, from the host's, or as the host itself does it.
+
+    Raises:
+        ConfigInvalid: *given* is nothing of these.
+    """
+    if given is None:
+        statements = UserStatements.of(t)
+        return lambda connection: SqlUsers(connection, statements)
+    if isinstance(given, UserTable):
+        return given.reader()
+    _require_callable(given, setting="users", problem="must be a UserTable, or a function of the connection")
+    return given
+
+
+def organizations_of(
+    t: SharedTables, member: sa.Table, given: OrganizationTable | OrganizationsFactory | None
+) -> OrganizationsFactory:
+    """Return what makes the organizations of a transaction, as `users_of` does. *member* says who belongs where.
+
+    Raises:
+        ConfigInvalid: *given* is nothing of these.
+    """
+    if given is None:
+        statements = OrganizationStatements.of(t, member)
+        return lambda connection: SqlOrganizations(connection, statements)
+    if isinstance(given, OrganizationTable):
+        return given.reader(member)
+    problem = "must be an OrganizationTable, or a function of the connection"
+    _require_callable(given, setting="organizations", problem=problem)
+    return given
+
+
+def _require_callable(given: object, *, setting: str, problem: str) -> None:
+    if not callable(given):
+        raise ConfigInvalid(setting=setting, problem=problem)
 
 
 @attrs.frozen(kw_only=True)

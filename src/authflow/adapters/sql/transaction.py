@@ -11,7 +11,7 @@ from authflow.adapters.sql.members import MemberStatements, SqlMembers
 from authflow.adapters.sql.membership import ConsentStatements, InvitationStatements, SqlConsents, SqlInvitations
 from authflow.adapters.sql.mfa import MfaStatements, SqlFactorCensus, SqlFactors, SqlRecoveryCodes
 from authflow.adapters.sql.outbox_relay import RelayStatements, SqlLanes, SqlParked, SqlQueue, SqlReceipts
-from authflow.adapters.sql.people import OrganizationStatements, SqlOrganizations, SqlUsers, UserStatements
+from authflow.adapters.sql.people import organizations_of, users_of
 from authflow.adapters.sql.sessions import SessionStatements, SqlDevices, SqlResetLinks, SqlSessions
 from authflow.adapters.sql.shared import (
     AccountStatements,
@@ -27,15 +27,18 @@ from authflow.adapters.sql.shared import (
 if TYPE_CHECKING:
     from authflow.adapters.counting import Counted
     from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.hosted import OrganizationTable, UserTable
+    from authflow.adapters.sql.people import OrganizationsFactory, UsersFactory
     from authflow.adapters.sql.tables import Tables
+    from authflow.values import UserId
 
 
 @attrs.frozen(kw_only=True)
 class Statements:
     """Every statement of the adapter, built once for one database."""
 
-    users: UserStatements
-    organizations: OrganizationStatements
+    users: UsersFactory
+    organizations: OrganizationsFactory
     accounts: AccountStatements
     counts: CountStatements
     logs: LogStatements
@@ -48,10 +51,17 @@ class Statements:
     events: EventStatements
 
     @classmethod
-    def of(cls, tables: Tables, dialect: str) -> Statements:
+    def of(
+        cls,
+        tables: Tables,
+        dialect: str,
+        *,
+        users: UserTable | UsersFactory | None = None,
+        organizations: OrganizationTable | OrganizationsFactory | None = None,
+    ) -> Statements:
         return cls(
-            users=UserStatements.of(tables.shared),
-            organizations=OrganizationStatements.of(tables.shared, tables.membership.member),
+            users=users_of(tables.shared, users),
+            organizations=organizations_of(tables.shared, tables.membership.member, organizations),
             accounts=AccountStatements.of(tables.shared, dialect),
             counts=CountStatements.of(tables.shared, dialect),
             logs=LogStatements.of(tables.shared),
@@ -77,9 +87,9 @@ class SqlTransaction:
     def bind(self) -> None:
         """Make every repository anew, with nothing read yet; also after a savepoint was undone."""
         run, sql = self.connection, self._sql
-        self.users = SqlUsers(run, sql.users)
-        self.organizations = SqlOrganizations(run, sql.organizations)
-        self.accounts = SqlAccounts(run, sql.accounts, locked=self.users.forget)
+        self.users = sql.users(run)
+        self.organizations = sql.organizations(run)
+        self.accounts = SqlAccounts(run, sql.accounts, locked=getattr(self.users, "forget", _forget_nothing))
         self.limits = SqlLimits(run, sql.counts, self.counted)
         self.attempts = SqlAttempts(run, sql.counts, self.counted)
         self.audit = SqlAudit(run, sql.logs)
@@ -100,3 +110,7 @@ class SqlTransaction:
         self.projects = SqlProjects(run, sql.events)
         self.sightings = SqlSightings(run, sql.events)
         self.events = SqlEvents(run, sql.events)
+
+
+def _forget_nothing(_user: UserId) -> None:
+    """Do nothing: the host's own people are read anew each time."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+    from authflow.adapters.sql.hosted import OrganizationTable, UserTable
+    from authflow.adapters.sql.people import OrganizationsFactory, UsersFactory
     from authflow.adapters.sql.tables import Tables
 
 T = TypeVar("T")
@@ -29,13 +31,22 @@ class SqlUnitOfWork:
         engine: From `authflow.adapters.sql.engine.make_engine`, or the host's; a SQLite engine of the host needs
             `prepare_sqlite`.
         tables: From `authflow.adapters.sql.tables.build`; every statement is built from them here, once.
+        users: The host's table of people, or a function that makes its ``Users`` from a `Connection`; else ours.
+        organizations: Likewise.
     """
 
-    def __init__(self, engine: sa.Engine, tables: Tables | None = None) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        tables: Tables | None = None,
+        *,
+        users: UserTable | UsersFactory | None = None,
+        organizations: OrganizationTable | OrganizationsFactory | None = None,
+    ) -> None:
         self.engine = engine
         self.tables = tables or build()
         self._rules = Rules.of(self.tables.metadata)
-        self._statements = Statements.of(self.tables, engine.dialect.name)
+        self._statements = Statements.of(self.tables, engine.dialect.name, users=users, organizations=organizations)
         self._current: Current[SqlTransaction] = Current()
 
     @contextmanager

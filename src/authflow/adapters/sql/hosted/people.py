@@ -1,0 +1,324 @@
+"""People in a table of the host's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+import sqlalchemy as sa
+
+from authflow.adapters.sql.connection import Connection
+from authflow.adapters.sql.hosted.addresses import AddressColumn, AddressTable
+from authflow.adapters.sql.hosted.conversion import (
+    Expression,
+    Ids,
+    core,
+    is_column,
+    is_expression,
+    read,
+    require_expression,
+    require_flag,
+    require_text,
+)
+from authflow.adapters.sql.hosted.rows import RowsOf, deleting
+from authflow.errors import ConfigInvalid
+from authflow.ports import User, UserAddress
+from authflow.values import Address, UserId, fold_address
+
+if TYPE_CHECKING:
+    from authflow.adapters.sql.hosted.conversion import Instants
+
+Verifier = Callable[[Connection, Any, str, datetime], bool]
+"""Stores that a person's address, as the host wrote it, was verified; tells whether it did."""
+
+Deleter = Callable[[Connection, Any], int]
+"""Deletes something of a person; says how many rows it was."""
+
+
+@attrs.frozen(kw_only=True)
+class UserTable:
+    """The host's table of people, by its columns. Give columns of a `Table`, or attributes of a mapped class.
+
+    A function of the host's is called with the open connection (its ``run(statement, parameters)`` executes
+    SQLAlchemy Core inside the command's transaction) and the person's id in the host's own type. It never commits.
+
+    Args:
+        id: The id: a whole number, a UUID or a text of at most 64 characters. authflow knows it as text; a text that
+            is no such id is nobody.
+        label: What an audit entry calls the person: a username, an address.
+        name: For pages and mails; a column, an expression or the same for all.
+        active: Whether the person may sign in; a null is no.
+        administrator: Whether the person acts on the whole installation; a null is no.
+        addresses: Where e-mail addresses are.
+        where: Who is a person at all; rows that do not match are nobody, such as softly deleted ones.
+        id_type: ``int``, ``str`` or ``uuid.UUID``, where the type of the column does not say it.
+        record_verified: Stores a verification; not needed where ``addresses.verified`` is a column, which is updated.
+        drop_password_resets: The rows of outstanding lost-password tokens, or a function that ends them; it returns
+            how many they were, 0 where tokens leave no rows.
+        remove: The rows of a person, their own last, or a function that deletes the person; it returns 0 or false
+            where there is none.
+
+    Raises:
+        ConfigInvalid: A setting makes no sense, or is missing: ``setting`` names it.
+    """
+
+    id: Expression = attrs.field(converter=core)
+    label: Expression | str = attrs.field(converter=core)
+    name: Expression | str = attrs.field(converter=core, default="")
+    active: Expression | bool = attrs.field(converter=core, default=True)
+    administrator: Expression | bool = attrs.field(converter=core, default=False)
+    addresses: AddressColumn | AddressTable
+    where: Expression | None = None
+    id_type: type | None = None
+    record_verified: Verifier | None = None
+    drop_password_resets: RowsOf | Deleter | None = None
+    remove: RowsOf | Deleter | None = None
+
+    def __attrs_post_init__(self) -> None:
+        require_expression(self.id, setting="users.id")
+        require_text(self.label, setting="users.label")
+        require_text(self.name, setting="users.name")
+        require_flag(self.active, setting="users.active")
+        require_flag(self.administrator, setting="users.administrator")
+        _require_addresses(self.addresses)
+        HostedUserStatements.of(self)  # says what is missing
+
+    def reader(self) -> Callable[[Connection], HostedUsers]:
+        """Return what makes the people of a transaction; every statement is built here, once."""
+        statements = HostedUserStatements.of(self)
+        return lambda connection: HostedUsers(connection, self, statements)
+
+
+@attrs.frozen(kw_only=True)
+class HostedUserStatements:
+    """Every statement about the host's people, and the host's own functions."""
+
+    ids: Ids
+    instants: Instants
+    keys: tuple[Any, ...]
+    get: sa.Executable
+    holders: sa.Executable
+    verify: sa.Executable | None
+    drop_password_resets: Deleter
+    remove: Deleter
+
+    @classmethod
+    def of(cls, t: UserTable) -> HostedUserStatements:
+        ids = Ids.of(t.id, t.id_type, setting="users.id_type")
+        instants = t.addresses.instants()
+        keys = _keys(t)
+        return cls(
+            ids=ids,
+            instants=instants,
+            keys=keys,
+            get=_get(t, ids, keys),
+            holders=_holders(t, instants),
+            verify=_verify(t, ids, keys),
+            drop_password_resets=deleting(
+                t.drop_password_resets, ids, setting="users.drop_password_resets", problem=NO_RESETS
+            ),
+            remove=deleting(t.remove, ids, setting="users.remove", problem=NO_REMOVAL),
+        )
+
+
+NO_RESETS: Final = "must be the rows of lost-password tokens, RowsOf(...), or a function that ends them"
+NO_REMOVAL: Final = "must be the rows of a person, RowsOf(...), or a function that deletes the person"
+NO_VERIFIER: Final = "must be a function: addresses.verified is no column that can be updated"
+
+
+def _require_addresses(given: object) -> None:
+    if not isinstance(given, AddressColumn):
+        raise ConfigInvalid(setting="users.addresses", problem="must be an AddressColumn or an AddressTable")
+
+
+def _get(t: UserTable, ids: Ids, keys: tuple[Any, ...]) -> sa.Executable:
+    mapped: dict[str, Any] = {
+        "id": t.id,
+        "label": t.label,
+        "name": t.name,
+        "active": t.active,
+        "administrator": t.administrator,
+        "address": t.addresses.address,
+        "verified": t.addresses.verified,
+        "is_primary": _primary(t),
+        **{f"key_{number}": key for number, key in enumerate(keys)},
+    }
+    return (
+        sa.select(*(given.label(name) for name, given in mapped.items() if is_expression(given)))
+        .select_from(_joined(t, outer=True))
+        .where(t.id == ids.bound("owner"), *_people(t))
+    )
+
+
+def _holders(t: UserTable, instants: Instants) -> sa.Executable:
+    """Whoever may hold an address: the lookup makes one of more addresses than are the same mailbox."""
+    looked_up = t.addresses.lookup
+    asked = sa.bindparam("which", type_=sa.String())
+    key: Any = t.id
+    address: Any = t.addresses.address
+    return (
+        sa.select(key.label("id"), address.label("address"))
+        .select_from(_joined(t, outer=False))
+        .where(looked_up(address) == looked_up(asked), instants.proven(), *_people(t))
+    )
+
+
+def _verify(t: UserTable, ids: Ids, keys: tuple[Any, ...]) -> sa.Executable | None:
+    """Update one row, and only while it holds the very text that was read: an address may change at this moment."""
+    if t.record_verified is not None or t.addresses.verified is True:
+        return None
+    table: Any = _home(t)
+    verified: Any = t.addresses.verified
+    if not is_column(verified, table):
+        raise ConfigInvalid(setting="users.record_verified", problem=NO_VERIFIER)
+    owner = t.addresses.user if isinstance(t.addresses, AddressTable) else t.id
+    where = [key == sa.bindparam(f"key_{number}", type_=key.type) for number, key in enumerate(keys)]
+    same = t.addresses.address == sa.bindparam("held", type_=sa.String())
+    return (
+        sa.update(table)
+        .where(owner == ids.bound("owner"), same, *where)
+        .values({verified.name: sa.bindparam("at", type_=verified.type)})
+    )
+
+
+def _home(t: UserTable) -> Any:
+    """Return the table that holds addresses."""
+    column: Any = t.addresses.user if isinstance(t.addresses, AddressTable) else t.id
+    return column.table
+
+
+def _keys(t: UserTable) -> tuple[Any, ...]:
+    """Return the primary key of the table of addresses: it tells rows apart that the database compares as one."""
+    return tuple(_home(t).primary_key) if isinstance(t.addresses, AddressTable) else ()
+
+
+def _primary(t: UserTable) -> Any:
+    return t.addresses.primary if isinstance(t.addresses, AddressTable) else True
+
+
+def _joined(t: UserTable, *, outer: bool) -> Any:
+    column: Any = t.id
+    if not isinstance(t.addresses, AddressTable):
+        return column.table
+    return column.table.join(_home(t), t.addresses.user == t.id, isouter=outer)
+
+
+def _people(t: UserTable) -> tuple[Any, ...]:
+    return () if t.where is None else (t.where,)
+
+
+@attrs.frozen
+class HeldAddress:
+    """An address as the host wrote it, and the key of its row."""
+
+    text: str
+    keys: tuple[Any, ...]
+
+
+@attrs.frozen
+class Found:
+    """A person as they were read, with the host's own form of what was read."""
+
+    id: Any
+    user: User
+    held: tuple[HeldAddress, ...]
+
+
+class HostedUsers:
+    """`authflow.ports.Users` over the host's table. A person is read once in a transaction, again after a change."""
+
+    def __init__(self, connection: Connection, table: UserTable, statements: HostedUserStatements) -> None:
+        self._run = connection
+        self._table = table
+        self._sql = statements
+        self._read: dict[UserId, Found | None] = {}
+
+    def get(self, user: UserId) -> User | None:
+        found = self._find(user)
+        return None if found is None else found.user
+
+    def forget(self, user: UserId) -> None:
+        """Read *user* again when they are next asked for: their lock was waited for."""
+        self._read.pop(user, None)
+
+    def holders(self, address: Address) -> tuple[UserId, ...]:
+        folded = fold_address(address)
+        if not _storable(folded):
+            return ()
+        rows = self._run.run(self._sql.holders, {"which": folded}).all()
+        same = (self._sql.ids.text(row.id) for row in rows if fold_address(row.address) == folded)
+        return tuple(sorted({UserId(owner) for owner in same if owner is not None}))
+
+    def record_verified(self, user: UserId, address: Address, at: datetime) -> bool:
+        found = self._find(user)
+        if found is None:
+            return False
+        self.forget(user)
+        same = [held for held in found.held if fold_address(held.text) == fold_address(address)]
+        stored = [self._verify(found, held, at) for held in same]  # each, not only up to the first
+        return any(stored)
+
+    def drop_password_resets(self, user: UserId) -> int:
+        owner = self._sql.ids.parse(user)
+        return 0 if owner is None else int(self._sql.drop_password_resets(self._run, owner))
+
+    def remove(self, user: UserId) -> bool:
+        found = self._find(user)
+        if found is None:
+            return False
+        self.forget(user)
+        self._sql.drop_password_resets(self._run, found.id)
+        return bool(self._sql.remove(self._run, found.id))
+
+    def _verify(self, found: Found, held: HeldAddress, at: datetime) -> bool:
+        if self._table.record_verified is not None:
+            return bool(self._table.record_verified(self._run, found.id, held.text, at))
+        if self._sql.verify is None:
+            return True  # the host stores no address that is not verified
+        keys = {f"key_{number}": key for number, key in enumerate(held.keys)}
+        where = {"owner": found.id, "held": held.text, **keys}
+        return self._run.changed(self._sql.verify, {**where, "at": self._sql.instants.stored(at)}) >= 1
+
+    def _find(self, user: UserId) -> Found | None:
+        if user not in self._read:
+            self._read[user] = self._load(user)
+        return self._read[user]
+
+    def _load(self, user: UserId) -> Found | None:
+        owner = self._sql.ids.parse(user)
+        if owner is None:
+            return None
+        found = self._run.run(self._sql.get, {"owner": owner}).all()
+        rows = [row for row in found if self._sql.ids.text(row.id) == user]  # not one that only compares alike
+        if not rows:
+            return None
+        addressed = [row for row in rows if read(row, "address", self._table.addresses.address)]
+        return Found(owner, self._user(user, rows[0], addressed), tuple(self._held(row) for row in addressed))
+
+    def _held(self, row: Any) -> HeldAddress:
+        return HeldAddress(row.address, tuple(getattr(row, f"key_{n}") for n in range(len(self._sql.keys))))
+
+    def _user(self, user: UserId, row: Any, addressed: list[Any]) -> User:
+        t = self._table
+        return User(
+            id=user,
+            label=read(row, "label", t.label) or "",
+            name=read(row, "name", t.name) or "",
+            active=bool(read(row, "active", t.active)),
+            administrator=bool(read(row, "administrator", t.administrator)),
+            addresses=tuple(self._address(each) for each in addressed),
+        )
+
+    def _address(self, row: Any) -> UserAddress:
+        return UserAddress(
+            address=Address(row.address),
+            primary=bool(read(row, "is_primary", _primary(self._table))),
+            verified_at=self._sql.instants.read(read(row, "verified", self._table.addresses.verified)),
+        )
+
+
+def _storable(text: str) -> bool:
+    """Tell whether every database can compare *text*: a lone surrogate or a NUL stands in none."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
