@@ -10,6 +10,7 @@ import attrs
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from authflow.adapters.sql import mariadb
 from authflow.errors import (
     AuthflowError,
     DatabaseError,
@@ -193,6 +194,11 @@ def _translate(error: exc.DBAPIError, rules: Rules) -> AuthflowError:
         return _of_sqlite(number, str(error.orig), rules)
     if state is not None:
         return _of_postgres(state, error.orig, rules)
+    match getattr(error.orig, "args", ()):
+        case (int() as code, str() as said):  # as the drivers of MariaDB raise them
+            return mariadb.error_of(code, said, rules.by_name)
+        case _:
+            pass
     if isinstance(error, exc.OperationalError | exc.InterfaceError) or error.connection_invalidated:
         return DatabaseUnavailable()
     return DatabaseError(f"[{type(error.orig).__name__}]")

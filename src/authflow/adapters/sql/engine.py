@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from sqlalchemy import event, exc, pool
 
+from authflow.adapters.sql import mariadb
 from authflow.errors import ConfigInvalid, ExtraMissing
 
 if TYPE_CHECKING:
@@ -15,8 +16,15 @@ if TYPE_CHECKING:
 BUSY_TIMEOUT_MS: Final = 5000
 """How long a statement waits for somebody else's lock before the answer is `Retryable`."""
 
-DRIVERS: Final = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
+DRIVERS: Final = {
+    "sqlite": "sqlite+pysqlite",
+    "postgresql": "postgresql+psycopg",
+    "mariadb": mariadb.DRIVER,
+    "mysql": mariadb.DRIVER,  # what the URLs of MariaDB often say; SQLAlchemy refuses a MySQL behind this driver
+}
 
+EXTRAS: Final = {"postgresql": "postgres", "mariadb": "mariadb", "mysql": "mariadb"}
+"""What to install for a driver."""
 
 Database = str | sa.Engine
 """A database URL, or an engine that the host has made."""
@@ -28,7 +36,9 @@ def engine_of(database: Database) -> sa.Engine:
 
 
 def make_engine(url: str) -> sa.Engine:
-    """Return an engine for *url*: ``sqlite:///file.db`` or ``postgresql://...`` (psycopg 3, also for any other driver).
+    """Return an engine for *url*: ``sqlite:///file.db``, ``postgresql://...`` or ``mariadb://...``.
+
+    Whatever driver it names, PostgreSQL is driven by psycopg 3 and MariaDB by PyMySQL.
 
     SQLite: write-ahead log, full durability, and every transaction begins as a writer, so that no read is upgraded
     and no transaction fails half-way with a lock (sqlite.org/lang_transaction.html, "BEGIN IMMEDIATE").
@@ -39,13 +49,10 @@ def make_engine(url: str) -> sa.Engine:
     """
     try:
         parsed = sa.make_url(url)
-        backend = parsed.get_backend_name()
-        engine = _created(parsed, backend)
+        engine = _created(parsed, parsed.get_backend_name())
     except (exc.ArgumentError, ValueError):
         # The parser's own error may quote a part of the password.
         raise ConfigInvalid(setting="database", problem="is not a database URL") from None
-    except ImportError as error:
-        raise ExtraMissing(extra="postgres") from error
     if isinstance(engine.pool, pool.SingletonThreadPool):
         raise ConfigInvalid(setting="database", problem="must be a file: one in memory is another one in each thread")
     prepare(engine)
@@ -56,6 +63,8 @@ def prepare(engine: sa.Engine) -> None:
     """Give *engine*, which has not connected yet, the settings that suit the unit of work best."""
     if engine.dialect.name == "sqlite":
         prepare_sqlite(engine)
+    elif engine.dialect.name == "mariadb":
+        mariadb.set_up(engine, wait_ms=BUSY_TIMEOUT_MS)
     else:
         event.listen(engine, "connect", _set_timeouts)
 
@@ -63,9 +72,14 @@ def prepare(engine: sa.Engine) -> None:
 def _created(url: sa.URL, backend: str) -> sa.Engine:
     if backend not in DRIVERS:
         raise ConfigInvalid(setting="database", problem=f"{backend} is not supported")
-    # Parameters stay out of errors and logs: addresses are among them.
     driven = url.set(drivername=DRIVERS[backend])
-    engine = sa.create_engine(driven, hide_parameters=True, pool_pre_ping=backend == "postgresql")
+    if driven.drivername == mariadb.DRIVER:
+        driven = driven.update_query_dict(mariadb.TEXT)
+    try:
+        # Parameters stay out of errors and logs: addresses are among them.
+        engine = sa.create_engine(driven, hide_parameters=True, pool_pre_ping=backend != "sqlite")
+    except ImportError as error:
+        raise ExtraMissing(extra=EXTRAS[backend]) from error
     engine.dialect.create_connect_args(engine.url)  # reads what the driver would read only when it connects
     return engine
 
