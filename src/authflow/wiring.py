@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from authflow.adapters.sql.engine import Database
+    from authflow.adapters.sql.hosted import OrganizationTable, UserTable
+    from authflow.adapters.sql.people import OrganizationsFactory, UsersFactory
     from authflow.ports import Cipher, Clock, Entropy, Mailer, Pepper, SsoStatus, UnitOfWork
 
 
@@ -152,6 +154,8 @@ class Authflow:
         sso: SsoStatus | None = None,
         prefix: str | None = None,
         schema: str | None = None,
+        users: UserTable | UsersFactory | None = None,
+        organizations: OrganizationTable | OrganizationsFactory | None = None,
     ) -> Authflow:
         """Return the flows on a database whose tables stand (``authflow schema upgrade`` makes them).
 
@@ -165,9 +169,12 @@ class Authflow:
             sso: What is known of single sign-on; defaults to "no provider".
             prefix: What the names of the tables begin with.
             schema: Which PostgreSQL schema holds them.
+            users: Your own table of people, or a function that makes your ``Users`` from the open connection.
+            organizations: Likewise.
 
         Raises:
             KeysMissing: No key ring was given.
+            ConfigInvalid: A setting is out of its range, or your tables are not as they are mapped.
             SchemaMissing, SchemaTooOld, SchemaTooNew: The tables do not fit this version.
             DatabaseUnavailable: The database cannot be reached.
             ExtraMissing: The extra ``sql`` (or ``postgres``) is not installed.
@@ -178,6 +185,7 @@ class Authflow:
         try:
             from authflow.adapters.sql import schema as tables_history
             from authflow.adapters.sql.engine import engine_of
+            from authflow.adapters.sql.people import require_readable
             from authflow.adapters.sql.tables import PREFIX, build
             from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
         except ImportError as error:
@@ -186,11 +194,14 @@ class Authflow:
         tables = build(prefix=PREFIX if prefix is None else prefix, schema=schema)
         try:
             tables_history.check(engine, tables)
+            uow = SqlUnitOfWork(engine, tables, users=users, organizations=organizations)
+            if users is not None or organizations is not None:
+                with uow.begin() as tx:
+                    require_readable(tx.users, tx.organizations)
         except AuthflowError:
             if engine is not database:
                 engine.dispose()
             raise
-        uow = SqlUnitOfWork(engine, tables)
         return cls.of(
             _ports(uow, keys, clock=clock, entropy=entropy, mailer=mailer, sso=sso),
             Policy() if policy is None else policy,

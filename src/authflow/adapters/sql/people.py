@@ -10,6 +10,8 @@ import sqlalchemy as sa
 
 from authflow.adapters.sql import columns as c
 from authflow.adapters.sql.hosted import OrganizationTable, UserTable
+from authflow.adapters.sql.hosted.organizations import HostedOrganizations
+from authflow.adapters.sql.hosted.people import HostedUsers
 from authflow.errors import ConfigInvalid
 from authflow.ports import Organization, User, UserAddress
 from authflow.values import Address, OrganizationId, ProjectId, Role, UserId, fold_address
@@ -57,6 +59,17 @@ def organizations_of(
     problem = "must be an OrganizationTable, or a function of the connection"
     _require_callable(given, setting="organizations", problem=problem)
     return given
+
+
+def require_readable(users: Users, organizations: Organizations) -> None:
+    """Refuse tables of the host's that are not as they are mapped, before anybody signs in.
+
+    Raises:
+        ConfigInvalid: The database does not know a table or a column, or not of that type.
+    """
+    for mapped in (users, organizations):
+        if isinstance(mapped, HostedUsers | HostedOrganizations):
+            mapped.probe()
 
 
 def _require_callable(given: object, *, setting: str, problem: str) -> None:

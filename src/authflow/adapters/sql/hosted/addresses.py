@@ -22,7 +22,7 @@ Lookup = Callable[[Any], Any]
 """The SQL function of an index over addresses, such as ``sqlalchemy.func.lower``."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class AddressColumn:
     """One address per person, in a column of the table of people. A null or empty one is none.
 
@@ -56,7 +56,7 @@ class AddressColumn:
         return Instants(self.verified, self.unit, "addresses.verified")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class AddressTable(AddressColumn):
     """Any number of addresses per person, in a table of their own.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 from uuid import UUID
@@ -12,11 +13,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.mysql import TINYINT
 
 from authflow.adapters.sql.columns import EPOCH
-from authflow.errors import ConfigInvalid, InputInvalid
+from authflow.errors import ConfigInvalid, DatabaseError, DatabaseUnavailable, InputInvalid, Retryable
 from authflow.values import identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
 UNDATED: Final = EPOCH
 """When an address was verified of which the host keeps only that it was."""
@@ -86,6 +87,21 @@ def require_flag(given: Any, *, setting: str) -> None:
 def read(row: Any, name: str, given: Any) -> Any:
     """Return what *row* holds under *name*, if *given* was selected; else *given* is a constant."""
     return getattr(row, name) if is_expression(given) else given
+
+
+@contextmanager
+def readable(setting: str) -> Generator[None]:
+    """Turn what a database says of a mapping that does not fit its tables into one error of the configuration.
+
+    Raises:
+        ConfigInvalid: The tables are not as they are mapped.
+    """
+    try:
+        yield
+    except (DatabaseUnavailable, Retryable):
+        raise
+    except DatabaseError as error:
+        raise ConfigInvalid(setting=setting, problem="cannot be read as they are mapped") from error
 
 
 # --- ids ------------------------------------------------------------------------------------------------------------

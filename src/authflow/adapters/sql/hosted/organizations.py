@@ -13,6 +13,7 @@ from authflow.adapters.sql.hosted.conversion import (
     core,
     is_expression,
     read,
+    readable,
     require_expression,
     require_flag,
     require_text,
@@ -41,7 +42,7 @@ FLAGS: Final = (
 )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class OrganizationTable:
     """The host's table of organizations, by its columns; what the host does not have is the same for all of them.
 
@@ -145,6 +146,15 @@ class HostedOrganizations:
     def get(self, organization: OrganizationId) -> Organization | None:
         self._load([organization])
         return self._read[organization]
+
+    def probe(self) -> None:
+        """Read none, to see that the table is as it is mapped.
+
+        Raises:
+            ConfigInvalid: It is not.
+        """
+        with readable("organizations"):
+            self._run.run(self._sql.several, {f"which_{number}": None for number in range(BATCH)})
 
     def of_user(self, user: UserId) -> tuple[Organization, ...]:
         joined = sorted(row.organization_id for row in self._run.run(self._sql.memberships, {"owner": user}))

@@ -18,6 +18,7 @@ from authflow.adapters.sql.hosted.conversion import (
     is_column,
     is_expression,
     read,
+    readable,
     require_expression,
     require_flag,
     require_text,
@@ -37,7 +38,7 @@ Deleter = Callable[[Connection, Any], int]
 """Deletes something of a person; says how many rows it was."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class UserTable:
     """The host's table of people, by its columns. Give columns of a `Table`, or attributes of a mapped class.
 
@@ -242,6 +243,15 @@ class HostedUsers:
     def forget(self, user: UserId) -> None:
         """Read *user* again when they are next asked for: their lock was waited for."""
         self._read.pop(user, None)
+
+    def probe(self) -> None:
+        """Read nobody, to see that the tables are as they are mapped.
+
+        Raises:
+            ConfigInvalid: They are not.
+        """
+        with readable("users"):
+            self._run.run(self._sql.get, {"owner": None})
 
     def holders(self, address: Address) -> tuple[UserId, ...]:
         folded = fold_address(address)
