@@ -15,7 +15,8 @@ from authflow.facts.records import Category, Message, Scope
 from authflow.membership.standing import Member
 from authflow.testing.contracts.counting import AttemptsContract, RateLimiterContract
 from authflow.testing.contracts.logs import AuditLogContract, OutboxContract
-from authflow.testing.contracts.people import AccountsContract, OrganizationsContract, UsersContract
+from authflow.testing.contracts.organizations import OrganizationsContract
+from authflow.testing.contracts.people import AccountsContract, UsersContract
 from authflow.testing.contracts.unit_of_work import UnitOfWorkContract
 from authflow.values import MemberId, Role
 
