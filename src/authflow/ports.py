@@ -375,6 +375,62 @@ class Accounts(Protocol):
         ...
 
 
+# --- answers that are kept ------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class Reply:
+    """The answer to a command that a host may repeat, kept under the command's idempotency key (decision 8).
+
+    Args:
+        key: Digest of the key and of what it is scoped to.
+        arguments: What the command was asked with; the same key with other arguments is a conflict.
+        answer: Sealed for this row.
+        former_until: Until when the session value that the answer made invalid may still fetch it, or none.
+        created_at: When the command was done.
+        expires_at: From when on the reply counts as absent.
+    """
+
+    key: bytes = attrs.field(repr=False)
+    arguments: Digest
+    answer: Sealed
+    former_until: datetime | None = None
+    created_at: datetime
+    expires_at: datetime
+
+
+class Replies(Protocol):
+    """One row per command and idempotency key; the row is written in the transaction of the command itself."""
+
+    def claim(self, key: bytes, now: datetime) -> Reply | None:
+        """Return the reply under *key*, or none for the one who must do the command now.
+
+        Of any number of concurrent calls one gets none; the others wait until its transaction ends, and get the reply
+        that was kept, or, after a rollback, the same choice again. Whoever claimed keeps a reply or releases the key
+        in the same transaction. What has expired counts as absent.
+
+        Raises:
+            Retryable: Waiting took too long, or the isolation level shows no reply that was kept meanwhile.
+        """
+        ...
+
+    def read(self, key: bytes) -> Reply | None:
+        """Return what was kept under *key*, expired or not; nothing is locked or written."""
+        ...
+
+    def keep(self, reply: Reply) -> None:
+        """Store *reply* under its key, which this transaction has claimed or read."""
+        ...
+
+    def release(self, key: bytes) -> None:
+        """Delete whatever stands under *key*."""
+        ...
+
+    def sweep(self, now: datetime) -> int:
+        """Delete every reply that has expired; return how many there were."""
+        ...
+
+
 # --- transactions ---------------------------------------------------------------------------------------------------
 
 
@@ -403,6 +459,8 @@ class Transaction(Protocol):
     def audit(self) -> AuditLog: ...
     @property
     def outbox(self) -> Outbox: ...
+    @property
+    def replies(self) -> Replies: ...
 
 
 class UnitOfWork(Protocol[TxT_co]):

@@ -11,6 +11,7 @@ from authflow.adapters.memory.events import MemoryEvents, MemoryProjects, Memory
 from authflow.adapters.memory.membership import MemoryConsents, MemoryInvitations, MemoryMembers
 from authflow.adapters.memory.mfa import MemoryFactorCensus, MemoryFactors, MemoryRecoveryCodes
 from authflow.adapters.memory.outbox_relay import MemoryLanes, MemoryParked, MemoryQueue, MemoryReceipts
+from authflow.adapters.memory.replies import MemoryReplies
 from authflow.adapters.memory.sessions import MemoryDevices, MemoryResetLinks, MemorySessions
 from authflow.adapters.memory.shared import (
     MemoryAccounts,
@@ -59,6 +60,7 @@ class MemoryTransaction:
         self.projects = MemoryProjects(store)
         self.sightings = MemorySightings(store)
         self.events = MemoryEvents(store)
+        self.replies = MemoryReplies(store)
 
 
 class MemoryUnitOfWork:

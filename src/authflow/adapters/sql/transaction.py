@@ -12,6 +12,7 @@ from authflow.adapters.sql.membership import ConsentStatements, InvitationStatem
 from authflow.adapters.sql.mfa import MfaStatements, SqlFactorCensus, SqlFactors, SqlRecoveryCodes
 from authflow.adapters.sql.outbox_relay import RelayStatements, SqlLanes, SqlParked, SqlQueue, SqlReceipts
 from authflow.adapters.sql.people import organizations_of, users_of
+from authflow.adapters.sql.replies import ReplyStatements, SqlReplies
 from authflow.adapters.sql.sessions import SessionStatements, SqlDevices, SqlResetLinks, SqlSessions
 from authflow.adapters.sql.shared import (
     AccountStatements,
@@ -49,6 +50,7 @@ class Statements:
     mfa: MfaStatements
     relay: RelayStatements
     events: EventStatements
+    replies: ReplyStatements
 
     @classmethod
     def of(
@@ -72,6 +74,7 @@ class Statements:
             mfa=MfaStatements.of(tables.mfa, dialect),
             relay=RelayStatements.of(tables, dialect),
             events=EventStatements.of(tables.events),
+            replies=ReplyStatements.of(tables.replies, dialect),
         )
 
 
@@ -110,6 +113,7 @@ class SqlTransaction:
         self.projects = SqlProjects(run, sql.events)
         self.sightings = SqlSightings(run, sql.events)
         self.events = SqlEvents(run, sql.events)
+        self.replies = SqlReplies(run, sql.replies)
 
 
 def _forget_nothing(_user: UserId) -> None:

@@ -12,6 +12,7 @@ from authflow.adapters.sql.tables.events import EventTables, event_tables
 from authflow.adapters.sql.tables.membership import MembershipTables, membership_tables
 from authflow.adapters.sql.tables.mfa import MfaTables, mfa_tables
 from authflow.adapters.sql.tables.outbox_relay import OutboxRelayTables, outbox_relay_tables
+from authflow.adapters.sql.tables.replies import ReplyTables, reply_tables
 from authflow.adapters.sql.tables.sessions import SessionTables, session_tables
 from authflow.adapters.sql.tables.shared import SharedTables, shared_tables
 
@@ -30,6 +31,7 @@ class Tables:
     mfa: MfaTables
     outbox_relay: OutboxRelayTables
     events: EventTables
+    replies: ReplyTables
 
 
 def build(*, prefix: str = PREFIX, schema: str | None = None) -> Tables:
@@ -44,6 +46,7 @@ def build(*, prefix: str = PREFIX, schema: str | None = None) -> Tables:
         mfa=mfa_tables(metadata, prefix),
         outbox_relay=outbox_relay_tables(metadata, prefix),
         events=event_tables(metadata, prefix),
+        replies=reply_tables(metadata, prefix),
     )
     for table in metadata.tables.values():
         table.kwargs.update(c.MARIADB)
