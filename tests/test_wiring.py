@@ -19,9 +19,10 @@ from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.adapters.sql import schema
 from authflow.adapters.sql.engine import make_engine
 from authflow.adapters.sql.tables import build
-from authflow.errors import Code, ConfigInvalid, KeysMissing, SchemaMissing, SchemaTooNew, SchemaTooOld
+from authflow.errors import Code, ConfigInvalid, EventTooLarge, KeysMissing, SchemaMissing, SchemaTooNew, SchemaTooOld
 from authflow.events.adjacent import Project
 from authflow.facts.records import Signal
+from authflow.journey.answers import Enrolled
 from authflow.journey.upkeep import Swept
 from authflow.membership.answers import InvitationSent
 from authflow.mfa.answers import Begun
@@ -221,6 +222,32 @@ def test_the_policy_of_events_is_asked():
     invite(flows)
     flows.relay.drain_until_quiet()
     assert flows.events.latest(project)
+
+
+def test_the_size_of_events_is_asked():
+    flows = in_memory(policy=Policy(events=EventPolicy(max_bytes=1000)))
+    with pytest.raises(EventTooLarge):
+        flows.events.draft({"message": "x" * 1000})
+
+
+def test_a_kind_that_is_closed_is_not_handed_out():
+    """Recovery codes are made in the journey, which has the policy from here."""
+    flows = in_memory(policy=Policy(mfa=MfaPolicy(closed_kinds=frozenset({"recovery"}))))
+    _, browser, begun = enrolling(flows)
+    code = Phone(begun.secret).code(flows.clock.now())
+    enrolled = browser.ask(flows.mfa.complete_totp, browser.context, begun.flow, code=code)
+    assert isinstance(enrolled, Enrolled)
+    assert enrolled.recovery_codes == ()
+
+
+def test_the_sweep_keeps_what_has_ended_as_long_as_the_policy_says():
+    clock = ManualClock()
+    flows = in_memory(policy=Policy(membership=MembershipPolicy(invitation_ttl=HOUR, ended_kept=HOUR)), clock=clock)
+    invite(flows)
+    clock.advance(2 * HOUR)
+    assert flows.upkeep.sweep().invitations == 0
+    clock.advance(seconds=1)
+    assert flows.upkeep.sweep().invitations == 1
 
 
 # --- ports of the host's own ------------------------------------------------------------------------------------------
