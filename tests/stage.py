@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 import pytest
@@ -25,6 +25,8 @@ from authflow.testing import ManualClock, SeededEntropy, add_organization, add_u
 from authflow.testing.browsers import STEP_SECONDS, Browser, Phone, installed
 from authflow.testing.fakes import FixedSso
 from authflow.values import Address, OrganizationId, ProjectId, UserId
+from tests.backends import BACKENDS
+from tests.faces import FACES, WaitedFor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,10 +85,15 @@ class Person:
 
 
 class Stage:
-    """One installation. Everything a test does goes through its facade; what the host does, through its tables."""
+    """One installation. Everything a test does goes through its facade; what the host does, through its tables.
 
-    def __init__(self, uow: Any, policy: Policy | None = None, entropy: Any = None) -> None:
+    Its facade is the synchronous one, or with a *face* the async one. `joining` is always the former: what it does in
+    a transaction of `uow` joins that.
+    """
+
+    def __init__(self, uow: Any, policy: Policy | None = None, entropy: Any = None, face: Any = None) -> None:
         self.uow, self.clock, self.mailer, self.sso = uow, ManualClock(), MemoryMailer(), FixedSso()
+        self.face = face
         self.entropy = entropy or SeededEntropy()
         self.ring = KeyRing.generate(self.entropy, self.clock.now())
         self.policy = attrs.evolve(policy or Policy(), events=EventPolicy(security_project=SECURITY))
@@ -95,8 +102,15 @@ class Stage:
 
     def open(self, ring: KeyRing, policy: Policy | None = None) -> Authflow:
         """Return the flows over the same rows with another key ring, or another policy: after a restart."""
+        self.joining = self._over(self.uow, ring, policy)
+        if self.face is None:
+            return self.joining
+        uow, loop = self.face
+        return cast("Authflow", WaitedFor(self._over(uow, ring, policy), self.uow, loop))
+
+    def _over(self, uow: Any, ring: KeyRing, policy: Policy | None) -> Authflow:
         return installed(
-            self.uow,
+            uow,
             clock=self.clock,
             entropy=self.entropy,
             mailer=self.mailer,
@@ -311,7 +325,11 @@ def written(before: Snapshot, after: Snapshot) -> set[str]:
     return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
 
 
-@pytest.fixture
-def stage(uow: Any) -> Stage:
-    """Return the facade over each database in turn, and what people do with it."""
-    return Stage(uow)
+@pytest.fixture(params=(*BACKENDS, *FACES))
+def stage(request: pytest.FixtureRequest) -> Stage:
+    """Return the facade over each database in turn, through both faces, and what people do with it."""
+    uow = request.getfixturevalue(f"{request.param}_uow")
+    if request.param not in FACES:
+        return Stage(uow)
+    host, awaited = uow
+    return Stage(host, face=(awaited, request.getfixturevalue("loop")))

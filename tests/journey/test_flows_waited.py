@@ -49,7 +49,7 @@ def test_an_ended_session_acts_no_more(stage: Stage, name: str):
     answer = answered_after(
         stage,
         ada,
-        lambda: stage.flows.sessions.end_others(own.session, CONTEXT),
+        lambda: stage.joining.sessions.end_others(own.session, CONTEXT),
         lambda: COMMANDS[name](stage, ada, stolen),
     )
     assert isinstance(answer, Refused)
@@ -62,7 +62,7 @@ def test_whoever_was_deleted_meanwhile_signs_in_no_more(stage: Stage):
     answer = answered_after(
         stage,
         ada,
-        lambda: stage.flows.accounts.delete(ada.browser.session, CONTEXT, user=ada.user),
+        lambda: stage.joining.accounts.delete(ada.browser.session, CONTEXT, user=ada.user),
         lambda: stage.sign_in(ada, Browser()),
     )
     assert isinstance(answer, Refused)

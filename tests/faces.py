@@ -1,0 +1,86 @@
+"""The async face under the same tests: its commands are awaited on a loop of their own, from whatever thread asks."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from authflow.adapters.sql.asynchronous import make_async_engine
+from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
+from authflow.awaitable import AsyncAuthflow
+from authflow.command import AsyncFace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
+    from authflow.wiring import Authflow
+
+FACES = ("aiosqlite", "asyncpg")
+
+
+class Loop:
+    """An event loop in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+
+    def wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Return what *coroutine* returns, once it has."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+
+class Waiting:
+    """A service's async face, whose commands are waited for."""
+
+    def __init__(self, face: AsyncFace, loop: Loop) -> None:
+        self._face, self._loop = face, loop
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        command = getattr(self._face, name)
+        return lambda *args, **kwargs: self._loop.wait(command(*args, **kwargs))
+
+
+class WaitedFor:
+    """The async flows as `Stage` uses them; *uow* is a synchronous one on the same database, for the host's part."""
+
+    def __init__(self, flows: Authflow, uow: SqlUnitOfWork, loop: Loop) -> None:
+        self._flows, self._loop = AsyncAuthflow(flows), loop
+        self.uow, self.clock, self.policy = uow, flows.clock, flows.policy
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._flows, name)
+        return Waiting(found, self._loop) if isinstance(found, AsyncFace) else found
+
+
+@pytest.fixture(scope="session")
+def loop() -> Iterator[Loop]:
+    """The one loop of this run: a driver's connections belong to it."""
+    made = Loop()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def aiosqlite_uow(sqlite_uow: SqlUnitOfWork, loop: Loop) -> Iterator[tuple[SqlUnitOfWork, SqlUnitOfWork]]:
+    """The same SQLite file twice: for the host, and for the async face."""
+    yield from _both(sqlite_uow, f"sqlite:///{sqlite_uow.engine.url.database}", loop)
+
+
+@pytest.fixture
+def asyncpg_uow(postgresql_uow: SqlUnitOfWork, loop: Loop) -> Iterator[tuple[SqlUnitOfWork, SqlUnitOfWork]]:
+    """The same PostgreSQL twice: for the host, and for the async face."""
+    url = postgresql_uow.engine.url.set(drivername="postgresql+asyncpg")
+    yield from _both(postgresql_uow, url.render_as_string(hide_password=False), loop)
+
+
+def _both(uow: SqlUnitOfWork, url: str, loop: Loop) -> Iterator[tuple[SqlUnitOfWork, SqlUnitOfWork]]:
+    engine = make_async_engine(url)
+    yield uow, SqlUnitOfWork(engine.sync_engine, uow.tables)
+    loop.wait(engine.dispose())
