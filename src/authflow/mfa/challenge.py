@@ -132,14 +132,14 @@ def input_valid(attempt: Attempt) -> Refused | None:
 
 def enrolled(attempt: Attempt) -> Refused | None:
     """The person has a factor of this kind. A name that is no kind meets the limiter first, in one bucket for all."""
-    if not attempt.authenticator and attempt.kind is not UNKNOWN:
+    if not attempt.authenticator and attempt.kind != UNKNOWN:
         return Refused(code=Code.MFA_NOT_ENROLLED)
     return None
 
 
 def kind_available(attempt: Attempt) -> Refused | None:
     """The deployment can offer the kind now."""
-    if attempt.kind is UNKNOWN or kinds.available(attempt.kind, attempt.policy):
+    if attempt.kind == UNKNOWN or kinds.available(attempt.kind, attempt.policy):
         return None
     return Refused(code=Code.MFA_KIND_UNAVAILABLE)
 
@@ -158,7 +158,7 @@ def within_limit(attempt: Attempt) -> Refused | None:
 
 def kind_known(attempt: Attempt) -> Refused | None:
     """There is such a kind."""
-    return Refused(code=Code.MFA_KIND_UNKNOWN) if attempt.kind is UNKNOWN else None
+    return Refused(code=Code.MFA_KIND_UNKNOWN) if attempt.kind == UNKNOWN else None
 
 
 UNCOUNTED: Final = (input_valid, enrolled, kind_available, readable)

@@ -97,7 +97,7 @@ def own(change: Change) -> Refused | None:
 
 def found(change: Change) -> Refused | None:
     """The subject has the named factor; another person's is not found."""
-    return Refused(code=Code.MFA_NOT_FOUND) if change.target is UNKNOWN else None
+    return Refused(code=Code.MFA_NOT_FOUND) if change.target == UNKNOWN else None
 
 
 def well_formed(change: Change) -> Refused | None:
