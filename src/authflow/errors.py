@@ -92,6 +92,9 @@ class Code(StrEnum):
     OUTBOX_CATEGORY_UNKNOWN = "outbox.category_unknown"
     OUTBOX_MESSAGE_INVALID = "outbox.message_invalid"
     OUTBOX_UNKNOWN_ORGANIZATION = "outbox.unknown_organization"
+    # repeated commands
+    IDEMPOTENCY_CONFLICT = "idempotency.conflict"
+    IDEMPOTENCY_KEY_INVALID = "idempotency.key_invalid"
     # installation
     CONFIG_INVALID = "config.invalid"
     INPUT_INVALID = "input.invalid"
@@ -197,6 +200,8 @@ CATALOGUE: Final[dict[Code, Meaning]] = {
     Code.OUTBOX_CATEGORY_UNKNOWN: Meaning("No such message category, or not in this scope.", 500),
     Code.OUTBOX_MESSAGE_INVALID: Meaning("A message to the outbox is malformed.", 500),
     Code.OUTBOX_UNKNOWN_ORGANIZATION: Meaning("A signal names an organization without any region.", 500),
+    Code.IDEMPOTENCY_CONFLICT: Meaning("This key was used for another request. Send it with a new one.", 422),
+    Code.IDEMPOTENCY_KEY_INVALID: Meaning("An idempotency key is 1 to 64 printable ASCII characters.", 400),
     Code.CONFIG_INVALID: Meaning("A setting is out of its range.", 500),
     Code.INPUT_INVALID: Meaning("An argument is malformed.", 400),
     Code.CLOCK_NAIVE: Meaning("A time without a time zone was given.", 500),

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from authflow.recording import Recorder
     from authflow.sessions.outcomes import SessionAnswer
     from authflow.sessions.ports import SessionsTransaction
+    from authflow.sessions.states import Session
     from authflow.values import Proof, Secret, UserId
 
 
@@ -89,6 +90,11 @@ class Sessions:
             if isinstance(visit, Refused):
                 return standing.stranger(visit)
             return standing.enrolling_asker(visit.state, visit.found, now)
+
+    def opened(self, session: BrowserSession) -> Session | None:
+        """Return the row that *session* opens as it is stored, or none: one statement, and no word on who may act."""
+        with self.uow.begin() as tx:
+            return self.visits.opened(tx, session)
 
     def look(self, session: BrowserSession) -> SessionAnswer:
         """Answer what stands here, for a page: signed in, a second factor or an enrollment owed, or nobody."""

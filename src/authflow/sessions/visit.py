@@ -92,6 +92,11 @@ class Visits:
                 self._record(tx, step.facts, visit, found.person)
         return self.at(tx, session, context, now, lock=True)
 
+    def opened(self, tx: SessionsTransaction, session: BrowserSession) -> Session | None:
+        """Return the row that *session* opens, without a look at it; none where it opens none, or one that is over."""
+        stored = self._find(tx, session)
+        return None if isinstance(stored, Code) or isinstance(stored.state, Ended) else stored.state
+
     def hold(self, tx: SessionsTransaction, session: BrowserSession, user: UserId) -> None:
         """Lock *user* and whose row *session* opens, in one order: nobody takes over a row that is being changed.
 

@@ -1,0 +1,263 @@
+"""How an answer is written down, to be sealed, and read back (decision 8).
+
+Every value but text, numbers, truths and none is written as a pair: what it is, and what is in it. So the classes of
+the table are all that reading needs; nothing else is ever made from what was stored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from enum import Enum, StrEnum, unique
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+import attrs
+
+from authflow.errors import BrokenPromise, Code, SchemaTooNew
+from authflow.journey import answers as journey
+from authflow.journey import post_flow
+from authflow.membership import answers as membership
+from authflow.membership.admission import Requirement
+from authflow.membership.standing import Member, MemberFlag
+from authflow.mfa import answers as mfa
+from authflow.mfa.factor import Mode
+from authflow.mfa.kinds import Kind
+from authflow.sessions import commands as sessions
+from authflow.values import Answer, BrowserSession, Explanation, Level, Method, Proof, Refused, Secret
+
+if TYPE_CHECKING:
+    from authflow.values import UserId
+
+FORMAT: Final = 1
+"""Of the text; a later version of the library reads the older ones."""
+
+
+@unique
+class Left(StrEnum):
+    """What an answer left of the session value that had asked."""
+
+    SAME = "same"
+    RENEWED = "renewed"
+    OVER = "over"
+
+
+@attrs.frozen(kw_only=True)
+class Kept:
+    """An answer, and to whom it was given.
+
+    Args:
+        asked: Digest of the session secret that asked.
+        actor: Who was signed in when it asked, or none.
+        left: What became of that session value.
+        answer: Its session is the next value if the one that asked was renewed, else nobody's.
+    """
+
+    asked: bytes = attrs.field(repr=False)
+    actor: UserId | None
+    left: Left
+    answer: Answer
+
+
+CLASSES: Final[Mapping[str, type]] = {
+    kind.__name__: kind
+    for kind in (
+        Kept,
+        Left,
+        BrowserSession,
+        Code,
+        Explanation,
+        Level,
+        Method,
+        Proof,
+        Refused,
+        journey.AccountDeleted,
+        journey.AccountExported,
+        journey.AccountsMerged,
+        journey.AddressRecorded,
+        journey.Arrived,
+        journey.Enrolled,
+        journey.FactorRemoved,
+        journey.FactorsReset,
+        journey.Resumed,
+        post_flow.Detour,
+        post_flow.InvitationFate,
+        post_flow.InvitationOutcome,
+        Member,
+        MemberFlag,
+        Requirement,
+        membership.InvitationClosed,
+        membership.InvitationSent,
+        membership.Joined,
+        membership.MemberGone,
+        membership.MemberSaved,
+        membership.RequestFiled,
+        membership.RequirementsOpen,
+        Kind,
+        Mode,
+        mfa.Begun,
+        mfa.Cancelled,
+        mfa.CodesShown,
+        mfa.Details,
+        mfa.Entry,
+        mfa.Held,
+        mfa.Listing,
+        mfa.Renamed,
+        mfa.Status,
+        sessions.Elevated,
+        sessions.EnrollmentOwed,
+        sessions.OthersEnded,
+        sessions.SecondFactorOwed,
+        sessions.SignedOut,
+        sessions.SignInCancelled,
+    )
+}
+"""Everything that an answer of a repeatable command may consist of. The names are stable: stored rows carry them."""
+
+
+def dump(kept: Kept) -> Secret:
+    """Return *kept* as text. It may hold secrets, and is to be sealed.
+
+    Raises:
+        BrokenPromise: A class in it is not in the table: a bug, and nothing is kept.
+    """
+    return Secret(text_of([FORMAT, plain(kept)]))
+
+
+def load(text: Secret) -> Kept:
+    """Return what `dump` wrote.
+
+    Raises:
+        SchemaTooNew: Another version of the library wrote it, and this one cannot read it.
+    """
+    try:
+        written_as, written = json.loads(text.reveal())
+        found = _read(written) if written_as == FORMAT else None
+    except (KeyError, TypeError, ValueError) as error:
+        raise SchemaTooNew(found="an answer that another version kept") from error
+    if not isinstance(found, Kept):
+        raise SchemaTooNew(found=f"format {written_as} of an answer")
+    return found
+
+
+def holds_secret(answer: Answer) -> bool:
+    """Tell whether *answer* shows a secret; its session, which every answer has, is none."""
+    shown = (field.name for field in attrs.fields(type(answer)) if field.name != "session")
+    return any(_is_secret(getattr(answer, name)) for name in shown)
+
+
+def text_of(written: object) -> str:
+    """Return what `plain` made as JSON text: the same text for equal values."""
+    return json.dumps(written, separators=(",", ":"))
+
+
+def plain(value: object) -> object:
+    """Return *value* in JSON types, each part saying what it is.
+
+    Raises:
+        BrokenPromise: There is something in it of which nothing could be read back.
+    """
+    if isinstance(value, Enum):
+        return [_tag(value), value.value]
+    if value is None or isinstance(value, str | int | float):
+        return value
+    for name, shape in SHAPES.items():
+        if isinstance(value, shape.kind):
+            return [name, shape.write(value)]
+    return [_tag(value), {name: plain(getattr(value, name)) for name in _fields(value)}]
+
+
+def _tag(value: object) -> str:
+    kind = type(value)
+    if CLASSES.get(kind.__name__) is not kind:
+        raise BrokenPromise(answer=kind.__name__)
+    return kind.__name__
+
+
+def _fields(value: object) -> list[str]:
+    return [field.name for field in attrs.fields(cast("type[attrs.AttrsInstance]", type(value)))]
+
+
+def _is_secret(value: object) -> bool:
+    match value:
+        case Secret():
+            return True
+        case tuple() | list() | frozenset():
+            return any(map(_is_secret, cast("tuple[object, ...]", value)))
+        case Mapping():
+            return any(map(_is_secret, cast("Mapping[object, object]", value).values()))
+        case _:
+            return attrs.has(type(value)) and any(_is_secret(getattr(value, name)) for name in _fields(value))
+
+
+def _read(written: object) -> Any:  # noqa: ANN401  # what was written decides what it becomes
+    if not isinstance(written, list):
+        return written
+    pair: list[Any] = written
+    tag, content = pair
+    if tag in SHAPES:
+        return SHAPES[tag].read(content)
+    kind: Any = CLASSES[tag]
+    if issubclass(kind, Enum):
+        return kind(content)
+    return kind(**{name: _read(value) for name, value in content.items()})
+
+
+# --- what an answer consists of beside the classes of the table -----------------------------------------------------
+
+
+class Shape(NamedTuple):
+    """How values of one *kind* are written and read."""
+
+    kind: type
+    write: Callable[[Any], object]
+    read: Callable[[Any], object]
+
+
+def _microseconds(duration: timedelta) -> int:
+    return duration // timedelta(microseconds=1)
+
+
+def _duration(microseconds: int) -> timedelta:
+    return timedelta(microseconds=microseconds)
+
+
+def _all(items: Iterable[object]) -> list[object]:
+    return [plain(item) for item in items]
+
+
+def _in_order(items: Iterable[object]) -> list[object]:
+    return sorted(_all(items), key=text_of)
+
+
+def _pairs(items: Mapping[object, object]) -> list[object]:
+    return [_all(pair) for pair in items.items()]
+
+
+def _read_all(items: Iterable[object]) -> list[Any]:
+    return [_read(item) for item in items]
+
+
+def _read_tuple(items: Iterable[object]) -> tuple[Any, ...]:
+    return tuple(_read_all(items))
+
+
+def _read_set(items: Iterable[object]) -> frozenset[Any]:
+    return frozenset(_read_all(items))
+
+
+def _read_pairs(pairs: Iterable[Iterable[object]]) -> dict[Any, Any]:
+    return dict(map(_read_all, pairs))
+
+
+SHAPES: Final[Mapping[str, Shape]] = {
+    "secret": Shape(Secret, Secret.reveal, Secret),
+    "instant": Shape(datetime, datetime.isoformat, datetime.fromisoformat),
+    "duration": Shape(timedelta, _microseconds, _duration),
+    "bytes": Shape(bytes, bytes.hex, bytes.fromhex),
+    "tuple": Shape(tuple, _all, _read_tuple),
+    "list": Shape(list, _all, _read_all),
+    "frozenset": Shape(frozenset, _in_order, _read_set),
+    "dict": Shape(dict, _pairs, _read_pairs),
+}
+"""By the name under which each is written; the order is that in which a value is held against them."""
