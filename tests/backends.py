@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import warnings
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,14 +16,17 @@ from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.adapters.sql.engine import make_engine
 from authflow.adapters.sql.tables import build
 from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
+from tests.mariadb import MissingServer
+from tests.mariadb import server as started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from authflow.adapters.sql.tables import Tables
+    from tests.mariadb import Server
 
-BACKENDS = ("memory", "sqlite", "postgresql")
+BACKENDS = ("memory", "sqlite", "postgresql", "mariadb")
 
 
 def require(reason: str) -> None:
@@ -50,10 +54,37 @@ def postgresql_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgresql_engine(postgresql_url: str) -> Iterator[tuple[sa.Engine, Tables]]:
     """An engine and the tables, created once; each test empties them."""
-    engine, tables = make_engine(postgresql_url), build()
+    yield from _made(postgresql_url)
+
+
+def _made(url: str) -> Iterator[tuple[sa.Engine, Tables]]:
+    engine, tables = make_engine(url), build()
     tables.metadata.create_all(engine)
     yield engine, tables
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[Server]:
+    """Start the machine's MariaDB on files of its own; one server for the whole run of this process."""
+    with ExitStack() as stopped:
+        try:
+            server = stopped.enter_context(started())
+        except MissingServer:
+            require("mariadb-server is not installed: no MariaDB to test against")
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_url(mariadb_server: Server) -> str:
+    """An empty database of that server."""
+    return mariadb_server.url()
+
+
+@pytest.fixture(scope="session")
+def mariadb_engine(mariadb_url: str) -> Iterator[tuple[sa.Engine, Tables]]:
+    """An engine and the tables, created once; each test empties them."""
+    yield from _made(mariadb_url)
 
 
 @pytest.fixture
@@ -74,7 +105,16 @@ def sqlite_uow(tmp_path: Path) -> Iterator[SqlUnitOfWork]:
 @pytest.fixture
 def postgresql_uow(postgresql_engine: tuple[sa.Engine, Tables]) -> SqlUnitOfWork:
     """The PostgreSQL of this run, emptied."""
-    engine, tables = postgresql_engine
+    return _emptied(*postgresql_engine)
+
+
+@pytest.fixture
+def mariadb_uow(mariadb_engine: tuple[sa.Engine, Tables]) -> SqlUnitOfWork:
+    """The MariaDB of this run, emptied."""
+    return _emptied(*mariadb_engine)
+
+
+def _emptied(engine: sa.Engine, tables: Tables) -> SqlUnitOfWork:
     with engine.begin() as connection:
         for table in tables.metadata.tables.values():
             connection.execute(sa.delete(table))
