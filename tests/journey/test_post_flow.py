@@ -6,13 +6,15 @@ from itertools import product
 
 import pytest
 
+from authflow.errors import Code
 from authflow.journey import post_flow
 from authflow.journey.post_flow import Detour, InvitationFate
 from authflow.membership.admission import Requirement
 from authflow.testing import assert_complete
 from authflow.testing.clocks import START
-from authflow.testing.samples.journey import MEETINGS, ORGANIZATION, POST_FLOW, REQUIREMENTS
+from authflow.testing.samples.journey import ORGANIZATION, POST_FLOW, REQUIREMENTS, meetings
 
+MEETINGS = meetings(Code)
 STANDINGS: list[post_flow.PostFlow] = [
     post_flow.Protected(),
     post_flow.Unprotected(),

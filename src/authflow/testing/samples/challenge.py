@@ -10,7 +10,7 @@ from authflow.mfa.challenge import MACHINE, Attempt, Open, Submit, TypedStep, Un
 from authflow.mfa.kinds import RECOVERY, TOTP, UNKNOWN
 from authflow.ports import Allowed
 from authflow.testing.samples.alphabet import Alphabet
-from authflow.testing.samples.mfa import ADA, CODES, LIMITED, NOW, OLD, PHONE, POLICY, WRONG, code
+from authflow.testing.samples.mfa import ADA, CODES, LIMITED, NOW, OLD, PHONE, POLICY, UNAVAILABLE, WRONG, code
 from authflow.values import AuthenticatorId
 
 if TYPE_CHECKING:
@@ -61,6 +61,9 @@ def commands(state: Challenge) -> Iterator[tuple[ChallengeCommand, datetime]]:
     yield submit(failures=failures, after=totp.step_at(NOW)), NOW
     yield submit(failures=failures, kind=UNKNOWN, authenticator=AuthenticatorId("")), NOW
     yield submit(failures=failures, authenticator=AuthenticatorId("")), NOW
+    yield submit(failures=failures, readable=False), NOW
+    yield submit(failures=failures, policy=UNAVAILABLE), NOW
+    yield submit(failures=failures, problems={"code": "is missing"}), NOW
     yield Submit(attempt=attempt(), proof=None, failures=failures), NOW
     yield Unlock(), NOW
 

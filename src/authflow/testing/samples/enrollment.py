@@ -15,10 +15,12 @@ from authflow.testing.samples.mfa import (
     ADA,
     ELSEWHERE,
     FLOW,
-    LIMITED,
     NOW,
+    OF_OTHERS,
     OLD_FLOW,
     OLD_SEALED,
+    STOPPED_CHANGES,
+    STOPPED_REQUESTS,
     TTL,
     WRONG,
     authenticator,
@@ -52,14 +54,15 @@ def commands(_state: Factor) -> Iterator[tuple[c.EnrollmentCommand, datetime]]:
             yield show(flow=flow, **facts), at
             yield cancel(flow=flow, **facts), at
             yield from ((complete(t, flow=flow, attempts=n, **facts), at) for t in (None, WRONG) for n in (1, 5, 6))
+    for facts in STOPPED_REQUESTS:
+        yield from ((ask(**facts), NOW) for ask in (begin, show, complete, cancel))
     yield complete(secret=None), NOW
-    yield complete(limit=LIMITED), NOW
     yield show(secret=None), NOW
     yield from ((c.Expire(user=ADA, kind=TOTP.id), at) for at in (NOW, NOW + TTL))
     yield from ((c.UseStep(step=totp.step_at(NOW) + n), NOW) for n in (-1, 0, 1))
-    for asked in (change(), change(required=True), change(asker=person(elevated=False))):
-        yield c.Remove(change=asked), NOW
-        yield c.Rename(change=asked, name="Work"), NOW
+    for facts in ({}, *STOPPED_CHANGES, *OF_OTHERS):
+        yield c.Remove(change=change(**facts)), NOW
+        yield c.Rename(change=change(**facts), name="Work"), NOW
     yield c.Forget(), NOW
     yield c.Adopt(authenticator=authenticator()), NOW
     yield c.Reseal(sealed=OLD_SEALED), NOW

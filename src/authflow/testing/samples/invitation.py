@@ -5,6 +5,9 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
+from authflow.errors import Code
 from authflow.membership.invitation import MACHINE, Accept, Expire
 from authflow.membership.issue import Approve, Invite, InviteBack, Reject, Request, RequestToJoin, Resend, Withdraw
 from authflow.membership.offer import Absent
@@ -32,7 +35,9 @@ from authflow.testing.samples.membership import (
     pending,
     person,
     removed,
+    sponsor,
     standing,
+    unheard,
 )
 from authflow.values import Secret, UserId, token_digest
 
@@ -62,6 +67,9 @@ ACTORS: Final = {
     "manager": manager(MANAGER),
     "owner": manager(OWNER),
     "foreign owner": standing(person("olga"), member("olga", OWNER, ELSEWHERE)),
+    "deactivated owner": unheard()[0],
+    "restricted owner": unheard()[1],
+    "owner outside the provider": unheard()[2],
     "another provider": manager(asker=asker(person("olga"), level=standing(None).asker.level)),
 }
 
@@ -129,6 +137,9 @@ ACCEPTS: Final = [
     accept(presented=None),
     accept(presented=token_digest(FRESH)),
     accept(applicant=standing(None)),
+    accept(applicant=standing(None, asker=asker(None, why_not=Code.SESSION_SUPERSEDED))),
+    accept(applicant=standing(attrs.evolve(person(), active=False))),
+    accept(sponsor=sponsor(active=False)),
     accept(applicant=standing(person("eve"))),
     accept(applicant=standing(person(), member())),
     accept(

@@ -13,20 +13,26 @@ from authflow.testing.samples.alphabet import Alphabet
 from authflow.values import MemberId, OrganizationId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
 ORGANIZATION: Final = OrganizationId("o")
 REQUIREMENTS: Final = [frozenset(some) for n in range(1, 5) for some in combinations(Requirement, n)]
 
-MEETINGS: Final[list[post_flow.Command]] = [
-    post_flow.MeetNoInvitation(),
-    post_flow.MeetAccepted(organization=ORGANIZATION, member=MemberId("m")),
-    *(post_flow.MeetOpenRequirements(organization=ORGANIZATION, requirements=r) for r in REQUIREMENTS),
-    *(post_flow.MeetRefusal(organization=ORGANIZATION, code=c, waits=w) for c in Code for w in (True, False)),
-    post_flow.MeetConfirmation(organization=ORGANIZATION),
-]
-"""Everything that an invitation may bring to the post flow."""
+CODES: Final = (Code.INVITATION_WRONG_USER, Code.INVITATION_EXPIRED)
+"""Two refusals of an invitation: the outcome repeats whichever code it is."""
+
+
+def meetings(codes: Iterable[Code]) -> list[post_flow.Command]:
+    """Return everything that an invitation may bring to the post flow, refused with each of *codes*."""
+    return [
+        post_flow.MeetNoInvitation(),
+        post_flow.MeetAccepted(organization=ORGANIZATION, member=MemberId("m")),
+        *(post_flow.MeetOpenRequirements(organization=ORGANIZATION, requirements=r) for r in REQUIREMENTS),
+        *(post_flow.MeetRefusal(organization=ORGANIZATION, code=c, waits=w) for c in codes for w in (True, False)),
+        post_flow.MeetConfirmation(organization=ORGANIZATION),
+    ]
+
 
 SETTLEMENTS: Final = [
     post_flow.SettleCodes(has_backup=has_backup, closed=closed)
@@ -51,7 +57,7 @@ JUDGED: Final[list[sign_in.Command]] = [
 
 def of_post_flow(state: post_flow.PostFlow) -> Iterator[tuple[post_flow.Command, datetime]]:
     """Yield what a proven factor may meet: its codes first, then every invitation."""
-    for command in SETTLEMENTS if isinstance(state, post_flow.FactorProven) else MEETINGS:
+    for command in SETTLEMENTS if isinstance(state, post_flow.FactorProven) else meetings(CODES):
         yield command, START
 
 

@@ -24,6 +24,7 @@ from authflow.testing.samples.membership import (
     organization,
     person,
     standing,
+    unheard,
 )
 from authflow.values import InvitationId, Role, Secret, TeamId, UserId
 
@@ -76,6 +77,7 @@ ACTORS: Final = [
     manager(MANAGER),
     manager(OWNER),
     standing(person(), member("ada", OWNER), has_factor=True),
+    *unheard(),
 ]
 
 

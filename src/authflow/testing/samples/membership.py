@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import attrs
+
 from authflow.errors import Code
 from authflow.membership.admission import Attempt
 from authflow.membership.offer import Accepted, Expired, InviteStatus, Offer, Pending, Requested, Withdrawn
@@ -19,6 +21,7 @@ from authflow.values import (
     Level,
     MemberId,
     OrganizationId,
+    ProviderId,
     Role,
     Secret,
     SessionId,
@@ -96,6 +99,16 @@ def manager(role: Role = OWNER, key: str = "olga", **facts: Any) -> Standing:
     """Return a member with *role*, by default an owner."""
     user = person(key)
     return standing(user, member(key, role), **facts)
+
+
+def unheard() -> tuple[Standing, ...]:
+    """Return owners whose word does not count: deactivated, over the limit of members, outside their provider."""
+    required = Sso(provider=ProviderId("acme-idp"), name="Acme", required=True)
+    return (
+        standing(attrs.evolve(person("olga"), active=False), member("olga", OWNER)),
+        standing(person("olga"), member("olga", OWNER, flags=MemberFlag.MEMBER_LIMIT_RESTRICTED)),
+        manager(OWNER, sso=required),
+    )
 
 
 def authority(actor: Standing | None = None, place: Organization | None = None) -> Authority:

@@ -10,13 +10,23 @@ from authflow.mfa import commands as c
 from authflow.mfa import totp
 from authflow.mfa.factor import Authenticator, Enrolled, Proposal, Proposed, Rotating, flow_digest
 from authflow.mfa.gates import Request
-from authflow.mfa.kinds import TOTP
+from authflow.mfa.kinds import TOTP, UNKNOWN
 from authflow.mfa.recovery import Ready
 from authflow.mfa.removal import Change
 from authflow.policy import MfaPolicy
 from authflow.ports import Allowed, Limited
 from authflow.testing.clocks import START
-from authflow.values import Asker, AuthenticatorId, FlowId, Level, Sealed, Secret, SessionId, UserId
+from authflow.values import (
+    Asker,
+    AuthenticatorId,
+    FlowId,
+    Level,
+    OrganizationId,
+    Sealed,
+    Secret,
+    SessionId,
+    UserId,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,6 +42,8 @@ BROWSER, ELSEWHERE = SessionId("browser-1"), SessionId("browser-2")
 FLOW, OLD_FLOW = FlowId("flow-1"), FlowId("flow-0")
 PHONE, CODES = AuthenticatorId("authenticator-1"), AuthenticatorId("codes-1")
 STRANGER: Final = Asker(user=None, session=BROWSER, why_not=Code.SESSION_ENDED)
+OVERTAKEN: Final = Asker(user=None, session=BROWSER, why_not=Code.SESSION_SUPERSEDED)
+NOBODY_YET: Final = Asker(user=None, session=SessionId(""))
 
 OLD, NEW = Secret("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"), Secret("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")
 OLD_SEALED, NEW_SEALED = (Sealed(key_id="k1", ciphertext=name) for name in (b"sealed old", b"sealed new"))
@@ -124,3 +136,47 @@ def complete(
 def cancel(flow: Any = FLOW, **facts: Any) -> c.Cancel:
     """Return a stop."""
     return c.Cancel(request=request(**facts), flow=flow)
+
+
+# --- what stops at a gate -------------------------------------------------------------------------------------------
+
+EMPLOYER: Final = OrganizationId("acme")
+UNAVAILABLE: Final = MfaPolicy(unavailable_kinds=frozenset({TOTP.id}))
+CLOSED: Final = MfaPolicy(closed_kinds=frozenset({TOTP.id}))
+
+STOPPED_REQUESTS: Final[tuple[dict[str, Any], ...]] = (
+    {"asker": OVERTAKEN},
+    {"asker": NOBODY_YET},
+    {"asker": STRANGER},
+    {"asker": person(elevated=False)},
+    {"address_verified": False},
+    {"limit": LIMITED},
+    {"subject": EVE},
+    {"kind": UNKNOWN},
+    {"problems": {"code": "is missing"}},
+    {"policy": UNAVAILABLE},
+    {"policy": CLOSED},
+)
+"""Facts of a request: each fails one gate of an enrollment, in the order of the gates."""
+
+STOPPED_CHANGES: Final[tuple[dict[str, Any], ...]] = (
+    {"asker": STRANGER},
+    {"asker": person(elevated=False)},
+    {"asker": person(EVE)},
+    {"asker": person(EVE), "administrator": True, "known": False},
+    {"target": UNKNOWN},
+    {"problems": {"name": "is empty"}},
+    {"required": True},
+)
+"""Facts of a change: each fails one gate in front of what stands, in the order of the gates."""
+
+OF_OTHERS: Final[tuple[dict[str, Any], ...]] = (
+    {"asker": person(EVE), "administrator": True, "required": True},
+    {
+        "asker": person(EVE),
+        "managed_by": EMPLOYER,
+        "manager_of": frozenset({EMPLOYER}),
+        "memberships": frozenset({EMPLOYER}),
+    },
+)
+"""Facts of a change by somebody who may act on another person's factors."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from authflow.mfa.kinds import RECOVERY
 from authflow.mfa.recovery import MACHINE, Add, Adopt, Consume, Fall, Forget, NoCodes, Ready, Regenerate, Remove
 from authflow.testing.samples.alphabet import Alphabet
-from authflow.testing.samples.mfa import ADA, CODES, NOW, STRANGER, change, person
+from authflow.testing.samples.mfa import ADA, CODES, NOW, OF_OTHERS, STOPPED_CHANGES, change
 from authflow.values import AuthenticatorId, Secret
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def add(**given: Any) -> Add:
 
 def regenerate(**given: Any) -> Regenerate:
     """Return a replacement of all codes, which passes every gate."""
-    return Regenerate(change=change(target=RECOVERY, **given), codes=SHOWN)
+    return Regenerate(change=change(**{"target": RECOVERY, **given}), codes=SHOWN)
 
 
 def remove(**given: Any) -> Remove:
@@ -42,9 +42,9 @@ def commands(state: Recovery) -> Iterator[tuple[RecoveryCommand, datetime]]:
     """Yield what can be asked of recovery codes; a code is used only where one is left."""
     for protected, closed, force in product((True, False), repeat=3):
         yield add(protected=protected, closed=closed, force=force), NOW
-    for asker in (person(), person(elevated=False), STRANGER):
-        yield regenerate(asker=asker), NOW
-        yield remove(asker=asker), NOW
+    for facts in ({}, *STOPPED_CHANGES, *OF_OTHERS):
+        yield regenerate(**facts), NOW
+        yield remove(**facts), NOW
     if isinstance(state, NoCodes) or state.left:  # a conditional update found an unused code: there was one
         yield Consume(user=ADA), NOW
     yield Fall(user=ADA), NOW
