@@ -19,6 +19,7 @@ from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.adapters.sql import schema
 from authflow.adapters.sql.engine import make_engine
 from authflow.adapters.sql.tables import build
+from authflow.assembly import Ports
 from authflow.errors import Code, ConfigInvalid, EventTooLarge, KeysMissing, SchemaMissing, SchemaTooNew, SchemaTooOld
 from authflow.events.adjacent import Project
 from authflow.facts.records import Signal
@@ -32,7 +33,6 @@ from authflow.testing import ManualClock, SeededEntropy, add_organization, add_u
 from authflow.testing.browsers import Browser, Phone
 from authflow.testing.fakes import FixedSso
 from authflow.values import Method, OrganizationId, ProjectId, Proof
-from authflow.wiring import Ports
 from tests.stage import STEP
 
 if TYPE_CHECKING:
@@ -310,9 +310,11 @@ def test_a_sweep_takes_what_has_expired_and_counts_it(stage: Stage):
     ada = stage.person()
     stage.waiting(ada, letter)
     stage.clock.advance(HOUR + timedelta(seconds=1))
-    assert stage.flows.upkeep.sweep() == Swept(sessions=0, proposals=1, invitations=1, limits=3, attempts=0)
+    assert stage.flows.upkeep.sweep() == Swept(sessions=0, proposals=1, invitations=1, replies=0, limits=3, attempts=0)
     with stage.writes():
-        assert stage.flows.upkeep.sweep() == Swept(sessions=0, proposals=0, invitations=0, limits=0, attempts=0)
+        assert stage.flows.upkeep.sweep() == Swept(
+            sessions=0, proposals=0, invitations=0, replies=0, limits=0, attempts=0
+        )
     stage.clock.advance(stage.policy.sessions.lifetime)
     later = stage.flows.upkeep.sweep()
     assert (later.sessions, later.attempts) == (3, 2)  # two enrollments were proven, one of them wrongly

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from authflow.adapters.keys import KeyRing
     from authflow.adapters.mail import ConsoleMailer, MemoryMailer
+    from authflow.assembly import Ports
     from authflow.awaitable import AsyncAuthflow
     from authflow.errors import (
         CATALOGUE,
@@ -93,7 +94,7 @@ if TYPE_CHECKING:
         TeamId,
         UserId,
     )
-    from authflow.wiring import Authflow, Ports
+    from authflow.wiring import Authflow
 
 __version__ = "0.1.0"
 
@@ -208,6 +209,7 @@ _HOMES: Final = {
         "ConsoleMailer",
         "MemoryMailer",
     ),
+    "authflow.assembly": ("Ports",),
     "authflow.awaitable": ("AsyncAuthflow",),
     "authflow.errors": (
         "AuthflowError",
@@ -329,10 +331,7 @@ _HOMES: Final = {
         "TeamId",
         "UserId",
     ),
-    "authflow.wiring": (
-        "Authflow",
-        "Ports",
-    ),
+    "authflow.wiring": ("Authflow",),
 }
 
 

@@ -10,27 +10,20 @@ from typing import TYPE_CHECKING, Any, Required, TypedDict
 import attrs
 
 from authflow.adapters.keys import KeyRing
+from authflow.assembly import Ports, Slices, handlers_of, ports_of
 from authflow.errors import AuthflowError, ConfigInvalid, ExtraMissing, KeysMissing
-from authflow.events.service import Events
-from authflow.facts.records import Category
 from authflow.journey.joining import Invitations, Members
 from authflow.journey.liveness import StillWanted
 from authflow.journey.people import People
 from authflow.journey.protecting import Protecting
+from authflow.journey.repeating import Repeating
 from authflow.journey.signing_in import SigningIn
 from authflow.journey.upkeep import Trail, Upkeep
 from authflow.journey.waiting import Waiting
-from authflow.membership.service import Membership
-from authflow.mfa.service import SecondFactors
-from authflow.outbox.handlers import Handlers
 from authflow.outbox.inspection import Inspection
-from authflow.outbox.mails import MailHandler
 from authflow.outbox.relay import Relay
-from authflow.outbox.security import SecurityEventHandler
-from authflow.outbox.signals import TOLD, Receivers, SignalHandler
+from authflow.outbox.signals import Receivers
 from authflow.policy import Policy
-from authflow.recording import Recorder
-from authflow.sessions.service import Sessions
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -38,48 +31,9 @@ if TYPE_CHECKING:
     from authflow.adapters.sql.engine import Database
     from authflow.adapters.sql.hosted import OrganizationTable, UserTable
     from authflow.adapters.sql.people import OrganizationsFactory, UsersFactory
-    from authflow.ports import Cipher, Clock, Entropy, Mailer, Pepper, SsoStatus, UnitOfWork
-
-
-@attrs.frozen(kw_only=True)
-class Ports:
-    """What the world gives: every port of one installation. *uow* makes transactions with every repository."""
-
-    uow: UnitOfWork[Any]
-    clock: Clock
-    entropy: Entropy
-    cipher: Cipher
-    pepper: Pepper
-    mailer: Mailer
-    sso: SsoStatus
-
-
-@attrs.frozen(kw_only=True)
-class _Slices:
-    """The services of the slices, which know nothing of each other."""
-
-    recorder: Recorder
-    sessions: Sessions
-    factors: SecondFactors
-    membership: Membership
-    events: Events
-
-    @classmethod
-    def of(cls, ports: Ports, policy: Policy) -> _Slices:
-        recorder = Recorder(cipher=ports.cipher, entropy=ports.entropy, security_project=policy.events.security_project)
-        world: dict[str, Any] = {
-            "uow": ports.uow,
-            "clock": ports.clock,
-            "entropy": ports.entropy,
-            "recorder": recorder,
-        }
-        return cls(
-            recorder=recorder,
-            sessions=Sessions(policy=policy, **world),
-            factors=SecondFactors(cipher=ports.cipher, pepper=ports.pepper, policy=policy.mfa, **world),
-            membership=Membership(policy=policy.membership, sso=ports.sso, **world),
-            events=Events(policy=policy.events, **world),
-        )
+    from authflow.events.service import Events
+    from authflow.outbox.handlers import Handlers
+    from authflow.ports import Clock, Entropy, Mailer, SsoStatus, UnitOfWork
 
 
 class _Settings(TypedDict, total=False):
@@ -102,6 +56,8 @@ class Settings(_Settings, total=False):
     keys: Required[KeyRing | None]
     prefix: str | None
     schema: str | None
+    users: UserTable | UsersFactory | None
+    organizations: OrganizationTable | OrganizationsFactory | None
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -203,7 +159,7 @@ class Authflow:
                 engine.dispose()
             raise
         return cls.of(
-            _ports(uow, keys, clock=clock, entropy=entropy, mailer=mailer, sso=sso),
+            ports_of(uow, keys, clock=clock, entropy=entropy, mailer=mailer, sso=sso),
             Policy() if policy is None else policy,
         )
 
@@ -225,7 +181,7 @@ class Authflow:
         ring = keys or KeyRing.ephemeral(entropy or SystemEntropy())
         uow = MemoryUnitOfWork()
         return cls.of(
-            _ports(uow, ring, clock=clock, entropy=entropy, mailer=mailer, sso=sso),
+            ports_of(uow, ring, clock=clock, entropy=entropy, mailer=mailer, sso=sso),
             Policy() if policy is None else policy,
         )
 
@@ -235,16 +191,18 @@ class Authflow:
         _require(policy, Policy, setting="policy")
         if not callable(getattr(ports.mailer, "send", None)):
             raise ConfigInvalid(setting="mailer", problem="must have a method send")
-        slices = _Slices.of(ports, policy)
-        shared: dict[str, Any] = {"uow": ports.uow, "clock": ports.clock, "sessions": slices.sessions}
+        slices = Slices.of(ports, policy)
+        read: dict[str, Any] = {"uow": ports.uow, "clock": ports.clock, "sessions": slices.sessions}
+        repeating = Repeating(cipher=ports.cipher, pepper=ports.pepper, **read)
+        shared: dict[str, Any] = {**read, "repeats": repeating}
         joined: dict[str, Any] = {**shared, "membership": slices.membership}
         whole: dict[str, Any] = {**shared, "factors": slices.factors, "recorder": slices.recorder}
-        waiting = Waiting(**joined)
+        waiting = Waiting(membership=slices.membership, **read)
         signing_in = SigningIn(waiting=waiting, **shared)
         invitations = Invitations(waiting=waiting, **joined)
         still_wanted = StillWanted(uow=ports.uow, cipher=ports.cipher, membership=slices.membership)
         receivers = Receivers()
-        handlers = _handlers(ports, receivers, slices.events, still_wanted)
+        handlers = handlers_of(ports, receivers, slices.events, still_wanted)
         return cls(
             sessions=signing_in,
             mfa=Protecting(signing_in=signing_in, policy=policy.mfa, **whole),
@@ -259,7 +217,13 @@ class Authflow:
             ),
             outbox=Inspection(uow=ports.uow, clock=ports.clock),
             audit=Trail(uow=ports.uow),
-            upkeep=Upkeep(**joined, factors=slices.factors, policy=policy.membership),
+            upkeep=Upkeep(
+                factors=slices.factors,
+                membership=slices.membership,
+                repeating=repeating,
+                policy=policy.membership,
+                **read,
+            ),
             uow=ports.uow,
             clock=ports.clock,
             policy=policy,
@@ -288,39 +252,3 @@ class Authflow:
 def _require(given: object, kind: type, *, setting: str) -> None:
     if not isinstance(given, kind):
         raise ConfigInvalid(setting=setting, problem=f"must be a {kind.__name__}")
-
-
-def _ports(
-    uow: UnitOfWork[Any],
-    keys: KeyRing,
-    *,
-    clock: Clock | None,
-    entropy: Entropy | None,
-    mailer: Mailer | None,
-    sso: SsoStatus | None,
-) -> Ports:
-    from authflow.adapters.keys import AesGcmCipher, HmacPepper
-    from authflow.adapters.mail import ConsoleMailer
-    from authflow.adapters.sso import NoSso
-    from authflow.adapters.system import SystemClock, SystemEntropy
-
-    randomness = entropy or SystemEntropy()
-    return Ports(
-        uow=uow,
-        clock=clock or SystemClock(),
-        entropy=randomness,
-        cipher=AesGcmCipher(keys, randomness),
-        pepper=HmacPepper(keys),
-        mailer=mailer or ConsoleMailer(),
-        sso=sso or NoSso(),
-    )
-
-
-def _handlers(ports: Ports, receivers: Receivers, events: Events, still_wanted: StillWanted) -> Handlers:
-    handlers = Handlers()
-    telling = SignalHandler(uow=ports.uow, receivers=receivers)
-    for category in TOLD:
-        handlers.add(category, telling)
-    handlers.add(Category.MAIL, MailHandler(cipher=ports.cipher, mailer=ports.mailer, still_live=still_wanted))
-    handlers.add(Category.SECURITY_EVENT, SecurityEventHandler(save=events.save_security))
-    return handlers

@@ -12,6 +12,7 @@ from authflow.values import NOBODY, Answer, UserId, identifier
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from authflow.command import Repeats
     from authflow.journey.ports import JourneyTransaction
     from authflow.ports import Clock, UnitOfWork
     from authflow.sessions.service import Sessions
@@ -31,6 +32,7 @@ class Door:
     uow: UnitOfWork[JourneyTransaction]
     clock: Clock
     sessions: Sessions
+    repeats: Repeats
 
     def asked(self, session: BrowserSession, command: Callable[[Asker], AnswerT], *, lock: bool = False) -> AnswerT:
         """Let *command* run for whoever *session* is, in the same transaction; the answer carries the session on.

@@ -11,6 +11,7 @@ from authflow.command import command, operation
 if TYPE_CHECKING:
     from authflow.facts.records import AuditEntry
     from authflow.journey.ports import JourneyTransaction
+    from authflow.journey.repeating import Repeating
     from authflow.membership.service import Membership
     from authflow.mfa.service import SecondFactors
     from authflow.policy import MembershipPolicy
@@ -45,6 +46,7 @@ class Swept:
     sessions: int
     proposals: int
     invitations: int
+    replies: int
     limits: int
     attempts: int
 
@@ -58,18 +60,27 @@ class Upkeep:
     sessions: Sessions
     factors: SecondFactors
     membership: Membership
+    repeating: Repeating
     policy: MembershipPolicy
 
     @operation("upkeep.sweep")
     def sweep(self) -> Swept:
-        """Remove what has expired: sessions, proposals, clicks, invitations, counters. Run it daily."""
+        """Remove what has expired: sessions, proposals, clicks, invitations, kept answers, counters. Run it daily."""
         now = self.clock.now()
         proposals = self.factors.expire()
         invitations = self.membership.sweep(now, keep=self.policy.ended_kept)
         sessions = self.sessions.sweep(now)
+        replies = self.repeating.sweep(now)
         with self.uow.begin() as tx:
             limits, attempts = tx.limits.sweep(now), tx.attempts.sweep(now)
-        return Swept(sessions=sessions, proposals=proposals, invitations=invitations, limits=limits, attempts=attempts)
+        return Swept(
+            sessions=sessions,
+            proposals=proposals,
+            invitations=invitations,
+            replies=replies,
+            limits=limits,
+            attempts=attempts,
+        )
 
     @operation("upkeep.reseal")
     def reseal(self, *, limit: int = 100) -> int:

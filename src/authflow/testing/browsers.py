@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 from authflow.adapters.keys import AesGcmCipher, HmacPepper, KeyRing
 from authflow.adapters.mail import MemoryMailer
 from authflow.adapters.sso import NoSso
+from authflow.assembly import Ports
 from authflow.policy import Policy
 from authflow.testing.clocks import ManualClock, SeededEntropy
 from authflow.values import NOBODY, Answer, BrowserSession, Context, Secret
-from authflow.wiring import Authflow, Ports
+from authflow.wiring import Authflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
