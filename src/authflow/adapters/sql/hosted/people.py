@@ -255,7 +255,7 @@ class HostedUsers:
 
     def holders(self, address: Address) -> tuple[UserId, ...]:
         folded = fold_address(address)
-        if not _storable(folded):
+        if not _is_text(folded):
             return ()
         rows = self._run.run(self._sql.holders, {"which": folded}).all()
         same = (self._sql.ids.text(row.id) for row in rows if fold_address(row.address) == folded)
@@ -329,6 +329,6 @@ class HostedUsers:
         )
 
 
-def _storable(text: str) -> bool:
-    """Tell whether every database can compare *text*: a lone surrogate or a NUL stands in none."""
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+def _is_text(text: str) -> bool:
+    """Tell whether *text* can be somebody's address in a database: a lone surrogate or a NUL stands in none."""
+    return text != "" and "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
