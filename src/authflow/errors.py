@@ -104,6 +104,7 @@ class Code(StrEnum):
     KEYS_UNKNOWN = "keys.unknown"
     SEAL_BROKEN = "keys.seal_broken"
     DATABASE_UNAVAILABLE = "database.unavailable"
+    DATABASE_COMMIT_UNKNOWN = "database.commit_unknown"
     DATABASE_BUSY = "database.busy"
     DATABASE_READ_ONLY = "database.read_only"
     DATABASE_REFUSED = "database.refused"
@@ -113,6 +114,8 @@ class Code(StrEnum):
     EXTRA_MISSING = "extra.missing"
     UNIT_OF_WORK_NOT_OPEN = "unit_of_work.not_open"
     UNIT_OF_WORK_OPEN = "unit_of_work.open"
+    UNIT_OF_WORK_NOT_OWNED = "unit_of_work.not_owned"
+    UNIT_OF_WORK_NO_TRANSACTION = "unit_of_work.no_transaction"
     STALE_VERSION = "unit_of_work.stale_version"
     UNIQUE_VIOLATED = "unit_of_work.unique_violated"
     # bugs
@@ -210,6 +213,7 @@ CATALOGUE: Final[dict[Code, Meaning]] = {
     Code.KEYS_UNKNOWN: Meaning("A secret is sealed under a key that the ring does not hold.", 503),
     Code.SEAL_BROKEN: Meaning("A sealed secret was altered, or belongs to another row.", 503),
     Code.DATABASE_UNAVAILABLE: Meaning("The database cannot be reached.", 503),
+    Code.DATABASE_COMMIT_UNKNOWN: Meaning("It may be done or not. Retry with the same idempotency key.", 503),
     Code.DATABASE_BUSY: Meaning("The database is busy. Try again.", 503),
     Code.DATABASE_READ_ONLY: Meaning("The database cannot be written.", 503),
     Code.DATABASE_REFUSED: Meaning("The database refused a statement.", 500),
@@ -219,6 +223,8 @@ CATALOGUE: Final[dict[Code, Meaning]] = {
     Code.EXTRA_MISSING: Meaning("An optional dependency is not installed.", 500),
     Code.UNIT_OF_WORK_NOT_OPEN: Meaning("This needs an open unit of work.", 500),
     Code.UNIT_OF_WORK_OPEN: Meaning("This cannot run inside a unit of work.", 500),
+    Code.UNIT_OF_WORK_NOT_OWNED: Meaning("A guess is only checked where its count cannot be undone.", 500),
+    Code.UNIT_OF_WORK_NO_TRANSACTION: Meaning("The connection given has no transaction, and begins none.", 500),
     Code.STALE_VERSION: Meaning("Somebody else changed this at the same moment.", 409),
     Code.UNIQUE_VIOLATED: Meaning("Such a row stands already.", 409),
     Code.MACHINE_ILLEGAL_COMMAND: Meaning("A bug: this command cannot arrive in this state.", 500),
@@ -312,9 +318,24 @@ class NotInUnitOfWork(AuthflowError):
 
 
 class InUnitOfWork(AuthflowError):
-    """The outbox was to be drained inside a unit of work: handlers run outside transactions."""
+    """Something was asked for inside a unit of work that runs outside only: draining the outbox, sharing a host's."""
 
     code = Code.UNIT_OF_WORK_OPEN
+
+
+class NotOwned(AuthflowError):
+    """A command that compares guesses was called where the host could roll their count back. Nothing happened.
+
+    Call it outside of the host's transaction (SQLite), or share no transaction with it.
+    """
+
+    code = Code.UNIT_OF_WORK_NOT_OWNED
+
+
+class NoTransaction(AuthflowError):
+    """A host shared a connection that commits every statement by itself, and has no transaction open."""
+
+    code = Code.UNIT_OF_WORK_NO_TRANSACTION
 
 
 # --- keys -----------------------------------------------------------------------------------------------------------
@@ -385,6 +406,12 @@ class DatabaseUnavailable(DatabaseError):
     """The database cannot be reached, or the connection was lost."""
 
     code = Code.DATABASE_UNAVAILABLE
+
+
+class CommitUnknown(DatabaseUnavailable):
+    """The connection was lost during COMMIT: everything was done, or nothing. Retry with the same idempotency key."""
+
+    code = Code.DATABASE_COMMIT_UNKNOWN
 
 
 class Retryable(DatabaseError):

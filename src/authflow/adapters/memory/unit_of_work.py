@@ -23,10 +23,12 @@ from authflow.adapters.memory.shared import (
     MemoryUsers,
 )
 from authflow.adapters.memory.store import Store
-from authflow.errors import NotInUnitOfWork
+from authflow.adapters.retrying import Retry
+from authflow.errors import ConfigInvalid, NotInUnitOfWork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
 
 T = TypeVar("T")
 
@@ -64,10 +66,16 @@ class MemoryTransaction:
 
 
 class MemoryUnitOfWork:
-    """`authflow.ports.UnitOfWork` over a `Store`: transactions are serial, a rollback undoes the journal."""
+    """`authflow.ports.UnitOfWork` over a `Store`: transactions are serial, a rollback undoes the journal.
 
-    def __init__(self, store: Store | None = None) -> None:
+    Args:
+        store: The dictionaries; new ones, if none are given.
+        retry: How often a command is tried that raises `Retryable`; memory itself never does.
+    """
+
+    def __init__(self, store: Store | None = None, *, retry: Retry | None = None) -> None:
         self.store = store or Store()
+        self._retry = retry or Retry()
         self._current: Current[MemoryTransaction] = Current()
 
     @contextmanager
@@ -77,26 +85,57 @@ class MemoryUnitOfWork:
         if joined is not None:
             yield joined
             return
-        with self.store.lock:
-            tx = MemoryTransaction(self.store)
-            try:
-                with self._current.holding(tx):
-                    yield tx
-                self.store.require_sound()
-            except BaseException:
-                self.store.undo_to(0)
-                tx.counted.repeat(MemoryTransaction(self.store))
-                raise
-            finally:
-                self.store.journal.clear()
+        with self.store.lock, self._counts_staying() as tries, self._transaction(tries) as tx:
+            yield tx
 
     def run(self, work: Callable[[], T]) -> T:
-        """Do the whole command *work* in one transaction."""
-        with self.begin():
+        """Do the whole command *work* in one transaction, again if it says that it lost to another one."""
+        if self._current.get() is not None:
             return work()
+        with self.store.lock, self._counts_staying() as tries:
+
+            def attempt() -> T:
+                with self._transaction(tries):
+                    return work()
+
+            return self._retry.call(attempt)
+
+    def within(self, host: object) -> AbstractContextManager[None]:  # noqa: ARG002  # the port names it
+        """Refuse: nothing here is shared with a database.
+
+        Raises:
+            ConfigInvalid: Always.
+        """
+        raise ConfigInvalid(setting="host", problem="cannot be shared with: memory has no transactions to share")
 
     def require_counters(self) -> None:
-        """Every count outlives a rollback here."""
+        """Do nothing: the lock is held until what was rolled back is counted again."""
+
+    @contextmanager
+    def _transaction(self, tries: list[Counted]) -> Generator[MemoryTransaction]:
+        tx = MemoryTransaction(self.store)
+        tries.append(tx.counted)
+        try:
+            with self._current.holding(tx):
+                yield tx
+            self.store.require_sound()
+        except BaseException:
+            self.store.undo_to(0)
+            raise
+        finally:
+            self.store.journal.clear()
+
+    @contextmanager
+    def _counts_staying(self) -> Generator[list[Counted]]:
+        """Count again, before anybody else may begin, what the last transaction of the block counted and undid."""
+        tries: list[Counted] = []
+        try:
+            yield tries
+        except BaseException:
+            for last in tries[-1:]:
+                last.repeat(MemoryTransaction(self.store))
+            self.store.journal.clear()
+            raise
 
     @contextmanager
     def savepoint(self) -> Generator[None]:

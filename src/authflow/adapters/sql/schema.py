@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import sqlalchemy as sa
 
-from authflow.adapters.sql.connection import Bracket, Rules, translated
 from authflow.adapters.sql.engine import DRIVERS
+from authflow.adapters.sql.faults import Bracket, Rules, translated
 from authflow.adapters.sql.migrations import REVISIONS
 from authflow.errors import ConfigInvalid, ExtraMissing, InputInvalid, SchemaMissing, SchemaTooNew, SchemaTooOld
 

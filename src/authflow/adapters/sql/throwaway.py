@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from authflow.adapters.sql import schema
-from authflow.adapters.sql.connection import Rules, translated
 from authflow.adapters.sql.engine import make_engine
+from authflow.adapters.sql.faults import Rules, translated
 from authflow.adapters.sql.tables import build
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from authflow.adapters.sql.counters import AttemptsApart, LimitsApart
 from authflow.adapters.sql.events import EventStatements, SqlEvents, SqlProjects, SqlSightings
 from authflow.adapters.sql.members import MemberStatements, SqlMembers
 from authflow.adapters.sql.membership import ConsentStatements, InvitationStatements, SqlConsents, SqlInvitations
@@ -28,6 +29,7 @@ from authflow.adapters.sql.shared import (
 if TYPE_CHECKING:
     from authflow.adapters.counting import Counted
     from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.counters import Apart
     from authflow.adapters.sql.hosted import OrganizationTable, UserTable
     from authflow.adapters.sql.people import OrganizationsFactory, UsersFactory
     from authflow.adapters.sql.tables import Tables
@@ -79,12 +81,30 @@ class Statements:
 
 
 class SqlTransaction:
-    """The repositories of one transaction."""
+    """The repositories of one transaction.
 
-    def __init__(self, connection: Connection, statements: Statements, counted: Counted) -> None:
+    Args:
+        connection: On which it is open.
+        statements: Of all repositories.
+        counted: Remembers what was counted here, so that it can be counted again after a rollback.
+        apart: Counts on a connection of its own, instead.
+        kept: Whoever opened the transaction cannot undo what was counted (decision 7).
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        statements: Statements,
+        counted: Counted,
+        *,
+        apart: Apart | None = None,
+        kept: bool = False,
+    ) -> None:
         self.connection = connection
         self.counted = counted
+        self.kept = kept
         self._sql = statements
+        self._apart = apart
         self.bind()
 
     def bind(self) -> None:
@@ -93,8 +113,13 @@ class SqlTransaction:
         self.users = sql.users(run)
         self.organizations = sql.organizations(run)
         self.accounts = SqlAccounts(run, sql.accounts, locked=getattr(self.users, "forget", _forget_nothing))
-        self.limits = SqlLimits(run, sql.counts, self.counted)
-        self.attempts = SqlAttempts(run, sql.counts, self.counted)
+        self.limits: SqlLimits | LimitsApart
+        self.attempts: SqlAttempts | AttemptsApart
+        if self._apart is None:
+            self.limits = SqlLimits(run, sql.counts, self.counted)
+            self.attempts = SqlAttempts(run, sql.counts, self.counted)
+        else:
+            self.limits, self.attempts = LimitsApart(self._apart), AttemptsApart(self._apart)
         self.audit = SqlAudit(run, sql.logs)
         self.outbox = SqlOutbox(run, sql.logs)
         self.members = SqlMembers(run, sql.members)

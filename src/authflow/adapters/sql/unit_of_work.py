@@ -2,37 +2,54 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy.util.concurrency import await_
 
 from authflow.adapters.counting import Counted
 from authflow.adapters.current import Current
-from authflow.adapters.sql.connection import Bracket, Connection, Rules
+from authflow.adapters.retrying import Retry
+from authflow.adapters.sql.borrowed import host_of, lend
+from authflow.adapters.sql.counters import Apart, CounterPool
+from authflow.adapters.sql.faults import Rules
+from authflow.adapters.sql.owned import Source, isolation_of
+from authflow.adapters.sql.prepared import Prepared
 from authflow.adapters.sql.tables import build
 from authflow.adapters.sql.transaction import SqlTransaction, Statements
-from authflow.errors import NotInUnitOfWork
+from authflow.errors import CommitUnknown, InUnitOfWork, NotInUnitOfWork, NotOwned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     import sqlalchemy as sa
+    from sqlalchemy.engine.interfaces import Dialect
 
+    from authflow.adapters.sql.borrowed import Host
     from authflow.adapters.sql.hosted import OrganizationTable, UserTable
     from authflow.adapters.sql.people import OrganizationsFactory, UsersFactory
     from authflow.adapters.sql.tables import Tables
+    from authflow.adapters.sql.tap import Tap
 
 T = TypeVar("T")
 
 
 class SqlUnitOfWork:
-    """`authflow.ports.UnitOfWork` on an engine of its own.
+    """`authflow.ports.UnitOfWork` on an engine.
 
     Args:
-        engine: From `authflow.adapters.sql.engine.make_engine`, or the host's; a SQLite engine of the host needs
-            `prepare_sqlite`.
+        engine: From `authflow.adapters.sql.engine.make_engine`, or the host's.
         tables: From `authflow.adapters.sql.tables.build`; every statement is built from them here, once.
         users: The host's table of people, or a function that makes its ``Users`` from a `Connection`; else ours.
         organizations: Likewise.
+        tap: Told of every statement; may be changed between transactions.
+        retry: How often a command is tried that lost to another one.
+
+    Raises:
+        ConfigInvalid: The engine commits every statement by itself, or is of a kind that is not supported.
     """
 
     def __init__(
@@ -42,12 +59,24 @@ class SqlUnitOfWork:
         *,
         users: UserTable | UsersFactory | None = None,
         organizations: OrganizationTable | OrganizationsFactory | None = None,
+        tap: Tap | None = None,
+        retry: Retry | None = None,
     ) -> None:
         self.engine = engine
         self.tables = tables or build()
+        self.tap = tap
+        self._retry = retry or Retry()
         self._rules = Rules.of(self.tables.metadata)
         self._statements = Statements.of(self.tables, engine.dialect.name, users=users, organizations=organizations)
+        self._prepared: dict[str, Prepared] = {}
         self._current: Current[SqlTransaction] = Current()
+        self._host: Current[Host] = Current()
+        prepared = self._prepared_for(engine.dialect)
+        source = partial(Source, prepared=prepared, rules=self._rules)
+        self._source = source(connect=engine.raw_connection, isolation=isolation_of(engine))
+        # SQLite has one writer at a time: a second connection would wait for the first one for ever.
+        apart = engine.dialect.name != "sqlite"
+        self._counters = source(connect=CounterPool(engine).connect) if apart else None
 
     @contextmanager
     def begin(self) -> Generator[SqlTransaction]:
@@ -56,31 +85,49 @@ class SqlUnitOfWork:
         if joined is not None:
             yield joined
             return
+        host, apart = self._host.get(), self._apart()
+        if host is not None:
+            with self._borrowed(host, apart) as tx:
+                yield tx
+            return
         counted = Counted()
-        try:
-            with self._transaction(counted) as tx:
-                yield tx
-        except BaseException:
-            if counted.mark():
-                with self._transaction(Counted()) as again:
-                    counted.repeat(again)
-            raise
-
-    @contextmanager
-    def _transaction(self, counted: Counted) -> Generator[SqlTransaction]:
-        with Bracket(self.engine.begin(), self._rules) as raw:
-            tx = SqlTransaction(Connection(raw=raw, rules=self._rules), self._statements, counted)
-            with self._current.holding(tx):
-                yield tx
-            tx.connection.require_sound()
+        with self._repeating(lambda: counted), self._owned(counted, apart=apart, kept=apart is not None) as tx:
+            yield tx
 
     def run(self, work: Callable[[], T]) -> T:
-        """Do the whole command *work* in one transaction."""
-        with self.begin():
-            return work()
+        """Do the whole command *work* in one transaction, again if it lost to another one."""
+        if self._current.get() is not None or self._host.get() is not None:
+            with self.begin():
+                return work()
+        tries: list[Counted] = []
+
+        def attempt() -> T:
+            tries.append(Counted())
+            with self._owned(tries[-1], kept=True):
+                return work()
+
+        with self._repeating(lambda: tries[-1]):
+            return self._retry.call(attempt, sleep=self._sleep)
+
+    @contextmanager
+    def within(self, host: object) -> Generator[None]:
+        """Let the transactions begun in the block be savepoints of the transaction that *host* has open.
+
+        Raises:
+            ConfigInvalid: *host* is nothing of the kind.
+            InUnitOfWork: One of our own is open here.
+        """
+        if self._current.get() is not None:
+            raise InUnitOfWork
+        with self._host.holding(host_of(host, self.engine.dialect)):
+            yield
 
     def require_counters(self) -> None:
-        """Every count outlives a rollback here."""
+        """Refuse to compare guesses where the host could undo their count."""
+        tx = self._current.get()
+        kept = tx.kept if tx is not None else self._host.get() is None or self._counters is not None
+        if not kept:
+            raise NotOwned
 
     @contextmanager
     def savepoint(self) -> Generator[None]:
@@ -88,12 +135,74 @@ class SqlUnitOfWork:
         tx = self._current.get()
         if tx is None:
             raise NotInUnitOfWork
-        mark = tx.counted.mark()
+        with _counts_staying(tx), tx.connection.savepoint():
+            yield
+
+    # --- transactions
+
+    @contextmanager
+    def _owned(self, counted: Counted, *, kept: bool, apart: Apart | None = None) -> Generator[SqlTransaction]:
+        with self._source.transaction(self.tap) as connection:
+            tx = SqlTransaction(connection, self._statements, counted, apart=apart, kept=kept)
+            with self._current.holding(tx):
+                yield tx
+
+    @contextmanager
+    def _borrowed(self, host: Host, apart: Apart | None) -> Generator[SqlTransaction]:
+        connection = lend(host, self._prepared_for, self._rules, self.tap)
+        tx = SqlTransaction(connection, self._statements, Counted(), apart=apart, kept=apart is not None)
+        with _counts_staying(tx), connection.savepoint(), self._current.holding(tx):
+            yield tx
+
+    def _prepared_for(self, dialect: Dialect) -> Prepared:
+        return self._prepared.setdefault(f"{dialect.name}+{dialect.driver}", Prepared(dialect))
+
+    # --- counts
+
+    @contextmanager
+    def _repeating(self, counted: Callable[[], Counted]) -> Generator[None]:
+        """Count again what a transaction counted that was rolled back.
+
+        What became of a commit that was cut off is not known: there the count stands or falls with the command.
+        """
         try:
-            with tx.connection.savepoint():
-                yield
-        except BaseException:
-            tx.bind()
-            if not tx.connection.failed:  # else the whole transaction is lost, and `begin` counts again
-                tx.counted.repeat(tx, since=mark)
+            yield
+        except CommitUnknown:
             raise
+        except BaseException:
+            if counted().mark():
+                self._retry.call(lambda: self._repeat(counted()), sleep=self._sleep)
+            raise
+
+    def _repeat(self, counted: Counted) -> None:
+        with self._owned(Counted(), kept=True) as again:
+            counted.repeat(again)
+
+    def _apart(self) -> Apart | None:
+        return None if self._counters is None else Apart(partial(self._count, self._counters))
+
+    def _count(self, counters: Source, work: Callable[[SqlTransaction], Any]) -> Any:
+        def attempt() -> Any:
+            with counters.transaction(self.tap) as connection:
+                return work(SqlTransaction(connection, self._statements, Counted()))
+
+        return self._retry.call(attempt, sleep=self._sleep)
+
+    def _sleep(self, seconds: float) -> None:
+        if self.engine.dialect.is_async:
+            await_(asyncio.sleep(seconds))
+        else:
+            time.sleep(seconds)
+
+
+@contextmanager
+def _counts_staying(tx: SqlTransaction) -> Generator[None]:
+    """Count again, in the same transaction, what was undone with a savepoint."""
+    mark = tx.counted.mark()
+    try:
+        yield
+    except BaseException:
+        tx.bind()
+        if not tx.connection.failed:  # else the whole transaction is lost, and its outermost block counts again
+            tx.counted.repeat(tx, since=mark)
+        raise

@@ -1,0 +1,213 @@
+"""A host's own transaction: its connection, borrowed for as long as one of our savepoints lasts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import attrs
+import sqlalchemy as sa
+from sqlalchemy import exc, orm
+
+from authflow.adapters.sql.connection import Connection, in_transaction
+from authflow.adapters.sql.faults import translated
+from authflow.adapters.sql.prepared import Prepared
+from authflow.errors import ConfigInvalid, NoTransaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.engine.interfaces import Dialect
+
+    from authflow.adapters.sql.faults import Rules
+    from authflow.adapters.sql.tap import Tap
+
+BARE: Final = {
+    "sqlite3": "sqlite+pysqlite",
+    "psycopg": "postgresql+psycopg",
+    "psycopg2": "postgresql+psycopg2",
+    "pymysql": "mariadb+pymysql",
+    "MySQLdb": "mariadb+mysqldb",
+}
+"""The DB-API modules whose connections may be shared as they are, and what SQLAlchemy calls them."""
+
+IN_TRANSACTION: Final = 1
+"""A bit of the server's status in the protocol of MariaDB (SERVER_STATUS_IN_TRANS)."""
+
+IDLE: Final = 0
+"""The transaction status of libpq outside a transaction (PQTRANS_IDLE)."""
+
+
+class Host(Protocol):
+    """Whose transaction it is."""
+
+    def borrow(self) -> tuple[Any, Dialect]:
+        """Return the DB-API connection on which the host's transaction is open or begins now, and its dialect."""
+        ...
+
+
+@attrs.frozen
+class ConnectionHost:
+    """A SQLAlchemy ``Connection``, which begins a transaction as it does by itself."""
+
+    connection: sa.Connection
+
+    def borrow(self) -> tuple[Any, Dialect]:
+        if not self.connection.in_transaction():
+            self.connection.begin()
+        return self.connection.connection.dbapi_connection, self.connection.dialect
+
+
+@attrs.frozen
+class SessionHost:
+    """A SQLAlchemy ``Session``: what it holds back is sent first, so that our statements find it."""
+
+    session: Callable[[], orm.Session]
+
+    def borrow(self) -> tuple[Any, Dialect]:
+        session = self.session()
+        session.flush()
+        try:
+            connection = session.connection()
+        except exc.UnboundExecutionError as error:
+            raise ConfigInvalid(setting="host", problem="is bound to no database") from error
+        return ConnectionHost(connection).borrow()
+
+
+@attrs.frozen
+class BareHost:
+    """A DB-API connection without SQLAlchemy, as Django has one."""
+
+    raw: Any
+    dialect: Dialect
+
+    def borrow(self) -> tuple[Any, Dialect]:
+        return self.raw, self.dialect
+
+
+def host_of(host: Any, database: Dialect) -> Host:
+    """Return *host* as something that lends its connection.
+
+    Args:
+        host: What the host has given.
+        database: What the installation runs on.
+
+    Raises:
+        ConfigInvalid: It is nothing that can be shared, or of another kind of database.
+    """
+    sync = _sync_half(host)
+    if isinstance(sync, sa.Connection):
+        _require_same(sync.dialect, database)
+        return ConnectionHost(sync)
+    if isinstance(sync, orm.Session):
+        return SessionHost(lambda: sync)
+    if isinstance(sync, orm.scoped_session):
+        return SessionHost(sync)
+    dialect = _dialect_of(sync, database)
+    if dialect is None:
+        problem = "must be a SQLAlchemy connection or session, or a connection of " + ", ".join(BARE)
+        raise ConfigInvalid(setting="host", problem=problem)
+    _require_same(dialect, database)
+    return BareHost(sync, dialect)
+
+
+def lend(host: Host, prepared: Callable[[Dialect], Prepared], rules: Rules, tap: Tap | None) -> Connection:
+    """Return the connection of *host*, inside its transaction.
+
+    Raises:
+        ConfigInvalid: It is of another kind of database.
+        NoTransaction: Nobody would commit it.
+        DatabaseError: The host's own pending writes failed, or its database is gone.
+    """
+    with translated(rules):
+        raw, dialect = host.borrow()
+    ready = prepared(dialect)
+    with translated(rules, ready.driver):
+        _require_transaction(raw, dialect.name)
+        lent = Connection(raw=raw, cursor=_cursor(raw), prepared=ready, rules=rules, tap=tap)
+    if dialect.name == "sqlite":
+        # A savepoint outside of a transaction would be one, and the host's rollback would not undo it.
+        lent.begin()
+    return lent
+
+
+def _sync_half(host: Any) -> Any:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
+
+    if isinstance(host, async_scoped_session):
+        host = host()
+    if isinstance(host, AsyncSession):
+        return host.sync_session
+    return host.sync_connection if isinstance(host, AsyncConnection) else host
+
+
+def _dialect_of(raw: Any, database: Dialect) -> Dialect | None:
+    """Return the dialect that speaks through *raw*: the installation's own, if it has the same driver."""
+    kinds = {kind.__module__.partition(".")[0] for kind in type(raw).__mro__}
+    name = next((name for module, name in BARE.items() if module in kinds), None)
+    if name is None or not callable(getattr(raw, "cursor", None)) or type(raw).__name__.startswith("Async"):
+        return None
+    if f"{database.name}+{database.driver}" == name:
+        return database
+    kind: Any = sa.make_url(f"{name}://").get_dialect()
+    dialect: Dialect = kind(dbapi=kind.import_dbapi())
+    return dialect
+
+
+def _require_same(dialect: Dialect, database: Dialect) -> None:
+    if dialect.name.replace("mysql", "mariadb") != database.name.replace("mysql", "mariadb"):
+        problem = f"is a {dialect.name} connection, and the tables are in {database.name}"
+        raise ConfigInvalid(setting="host", problem=problem)
+
+
+def _require_transaction(raw: Any, kind: str) -> None:
+    """Refuse a connection that commits each statement by itself, unless a transaction was begun on it by hand."""
+    if TRANSACTIONLESS.get(kind, bool)(raw):
+        raise NoTransaction
+
+
+def _sqlite_alone(raw: Any) -> bool:
+    by_itself = raw.isolation_level is None and getattr(raw, "autocommit", -1) is not False
+    return (by_itself or getattr(raw, "autocommit", -1) is True) and not in_transaction(raw)
+
+
+def _postgresql_alone(raw: Any) -> bool:
+    info = getattr(raw, "info", None)  # asyncpg's has none, and is never begun by hand
+    return raw.autocommit is True and getattr(info, "transaction_status", IDLE) == IDLE
+
+
+def _mariadb_alone(raw: Any) -> bool:
+    if not raw.get_autocommit():
+        return False
+    status: int | None = getattr(raw, "server_status", None)
+    if status is not None:
+        return not status & IN_TRANSACTION
+    with raw.cursor() as cursor:  # mysqlclient does not show the status
+        cursor.execute("SELECT @@in_transaction")
+        return not cursor.fetchone()[0]
+
+
+TRANSACTIONLESS: Final[dict[str, Callable[[Any], bool]]] = {
+    "sqlite": _sqlite_alone,
+    "postgresql": _postgresql_alone,
+    "mariadb": _mariadb_alone,
+    "mysql": _mariadb_alone,
+}
+"""By the name of the database: whether a statement sent now would be committed by itself."""
+
+
+def _cursor(raw: Any) -> Any:
+    """Return a cursor that gives plain rows, whatever the host has chosen for its own."""
+    module = type(raw).__module__.partition(".")[0]
+    if module == "psycopg":
+        from psycopg.rows import tuple_row
+
+        return raw.cursor(row_factory=tuple_row)
+    if module in {"pymysql", "MySQLdb"}:
+        from importlib import import_module
+
+        return raw.cursor(import_module(f"{module}.cursors").Cursor)
+    if module == "psycopg2":
+        from importlib import import_module
+
+        return raw.cursor(cursor_factory=import_module("psycopg2.extensions").cursor)
+    return raw.cursor()

@@ -1,0 +1,100 @@
+"""Counting apart: where a host could undo what was counted, it is counted on a connection of its own (decision 7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import attrs
+from sqlalchemy import event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    import sqlalchemy as sa
+    from sqlalchemy import pool
+
+    from authflow.adapters.sql.transaction import SqlTransaction
+    from authflow.ports import Allowed, Limited
+    from authflow.values import Budget
+
+T = TypeVar("T")
+
+ISOLATION: Final = "READ COMMITTED"
+"""Enough for counting, which locks each row that it reads; at SERIALIZABLE crowds would fail at a busy counter."""
+
+
+class CounterPool:
+    """Connections of their own to the database of *engine*, so that whoever holds one of the engine's finds another."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._pool: pool.Pool | None = None
+        event.listen(engine, "engine_disposed", self._dispose)
+
+    def connect(self) -> pool.PoolProxiedConnection:
+        """Return a connection; closing it gives it back."""
+        if self._pool is None:
+            made = self._engine.pool.recreate()
+            event.listen(made, "connect", self._set_isolation)
+            self._pool = made
+        return self._pool.connect()
+
+    def _set_isolation(self, connection: Any, _record: object) -> None:
+        self._engine.dialect.set_isolation_level(connection, ISOLATION)
+
+    def _dispose(self, _engine: sa.Engine) -> None:
+        held, self._pool = self._pool, None
+        if held is not None:
+            held.dispose()
+
+
+@attrs.frozen
+class Apart:
+    """Does *work* in a transaction that is committed at once, whatever becomes of the one that is open here."""
+
+    _run: Callable[[Callable[[SqlTransaction], Any]], Any]
+
+    def __call__(self, work: Callable[[SqlTransaction], T]) -> T:
+        done: T = self._run(work)
+        return done
+
+
+@attrs.frozen
+class LimitsApart:
+    """`authflow.ports.RateLimiter`, counting apart. What it forgives is forgiven at once, too."""
+
+    _apart: Apart
+
+    def hit(self, budget: Budget, key: str, now: datetime) -> Allowed | Limited:
+        return self._apart(lambda tx: tx.limits.hit(budget, key, now))
+
+    def peek(self, budget: Budget, key: str, now: datetime) -> Allowed | Limited:
+        return self._apart(lambda tx: tx.limits.peek(budget, key, now))
+
+    def reset(self, budget: Budget, key: str) -> None:
+        self._apart(lambda tx: tx.limits.reset(budget, key))
+
+    def sweep(self, now: datetime) -> int:
+        """Delete the rows of which no hit counts any more."""
+        return self._apart(lambda tx: tx.limits.sweep(now))
+
+
+@attrs.frozen
+class AttemptsApart:
+    """`authflow.ports.Attempts`, counting apart."""
+
+    _apart: Apart
+
+    def count(self, key: str, *, expires_at: datetime) -> int:
+        return self._apart(lambda tx: tx.attempts.count(key, expires_at=expires_at))
+
+    def read(self, key: str) -> int:
+        return self._apart(lambda tx: tx.attempts.read(key))
+
+    def clear(self, key: str) -> None:
+        self._apart(lambda tx: tx.attempts.clear(key))
+
+    def sweep(self, now: datetime) -> int:
+        """Delete the counters whose flows are over."""
+        return self._apart(lambda tx: tx.attempts.sweep(now))

@@ -1,0 +1,94 @@
+"""Transactions of our own, on pooled connections: begun, committed and rolled back here."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from authflow.adapters.sql.connection import Connection
+from authflow.adapters.sql.faults import translated
+from authflow.errors import ConfigInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    import sqlalchemy as sa
+    from sqlalchemy import pool
+
+    from authflow.adapters.sql.faults import Rules
+    from authflow.adapters.sql.prepared import Prepared
+    from authflow.adapters.sql.tap import Tap
+
+
+def isolation_of(engine: sa.Engine) -> str | None:
+    """Return the isolation level that was chosen for *engine* by its execution options, or none.
+
+    Raises:
+        ConfigInvalid: It commits every statement by itself.
+    """
+    chosen: str | None = engine.get_execution_options().get("isolation_level")
+    if chosen is not None and chosen.upper() == "AUTOCOMMIT":
+        raise ConfigInvalid(setting="database", problem="must not commit every statement by itself")
+    return chosen
+
+
+@attrs.frozen(kw_only=True)
+class Source:
+    """Where transactions of our own come from.
+
+    Args:
+        connect: Lends a connection of a pool.
+        prepared: The statements, as its driver runs them.
+        rules: What a violated constraint is called.
+        isolation: Set on each connection while it is lent, or none for the engine's own.
+    """
+
+    connect: Callable[[], pool.PoolProxiedConnection]
+    prepared: Prepared
+    rules: Rules
+    isolation: str | None = None
+
+    @contextmanager
+    def transaction(self, tap: Tap | None) -> Generator[Connection]:
+        """Open a transaction: leaving the block without an error commits, anything else rolls back.
+
+        Raises:
+            DatabaseError: It cannot be begun or committed; its subclass says why.
+        """
+        with translated(self.rules, self.prepared.driver):
+            lent = self.connect()
+        connection: Connection | None = None
+        try:
+            connection = self._connection(lent.dbapi_connection, tap)
+            with self._transaction(connection):
+                yield connection
+        finally:
+            self._give_back(lent, connection)
+
+    def _connection(self, raw: Any, tap: Tap | None) -> Connection:
+        with translated(self.rules, self.prepared.driver):
+            if self.isolation is not None:
+                self.prepared.dialect.set_isolation_level(raw, self.isolation)
+            return Connection(raw=raw, cursor=raw.cursor(), prepared=self.prepared, rules=self.rules, tap=tap)
+
+    @contextmanager
+    def _transaction(self, connection: Connection) -> Generator[None]:
+        try:
+            connection.begin()
+            yield
+            connection.commit()
+        except BaseException:
+            connection.rollback()
+            raise
+
+    def _give_back(self, lent: pool.PoolProxiedConnection, connection: Connection | None) -> None:
+        """Give *lent* back to its pool; one that may be dead, or that never became usable, is thrown away."""
+        if connection is None or connection.lost:
+            lent.invalidate()
+            return
+        connection.cursor.close()
+        if self.isolation is not None:
+            self.prepared.dialect.reset_isolation_level(connection.raw)
+        lent.close()
