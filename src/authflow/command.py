@@ -12,13 +12,16 @@ from functools import partial, wraps
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
-from authflow.explaining import watched
+from authflow.explaining import explained
+from authflow.telemetry import Report, span
+from authflow.witness import listen, unlisten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from authflow.ports import UnitOfWork
     from authflow.values import Answer, BrowserSession, Context
+    from authflow.witness import Entry
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -118,20 +121,40 @@ class Command(Generic[P, R_co]):
         return MethodType(self._call, service)
 
     def perform(self, service: Service, *args: Any, **kwargs: Any) -> R_co:  # noqa: ANN401  # whatever the function takes
-        """Do the command for *service*; inside another command it is a part of that one."""
+        """Do the command for *service*, and report what came of it; inside another command it is a part of that one."""
         if _INSIDE.get():
             return self.function(service, *args, **kwargs)
-        if not self.whole:
-            with watched(self.name):
-                return self.function(service, *args, **kwargs)
-        token = _INSIDE.set(True)
+        entries: list[Entry] = []
+        inside, heard = _INSIDE.set(self.whole), listen(entries)
         try:
-            with watched(self.name) as watch:
-                if self.guesses:
-                    service.uow.require_counters()
-                return watch.explained(service.uow.run(self._work(service, args, kwargs)))
+            with span(self.name) as tracing:
+                report = Report(self.name, (*args, *kwargs.values()), tracing)
+                try:
+                    answer = explained(self.name, self._done(service, args, kwargs, report, entries), entries)
+                except BaseException as error:
+                    report.raised(error)
+                    raise
+                report.answered(answer)
+                return answer
         finally:
-            _INSIDE.reset(token)
+            unlisten(heard)
+            _INSIDE.reset(inside)
+
+    def _done(
+        self, service: Service, args: tuple[Any, ...], kwargs: dict[str, Any], report: Report, entries: list[Entry]
+    ) -> R_co:
+        if not self.whole:
+            return self.function(service, *args, **kwargs)
+        if self.guesses:
+            service.uow.require_counters()
+        work = self._work(service, args, kwargs)
+
+        def tried() -> R_co:
+            report.tried()
+            entries.clear()
+            return work()
+
+        return service.uow.run(tried)
 
     def _work(self, service: Service, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], R_co]:
         work = partial(self.function, service, *args, **kwargs)

@@ -12,17 +12,16 @@ Because the table is a value, the diagram (`Machine.mermaid`), the documentation
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import attrs
 
 from authflow.errors import IllegalCommand, UndeclaredEdge
 from authflow.values import require_aware
+from authflow.witness import Decision, listening
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
 StateT = TypeVar("StateT")
@@ -133,9 +132,9 @@ class Machine(Generic[StateT, CommandT, AnswerT]):
             raise UndeclaredEdge(
                 machine=self.name, rule=row.rule.__name__, state=type(state).__name__, target=type(step.state).__name__
             )
-        witness = _WITNESS.get()
-        if witness is not None:
-            witness.append(Decision(self.name, row.rule, state, command, step))
+        entries = listening()
+        if entries is not None:
+            entries.append(Decision(self.name, row.rule, state, command, now, step.answer))
         return step
 
     def edges(self) -> Iterator[Edge]:
@@ -165,30 +164,6 @@ class Machine(Generic[StateT, CommandT, AnswerT]):
         """Return the machine as a Markdown table: state, command, rule, next states, and what the rule says."""
         head = ["| state | command | rule | next | what it decides |", "|---|---|---|---|---|"]
         return "\n".join([*head, *(_markdown(row) for row in self.rows)])
-
-
-class Decision(NamedTuple):
-    """One decision that a machine made: for whoever explains it afterwards."""
-
-    machine: str
-    rule: Callable[..., Any]
-    state: object
-    command: object
-    step: Step[Any, Any]
-
-
-_WITNESS: Final[ContextVar[list[Decision] | None]] = ContextVar("authflow_witness", default=None)
-
-
-@contextmanager
-def witnessed() -> Generator[list[Decision]]:
-    """Collect what the machines decide inside the block, in this thread or task; no decision depends on it."""
-    decisions: list[Decision] = []
-    token = _WITNESS.set(decisions)
-    try:
-        yield decisions
-    finally:
-        _WITNESS.reset(token)
 
 
 def _markdown(row: Row[Any, Any, Any]) -> str:

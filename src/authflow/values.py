@@ -280,14 +280,17 @@ class Explanation:
 
     Args:
         command: The command that a host called, such as ``mfa.complete_totp``.
-        rule: The function that decided: a row of the machine's table, or the command itself.
+        rule: The function that decided: of a row of the machine's table; where no machine was asked the gate, and
+            where there is no gate either the command itself.
+        gate: The one check that said no, by the name of its function, or none.
         machine: Whose table, or none where no machine was asked.
-        state: The stored state in which it decided, or none.
-        facts: What the rule saw, by dotted name; no text of a person's, no secret.
+        state: The state in which the rule decided, or none.
+        facts: What the gate saw, or else the rule, by dotted name; no text of a person's, no secret.
     """
 
     command: str
     rule: str
+    gate: str | None = None
     machine: str | None = None
     state: str | None = None
     facts: Mapping[str, str] = attrs.field(factory=dict[str, str])

@@ -14,7 +14,7 @@ from authflow.errors import Code, SecretUnavailable
 from authflow.facts.accounts import AddressVerified, UserDeleted, UserExported, UsersMerged
 from authflow.journey.answers import AccountDeleted, AccountExported, AccountsMerged, AddressRecorded
 from authflow.journey.door import Door, carried
-from authflow.journey.gates import may_act_on, may_administer
+from authflow.journey.gates import last_owner, may_act_on, may_administer
 from authflow.membership.terms import read_address
 from authflow.values import Refused
 
@@ -157,7 +157,7 @@ class People(Door):
         """The persons are locked first, in one order: the owners' rows come after every account."""
         for person in sorted({user, heir or user}):
             tx.accounts.lock(person)
-        return Code.MEMBERSHIP_LAST_OWNER if self.membership.owned_alone(user, heir=heir) else None
+        return last_owner(self.membership.owned_alone(user, heir=heir))
 
     def _document(self, tx: JourneyTransaction, user: UserId) -> dict[str, object]:
         person = tx.users.get(user)

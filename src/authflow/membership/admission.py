@@ -26,6 +26,7 @@ from authflow.membership.standing import (
 )
 from authflow.membership.terms import TOKEN_MAX
 from authflow.values import same_address, token_digest
+from authflow.witness import gate
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -199,6 +200,7 @@ def _came_by(invitation: Accepted, attempt: Attempt) -> bool:
     return user is not None and user.id == invitation.by and member
 
 
+@gate
 def _turned_away(invitation: Pending, attempt: Attempt) -> Code | None:
     applicant = attempt.applicant
     if applicant.asker.why_not is Code.SESSION_SUPERSEDED:
@@ -216,6 +218,7 @@ def _turned_away(invitation: Pending, attempt: Attempt) -> Code | None:
     return None if returns else Code.INVITATION_MEMBER_REMOVED
 
 
+@gate
 def _unsponsored(invitation: Pending, attempt: Attempt) -> Code | None:
     """A demoted member comes back by what they were, not by somebody's word (decision 12)."""
     if invitation.bound_to is not None or entitled(

@@ -15,6 +15,7 @@ from authflow.errors import Code
 from authflow.machine import Machine, Step, on
 from authflow.membership.answers import ConfirmationOwed
 from authflow.values import Refused
+from authflow.witness import gate
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -236,6 +237,7 @@ def _void(click: Click, command: Resume, now: datetime) -> bool:
     return not same or now >= click.at + command.life
 
 
+@gate
 def _not_this_person(command: Resume, owner: UserId) -> Code | None:
     if command.user is None:
         return Code.INVITATION_SIGN_IN_REQUIRED

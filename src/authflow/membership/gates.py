@@ -9,6 +9,7 @@ from authflow.membership.offer import InviteStatus
 from authflow.membership.standing import identified, may_grant, may_manage, proves, role_in
 from authflow.ports import Limited
 from authflow.values import Refused
+from authflow.witness import gate
 
 if TYPE_CHECKING:
     from authflow.membership.offer import Offer
@@ -27,6 +28,7 @@ def malformed(terms: Malformed) -> Refused:
     return Refused(code=Code.INVITATION_INPUT_INVALID, problems=terms.problems)
 
 
+@gate
 def over_budget(allowance: Allowed | Limited) -> Refused | None:
     """Refuse what the limiter has not counted."""
     if isinstance(allowance, Limited):
@@ -34,6 +36,7 @@ def over_budget(allowance: Allowed | Limited) -> Refused | None:
     return None
 
 
+@gate
 def conflict(*, taken: bool, member: bool) -> Refused | None:
     """Refuse a second open invitation to one address, and one to somebody who is a member."""
     if taken:
@@ -41,6 +44,7 @@ def conflict(*, taken: bool, member: bool) -> Refused | None:
     return Refused(code=Code.INVITATION_ALREADY_MEMBER) if member else None
 
 
+@gate
 def closed_for(authority: Authority, offer: Offer) -> Code | None:
     """Refuse where the organization may not invite, or takes no requests to join and this began as one."""
     organization = authority.organization
@@ -55,6 +59,7 @@ def may_send(authority: Authority, offer: Offer) -> Refused | None:
     return no(may_manage(authority) or closed_for(authority, offer) or may_grant(authority, offer.role))
 
 
+@gate
 def may_ask_to_join(authority: Authority) -> Code | None:
     """Refuse unless the actor is a known person with a verified primary address who is no member yet."""
     applicant, organization = authority.actor, authority.organization

@@ -42,6 +42,7 @@ from authflow.membership.standing import (
 )
 from authflow.membership.terms import role_problem
 from authflow.values import Refused
+from authflow.witness import gate
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -216,6 +217,7 @@ def home(person: User | None) -> Address | None:
     return addresses[0].address if addresses else None
 
 
+@gate
 def _cannot_join(state: Outside | Removed, command: Join) -> Refused | None:
     if not command.organization.active:
         return Refused(code=Code.ORGANIZATION_UNKNOWN)
@@ -240,17 +242,20 @@ def _saved(before: Member, after: Member, changed: str) -> Step[Membership, Answ
     return Step(after, MemberSaved(member=after), () if after == before else (fact,))
 
 
+@gate
 def _last_owner(state: Member, authority: Authority, other_owners: int) -> Refused | None:
     """An organization keeps at least one active owner, whoever asks (decision 17)."""
     owner = state.role == authority.policy.roles[-1]
     return Refused(code=Code.MEMBERSHIP_LAST_OWNER) if owner and other_owners < 1 else None
 
 
+@gate
 def _governed(state: Member) -> Refused | None:
     """A role that the identity provider governs is changed there (sso 2.4)."""
     return Refused(code=Code.ROLE_NOT_ALLOWED) if MemberFlag.IDP_ROLE_RESTRICTED in state.flags else None
 
 
+@gate
 def _may_leave(authority: Authority) -> Code | None:
     """Leaving needs to be oneself, and nothing that the organization asks for."""
     unknown = identified(authority.actor)

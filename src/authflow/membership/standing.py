@@ -14,6 +14,7 @@ import attrs
 from authflow.errors import Code
 from authflow.ports import Organization
 from authflow.values import Level, Role, UserId
+from authflow.witness import gate
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -138,6 +139,7 @@ def sso_met(sso: Sso) -> bool:
     return not sso.required or (sso.linked and sso.marked)
 
 
+@gate
 def lacks(user: User | None, organization: Organization, *, has_factor: bool) -> Code | None:
     """Return what the organization requires of a person and *user* has not: a second factor, a verified address."""
     if organization.require_second_factor and not has_factor:
@@ -147,6 +149,7 @@ def lacks(user: User | None, organization: Organization, *, has_factor: bool) ->
     return None
 
 
+@gate
 def identified(standing: Standing) -> Code | None:
     """Return why nobody who counts is signed in, or none."""
     if standing.user is None:
@@ -154,6 +157,7 @@ def identified(standing: Standing) -> Code | None:
     return None if standing.user.active else Code.SESSION_USER_INACTIVE
 
 
+@gate
 def may_enter(standing: Standing, organization: Organization) -> Code | None:
     """Decide whether a session may act in *organization* (mfa 17.3); return the code of the refusal, or none.
 
@@ -169,6 +173,7 @@ def may_enter(standing: Standing, organization: Organization) -> Code | None:
     return None if administrates(standing.user) else _member_may_enter(standing, organization)
 
 
+@gate
 def _member_may_enter(standing: Standing, organization: Organization) -> Code | None:
     if role_in(organization.id, standing.membership) is None:
         return Code.MEMBERSHIP_FORBIDDEN
@@ -177,6 +182,7 @@ def _member_may_enter(standing: Standing, organization: Organization) -> Code | 
     return lacks(standing.user, organization, has_factor=standing.has_factor) or _restricted(standing.membership)
 
 
+@gate
 def may_manage(authority: Authority) -> Code | None:
     """Decide whether the actor may invite, approve, change and remove (decision 36); the code, or none."""
     actor, organization = authority.actor, authority.organization
@@ -188,6 +194,7 @@ def may_manage(authority: Authority) -> Code | None:
     return Code.MEMBERSHIP_FORBIDDEN
 
 
+@gate
 def may_grant(authority: Authority, role: Role) -> Code | None:
     """Decide whether the actor may give *role*: nobody grants more than their own; the code, or none."""
     actor, organization = authority.actor, authority.organization
@@ -227,6 +234,7 @@ def role_in(organization: OrganizationId, membership: Membership) -> Role | None
     return membership.role
 
 
+@gate
 def _restricted(membership: Membership) -> Code | None:
     over = isinstance(membership, Member) and MemberFlag.MEMBER_LIMIT_RESTRICTED in membership.flags
     return Code.MEMBERSHIP_RESTRICTED if over else None

@@ -14,6 +14,7 @@ from authflow.errors import Code
 from authflow.mfa import kinds
 from authflow.ports import Limited
 from authflow.values import Refused
+from authflow.witness import refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -62,7 +63,12 @@ class Asks(Protocol):
 
 def refusal(gates: Sequence[Callable[[T], Refused | None]], request: T) -> Refused | None:
     """Return what the first gate that refuses *request* answers, or none."""
-    return next((refused for gate in gates if (refused := gate(request)) is not None), None)
+    for gate in gates:
+        answer = gate(request)
+        if answer is not None:
+            refused(gate, answer, request)
+            return answer
+    return None
 
 
 def flow_current(request: Asks) -> Refused | None:

@@ -18,6 +18,7 @@ from authflow.sessions.states import (
     SignedIn,
 )
 from authflow.values import IDENTIFIER_MAX, Asker, Level, Method, SessionId, token_digest
+from authflow.witness import gate
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -119,6 +120,12 @@ def recognize(handle: Handle, session: BrowserSession) -> Code | None:
     if present and session.generation == handle.generation:
         return None
     return Code.SESSION_SUPERSEDED if present or any(former) else Code.SESSION_REQUIRED
+
+
+@gate
+def unopened(row: Session | None, session: BrowserSession) -> Code | None:
+    """Return none if the value opens *row*, else why not; there may be no row under its handle."""
+    return Code.SESSION_REQUIRED if row is None else recognize(row.handle, session)
 
 
 def owner(state: Session) -> UserId | None:

@@ -157,9 +157,10 @@ class Visits:
 
     def _find(self, tx: SessionsTransaction, session: BrowserSession) -> Stored[Session] | Code:
         stored = tx.sessions.load(session.id) if standing.addressable(session) else None
-        if stored is None:
-            return Code.SESSION_REQUIRED
-        return standing.recognize(stored.state.handle, session) or stored
+        why_not = standing.unopened(None if stored is None else stored.state, session)
+        if stored is None or why_not is not None:
+            return why_not or Code.SESSION_REQUIRED
+        return stored
 
     def _read(self, tx: SessionsTransaction, state: Session) -> Findings:
         user = standing.owner(state)

@@ -1,0 +1,83 @@
+"""What decided, collected for whoever explains it afterwards. No decision depends on it.
+
+Machines and gates report here only while somebody listens, in the same thread or task; otherwise they cost a lookup.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from datetime import datetime
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Decision(NamedTuple):
+    """One decision that a machine made: by which row's *rule*, of what, and with which *answer*."""
+
+    machine: str
+    rule: Callable[..., Any]
+    state: object
+    command: object
+    now: datetime
+    answer: object
+
+
+class Refusal(NamedTuple):
+    """One gate that did not open: what it was asked with, and why not."""
+
+    gate: Callable[..., Any]
+    args: tuple[object, ...]
+    kwargs: dict[str, Any]
+    answer: object
+
+
+Entry = Decision | Refusal
+
+_WITNESS: Final[ContextVar[list[Entry] | None]] = ContextVar("authflow_witness", default=None)
+
+listening: Final = _WITNESS.get
+"""Return the list in which whoever decides something here writes it down, or none while nobody listens."""
+
+listen: Final = _WITNESS.set
+"""Let what is decided from now on be written into a list; return the token that `unlisten` takes."""
+
+unlisten: Final = _WITNESS.reset
+"""Let whoever listened before listen again."""
+
+
+@contextmanager
+def witnessed() -> Generator[list[Entry]]:
+    """Collect what is decided inside the block, in this thread or task."""
+    entries: list[Entry] = []
+    token = listen(entries)
+    try:
+        yield entries
+    finally:
+        unlisten(token)
+
+
+def refused(function: Callable[..., object], answer: object, *args: object, **kwargs: object) -> None:
+    """Write down that the gate *function*, asked with these arguments, gave *answer*."""
+    entries = listening()
+    if entries is not None:
+        entries.append(Refusal(function, args, kwargs, answer))
+
+
+def gate(function: Callable[P, R]) -> Callable[P, R]:
+    """Make *function*, which returns why not, or none, a gate: its refusals are explained by its name."""
+
+    @wraps(function)
+    def asked(*args: P.args, **kwargs: P.kwargs) -> R:
+        answer = function(*args, **kwargs)
+        if answer is not None:
+            refused(function, answer, *args, **kwargs)
+        return answer
+
+    return asked
