@@ -26,7 +26,7 @@ SMALL: Final = (
 )
 """Quick to make and to start."""
 
-FORGETFUL: Final = ("--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync")
+FORGETFUL: Final = ("--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync", "--debug-no-sync")
 """A commit survives the server, but not the machine; no test cuts the power."""
 
 STARTED_IN: Final = 60

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     [
         "",
         "app.db",
-        "mysql://host/name",
-        "mysql+pymysql://host/name",
+        "mssql://host/name",
         "postgres://host/name",
         "oracle://host",
         "postgresql://host:many/name",

@@ -18,7 +18,17 @@ import sqlalchemy as sa
 from authflow.adapters.sql.engine import DRIVERS
 from authflow.adapters.sql.faults import Bracket, Rules, translated
 from authflow.adapters.sql.migrations import REVISIONS
-from authflow.errors import ConfigInvalid, ExtraMissing, InputInvalid, SchemaMissing, SchemaTooNew, SchemaTooOld
+from authflow.adapters.sql.migrations.repeatable import make_repeatable
+from authflow.errors import (
+    ConfigInvalid,
+    DatabaseError,
+    ExtraMissing,
+    InputInvalid,
+    Retryable,
+    SchemaMissing,
+    SchemaTooNew,
+    SchemaTooOld,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, MutableMapping, Sequence
@@ -32,6 +42,9 @@ if TYPE_CHECKING:
 SCRIPTS: Final = Path(__file__).parent / "migrations"
 
 NO_RULES: Final = Rules({}, {})
+
+PATIENCE_S: Final = 60
+"""How long an upgrade waits for another one on MariaDB, where each table is written to disk before the next one."""
 
 _ALONE: Final = threading.Lock()
 """Alembic keeps the command that runs in module globals; of other processes the database keeps us apart."""
@@ -112,7 +125,8 @@ def upgrade(engine: sa.Engine, tables: Tables, *, scripts: Path = SCRIPTS) -> No
     """Bring the tables to the newest revision, in one transaction; without need, do nothing.
 
     Two processes may do it at once: the second one waits, and finds it done. A step that fails leaves what stood
-    before, on SQLite too.
+    before, on SQLite too. MariaDB knows no transaction of this kind: there a step that fails can leave a part of it
+    done, and the next upgrade takes it up again.
 
     Args:
         engine: On SQLite any engine of the host's will do; the transaction is begun here.
@@ -151,18 +165,19 @@ def sql(database: str, tables: Tables) -> str:
     """Return the statements that make the tables, for a host that runs them itself.
 
     Args:
-        database: ``sqlite``, ``postgresql``, or a URL of either. Nothing is connected to.
+        database: ``sqlite``, ``postgresql``, ``mariadb``, or a URL of one of them. Nothing is connected to.
         tables: They say the prefix and the schema.
 
     Raises:
-        ConfigInvalid: It is neither.
+        ConfigInvalid: It is none of them.
         ExtraMissing: Alembic is not installed.
     """
     name = database.partition(":")[0].partition("+")[0]
     if name not in DRIVERS:
-        raise ConfigInvalid(setting="database", problem="must be sqlite or postgresql")
+        raise ConfigInvalid(setting="database", problem="must be sqlite, postgresql or mariadb")
     text = io.StringIO()
-    options = {**_options(tables), "dialect_name": name, "output_buffer": text}
+    dialect = DRIVERS[name].partition("+")[0]
+    options = {**_options(tables), "dialect_name": dialect, "output_buffer": text}
     with _alembic(SCRIPTS, options) as (command, config):
         command.upgrade(config, "head", sql=True)
     return text.getvalue()
@@ -174,11 +189,15 @@ def sql(database: str, tables: Tables) -> str:
 def _migrate(engine: sa.Engine, tables: Tables, scripts: Path, work: Callable[[Any, Any], None]) -> None:
     with Bracket(engine.begin(), NO_RULES) as connection, translated(NO_RULES):
         _require_schema(connection, tables.metadata.schema)
-        _lock(connection, tables)
-        options = {**_options(tables), "connection": connection, "transactional_ddl": True}
-        with _alembic(scripts, options) as (command, config):
-            _refuse_newer(_found(connection, tables), _known(config))
-            work(command, config)
+        with _alone(connection, tables):
+            options = {**_options(tables), "connection": connection, "transactional_ddl": True}
+            if connection.dialect.name == "mariadb":
+                options["transactional_ddl"] = False
+                _refuse_strangers(connection, tables)
+                make_repeatable(connection)
+            with _alembic(scripts, options) as (command, config):
+                _refuse_newer(_found(connection, tables), _known(config))
+                work(command, config)
 
 
 def _require_schema(connection: sa.Connection, name: str | None) -> None:
@@ -186,15 +205,44 @@ def _require_schema(connection: sa.Connection, name: str | None) -> None:
         raise ConfigInvalid(setting="schema", problem="does not exist; it is the host's to create")
 
 
-def _lock(connection: sa.Connection, tables: Tables) -> None:
-    """Keep other processes out, and put everything into one transaction."""
+def _refuse_strangers(connection: sa.Connection, tables: Tables) -> None:
+    """Refuse tables that no history of ours has begun to make, where no CREATE TABLE would stumble over them."""
+    standing = set(sa.inspect(connection).get_table_names(schema=tables.metadata.schema))
+    ours = {table.name for table in tables.metadata.tables.values()}
+    if standing & ours and _version_table(tables) not in standing:
+        detail = "[tables of these names stand there, and no history has made them]"
+        raise DatabaseError(detail)
+
+
+@contextmanager
+def _alone(connection: sa.Connection, tables: Tables) -> Generator[None]:
+    """Keep other processes out, and put everything into one transaction where the database can."""
+    name = hashlib.sha256(f"{tables.metadata.schema}.{_version_table(tables)}".encode()).digest()
     if connection.dialect.name == "postgresql":
-        name = hashlib.sha256(f"{tables.metadata.schema}.{_version_table(tables)}".encode()).digest()
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(int.from_bytes(name[:8], "big", signed=True))))
-        return
-    driver: Any = connection.connection.dbapi_connection
-    if not driver.in_transaction:  # the host's engine: Python's driver begins none for a CREATE TABLE
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        yield
+    elif connection.dialect.name == "mariadb":
+        with _named_lock(connection, name.hex()[:32]):
+            yield
+    else:
+        driver: Any = connection.connection.dbapi_connection
+        if not driver.in_transaction:  # the host's engine: Python's driver begins none for a CREATE TABLE
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        yield
+
+
+@contextmanager
+def _named_lock(connection: sa.Connection, name: str) -> Generator[None]:
+    """Hold a lock of MariaDB's that outlives the commits between; it is the server's, so it names the database."""
+    lock = sa.func.sha2(sa.func.concat(sa.func.database(), name), 256)
+    if connection.execute(sa.select(sa.func.get_lock(lock, PATIENCE_S))).scalar_one() != 1:
+        detail = "[somebody else is changing the tables]"
+        raise Retryable(detail)
+    try:
+        yield
+    finally:
+        if not connection.invalidated:  # else the server has released it
+            connection.execute(sa.select(sa.func.release_lock(lock)))
 
 
 @contextmanager
