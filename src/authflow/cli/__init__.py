@@ -9,7 +9,7 @@ from argparse import ArgumentParser
 from typing import TYPE_CHECKING, Final
 
 from authflow import __version__
-from authflow.cli import demo, keys, machines, relay, schema, sweep
+from authflow.cli import demo, keys, machines, relay, schema, sweep, vectors
 from authflow.errors import AuthflowError, ExtraMissing
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     relay.COMMAND,
     schema.COMMAND,
     sweep.COMMAND,
+    vectors.COMMAND,
 )
 
 EXTRAS: Final = {"sqlalchemy": "sql", "alembic": "sql", "cattrs": "sql", "psycopg": "postgres", "segno": "qr"}

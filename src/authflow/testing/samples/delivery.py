@@ -21,8 +21,15 @@ SHORT: Final = OutboxPolicy(attempts=3)
 """A short ladder: the walk reaches its top soon."""
 
 SECOND: Final = timedelta(seconds=1)
-MOMENTS: Final = (START - timedelta(days=365), START, START + SECOND, START + timedelta(hours=2))
-"""A clock that stands, jumps and goes back."""
+MOMENTS: Final = (
+    START - timedelta(days=365),
+    START,
+    START + SECOND,
+    START + SHORT.first_delay,
+    START + SHORT.lease,
+    START + timedelta(hours=2),
+)
+"""A clock that stands, jumps and goes back, and that is exactly where a first wait and a lease end."""
 
 
 def claim(head: str = "m1", token: str = "t1", policy: OutboxPolicy = POLICY) -> Claim:  # noqa: S107  # a lease's name
