@@ -249,6 +249,25 @@ def test_text_is_its_own_text(text: str):
     assert ids.text(text) == ids.parse(text)
 
 
+def test_ids_compare_as_bytes_where_the_hosts_column_does_not(tmp_path: Path):
+    """Neither as a person nor as an organization is anybody found under another's id."""
+    key = sa.Column("id", sa.String(64, collation="NOCASE"), primary_key=True)
+    table = sa.Table("folding", sa.MetaData(), key)
+    engine = make_engine(f"sqlite:///{tmp_path / 'app.sqlite3'}")
+    build().metadata.create_all(engine)
+    table.create(engine)
+    users = mapped(
+        id=table.c.id, label="", addresses=AddressColumn(address=table.c.id, verified=True), remove=RowsOf(table.c.id)
+    )
+    uow = SqlUnitOfWork(engine, users=users, organizations=OrganizationTable(id=table.c.id))
+    with uow.begin() as tx:
+        tx.connection.run(sa.insert(table), {"id": "anne"})
+        assert tx.users.get(UserId("Anne")) is tx.organizations.get(OrganizationId("Anne")) is None
+        assert tx.users.remove(UserId("Anne")) is False
+        assert tx.users.get(UserId("anne")).id == tx.organizations.get(OrganizationId("anne")).id == "anne"
+    engine.dispose()
+
+
 class Wrapped(sa.TypeDecorator[uuid.UUID]):
     """What a host without a database type of its own writes."""
 

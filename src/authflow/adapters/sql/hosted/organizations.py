@@ -167,9 +167,8 @@ class HostedOrganizations:
         for batch in _batches([stored for stored in unread.values() if stored is not None]):
             rows = self._run.run(self._sql.several, {f"which_{n}": stored for n, stored in enumerate(batch)}).all()
             for row in rows:
-                key = OrganizationId(self._sql.ids.text(row.id) or "")
-                if key in unread:  # not one that only compares alike
-                    self._read[key] = self._organization(key, row)
+                key = OrganizationId(self._sql.ids.text(row.id) or "")  # not always the one asked for, but alike
+                self._read[key] = self._organization(key, row)
 
     def _organization(self, key: OrganizationId, row: Any) -> Organization:
         t = self._table
