@@ -67,5 +67,5 @@ class Retry:
         return command()
 
     def _pause(self, number: int) -> float:
-        longest = min(self.longest, self.first * 2 ** (number - 1)).total_seconds()
-        return longest * secrets.randbelow(FINENESS) / FINENESS
+        longest = min(self.longest, self.first * (1 << number - 1))
+        return longest.total_seconds() * secrets.randbelow(FINENESS) / FINENESS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import attrs
 import sqlalchemy as sa
@@ -10,7 +10,6 @@ from sqlalchemy import exc, orm
 
 from authflow.adapters.sql.connection import Connection, in_transaction
 from authflow.adapters.sql.faults import translated
-from authflow.adapters.sql.prepared import Prepared
 from authflow.errors import ConfigInvalid, NoTransaction
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import Dialect
 
     from authflow.adapters.sql.faults import Rules
+    from authflow.adapters.sql.prepared import Prepared
     from authflow.adapters.sql.tap import Tap
 
 BARE: Final = {
@@ -101,7 +101,7 @@ def host_of(host: Any, database: Dialect) -> Host:
     if isinstance(sync, orm.Session):
         return SessionHost(lambda: sync)
     if isinstance(sync, orm.scoped_session):
-        return SessionHost(sync)
+        return SessionHost(cast("Callable[[], orm.Session]", sync))
     dialect = _dialect_of(sync, database)
     if dialect is None:
         problem = "must be a SQLAlchemy connection or session, or a connection of " + ", ".join(BARE)
@@ -133,11 +133,10 @@ def lend(host: Host, prepared: Callable[[Dialect], Prepared], rules: Rules, tap:
 def _sync_half(host: Any) -> Any:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 
-    if isinstance(host, async_scoped_session):
-        host = host()
-    if isinstance(host, AsyncSession):
-        return host.sync_session
-    return host.sync_connection if isinstance(host, AsyncConnection) else host
+    given = cast("Any", host)() if isinstance(host, async_scoped_session) else host
+    if isinstance(given, AsyncSession):
+        return given.sync_session
+    return given.sync_connection if isinstance(given, AsyncConnection) else given
 
 
 def _dialect_of(raw: Any, database: Dialect) -> Dialect | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
@@ -64,7 +65,7 @@ class Connection:
         rows: list[Row] = []
         changed = 0
         for plan, values in self._plans(statement, {} if parameters is None else parameters):
-            answered, counted = self._do(Kind.STATEMENT, plan.text, lambda p=plan, v=values: self._execute(p, v))
+            answered, counted = self._do(Kind.STATEMENT, plan.text, partial(self._execute, plan, values))
             rows.extend(answered)
             changed += counted
         return Result(rows, changed)

@@ -16,19 +16,20 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
     from sqlalchemy import pool
+    from sqlalchemy.engine.interfaces import IsolationLevel
 
     from authflow.adapters.sql.faults import Rules
     from authflow.adapters.sql.prepared import Prepared
     from authflow.adapters.sql.tap import Tap
 
 
-def isolation_of(engine: sa.Engine) -> str | None:
+def isolation_of(engine: sa.Engine) -> IsolationLevel | None:
     """Return the isolation level that was chosen for *engine* by its execution options, or none.
 
     Raises:
         ConfigInvalid: It commits every statement by itself.
     """
-    chosen: str | None = engine.get_execution_options().get("isolation_level")
+    chosen: IsolationLevel | None = engine.get_execution_options().get("isolation_level")
     if chosen is not None and chosen.upper() == "AUTOCOMMIT":
         raise ConfigInvalid(setting="database", problem="must not commit every statement by itself")
     return chosen
@@ -48,7 +49,7 @@ class Source:
     connect: Callable[[], pool.PoolProxiedConnection]
     prepared: Prepared
     rules: Rules
-    isolation: str | None = None
+    isolation: IsolationLevel | None = None
 
     @contextmanager
     def transaction(self, tap: Tap | None) -> Generator[Connection]:

@@ -62,8 +62,8 @@ class Reader:
 
     def _learn(self, description: Sequence[Sequence[Any]]) -> Callable[[Iterable[Any]], Row]:
         """Learn the rest from the first answer: what the driver calls each column, and of which type it says it is."""
-        columns = self._columns or [(None, None)] * len(description)
-        described = list(zip(columns, description, strict=True))
+        unknown: tuple[str | None, Any] = (None, None)
+        described = list(zip(self._columns or [unknown] * len(description), description, strict=True))
         found = ((place, _processor(self._dialect, kind, said[1])) for place, ((_, kind), said) in enumerate(described))
         self._processors = tuple((place, processor) for place, processor in found if processor is not None)
         self._make = shape([key or said[0] for (key, _), said in described])

@@ -6,26 +6,41 @@ For demonstrations and benchmarks; the library itself never looks at what it has
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import event
-
+from authflow.adapters.sql.tap import Kind
+from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
+from authflow.errors import ConfigInvalid
 from authflow.facts.records import Category, Signal
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
+    from authflow.adapters.sql.tap import Event
 
-    from authflow.adapters.sql.tables import Tables
+ENDS: Final = frozenset({Kind.BEGIN, Kind.COMMIT, Kind.ROLLBACK})
+"""What begins or ends a transaction."""
 
 
 class Watch:
-    """Counts the statements of *engine* from now on, in `statements`; what begins or ends a transaction is none."""
+    """Counts the statements of *uow* from now on, in `statements`; what begins or ends a transaction is none.
 
-    def __init__(self, engine: sa.Engine, tables: Tables) -> None:
+    Raises:
+        ConfigInvalid: *uow* keeps nothing in a database.
+    """
+
+    def __init__(self, uow: object) -> None:
+        if not isinstance(uow, SqlUnitOfWork):
+            raise ConfigInvalid(setting="uow", problem="keeps nothing in a database")
         self.statements = 0
-        self._engine = engine
-        self._audit, self._outbox = tables.shared.audit, tables.shared.outbox
-        event.listen(engine, "before_cursor_execute", self._count)
+        self._engine = uow.engine
+        self._audit, self._outbox = uow.tables.shared.audit, uow.tables.shared.outbox
+        uow.tap = self
+
+    def before(self, event: Event) -> None:
+        """Count what is about to be sent."""
+        self.statements += event.kind not in ENDS
+
+    def after(self, event: Event) -> None:
+        """Do nothing: it was counted before."""
 
     def audited(self) -> dict[str, str]:
         """Return what every audit entry says happened, by the entry's id, in the order in which they were written."""
@@ -38,9 +53,6 @@ class Watch:
         with self._engine.begin() as connection:
             found = connection.execute(self._outbox.select().order_by(self._outbox.c.number))
             return {row.id: _announced(row) for row in found}
-
-    def _count(self, _connection: Any, _cursor: Any, statement: str, *_others: Any) -> None:
-        self.statements += not statement.startswith("BEGIN")
 
 
 def _announced(row: Any) -> str:

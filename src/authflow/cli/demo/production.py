@@ -32,7 +32,7 @@ def produce(ground: Ground, ring: KeyRing, *, interactive: bool, draw: bool) -> 
     postbox = Postbox()
     flows = Authflow.open(ground.engine, keys=ring, policy=cast.POLICY, mailer=postbox, prefix=ground.tables.prefix)
     _listen(flows.receivers)
-    narrator = Narrator(Watch(ground.engine, ground.tables), Whereabouts(flows.uow).read)
+    narrator = Narrator(Watch(flows.uow), Whereabouts(flows.uow).read)
     Story(
         flows=flows,
         clock=flows.clock,
