@@ -179,7 +179,7 @@ def _text(value: object, slot: _Slot) -> str | None:
         return NOTHING
     if not slot.tells(value):
         return GIVEN if "None" in slot.words else None
-    if isinstance(value, Collection) and not isinstance(value, str):
+    if isinstance(value, Collection) and not isinstance(value, str | Enum):
         return _listed(cast("Any", value), slot)
     constant = CONSTANTS.get(type(value).__name__)
     return _word(value if constant is None else getattr(value, constant))
