@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
@@ -25,28 +27,44 @@ ISOLATION: Final = "READ COMMITTED"
 
 
 class CounterPool:
-    """Connections of their own to the database of *engine*, so that whoever holds one of the engine's finds another."""
+    """Connections of their own to the database of an engine: whoever holds one of the engine's finds another one."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+        self._engine = weakref.ref(engine)  # the engine knows this pool, and lives as long as anybody else wants
+        self._lock = threading.Lock()
         self._pool: pool.Pool | None = None
         event.listen(engine, "engine_disposed", self._dispose)
 
     def connect(self) -> pool.PoolProxiedConnection:
         """Return a connection; closing it gives it back."""
-        if self._pool is None:
-            made = self._engine.pool.recreate()
-            event.listen(made, "connect", self._set_isolation)
-            self._pool = made
-        return self._pool.connect()
+        with self._lock:
+            if self._pool is None:
+                self._pool = self._made()
+            lender = self._pool
+        return lender.connect()
 
-    def _set_isolation(self, connection: Any, _record: object) -> None:
-        self._engine.dialect.set_isolation_level(connection, ISOLATION)
+    def _made(self) -> pool.Pool:
+        engine: Any = self._engine()
+        made: pool.Pool = engine.pool.recreate()
+        dialect = engine.dialect
+        event.listen(made, "connect", lambda raw, _record: dialect.set_isolation_level(raw, ISOLATION))
+        return made
 
     def _dispose(self, _engine: sa.Engine) -> None:
-        held, self._pool = self._pool, None
+        with self._lock:
+            held, self._pool = self._pool, None
         if held is not None:
             held.dispose()
+
+
+_POOLS: Final[weakref.WeakKeyDictionary[sa.Engine, CounterPool]] = weakref.WeakKeyDictionary()
+"""One for each engine, however many units of work it has."""
+
+
+def counter_pool(engine: sa.Engine) -> CounterPool:
+    """Return the connections for counting beside those of *engine*; they are closed when it is disposed of."""
+    found = _POOLS.get(engine)
+    return found if found is not None else _POOLS.setdefault(engine, CounterPool(engine))
 
 
 @attrs.frozen

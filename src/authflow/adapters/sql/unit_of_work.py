@@ -14,7 +14,7 @@ from authflow.adapters.counting import Counted
 from authflow.adapters.current import Current
 from authflow.adapters.retrying import Retry
 from authflow.adapters.sql.borrowed import host_of, lend
-from authflow.adapters.sql.counters import Apart, CounterPool
+from authflow.adapters.sql.counters import Apart, counter_pool
 from authflow.adapters.sql.faults import Rules
 from authflow.adapters.sql.owned import Source, isolation_of
 from authflow.adapters.sql.prepared import Prepared
@@ -76,7 +76,7 @@ class SqlUnitOfWork:
         self._source = source(connect=engine.raw_connection, isolation=isolation_of(engine))
         # SQLite has one writer at a time: a second connection would wait for the first one for ever.
         apart = engine.dialect.name != "sqlite"
-        self._counters = source(connect=CounterPool(engine).connect) if apart else None
+        self._counters = source(connect=counter_pool(engine).connect) if apart else None
 
     @contextmanager
     def begin(self) -> Generator[SqlTransaction]:
