@@ -87,7 +87,7 @@ def why(command: str, refused: Refused, entries: Sequence[Entry]) -> Explanation
     """Return who first said no with this code: later ones hand on what they were told."""
     last = [entry for entry in entries if getattr(entry.answer, "code", entry.answer) == refused.code]
     if not last:
-        return Explanation(command=command, rule=command)
+        return refused.why or Explanation(command=command, rule=command)
     first = last[0]
     if isinstance(first, Decision):
         return _by_rule(command, first)

@@ -1,0 +1,345 @@
+"""What a host calls is a command: named, one transaction, explained, and the same on both faces."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+
+from authflow import AsyncAuthflow, Authflow, BrowserSession, Code, Context, Refused, Secret
+from authflow.command import AsyncFace, Command, command, operation
+from authflow.errors import NotOwned, Retryable
+from authflow.values import NOBODY, Answer, SessionId
+from authflow.witness import gate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SHARED = {"asked", "held", "arrived", "settled"}
+"""What the services do for each other inside a command."""
+
+NAMES = """
+accounts.delete accounts.export accounts.merge accounts.record_verified_address
+audit.of_organization audit.of_user
+events.draft events.get events.latest events.normalize events.of_day events.save events.save_security
+invitations.accept invitations.approve invitations.invite invitations.look invitations.mine invitations.pending
+invitations.reject invitations.request_invite invitations.request_join invitations.resend invitations.resume
+invitations.withdraw
+members.add members.change_role members.demote members.enforce members.enter members.listing members.remove
+members.set_flags members.set_teams
+mfa.begin_totp mfa.cancel_totp mfa.complete_totp mfa.details mfa.listing mfa.regenerate_codes mfa.remove mfa.rename
+mfa.reset mfa.show_totp mfa.verify
+outbox.depths outbox.parked outbox.redrive
+relay.drain relay.drain_until_quiet
+sessions.cancel sessions.end_others sessions.establish sessions.identify sessions.look sessions.redeem sessions.sign_out
+upkeep.reseal upkeep.sweep
+"""
+"""Logs, spans and stored idempotency keys know the commands by these names: they are never changed."""
+
+APART = """
+events.draft events.normalize events.save events.save_security members.enforce relay.drain relay.drain_until_quiet
+upkeep.reseal upkeep.sweep
+"""
+"""Operations: they make transactions of their own, or none."""
+
+GUESSING = {"mfa.complete_totp", "mfa.verify"}
+
+
+def services() -> dict[str, Any]:
+    """Return every service of the facade by its name there: what has a command."""
+    flows = Authflow.in_memory()
+    found = {name: getattr(flows, name) for name in (field.name for field in attrs.fields(Authflow))}
+    return {name: service for name, service in found.items() if commands_of(type(service))}
+
+
+def commands_of(service: type) -> dict[str, Command[..., Any]]:
+    """Return the commands of the class *service*, inherited ones too, by the names of their methods."""
+    members = {name: inspect.getattr_static(service, name) for name in dir(service)}
+    return {name: member for name, member in members.items() if isinstance(member, Command)}
+
+
+ALL = {found.name: found for service in services().values() for found in commands_of(type(service)).values()}
+
+
+# --- the facade -------------------------------------------------------------------------------------------------------
+
+
+def test_the_names_are_stable():
+    assert sorted(ALL) == sorted(NAMES.split())
+
+
+def test_the_names_are_unique():
+    every = [found.name for service in services().values() for found in commands_of(type(service)).values()]
+    assert len(every) == len(set(every))
+
+
+@pytest.mark.parametrize(("name", "service"), services().items())
+def test_a_command_is_named_for_where_a_host_finds_it(name: str, service: Any):
+    assert {found.name for found in commands_of(type(service)).values()} == {
+        f"{name}.{method}" for method in commands_of(type(service))
+    }
+
+
+@pytest.mark.parametrize("service", services().values())
+def test_every_public_method_is_a_command(service: Any):
+    functions = {name for name, _ in inspect.getmembers_static(type(service), inspect.isfunction) if name[0] != "_"}
+    assert functions <= SHARED
+
+
+def test_what_compares_guesses_says_so():
+    assert {name for name, found in ALL.items() if found.guesses} == GUESSING
+
+
+def test_what_makes_its_own_transactions_says_so():
+    assert {name for name, found in ALL.items() if not found.whole} == set(APART.split())
+
+
+def test_every_command_says_what_it_does():
+    assert [name for name, found in ALL.items() if not (found.__doc__ or "").strip()] == []
+
+
+@pytest.mark.parametrize(("name", "service"), services().items())
+def test_the_async_face_has_the_same_commands(name: str, service: Any):
+    face = getattr(AsyncAuthflow.in_memory(), name)
+    assert isinstance(face, AsyncFace)
+    assert commands_of(type(face)) == commands_of(type(service))
+
+
+# --- one command ------------------------------------------------------------------------------------------------------
+
+
+@gate
+def small(number: int) -> Code | None:
+    return Code.ACCOUNT_SAME if number < 3 else None
+
+
+class World:
+    """A unit of work that writes down what it is asked, and loses so many tries."""
+
+    def __init__(self, *, lost: int = 0, owned: bool = True) -> None:
+        self.lost, self.owned, self.asked = lost, owned, list[str]()
+
+    def run(self, work: Callable[[], Any]) -> Any:
+        for _ in range(self.lost):
+            self.asked.append("lost")
+            work()
+        self.asked.append("run")
+        return work()
+
+    def require_counters(self) -> None:
+        self.asked.append("counters")
+        if not self.owned:
+            raise NotOwned
+
+
+class Once:
+    """Writes down what is repeatable."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    def once(self, name: str, _session: Any, _context: Any, arguments: Any, work: Callable[[], Any]) -> Any:
+        self.asked.append((name, dict(arguments)))
+        return work()
+
+
+@attrs.frozen(kw_only=True)
+class Shop:
+    uow: World = attrs.field(factory=World)
+    repeats: Once = attrs.field(factory=Once)
+    numbers: list[int] = attrs.field(factory=list)
+
+    @command("shop.buy")
+    def buy(self, number: int) -> Answer:
+        """Buy so many."""
+        self.numbers.append(number)
+        code = small(len(self.numbers)) or small(number)
+        return Answer() if code is None else Refused(code=code)
+
+    @command("shop.pay")
+    def pay(self, session: BrowserSession, context: Context, pin: str, *, tip: int = 0) -> Answer:  # noqa: ARG002  # read by the command
+        return Answer(session=session)
+
+    @command("shop.open_safe", guesses=True)
+    def open_safe(self, pin: str) -> str:
+        return pin
+
+    @command("shop.both")
+    def both(self) -> tuple[Answer, str]:
+        return self.buy(3), self.open_safe("1")
+
+    @operation("shop.tidy")
+    def tidy(self, number: int) -> Answer:
+        code = small(number)
+        return Answer() if code is None else Refused(code=code)
+
+    @operation("shop.round")
+    def round(self) -> list[Answer]:
+        return [self.buy(3), self.buy(3)]
+
+
+def why(answer: Any) -> Any:
+    assert isinstance(answer, Refused)
+    return answer.why
+
+
+def test_a_command_is_one_transaction():
+    shop = Shop()
+    shop.buy(3)
+    assert shop.uow.asked == ["run"]
+
+
+def test_commands_inside_a_command_are_parts_of_it():
+    shop = Shop()
+    shop.both()
+    assert shop.uow.asked == ["run"]
+
+
+def test_commands_inside_an_operation_are_one_each():
+    shop = Shop()
+    shop.round()
+    assert shop.uow.asked == ["run", "run"]
+
+
+def test_an_operation_makes_no_transaction():
+    shop = Shop()
+    assert isinstance(shop.tidy(3), Answer)
+    assert shop.uow.asked == []
+
+
+def test_a_command_after_one_that_failed_is_whole_again():
+    shop = Shop(uow=World(owned=False))
+    with pytest.raises(NotOwned):
+        shop.open_safe("1")
+    shop.buy(3)
+    assert shop.uow.asked == ["counters", "run"]
+
+
+def test_only_what_compares_guesses_asks_who_owns_its_counts_and_asks_first():
+    shop = Shop()
+    shop.open_safe("1")
+    shop.buy(3)
+    assert shop.uow.asked == ["counters", "run", "run"]
+
+
+def test_a_refusal_carries_why():
+    told = why(Shop().buy(2))
+    assert (told.command, told.rule, told.facts) == ("shop.buy", "small", {"number": "1"})
+
+
+def test_a_refusal_of_an_operation_carries_why():
+    told = why(Shop().tidy(2))
+    assert (told.command, told.rule, told.facts) == ("shop.tidy", "small", {"number": "2"})
+
+
+def test_only_the_try_that_answered_is_explained():
+    assert why(Shop(uow=World(lost=1)).buy(2)).facts == {"number": "2"}
+
+
+def test_what_is_no_refusal_is_handed_on_as_it_is():
+    assert Shop().open_safe("1234") == "1234"
+
+
+# --- repeating --------------------------------------------------------------------------------------------------------
+
+KEYED = Context(idempotency_key="k-1")
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs"),
+    [((NOBODY, KEYED, "1"), {"tip": 2}), ((), {"tip": 2, "pin": "1", "context": KEYED, "session": NOBODY})],
+)
+def test_a_key_covers_everything_but_who_asks_and_from_where(args: tuple[Any, ...], kwargs: dict[str, Any]):
+    shop = Shop()
+    shop.pay(*args, **kwargs)
+    assert shop.repeats.asked == [("shop.pay", {"pin": "1", "tip": 2})]
+
+
+def test_without_a_key_nothing_is_kept():
+    shop = Shop()
+    shop.pay(NOBODY, Context(), "1")
+    shop.buy(3)
+    assert shop.repeats.asked == []
+
+
+# --- the async face ---------------------------------------------------------------------------------------------------
+
+
+class AsyncShop(AsyncFace, Shop):
+    """The shop, awaitable."""
+
+
+SPAWNED: list[str] = []
+
+
+async def spawn(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    SPAWNED.append("spawned")
+    return function(*args, **kwargs)
+
+
+@contextmanager
+def awaitable() -> Iterator[tuple[AsyncShop, Shop]]:
+    SPAWNED.clear()
+    shop = Shop()
+    yield AsyncShop(shop, spawn), shop
+
+
+def test_a_command_of_the_async_face_is_awaited_and_the_same():
+    with awaitable() as (face, shop):
+        told = why(asyncio.run(face.buy(2)))
+    assert (told.rule, shop.uow.asked, SPAWNED) == ("small", ["run"], ["spawned"])
+
+
+def test_commands_inside_a_command_of_the_async_face_are_not_awaited():
+    with awaitable() as (face, shop):
+        asyncio.run(face.both())
+    assert (shop.uow.asked, SPAWNED) == (["run"], ["spawned"])
+
+
+def test_what_is_no_command_is_the_services_own():
+    with awaitable() as (face, shop):
+        assert face.numbers is shop.numbers
+
+
+def test_a_face_shows_what_it_is_of():
+    with awaitable() as (face, shop):
+        assert repr(face) == f"AsyncShop({shop!r})"
+
+
+def test_tasks_beside_each_other_are_inside_commands_of_their_own():
+    """A task that is cancelled or waits inside its command changes nothing for another one."""
+    shop = Shop()
+
+    async def waits() -> None:
+        async def inner() -> Answer:
+            return await face.buy(3)
+
+        face = AsyncShop(shop, spawn)
+        await asyncio.gather(*(inner() for _ in range(3)))
+
+    asyncio.run(waits())
+    assert shop.uow.asked == ["run"] * 3
+
+
+def test_a_command_keeps_its_signature_and_its_words():
+    assert list(inspect.signature(Shop().buy).parameters) == ["number"]
+    assert Shop.buy.__doc__ == "Buy so many."
+    assert isinstance(Shop.buy, Command)
+
+
+def test_what_a_command_raises_goes_through():
+    class Busy(World):
+        def run(self, work: Callable[[], Any]) -> Any:  # noqa: ARG002  # it never gets so far
+            raise Retryable
+
+    with pytest.raises(Retryable):
+        Shop(uow=Busy()).buy(3)
+
+
+def test_a_session_value_is_a_stranger_until_the_server_says_otherwise():
+    forged = BrowserSession(id=SessionId("s"), secret=Secret("x"), generation=0)
+    assert why(Authflow.in_memory().sessions.look(forged)).gate == "unopened"
