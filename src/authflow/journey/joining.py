@@ -15,6 +15,7 @@ from authflow.values import NOBODY, identifier
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from authflow.journey.post_flow import InvitationOutcome
     from authflow.journey.waiting import Waiting
     from authflow.membership.answers import (
         Entered,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from authflow.membership.service.admissions import Outcome
     from authflow.membership.standing import MemberFlag
     from authflow.values import (
+        Asker,
         BrowserSession,
         Context,
         InvitationId,
@@ -94,18 +96,26 @@ class Invitations(Door):
             return attrs.evolve(answer, session=session)
 
     @command("invitations.resume")
-    def resume(self, session: BrowserSession, context: Context, *, confirmed: bool = False) -> Resumed:
+    def resume(self, session: BrowserSession, context: Context, *, confirmed: bool = False) -> Resumed | Refused:
         """Complete the click that waits in this browser, after a detour of the host's own.
 
         *confirmed*: the person was asked whether a click made before they signed in was theirs, and said yes.
+        It is refused for its idempotency key only; whatever else is in the way is said by the outcome.
         """
-        with self.uow.begin() as tx:
+        with self.uow.begin():
             asker = self.sessions.identify(session, self.clock.now(), lock=True)
+            outcome = self.settled(asker, session, context, confirmed=confirmed)
+            return carried(Resumed(invitation=outcome), session, asker)
+
+    def settled(
+        self, asker: Asker, session: BrowserSession, context: Context, *, confirmed: bool = False
+    ) -> InvitationOutcome:
+        """Return what became of the click that waited, for whoever *asker* is; a part of another command."""
+        with self.uow.begin() as tx:
             user = asker.user
             protected = user is not None and tx.factor_census.protected([user])[user]
             standing = Protected() if protected else Unprotected()
-            outcome = self.waiting.settle(standing, session, context, confirmed=confirmed)
-            return carried(Resumed(invitation=outcome), session, asker)
+            return self.waiting.settle(standing, session, context, confirmed=confirmed)
 
     @command("invitations.invite")
     def invite(

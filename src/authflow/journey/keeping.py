@@ -190,14 +190,17 @@ def _is_secret(value: object) -> bool:
             return attrs.has(type(value)) and any(_is_secret(getattr(value, name)) for name in _fields(value))
 
 
-def _read(written: object) -> Any:  # noqa: ANN401  # what was written decides what it becomes
-    if not isinstance(written, list):
-        return written
-    pair: list[Any] = written
-    tag, content = pair
-    if tag in SHAPES:
-        return SHAPES[tag].read(content)
-    kind: Any = CLASSES[tag]
+def _read(written: Any) -> Any:  # noqa: ANN401  # what was written decides what it becomes
+    match written:
+        case [str(tag), content] if tag in SHAPES:
+            return SHAPES[tag].read(content)
+        case [str(tag), content]:
+            return _made(CLASSES[tag], content)
+        case _:
+            return written
+
+
+def _made(kind: Any, content: Any) -> Any:  # noqa: ANN401  # as above
     if issubclass(kind, Enum):
         return kind(content)
     return kind(**{name: _read(value) for name, value in content.items()})

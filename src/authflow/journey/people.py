@@ -61,7 +61,7 @@ class People(Door):
             if not tx.users.record_verified(user, address, now):
                 return carried(Refused(code=Code.ACCOUNT_UNKNOWN), session, asker)
             self._tell(tx, AddressVerified(user=user, address=address), asker, context)
-            outcome = self.invitations.resume(session, context).invitation
+            outcome = self.invitations.settled(asker, session, context)
             return carried(AddressRecorded(invitation=outcome), session, asker)
 
     @command("accounts.export")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authflow.journey.answers import AccountDeleted, Arrived, Enrolled, FactorRemoved
+from authflow.journey.answers import AccountDeleted, Arrived, Enrolled, FactorRemoved, Resumed
 from authflow.journey.post_flow import InvitationFate, InvitationOutcome
 from authflow.membership.answers import Joined
 from authflow.membership.offer import Accepted
@@ -192,6 +192,7 @@ class Scenes:
         """Go on with what waits here."""
         browser = self.browsers[window]
         answer = browser.ask(self.flows.invitations.resume, browser.context, confirmed=confirmed)
+        assert isinstance(answer, Resumed), answer
         self._met(window, answer.invitation)
 
     # --- pieces ---------------------------------------------------------------------------------------------------
