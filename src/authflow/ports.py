@@ -472,36 +472,56 @@ class UnitOfWork(Protocol[TxT_co]):
         Leaving the outermost block without an error commits; any exception rolls everything back, except the hits
         and attempts counted so far, which are counted again in a transaction of their own before it goes on.
 
+        A host may open one around several commands, and roll it back by an exception. Between that rollback and the
+        counting again others could guess on, so there hits and attempts are counted at once on another connection, or
+        commands that compare guesses are refused (`require_counters`).
+
         Locks are taken in one order everywhere: the person's account, limiter and attempt keys, then aggregates.
 
         A repository's `UniqueViolated` or `DatabaseError` may be caught only around a `savepoint`. Caught anywhere
         else it leaves a transaction of which the database keeps nothing, so leaving the block raises `DatabaseError`.
+
+        Raises:
+            CommitUnknown: The connection was lost while the outermost block committed. Counts stand or fall with it.
+            DatabaseError: It could not be begun or committed; nothing is kept.
         """
         ...
 
     def run(self, work: Callable[[], T]) -> T:
         """Do the whole command *work* in one transaction, and return what it returns.
 
-        Inside an open transaction *work* joins it. Outside, *work* may be called again, in a new transaction, if the
-        database says that the transaction lost to another one: it must do nothing that a rollback does not undo.
+        Inside an open transaction *work* joins it. Outside, *work* is called again, a few times and in a new
+        transaction, if the database says that the transaction lost to another one: it must do nothing that a rollback
+        does not undo. What its tries counted is counted once.
 
         Raises:
             Retryable: It lost every time.
+            CommitUnknown, DatabaseError: As for `begin`.
         """
         ...
 
     def within(self, host: object) -> AbstractContextManager[None]:
         """Let the transactions begun in the block be savepoints of the transaction that *host* has open.
 
-        *host* is whatever this adapter shares transactions with; `run` tries nothing again there.
+        *host* is whatever this adapter shares transactions with. The host alone commits, and it may do so in between:
+        each of our transactions joins the one that is open then. What fails undoes its own savepoint and nothing else.
+        `run` tries nothing again there: `Retryable` goes to the host, whose whole transaction has to be done again.
+        Hits and attempts are counted at once on another connection; where there is none (SQLite), they are the host's
+        to roll back, and commands that compare guesses are refused (`require_counters`).
+
+        Other threads and tasks do not see *host*.
 
         Raises:
-            ConfigInvalid: *host* is nothing of the kind.
+            ConfigInvalid: *host* is nothing of the kind, or of another database.
+            InUnitOfWork: One of our own transactions is open here.
+            NoTransaction: By `begin` and `run` in the block: *host* has no transaction open and begins none.
         """
         ...
 
     def require_counters(self) -> None:
         """Refuse to compare guesses where whoever opened the transaction could undo their count (decision 7).
+
+        The outermost `run` passes: its transaction is ours to commit. So does one that counts on another connection.
 
         Raises:
             NotOwned: The transaction that is open here is a host's, and there is no other connection to count on.

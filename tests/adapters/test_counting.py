@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from authflow.adapters.counting import Counted
-from authflow.testing.contracts.unit_of_work import Boom
+from authflow.testing.contracts.deeds import Boom
 
 
 class Tally:

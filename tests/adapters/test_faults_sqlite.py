@@ -26,7 +26,7 @@ from authflow.errors import (
 )
 from authflow.ports import User
 from authflow.testing.clocks import START
-from authflow.testing.contracts.unit_of_work import Boom
+from authflow.testing.contracts.deeds import Boom
 from authflow.values import UserId
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from authflow.adapters.sql.tap import Event, Kind
 from authflow.errors import CommitUnknown, DatabaseError, DatabaseUnavailable, Retryable
 from authflow.ports import User
 from authflow.testing.clocks import START
-from authflow.testing.contracts.unit_of_work import Boom
+from authflow.testing.contracts.deeds import Boom
 from authflow.values import UserId
 
 if TYPE_CHECKING:

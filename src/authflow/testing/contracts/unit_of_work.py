@@ -6,37 +6,25 @@ import contextvars
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import attrs
 import pytest
 
 from authflow.errors import DatabaseError, NotInUnitOfWork, UniqueViolated
-from authflow.facts.records import Audit, AuditEntry
-from authflow.ports import Allowed
-from authflow.testing.clocks import START
+from authflow.testing.contracts.commands import CommandsContract
+from authflow.testing.contracts.deeds import ANNE, BUDGET, ENTRY, Boom, count, counts, entries, epoch, set_epoch
 from authflow.testing.contracts.threads import THREADS, at_once
-from authflow.values import Budget, UserId
 
 if TYPE_CHECKING:
+    from authflow.facts.records import AuditEntry
     from authflow.ports import Transaction, UnitOfWork
-
-ANNE: Final = UserId("anne")
-
-ENTRY: Final = AuditEntry(id="entry-1", at=START, event=Audit.MFA_ADDED, target_user=ANNE)
-
-BUDGET: Final = Budget(name="contract", limit=5, window=timedelta(hours=1))
 
 PATIENCE: Final = 0.2
 """Seconds that a thread is given to read while another one writes; some databases make it wait for longer."""
 
 
-class Boom(Exception):
-    """What a command raises in the middle: a fault, planted."""
-
-
-class UnitOfWorkContract:
+class UnitOfWorkContract(CommandsContract):
     """Subclass this, override the fixture `uow`, and pytest checks your ``UnitOfWork``."""
 
     @pytest.fixture
@@ -49,8 +37,8 @@ class UnitOfWorkContract:
     def test_leaving_without_an_error_commits(self, uow: UnitOfWork[Transaction]) -> None:
         """What a block wrote is there for the next one."""
         with uow.begin() as tx:
-            _set_epoch(tx, 7)
-        assert _epoch(uow) == 7
+            set_epoch(tx, 7)
+        assert epoch(uow) == 7
 
     @pytest.mark.parametrize(
         "fault", [Boom(), KeyboardInterrupt(), SystemExit(1)], ids=lambda fault: type(fault).__name__
@@ -58,89 +46,89 @@ class UnitOfWorkContract:
     def test_any_exception_rolls_back_and_goes_on(self, uow: UnitOfWork[Transaction], fault: BaseException) -> None:
         """Nothing of the block stays, and its caller gets the very exception."""
         with pytest.raises(type(fault)) as raised, uow.begin() as tx:
-            _set_epoch(tx, 7)
+            set_epoch(tx, 7)
             tx.audit.append([ENTRY])
             raise fault
         assert raised.value is fault
-        assert _epoch(uow) == 1
-        assert _entries(uow) == []
+        assert epoch(uow) == 1
+        assert entries(uow) == []
 
     def test_a_transaction_follows_the_one_that_failed(self, uow: UnitOfWork[Transaction]) -> None:
         """A rollback leaves nothing open."""
         for _ in range(3):
             with suppress(Boom), uow.begin() as tx:
-                _set_epoch(tx, 5)
+                set_epoch(tx, 5)
                 raise Boom
             with uow.begin() as tx:
-                _set_epoch(tx, 7)
-        assert _epoch(uow) == 7
+                set_epoch(tx, 7)
+        assert epoch(uow) == 7
 
     # --- joining
 
     def test_an_inner_begin_joins(self, uow: UnitOfWork[Transaction]) -> None:
         """It sees what the outer block wrote, and leaving it commits nothing."""
         with suppress(Boom), uow.begin() as outer:
-            _set_epoch(outer, 7)
+            set_epoch(outer, 7)
             with uow.begin() as inner:
                 assert inner.accounts.lock(ANNE).epoch == 7
                 inner.audit.append([ENTRY])
             assert list(outer.audit.of_user(ANNE)) == [ENTRY]
             raise Boom
-        assert _epoch(uow) == 1
-        assert _entries(uow) == []
+        assert epoch(uow) == 1
+        assert entries(uow) == []
 
     def test_the_outermost_block_commits_for_all(self, uow: UnitOfWork[Transaction]) -> None:
         """Blocks that joined are committed once, at the end."""
         with uow.begin(), uow.begin() as middle:
             middle.audit.append([ENTRY])
             with uow.begin() as inner:
-                _set_epoch(inner, 7)
-        assert (_epoch(uow), _entries(uow)) == (7, [ENTRY])
+                set_epoch(inner, 7)
+        assert (epoch(uow), entries(uow)) == (7, [ENTRY])
 
     def test_an_exception_of_an_inner_block_undoes_the_outer_one(self, uow: UnitOfWork[Transaction]) -> None:
         """There is one transaction, however many blocks it is made of."""
         with suppress(Boom), uow.begin() as outer:
-            _set_epoch(outer, 7)
+            set_epoch(outer, 7)
             with uow.begin():
                 raise Boom
-        assert _epoch(uow) == 1
+        assert epoch(uow) == 1
 
     # --- savepoints
 
     def test_a_savepoint_that_ends_well_keeps_its_writes(self, uow: UnitOfWork[Transaction]) -> None:
         """Without an exception it changes nothing."""
         with uow.begin() as tx, uow.savepoint():
-            _set_epoch(tx, 7)
-        assert _epoch(uow) == 7
+            set_epoch(tx, 7)
+        assert epoch(uow) == 7
 
     def test_a_savepoint_undoes_its_own_writes_and_the_transaction_goes_on(self, uow: UnitOfWork[Transaction]) -> None:
         """What stood before stays, what came inside goes, what comes after is written."""
         with uow.begin() as tx:
-            _set_epoch(tx, 7)
+            set_epoch(tx, 7)
             with pytest.raises(Boom), uow.savepoint():
-                _set_epoch(tx, 8)
+                set_epoch(tx, 8)
                 tx.audit.append([ENTRY])
                 raise Boom
             assert tx.accounts.lock(ANNE).epoch == 7
             assert tx.audit.of_user(ANNE) == ()
             tx.audit.append([attrs.evolve(ENTRY, id="entry-2")])
-        assert _epoch(uow) == 7
-        assert [entry.id for entry in _entries(uow)] == ["entry-2"]
+        assert epoch(uow) == 7
+        assert [entry.id for entry in entries(uow)] == ["entry-2"]
 
     def test_savepoints_nest(self, uow: UnitOfWork[Transaction]) -> None:
         """The outer one undoes the inner one too, also when that ended well."""
         with uow.begin() as tx:
-            _set_epoch(tx, 2)
+            set_epoch(tx, 2)
             with suppress(Boom), uow.savepoint():
-                _set_epoch(tx, 3)
+                set_epoch(tx, 3)
                 with uow.savepoint():
-                    _set_epoch(tx, 4)
+                    set_epoch(tx, 4)
                 with suppress(Boom), uow.savepoint():
-                    _set_epoch(tx, 5)
+                    set_epoch(tx, 5)
                     raise Boom
                 assert tx.accounts.lock(ANNE).epoch == 4
                 raise Boom
-        assert _epoch(uow) == 2
+        assert epoch(uow) == 2
 
     def test_a_savepoint_needs_a_transaction(self, uow: UnitOfWork[Transaction]) -> None:
         """Before, after, and after a failed one there is none."""
@@ -148,7 +136,7 @@ class UnitOfWorkContract:
             with pytest.raises(NotInUnitOfWork), uow.savepoint():
                 pytest.fail("entered a savepoint of nothing")
             with suppress(Boom), uow.begin() as tx:
-                _set_epoch(tx, 7)
+                set_epoch(tx, 7)
                 if fault is not None:
                     raise fault
         with pytest.raises(NotInUnitOfWork), uow.savepoint():
@@ -160,45 +148,45 @@ class UnitOfWorkContract:
     def test_counts_outlive_a_rollback(self, uow: UnitOfWork[Transaction], fault: type[BaseException]) -> None:
         """A guess that was counted stays counted, once, whatever became of the command."""
         with suppress(fault), uow.begin() as tx:
-            _count(tx)
+            count(tx)
             raise fault
-        assert _counts(uow) == (1, BUDGET.limit - 1)
+        assert counts(uow) == (1, BUDGET.limit - 1)
 
     def test_counts_of_an_inner_block_outlive_a_rollback(self, uow: UnitOfWork[Transaction]) -> None:
         """The same for a service that joined."""
         with suppress(Boom), uow.begin():
             with uow.begin() as inner:
-                _count(inner)
+                count(inner)
             raise Boom
-        assert _counts(uow) == (1, BUDGET.limit - 1)
+        assert counts(uow) == (1, BUDGET.limit - 1)
 
     def test_counts_outlive_a_savepoint(self, uow: UnitOfWork[Transaction]) -> None:
         """They are there in the very transaction, and after it."""
         with uow.begin() as tx:
-            _count(tx)
+            count(tx)
             with suppress(Boom), uow.savepoint():
-                _count(tx)
+                count(tx)
                 raise Boom
             assert tx.attempts.read("guess") == 2
-        assert _counts(uow) == (2, BUDGET.limit - 2)
+        assert counts(uow) == (2, BUDGET.limit - 2)
 
     def test_counts_outlive_savepoint_and_rollback_once(self, uow: UnitOfWork[Transaction]) -> None:
         """Two undoings do not count twice."""
         with suppress(Boom), uow.begin() as tx:
             with suppress(Boom), uow.savepoint(), uow.savepoint():
-                _count(tx)
+                count(tx)
                 raise Boom
             raise Boom
-        assert _counts(uow) == (1, BUDGET.limit - 1)
+        assert counts(uow) == (1, BUDGET.limit - 1)
 
     def test_counts_that_were_committed_are_not_repeated(self, uow: UnitOfWork[Transaction]) -> None:
         """A later failure repeats its own counts only."""
         with uow.begin() as tx:
-            _count(tx)
+            count(tx)
         with suppress(Boom), uow.begin() as tx:
-            _count(tx)
+            count(tx)
             raise Boom
-        assert _counts(uow) == (2, BUDGET.limit - 2)
+        assert counts(uow) == (2, BUDGET.limit - 2)
 
     # --- a failed statement
 
@@ -207,21 +195,21 @@ class UnitOfWorkContract:
         with uow.begin() as tx:
             tx.audit.append([ENTRY])
             with pytest.raises(UniqueViolated), uow.savepoint():
-                _set_epoch(tx, 8)
+                set_epoch(tx, 8)
                 tx.audit.append([ENTRY])
-            _set_epoch(tx, 7)
-        assert (_epoch(uow), _entries(uow)) == (7, [ENTRY])
+            set_epoch(tx, 7)
+        assert (epoch(uow), entries(uow)) == (7, [ENTRY])
 
     def test_a_violated_rule_caught_elsewhere_commits_nothing(self, uow: UnitOfWork[Transaction]) -> None:
         """Leaving such a block raises, so that nobody takes a lost transaction for a committed one."""
         with pytest.raises(DatabaseError), uow.begin() as tx:
-            _count(tx)
-            _set_epoch(tx, 7)
+            count(tx)
+            set_epoch(tx, 7)
             tx.audit.append([ENTRY])
             with suppress(UniqueViolated):
                 tx.audit.append([ENTRY])
-        assert (_epoch(uow), _entries(uow)) == (1, [])
-        assert _counts(uow) == (1, BUDGET.limit - 1)
+        assert (epoch(uow), entries(uow)) == (1, [])
+        assert counts(uow) == (1, BUDGET.limit - 1)
 
     # --- isolation
 
@@ -233,12 +221,12 @@ class UnitOfWorkContract:
                 tx.audit.append([attrs.evolve(ENTRY, id=f"entry-{number}")])
 
         at_once(write)
-        assert {entry.id for entry in _entries(uow)} == {f"entry-{number}" for number in range(THREADS)}
+        assert {entry.id for entry in entries(uow)} == {f"entry-{number}" for number in range(THREADS)}
 
     def test_nobody_reads_what_is_not_committed(self, uow: UnitOfWork[Transaction]) -> None:
         """Another thread waits, or reads what stood before; what is rolled back it never sees."""
         seen: list[list[AuditEntry]] = []
-        reader = threading.Thread(target=lambda: seen.append(_entries(uow)), daemon=True)
+        reader = threading.Thread(target=lambda: seen.append(entries(uow)), daemon=True)
         with suppress(Boom), uow.begin() as tx:
             tx.audit.append([ENTRY])
             reader.start()
@@ -252,33 +240,7 @@ class UnitOfWorkContract:
         seen: list[list[AuditEntry]] = []
         with ThreadPoolExecutor(1) as pool, suppress(Boom), uow.begin() as tx:
             tx.audit.append([ENTRY])
-            read = pool.submit(contextvars.copy_context().run, lambda: seen.append(_entries(uow)))
+            read = pool.submit(contextvars.copy_context().run, lambda: seen.append(entries(uow)))
             wait([read], PATIENCE)
             raise Boom
         assert seen == [[]]
-
-
-def _set_epoch(tx: Transaction, epoch: int) -> None:
-    tx.accounts.save(attrs.evolve(tx.accounts.lock(ANNE), epoch=epoch))
-
-
-def _epoch(uow: UnitOfWork[Transaction]) -> int:
-    with uow.begin() as tx:
-        return tx.accounts.lock(ANNE).epoch
-
-
-def _entries(uow: UnitOfWork[Transaction]) -> list[AuditEntry]:
-    with uow.begin() as tx:
-        return list(tx.audit.of_user(ANNE))
-
-
-def _count(tx: Transaction) -> None:
-    tx.attempts.count("guess", expires_at=START + timedelta(hours=1))
-    assert isinstance(tx.limits.hit(BUDGET, "anne", START), Allowed)
-
-
-def _counts(uow: UnitOfWork[Transaction]) -> tuple[int, int]:
-    """Return how many attempts stand, and how many calls the budget still has."""
-    with uow.begin() as tx:
-        left = tx.limits.peek(BUDGET, "anne", START)
-        return tx.attempts.read("guess"), left.left if isinstance(left, Allowed) else 0
