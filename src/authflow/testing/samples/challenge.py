@@ -10,7 +10,7 @@ from authflow.mfa.challenge import MACHINE, Attempt, Open, Submit, TypedStep, Un
 from authflow.mfa.kinds import RECOVERY, TOTP, UNKNOWN
 from authflow.ports import Allowed
 from authflow.testing.samples.alphabet import Alphabet
-from authflow.testing.samples.mfa import ADA, CODES, LIMITED, NOW, OLD, PHONE, POLICY, UNAVAILABLE, WRONG, code
+from authflow.testing.samples.mfa import ADA, CODES, LIMITED, NOW, OLD, PHONE, POLICY, UNAVAILABLE, WRONG, code, typings
 from authflow.values import AuthenticatorId
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def commands(state: Challenge) -> Iterator[tuple[ChallengeCommand, datetime]]:
             yield submit(text, failures, browser=browser, limit=limit), NOW
         for consumed in (True, False):
             yield recover(consumed=consumed, failures=failures, browser=browser, limit=limit), NOW
+    yield from ((submit(text, failures), NOW) for text in typings(OLD))
     yield submit(failures=failures, after=totp.step_at(NOW)), NOW
     yield submit(failures=failures, kind=UNKNOWN, authenticator=AuthenticatorId("")), NOW
     yield submit(failures=failures, authenticator=AuthenticatorId("")), NOW

@@ -30,6 +30,7 @@ from authflow.testing.samples.mfa import (
     complete,
     person,
     show,
+    typings,
 )
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def commands(_state: Factor) -> Iterator[tuple[c.EnrollmentCommand, datetime]]:
             yield from ((complete(t, flow=flow, attempts=n, **facts), at) for t in (None, WRONG) for n in (1, 5, 6))
     for facts in STOPPED_REQUESTS:
         yield from ((ask(**facts), NOW) for ask in (begin, show, complete, cancel))
+    yield from ((complete(text), NOW) for text in typings())
     yield complete(secret=None), NOW
     yield show(secret=None), NOW
     yield from ((c.Expire(user=ADA, kind=TOTP.id), at) for at in (NOW, NOW + TTL))

@@ -63,6 +63,16 @@ def wrong_code(now: datetime = NOW) -> str:
 WRONG: Final = wrong_code()
 
 
+def typings(secret: Secret = NEW) -> tuple[str, ...]:
+    """Return ways to type a code of *secret*: of the steps around now, spread with blanks, too short, in other digits.
+
+    By default one step to either side is accepted, and whatever is not six ASCII digits is no code.
+    """
+    right = code(secret)
+    foreign = "".join(chr(0xFF10 + int(digit)) for digit in right)
+    return (*(code(secret, steps) for steps in (-2, -1, 1, 2)), f" {right[:3]} {right[3:]}", right[:5], foreign)
+
+
 # --- states ---------------------------------------------------------------------------------------------------------
 
 

@@ -29,11 +29,11 @@ Edge = tuple[type, type, type]
 LOOKED_AT: Final = 64
 """Steps of one outcome that are compared value by value; evenly spread over the walk."""
 
-VALUES_MAX: Final = 4
+VALUES_MAX: Final = 3
 """Steps of one outcome that are kept for the values they add."""
 
-STEPS_MAX: Final = 320
-"""Steps of one machine that are aimed at: where they are short, every outcome keeps fewer, refusals the first."""
+STEPS_MAX: Final = 280
+"""Steps of one machine that are aimed at: where room is short, refusals that leave no trace keep fewer."""
 
 CHAIN_MAX: Final = 12
 """Steps of one trace: short enough to follow by eye."""
@@ -60,12 +60,16 @@ def representatives(steps: Iterable[AnyStep]) -> list[AnyStep]:
     by_outcome: dict[Outcome, list[AnyStep]] = {}
     for step in steps:
         by_outcome.setdefault(outcome(step), []).append(step)
-    room = min(STEPS_MAX // max(len(by_outcome), 1) - 1, VALUES_MAX)
+    room = max(STEPS_MAX // max(len(by_outcome), 1) - 1, 0)
     return [
         step
         for _, alike in sorted(by_outcome.items())
-        for step in _different(_spread(alike), max(room, 0 if isinstance(alike[0].answer, Refused) else 1))
+        for step in _different(_spread(alike), min(room, VALUES_MAX) if _is_quiet(alike[0]) else VALUES_MAX)
     ]
+
+
+def _is_quiet(step: AnyStep) -> bool:
+    return isinstance(step.answer, Refused) and step.target == step.state and not step.facts
 
 
 def _spread(steps: Sequence[AnyStep]) -> Sequence[AnyStep]:
@@ -88,6 +92,7 @@ def _different(steps: Sequence[AnyStep], more: int) -> list[AnyStep]:
 def _values(step: AnyStep) -> Iterator[Hashable]:
     yield from _leaves(encoded(step.state), "state")
     yield from _leaves(encoded(step.command), "command")
+    yield from _leaves(encoded(step.answer), "answer")
     yield ("now", step.now)
 
 
