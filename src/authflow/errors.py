@@ -205,11 +205,11 @@ CATALOGUE: Final[dict[Code, Meaning]] = {
     Code.OUTBOX_UNKNOWN_ORGANIZATION: Meaning("A signal names an organization without any region.", 500),
     Code.IDEMPOTENCY_CONFLICT: Meaning("This key was used for another request. Send it with a new one.", 422),
     Code.IDEMPOTENCY_KEY_INVALID: Meaning("An idempotency key is 1 to 64 printable ASCII characters.", 400),
-    Code.CONFIG_INVALID: Meaning("A setting is out of its range.", 500),
+    Code.CONFIG_INVALID: Meaning("A setting makes no sense.", 500),
     Code.INPUT_INVALID: Meaning("An argument is malformed.", 400),
     Code.CLOCK_NAIVE: Meaning("A time without a time zone was given.", 500),
     Code.KEYS_MISSING: Meaning("No key ring was given. Make one with `authflow keys new`.", 500),
-    Code.KEYS_INVALID: Meaning("The key ring cannot be read.", 500),
+    Code.KEYS_INVALID: Meaning("The key ring cannot be read or written.", 500),
     Code.KEYS_UNKNOWN: Meaning("A secret is sealed under a key that the ring does not hold.", 503),
     Code.SEAL_BROKEN: Meaning("A sealed secret was altered, or belongs to another row.", 503),
     Code.DATABASE_UNAVAILABLE: Meaning("The database cannot be reached.", 503),
@@ -292,7 +292,7 @@ class InputInvalid(AuthflowError):
 
 
 class ConfigInvalid(AuthflowError):
-    """A policy or setting is out of its range. ``setting`` names it."""
+    """A policy or setting makes no sense. ``setting`` names it."""
 
     code = Code.CONFIG_INVALID
 

@@ -130,7 +130,7 @@ class Authflow:
 
         Raises:
             KeysMissing: No key ring was given.
-            ConfigInvalid: A setting is out of its range, or your tables are not as they are mapped.
+            ConfigInvalid: A setting is missing or makes no sense, or your tables are not as they are mapped.
             SchemaMissing, SchemaTooOld, SchemaTooNew: The tables do not fit this version.
             DatabaseUnavailable: The database cannot be reached.
             ExtraMissing: The extra ``sql`` (or ``postgres``) is not installed.

@@ -64,7 +64,7 @@ def test_tables_are_made_on_postgresql(
 
 def test_a_postgresql_schema_is_not_made(postgresql_url: str, capsys: pytest.CaptureFixture[str]):
     assert run("upgrade", postgresql_url, "--schema", "nowhere") == 1
-    assert capsys.readouterr().err.startswith("error: config.invalid: A setting is out of its range. [schema ")
+    assert capsys.readouterr().err.startswith("error: config.invalid: A setting makes no sense. [schema ")
 
 
 @pytest.mark.parametrize("making", ["create", "upgrade"])
@@ -117,7 +117,7 @@ def test_a_check_makes_no_file(tmp_path: Path, sqlite_url: str, capsys: pytest.C
     [
         ("nonsense", "config.invalid"),
         ("", "config.invalid"),
-        ("mysql://root@localhost/app", "config.invalid"),
+        ("oracle://root@localhost/app", "config.invalid"),
         ("sqlite:////nowhere/at/all.db", "database.unavailable"),
         ("postgresql://ada:hunter2@127.0.0.1:1/app", "database.unavailable"),
     ],
@@ -148,6 +148,38 @@ def test_sql_makes_the_same_tables(database: str, sqlite_url: str, capsys: pytes
 def test_sql_connects_to_nothing(capsys: pytest.CaptureFixture[str]):
     assert run("sql", "postgresql://127.0.0.1:1/app", "--prefix", "auth_", "--schema", "security") == 0
     assert "CREATE TABLE security.auth_audit" in capsys.readouterr().out
+
+
+def test_sql_is_written_for_a_dialect(capsys: pytest.CaptureFixture[str]):
+    written = []
+    for named in ("--dialect", "--database"):
+        assert main(["schema", "sql", named, "postgresql"]) == 0
+        written.append(capsys.readouterr().out)
+    assert written[0] == written[1]
+    assert "CREATE TABLE authflow_audit" in written[0]
+    assert "BIGSERIAL" in written[0]
+
+
+@pytest.mark.parametrize("prefix", ["a b", "1st_", "authflow-", "a;DROP TABLE users", "\u00e4_", "a" * 21, '"'])
+@pytest.mark.parametrize("action", ["upgrade", "check", "sql"])
+def test_a_prefix_that_begins_no_name_is_refused(
+    sqlite_url: str, action: str, prefix: str, capsys: pytest.CaptureFixture[str]
+):
+    assert run(action, sqlite_url, "--prefix", prefix) == 1
+    assert capsys.readouterr().err.startswith("error: config.invalid: A setting makes no sense. [prefix ")
+
+
+def test_the_longest_prefix_is_not_cut(postgresql_url: str):
+    """PostgreSQL would cut a longer name, and then not know it again."""
+    longest = "p" * 20
+    try:
+        for action in ("upgrade", "check"):
+            assert run(action, postgresql_url, "--prefix", longest) == 0
+        engine = make_engine(postgresql_url)
+        assert schema.differences(engine, build(prefix=longest)) == ()
+    finally:
+        schema.downgrade(engine, build(prefix=longest), to="base")
+        engine.dispose()
 
 
 def test_sql_of_another_database_is_refused(capsys: pytest.CaptureFixture[str]):

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from authflow.wiring import Authflow
 
 
-def add_database(
-    parser: ArgumentParser, *, says: str = "sqlite:///file.db or postgresql://user:password@host/name"
-) -> None:
-    """Add the arguments that name one installation of tables."""
+def add_database(parser: ArgumentParser) -> None:
+    """Add the arguments that name one installation of tables in one database."""
+    says = "sqlite:///file.db or postgresql://user:password@host/name"
     parser.add_argument("--database", metavar="URL", required=True, help=says)
+    add_installation(parser)
+
+
+def add_installation(parser: ArgumentParser) -> None:
+    """Add the arguments that say what the tables are called."""
     parser.add_argument("--prefix", help="what the names of the tables begin with (default: authflow_)")
     parser.add_argument("--schema", metavar="NAME", help="the PostgreSQL schema that holds them (default: the first)")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from authflow.cli.command import Command
-from authflow.cli.installation import add_database, named_tables, opened
+from authflow.cli.installation import add_database, add_installation, named_tables, opened
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -24,7 +24,15 @@ def _arguments(parser: ArgumentParser) -> None:
     add_database(check)
     sql = actions.add_parser("sql", help="print the statements that make the tables; connect to nothing")
     sql.set_defaults(run=_sql)
-    add_database(sql, says="sqlite, postgresql, or a URL of either")
+    add_installation(sql)
+    sql.add_argument(
+        "--dialect",
+        "--database",
+        dest="database",
+        metavar="NAME",
+        required=True,
+        help="sqlite, postgresql, mariadb, or a URL of one of them",
+    )
 
 
 def _create(options: Namespace) -> int:

@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import io
-import threading
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
 from authflow.adapters.sql.engine import DRIVERS
 from authflow.adapters.sql.faults import Bracket, Rules, translated
+from authflow.adapters.sql.history import (
+    SCRIPTS,
+    Statements,
+    commanding,
+    include_ours,
+    known,
+    options_of,
+    version_table,
+)
 from authflow.adapters.sql.migrations import REVISIONS
 from authflow.adapters.sql.migrations.repeatable import make_repeatable
 from authflow.errors import (
@@ -33,21 +41,13 @@ from authflow.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, MutableMapping, Sequence
 
+    from authflow.adapters.sql.history import IncludeName, Kind, Parent
     from authflow.adapters.sql.tables import Tables
-
-    Kind = Literal["schema", "table", "column", "index", "unique_constraint", "foreign_key_constraint"]
-    Parent = Literal["schema_name", "table_name", "schema_qualified_table_name"]
-    IncludeName = Callable[[str | None, Kind, MutableMapping[Parent, str | None]], bool]
-
-SCRIPTS: Final = Path(__file__).parent / "migrations"
 
 NO_RULES: Final = Rules({}, {})
 
 PATIENCE_S: Final = 60
 """How long an upgrade waits for another one on MariaDB, where each table is written to disk before the next one."""
-
-_ALONE: Final = threading.Lock()
-"""Alembic keeps the command that runs in module globals; of other processes the database keeps us apart."""
 
 
 # --- what stands there ----------------------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ def differences(engine: sa.Engine, tables: Tables) -> tuple[str, ...]:
     except ImportError as error:
         raise ExtraMissing(extra="sql") from error
     with Bracket(engine.begin(), NO_RULES) as connection, translated(NO_RULES):
-        context = MigrationContext.configure(connection, opts=_options(tables))
+        context = MigrationContext.configure(connection, opts=options_of(tables))
         return tuple(repr(difference) for difference in compare_metadata(context, tables.metadata))
 
 
@@ -110,7 +110,7 @@ def leave_out(tables: Tables) -> IncludeName:
 
     Everything behind our prefix, in our schema, is left out; behind an empty prefix, the tables that stand there now.
     """
-    ours = _include_ours(tables)
+    ours = include_ours(tables)
 
     def include_name(name: str | None, kind: Kind, parents: MutableMapping[Parent, str | None]) -> bool:
         return kind != "table" or not ours(name, kind, parents)
@@ -154,7 +154,7 @@ def downgrade(engine: sa.Engine, tables: Tables, *, to: str, scripts: Path = SCR
     """
 
     def work(command: Any, config: Any) -> None:
-        if to not in {"base", *_known(config)}:
+        if to not in {"base", *known(config)}:
             raise InputInvalid(field="to", problem="is no revision")
         command.downgrade(config, to)
 
@@ -172,15 +172,46 @@ def sql(database: str, tables: Tables) -> str:
         ConfigInvalid: It is none of them.
         ExtraMissing: Alembic is not installed.
     """
+    text = io.StringIO()
+    with _written(database, tables, text) as (command, config):
+        command.upgrade(config, "head", sql=True)
+    return text.getvalue()
+
+
+def steps(database: str, tables: Tables, *, start: str, to: str) -> tuple[str, ...]:
+    """Return the statements that lead from revision *start* to *to*, one by one, the version table's included.
+
+    For whoever runs a transaction of their own, such as Django's migrations. ``base`` is before the first revision.
+
+    Args:
+        database: As of `sql`.
+        tables: They say the prefix and the schema.
+        start: Where the tables stand; an older *to* leads back, **with everything in them deleted** that is newer.
+        to: Where they shall stand.
+
+    Raises:
+        ConfigInvalid, ExtraMissing: As `sql` does.
+        InputInvalid: There is no such revision.
+    """
+    order = ("base", *REVISIONS)
+    for field, revision in (("start", start), ("to", to)):
+        if revision not in order:
+            raise InputInvalid(field=field, problem="is no revision")
+    statements = Statements()
+    with _written(database, tables, statements) as (command, config):
+        lead = command.upgrade if order.index(start) < order.index(to) else command.downgrade
+        lead(config, f"{start}:{to}", sql=True)
+    return tuple(statements.seen)
+
+
+@contextmanager
+def _written(database: str, tables: Tables, onto: Any) -> Generator[tuple[Any, Any]]:
     name = database.partition(":")[0].partition("+")[0]
     if name not in DRIVERS:
         raise ConfigInvalid(setting="database", problem="must be sqlite, postgresql or mariadb")
-    text = io.StringIO()
     dialect = DRIVERS[name].partition("+")[0]
-    options = {**_options(tables), "dialect_name": dialect, "output_buffer": text}
-    with _alembic(SCRIPTS, options) as (command, config):
-        command.upgrade(config, "head", sql=True)
-    return text.getvalue()
+    with commanding(SCRIPTS, {**options_of(tables), "dialect_name": dialect, "output_buffer": onto}) as alembic:
+        yield alembic
 
 
 # --- how ------------------------------------------------------------------------------------------------------------
@@ -190,13 +221,13 @@ def _migrate(engine: sa.Engine, tables: Tables, scripts: Path, work: Callable[[A
     with Bracket(engine.begin(), NO_RULES) as connection, translated(NO_RULES):
         _require_schema(connection, tables.metadata.schema)
         with _alone(connection, tables):
-            options = {**_options(tables), "connection": connection, "transactional_ddl": True}
+            options = {**options_of(tables), "connection": connection, "transactional_ddl": True}
             if connection.dialect.name == "mariadb":
                 options["transactional_ddl"] = False
                 _refuse_strangers(connection, tables)
                 make_repeatable(connection)
-            with _alembic(scripts, options) as (command, config):
-                _refuse_newer(_found(connection, tables), _known(config))
+            with commanding(scripts, options) as (command, config):
+                _refuse_newer(_found(connection, tables), known(config))
                 work(command, config)
 
 
@@ -209,7 +240,7 @@ def _refuse_strangers(connection: sa.Connection, tables: Tables) -> None:
     """Refuse tables that no history of ours has begun to make, where no CREATE TABLE would stumble over them."""
     standing = set(sa.inspect(connection).get_table_names(schema=tables.metadata.schema))
     ours = {table.name for table in tables.metadata.tables.values()}
-    if standing & ours and _version_table(tables) not in standing:
+    if standing & ours and version_table(tables) not in standing:
         detail = "[tables of these names stand there, and no history has made them]"
         raise DatabaseError(detail)
 
@@ -217,7 +248,7 @@ def _refuse_strangers(connection: sa.Connection, tables: Tables) -> None:
 @contextmanager
 def _alone(connection: sa.Connection, tables: Tables) -> Generator[None]:
     """Keep other processes out, and put everything into one transaction where the database can."""
-    name = hashlib.sha256(f"{tables.metadata.schema}.{_version_table(tables)}".encode()).digest()
+    name = hashlib.sha256(f"{tables.metadata.schema}.{version_table(tables)}".encode()).digest()
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(int.from_bytes(name[:8], "big", signed=True))))
         yield
@@ -245,61 +276,8 @@ def _named_lock(connection: sa.Connection, name: str) -> Generator[None]:
             connection.execute(sa.select(sa.func.release_lock(lock)))
 
 
-@contextmanager
-def _alembic(scripts: Path, options: dict[str, Any]) -> Generator[tuple[Any, Any]]:
-    try:
-        from alembic import command
-        from alembic.config import Config
-    except ImportError as error:
-        raise ExtraMissing(extra="sql") from error
-    config = Config(attributes={"options": options})
-    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    with _ALONE:
-        yield command, config
-
-
-def _known(config: Any) -> tuple[str, ...]:
-    from alembic.script import ScriptDirectory
-
-    newest_first = ScriptDirectory.from_config(config).walk_revisions()
-    return tuple(reversed([script.revision for script in newest_first]))
-
-
-def _options(tables: Tables) -> dict[str, Any]:
-    return {
-        "target_metadata": tables.metadata,
-        "version_table": _version_table(tables),
-        "version_table_schema": tables.metadata.schema,
-        "include_name": _include_ours(tables),
-        "include_schemas": tables.metadata.schema is not None,
-        "compare_type": True,
-        "compare_server_default": True,
-        "prefix": tables.prefix,  # for the revisions
-        "schema": tables.metadata.schema,
-    }
-
-
-def _version_table(tables: Tables) -> str:
-    return f"{tables.prefix}schema_version"
-
-
-def _include_ours(tables: Tables) -> IncludeName:
-    schema, prefix = tables.metadata.schema, tables.prefix
-    names = {_version_table(tables), *(table.name for table in tables.metadata.tables.values())}
-
-    def include_name(name: str | None, kind: Kind, parents: MutableMapping[Parent, str | None]) -> bool:
-        if kind == "schema":
-            return name == schema
-        if kind != "table" or name is None:
-            return True
-        return parents.get("schema_name") == schema and (name in names or (prefix != "" and name.startswith(prefix)))
-
-    return include_name
-
-
 def _found(connection: sa.Connection, tables: Tables) -> str | None:
-    name, schema = _version_table(tables), tables.metadata.schema
+    name, schema = version_table(tables), tables.metadata.schema
     with translated(NO_RULES):
         if not sa.inspect(connection).has_table(name, schema=schema):
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import attrs
@@ -15,8 +16,14 @@ from authflow.adapters.sql.tables.outbox_relay import OutboxRelayTables, outbox_
 from authflow.adapters.sql.tables.replies import ReplyTables, reply_tables
 from authflow.adapters.sql.tables.sessions import SessionTables, session_tables
 from authflow.adapters.sql.tables.shared import SharedTables, shared_tables
+from authflow.errors import ConfigInvalid
 
 PREFIX: Final = "authflow_"
+
+PREFIX_MAX: Final = 20
+"""PostgreSQL cuts names after 63 bytes, and our longest one has 43."""
+
+PREFIXES: Final = re.compile(rf"([A-Za-z_][A-Za-z0-9_]{{0,{PREFIX_MAX - 1}}})?")
 
 
 @attrs.frozen(kw_only=True)
@@ -35,7 +42,14 @@ class Tables:
 
 
 def build(*, prefix: str = PREFIX, schema: str | None = None) -> Tables:
-    """Return all tables, each name behind *prefix*, inside *schema*."""
+    """Return all tables, each name behind *prefix*, inside *schema*.
+
+    Raises:
+        ConfigInvalid: The prefix is no beginning of a name, or too long.
+    """
+    if not PREFIXES.fullmatch(prefix):
+        problem = f"must be at most {PREFIX_MAX} ASCII letters, digits and underscores, and begin with no digit"
+        raise ConfigInvalid(setting="prefix", problem=problem)
     metadata = sa.MetaData(schema=schema)
     tables = Tables(
         metadata=metadata,
