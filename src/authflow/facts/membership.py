@@ -71,7 +71,10 @@ class InvitationRequestRemoved(Fact):
 
 @attrs.frozen(kw_only=True)
 class InvitationRemoved(Fact):
-    """An approved, pending invitation is over: *reason* is ``withdrawn`` or ``expired``."""
+    """An approved, pending invitation is over: *reason* says why.
+
+    It was ``withdrawn``, it ``expired``, or its person ``joined`` another way, was ``demoted``, or ``removed``.
+    """
 
     organization: OrganizationId
     invitation: InvitationId

@@ -24,7 +24,16 @@ from authflow.membership import issue
 from authflow.membership.admission import Denied, Open, flags_on_joining, may_accept, told
 from authflow.membership.answers import InvitationClosed, InvitationSent, Joined, RequestFiled, RequirementsOpen
 from authflow.membership.gates import no
-from authflow.membership.issue import Approve, Invite, InviteBack, Reject, Request, RequestToJoin, Resend, Withdraw
+from authflow.membership.issue import (
+    Approve,
+    Invite,
+    InviteBack,
+    Reject,
+    Request,
+    RequestToJoin,
+    Resend,
+    Withdraw,
+)
 from authflow.membership.offer import (
     Absent,
     Accepted,
@@ -60,7 +69,14 @@ class Expire:
     """Store that the invitation has expired, if it has."""
 
 
-Command = Invite | Request | RequestToJoin | InviteBack | Approve | Reject | Withdraw | Resend | Accept | Expire
+@attrs.frozen(kw_only=True)
+class Void:
+    """End what waits for a person who joined another way, was demoted or removed; *reason* says which, for the log."""
+
+    reason: str
+
+
+Command = Invite | Request | RequestToJoin | InviteBack | Approve | Reject | Withdraw | Resend | Void | Accept | Expire
 
 Answer = InvitationSent | RequestFiled | InvitationClosed | Joined | RequirementsOpen | Refused
 
@@ -103,6 +119,22 @@ def leave(state: Requested, _command: Expire, _now: datetime) -> Step[Invitation
     return Step(state, issue.closed(state.offer))
 
 
+def void(state: Pending, command: Void, now: datetime) -> Step[Invitation, Answer]:
+    """No invitation made before a change of the membership outlives it, however clocks differ (decision 15)."""
+    withdrawn = Withdrawn(offer=state.offer, token=state.token, at=now)
+    return Step(withdrawn, issue.closed(state.offer), (issue.removed(state.offer, command.reason),))
+
+
+def void_request(state: Requested, _command: Void, _now: datetime) -> Step[Invitation, Answer]:
+    """Nobody need decide about it any more."""
+    return issue.drop(state)
+
+
+def stay(state: Absent | Expired | Accepted | Withdrawn, _command: Void, _now: datetime) -> Step[Invitation, Answer]:
+    """Somebody else ended it first."""
+    return Step(state, Refused(code=_DECLINED[type(state)]))
+
+
 def decline(
     state: Invitation, command: Approve | Reject | Withdraw | Resend, _now: datetime
 ) -> Step[Invitation, Answer]:
@@ -133,16 +165,19 @@ MACHINE = Machine[Invitation, Command, Answer](
         on(Absent, Reject).to(decline, Absent),
         on(Absent, Withdraw).to(decline, Absent),
         on(Absent, Resend).to(decline, Absent),
+        on(Absent, Void).to(stay, Absent),
         on(Requested, Approve).to(issue.approve, Requested, Pending),
         on(Requested, Reject).to(issue.reject, Requested, Absent),
         on(Requested, Withdraw).to(issue.withdraw_request, Requested, Absent),
         on(Requested, Resend).to(decline, Requested),
         on(Requested, Accept).to(tell, Requested),
         on(Requested, Expire).to(leave, Requested),
+        on(Requested, Void).to(void_request, Absent),
         on(Pending, Accept).to(accept, Pending, Accepted, Expired, Absent),
         on(Pending, Resend).to(issue.resend, Pending),
         on(Pending, Withdraw).to(issue.withdraw, Pending, Withdrawn),
         on(Pending, Expire).to(expire, Pending, Expired),
+        on(Pending, Void).to(void, Withdrawn),
         on(Pending, Approve).to(decline, Pending),
         on(Pending, Reject).to(decline, Pending),
         on(Pending, InviteBack).to(issue.invite_back, Pending),
@@ -151,16 +186,19 @@ MACHINE = Machine[Invitation, Command, Answer](
         on(Expired, Accept).to(tell, Expired),
         on(Expired, Approve).to(decline, Expired),
         on(Expired, Reject).to(decline, Expired),
+        on(Expired, Void).to(stay, Expired),
         on(Accepted, Accept).to(tell, Accepted),
         on(Accepted, Approve).to(decline, Accepted),
         on(Accepted, Reject).to(decline, Accepted),
         on(Accepted, Withdraw).to(decline, Accepted),
         on(Accepted, Resend).to(decline, Accepted),
+        on(Accepted, Void).to(stay, Accepted),
         on(Withdrawn, Accept).to(tell, Withdrawn),
         on(Withdrawn, Approve).to(decline, Withdrawn),
         on(Withdrawn, Reject).to(decline, Withdrawn),
         on(Withdrawn, Withdraw).to(decline, Withdrawn),
         on(Withdrawn, Resend).to(decline, Withdrawn),
+        on(Withdrawn, Void).to(stay, Withdrawn),
     ),
 )
 

@@ -171,7 +171,7 @@ def approve(state: Requested, command: Approve, now: datetime) -> Step[Invitatio
 def reject(state: Requested, command: Reject, _now: datetime) -> Step[Invitation, Answer]:
     """Whoever manages deletes the request."""
     refused = no(may_manage(command.authority))
-    return Step(state, refused) if refused is not None else _drop(state)
+    return Step(state, refused) if refused is not None else drop(state)
 
 
 def withdraw_request(state: Requested, command: Withdraw, _now: datetime) -> Step[Invitation, Answer]:
@@ -179,7 +179,7 @@ def withdraw_request(state: Requested, command: Withdraw, _now: datetime) -> Ste
     actor = command.authority.actor
     own = actor.user is not None and actor.user.id == state.by
     refused = no(identified(actor) if own else may_manage(command.authority))
-    return Step(state, refused) if refused is not None else _drop(state)
+    return Step(state, refused) if refused is not None else drop(state)
 
 
 def withdraw(state: Pending | Expired, command: Withdraw, now: datetime) -> Step[Invitation, Answer]:
@@ -220,6 +220,19 @@ def removed(offer: Offer, reason: str) -> facts.InvitationRemoved:
     return facts.InvitationRemoved(
         organization=offer.organization, invitation=offer.id, email=offer.email, reason=reason
     )
+
+
+def drop(state: Requested) -> Step[Invitation, Answer]:
+    """The request is gone, and nothing comes of it."""
+    offer = state.offer
+    fact = facts.InvitationRequestRemoved(
+        organization=offer.organization,
+        invitation=offer.id,
+        email=offer.email,
+        role=offer.role,
+        status=offer.origin.label,
+    )
+    return Step(Absent(), closed(offer), (fact,))
 
 
 # --- pieces of a step -----------------------------------------------------------------------------------------------
@@ -299,18 +312,6 @@ def _file(offer: Offer, authority: Authority, now: datetime) -> Step[Invitation,
     )
     requested = Requested(offer=offer, by=authority.actor.person, at=now)
     return Step(requested, RequestFiled(organization=offer.organization, invitation=offer.id), (fact,))
-
-
-def _drop(state: Requested) -> Step[Invitation, Answer]:
-    offer = state.offer
-    fact = facts.InvitationRequestRemoved(
-        organization=offer.organization,
-        invitation=offer.id,
-        email=offer.email,
-        role=offer.role,
-        status=offer.origin.label,
-    )
-    return Step(Absent(), closed(offer), (fact,))
 
 
 def closed(offer: Offer) -> InvitationClosed:

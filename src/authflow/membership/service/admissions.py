@@ -158,6 +158,7 @@ class Admissions(Desk):
         if lost is not None:
             return Refused(code=lost)
         self.recorder.record(case.tx, (*facts, *step.facts), asker=case.asker, context=case.context, now=case.now)
+        self._end_what_waits(case, after.by, step.state)
         return step.answer
 
     def _write(

@@ -9,9 +9,10 @@ import attrs
 from authflow.membership.admission import Attempt
 from authflow.membership.consent import MACHINE as CONSENT
 from authflow.membership.invitation import MACHINE as INVITATION
+from authflow.membership.invitation import Void
 from authflow.membership.member import MACHINE as MEMBER
-from authflow.membership.offer import Absent, Expired, Pending
-from authflow.membership.standing import Authority, Outside, Sponsor, Standing, nowhere
+from authflow.membership.offer import Absent, Expired, Pending, address_key, person_key
+from authflow.membership.standing import Authority, Member, Membership, Outside, Removed, Sponsor, Standing, nowhere
 from authflow.membership.terms import well_formed
 from authflow.ports import Allowed, Sso, Stored
 from authflow.values import InvitationId, MemberId, Secret, new_identifier
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from authflow.membership.member import Command as MemberCommand
     from authflow.membership.offer import Invitation
     from authflow.membership.ports import MembershipTransaction
-    from authflow.membership.standing import Membership
     from authflow.policy import MembershipPolicy
     from authflow.ports import Clock, Entropy, Limited, Organization, SsoStatus, UnitOfWork
     from authflow.recording import Recorder
@@ -154,7 +154,27 @@ class Desk:
         step = MEMBER.step(found.state, command, case.now)
         if step.state != found.state:
             case.tx.members.save(case.organization.id, user, step.state, expected=found.version)
-        return self._told(case, step)
+        answer = self._told(case, step)
+        if type(step.state) is not type(found.state):
+            self._end_what_waits(case, user, step.state)
+        return answer
+
+    def _end_what_waits(self, case: Case, user: UserId, after: Membership) -> None:
+        """Void what a change of the membership outdates: nothing sent before it leads back to what was before it.
+
+        Whoever joined another way needs no way back. Whoever is removed or demoted keeps no older invitation, so that
+        no order of two nodes' clocks decides about it.
+        """
+        addresses = [] if isinstance(after, Member) else self._address_keys(case, user)
+        keys = addresses if isinstance(after, Outside) else [*addresses, person_key(user)]
+        reason = _BECAME[type(after)]
+        for waiting in case.tx.invitations.open_to(keys, case.organization.id):
+            key = waiting.state.offer.id
+            self._move(case, key, self._invitation(case, key, lock=True), Void(reason=reason))
+
+    def _address_keys(self, case: Case, user: UserId) -> list[bytes]:
+        person = case.tx.users.get(user)
+        return [] if person is None else [address_key(own) for own in person.verified_addresses()]
 
     def _wait(self, case: Case, session: SessionId, command: ConsentCommand) -> ConsentAnswer:
         found: Stored[Consent] = case.tx.consents.load(session)
@@ -166,6 +186,9 @@ class Desk:
     def _told(self, case: Case, step: Step[object, AnswerT]) -> AnswerT:
         self.recorder.record(case.tx, step.facts, asker=case.asker, context=case.context, now=case.now)
         return step.answer
+
+
+_BECAME: Final[dict[type[Membership], str]] = {Member: "joined", Outside: "demoted", Removed: "removed"}
 
 
 def nothing() -> Stored[Invitation]:

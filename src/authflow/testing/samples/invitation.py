@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from authflow.errors import Code
-from authflow.membership.invitation import MACHINE, Accept, Expire
-from authflow.membership.issue import Approve, Invite, InviteBack, Reject, Request, RequestToJoin, Resend, Withdraw
+from authflow.membership.invitation import MACHINE, Accept, Expire, Void
+from authflow.membership.issue import (
+    Approve,
+    Invite,
+    InviteBack,
+    Reject,
+    Request,
+    RequestToJoin,
+    Resend,
+    Withdraw,
+)
 from authflow.membership.offer import Absent
 from authflow.membership.standing import MemberFlag
 from authflow.membership.terms import Malformed, Terms
@@ -162,7 +171,7 @@ def commands(_state: Invitation) -> Iterator[tuple[Command, datetime]]:
         yield from ((kind(**given), NOW) for kind in (invite, request, request_to_join))
     yield from ((kind(member=True), NOW) for kind in (invite, request))
     yield from ((resend(**given), NOW) for given in _GIVEN[:2])
-    yield invite_back(), NOW
+    yield from ((invite_back(), NOW), (Void(reason="removed"), NOW))
     yield from product([*ACCEPTS, Expire()], [NOW, LATE])
 
 
