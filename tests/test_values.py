@@ -295,6 +295,19 @@ def test_a_session_survives_the_host(session: BrowserSession):
     assert BrowserSession.from_json(stored) == attrs.evolve(session, renew=False)
 
 
+@given(sessions)
+def test_a_session_is_read_from_its_text_too(session: BrowserSession):
+    """A host that forgets to parse its cookie signs nobody out."""
+    text = json.dumps(session.to_json())
+    assert BrowserSession.from_json(text) == attrs.evolve(session, renew=False)
+    assert BrowserSession.from_json(text.encode()) == attrs.evolve(session, renew=False)
+
+
+@given(st.text() | st.binary() | st.sampled_from(["[" * 100_000, '"x"', "null", "1e999", b"\xff", '{"id": "a"}']))
+def test_text_that_is_no_session_is_a_stranger(text: str | bytes):
+    assert BrowserSession.from_json(text) is NOBODY
+
+
 @given(anything | near_sessions)
 def test_no_stored_value_is_an_error(stored: Any):
     """Whatever a cookie held, it is a session or a stranger."""

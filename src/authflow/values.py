@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from enum import Enum, IntEnum, unique
 from typing import TYPE_CHECKING, Final, NewType
@@ -190,10 +192,10 @@ class BrowserSession:
 
     @classmethod
     def from_json(cls, stored: object) -> BrowserSession:
-        """Return the value that `to_json` gave. Anything else is `NOBODY`: a stranger, never an error.
-
-        ``renew`` does not survive: whoever reads the value back has stored it, under a new id if so told.
-        """
+        """Return the value that `to_json` gave, or its text. Anything else is `NOBODY`: a stranger, never an error."""
+        if isinstance(stored, str | bytes):
+            with suppress(ValueError, RecursionError):
+                stored = json.loads(stored)
         match stored:
             case {
                 "id": str(key),
@@ -202,6 +204,7 @@ class BrowserSession:
                 "user": str() | None as user,
             } if generation >= 0 and not isinstance(generation, bool):
                 owner = None if user is None else UserId(user)
+                # Whoever reads the value back has stored it, under a new id if ``renew`` said so.
                 return cls(id=SessionId(key), secret=Secret(secret), generation=generation, user=owner)
             case _:
                 return NOBODY
