@@ -38,6 +38,9 @@ from authflow.values import (
     UserId,
 )
 
+ADDRESSES = {"email", "address"}
+"""Fields of facts that hold a mailbox."""
+
 NOW = START + timedelta(days=3, microseconds=7)
 HIDDEN = "correct-horse-battery-staple"
 
@@ -197,7 +200,7 @@ def expected(fact: Any) -> list[tuple[Any, ...]]:
         told.append((row.message, scope, shard, None, {"target": target(fact), **recorded(fact)}))
     if row.audit is not None:
         project = "acme-security" if row.about is About.ORGANIZATION else "security"
-        data = {f"data.{field}": value for field, value in recorded(fact).items()}
+        data = {f"data.{field}": value for field, value in recorded(fact).items() if field not in ADDRESSES}
         payload = {"timestamp": NOW.isoformat(), "event": row.audit, "user": getattr(fact, "user", None), **data}
         told.append((Category.SECURITY_EVENT, Scope.PROJECT, project, None, {"target": target(fact), **payload}))
     return told
@@ -244,6 +247,16 @@ def test_an_organization_learns_no_address():
     theirs = [m for m in desk.messages if m.scope is Scope.ORGANIZATION or m.shard == "acme-security"]
     assert theirs
     assert "2001:db8::1" not in repr(theirs)
+
+
+def test_an_event_names_nobody_by_an_address():
+    """Whoever is invited is an outsider to every reader of a security project; the audit log keeps the mailbox."""
+    desk = Desk()
+    desk.record(*FACTS)
+    told = desk.of(Category.SECURITY_EVENT)
+    assert told
+    assert not [name for message in told for name in message.payload if name.removeprefix("data.") in ADDRESSES]
+    assert {name for entry in desk.entries for name in entry.data} >= ADDRESSES
 
 
 def test_without_a_security_project_no_event_is_saved():

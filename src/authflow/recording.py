@@ -187,9 +187,13 @@ class Recorder:
                 "event": _present(row.audit),
                 "user": _of(fact, "user"),
                 "target": _of(fact, row.target) if row.target else None,
-                **{f"data.{name}": value for name, value in _fields(fact, row).items()},
+                **{f"data.{name}": value for name, value in _fields(fact, row).items() if name not in MAILBOXES},
             },
         )
+
+
+MAILBOXES: Final = frozenset({"email", "address"})
+"""Fields that hold an address: a log keeps them, and an event names people by their ids alone (decision 38)."""
 
 
 def mail_binding(message: str, recipient: str) -> tuple[str, str, str]:
