@@ -17,9 +17,12 @@ from authflow import (
     Arrived,
     Code,
     Elevated,
+    EnrollmentOwed,
     InvitationFate,
+    MailKind,
     Refused,
     SecondFactorOwed,
+    Secret,
 )
 from authflow.adapters.keys import KeyRing
 from authflow.membership.standing import Member, Outside, Removed
@@ -237,6 +240,40 @@ def test_nobody_is_merged_into_themselves_or_into_nobody(stage: Stage, ada: Pers
         assert merge(stage, root, ada.user, "nobody").code is Code.ACCOUNT_UNKNOWN
         assert merge(stage, root, "nobody", ada.user).code is Code.ACCOUNT_UNKNOWN
         assert merge(stage, ada, root.user, ada.user).code is Code.ACCOUNT_FORBIDDEN
+
+
+def reset(stage: Stage, root: Person, user: Any) -> None:
+    root.browser.ask(stage.flows.mfa.reset, CONTEXT, subject=user, reason="lost phone")
+
+
+def test_a_merge_carries_over_the_enrollment_that_is_owed(stage: Stage, ada: Person, root: Person):
+    """Otherwise a merge would be the way past an administrator's reset."""
+    bob = stage.person("bob@example.com")
+    reset(stage, root, ada.user)
+    assert isinstance(merge(stage, root, ada.user, bob.user), AccountsMerged)
+    assert isinstance(stage.sign_in(bob), EnrollmentOwed)
+    (mail,) = stage.mails(MailKind.MFA_RESET)
+    assert mail.to == "bob@example.com"
+    bob.browser.ask(stage.flows.sessions.redeem, CONTEXT, token=Secret(str(mail.context["token"])))
+    stage.enroll(bob)
+    assert stage.identify(bob).user == bob.user
+
+
+def test_who_has_a_factor_owes_nothing_after_a_merge(stage: Stage, ada: Person, root: Person):
+    bob = protected(stage, "bob@example.com")
+    stage.elevate(root)
+    reset(stage, root, ada.user)
+    merge(stage, root, ada.user, bob.user)
+    assert isinstance(stage.sign_in(bob), SecondFactorOwed)
+    assert stage.mails(MailKind.MFA_RESET) == []
+
+
+def test_an_enrollment_is_not_carried_over_to_whom_no_link_reaches(stage: Stage, ada: Person, root: Person):
+    """Decision 33: they would have no way back."""
+    bob = stage.person("bob@example.com", verified=False)
+    reset(stage, root, ada.user)
+    with stage.writes():
+        assert merge(stage, root, ada.user, bob.user).code is Code.MFA_ADDRESS_UNVERIFIED
 
 
 def test_an_administrator_may_be_who_is_left_and_never_who_goes(stage: Stage, ada: Person, root: Person):

@@ -12,9 +12,10 @@ import attrs
 from authflow.command import command
 from authflow.errors import Code, SecretUnavailable
 from authflow.facts.accounts import AddressVerified, UserDeleted, UserExported, UsersMerged
+from authflow.facts.mfa import FactorsReset
 from authflow.journey.answers import AccountDeleted, AccountExported, AccountsMerged, AddressRecorded
 from authflow.journey.door import Door, carried
-from authflow.journey.gates import last_owner, may_act_on, may_administer
+from authflow.journey.gates import last_owner, may_act_on, may_administer, unreachable
 from authflow.membership.terms import read_address
 from authflow.values import Refused
 
@@ -106,7 +107,8 @@ class People(Door):
         """Move everything of *source* into *target* and delete *source*, for an administrator.
 
         *target* keeps their own factors and memberships where both have one; ids of factors stay. Sessions of
-        *source* end. Addresses are the host's: move them first, or they go with *source*.
+        *source* end. Addresses are the host's: move them first, or they go with *source*. Where *source* owes an
+        enrollment after a reset, *target*, having no second factor, owes it now, and is mailed a link of their own.
 
         Raises:
             InputInvalid: *source* or *target* cannot be a person's id.
@@ -119,6 +121,7 @@ class People(Door):
                 self._refusal(tx, asker, source, may_administer)
                 or self._refusal(tx, asker, target, may_administer)
                 or self._last_owner(tx, source, heir=target)
+                or (unreachable(tx.users.get(target)) if self._takes_over_debt(tx, source, target) else None)
             )
             if refusal is not None:
                 return carried(Refused(code=refusal), session, asker)
@@ -137,9 +140,23 @@ class People(Door):
         merged = self.factors.merge(asker, context, source=source, target=target)
         joined = self.membership.merge(asker, context, source=source, target=target)
         self.sessions.end_all(asker, context, user=target, reason="accounts_merged")
+        if self._takes_over_debt(tx, source, target):
+            self._demand_enrollment(tx, asker, context, target)
         self._tell(tx, UsersMerged(user=target, merged=source, dropped=",".join(merged.dropped)), asker, context)
         self._erase(tx, source)
         return AccountsMerged(user=target, moved=merged.moved, dropped=merged.dropped, memberships=joined)
+
+    def _takes_over_debt(self, tx: JourneyTransaction, source: UserId, target: UserId) -> bool:
+        """Tell whether a merge must not forgive an enrollment: a reset demanded a factor, and *target* has none."""
+        owes = tx.accounts.lock(source).enrollment_required
+        return owes and not tx.factor_census.protected([target])[target]
+
+    def _demand_enrollment(self, tx: JourneyTransaction, asker: Asker, context: Context, user: UserId) -> None:
+        link = self.sessions.require_enrollment(user)
+        fact = FactorsReset(
+            user=user, reason="accounts_merged", removed=0, token=link.token, expires_at=link.expires_at
+        )
+        self._tell(tx, fact, asker, context)
 
     def _erase(self, tx: JourneyTransaction, user: UserId) -> None:
         tx.accounts.lock(user)
