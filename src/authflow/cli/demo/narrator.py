@@ -131,8 +131,13 @@ def _row(played: Played) -> tuple[str, ...]:
 def _said(answer: object) -> str:
     if not isinstance(answer, Refused):
         return type(answer).__name__ if isinstance(answer, Answer) else "done"
-    left = "" if answer.attempts_left is None else f" {answer.attempts_left} more tries."
-    return f"Refused {answer.code}: {CATALOGUE[answer.code].sentence}{left}"
+    return f"Refused {answer.code}: {CATALOGUE[answer.code].sentence}{_left(answer.attempts_left)}"
+
+
+def _left(attempts: int | None) -> str:
+    if attempts is None:
+        return ""
+    return " 1 more try." if attempts == 1 else f" {attempts} more tries."
 
 
 def _moves(before: Mapping[str, str], after: Mapping[str, str]) -> Iterable[str]:
