@@ -50,7 +50,7 @@ class Kept:
         asked: Digest of the session secret that asked.
         actor: Who was signed in when it asked, or none.
         left: What became of that session value.
-        answer: Its session is the next value if the one that asked was renewed, else nobody's.
+        answer: Its session is nobody's where the value that asked stays the same.
     """
 
     asked: bytes = attrs.field(repr=False)

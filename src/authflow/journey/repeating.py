@@ -137,8 +137,8 @@ class Repeating:
         if answer.session.id not in {asking.session.id, NOBODY.id}:
             tx.replies.release(asking.row)
             return answer
-        left = _left(asking, answer)
-        kept = answer if left is Left.RENEWED else attrs.evolve(answer, session=NOBODY)
+        left = _left(asking, actor, answer)
+        kept = attrs.evolve(answer, session=NOBODY) if left is Left.SAME else answer
         lives = KEPT_WITH_SECRETS if keeping.holds_secret(answer) else KEPT
         tx.replies.keep(
             Reply(
@@ -227,8 +227,9 @@ def _is_theirs(kept: Kept, asking: Asking, asker: Asker) -> bool:
     return asking.secret in {kept.asked, heir} or (kept.actor is not None and kept.actor == asker.user)
 
 
-def _left(asking: Asking, answer: Answer) -> Left:
-    if answer.session.id == NOBODY.id:
+def _left(asking: Asking, actor: UserId | None, answer: Answer) -> Left:
+    """Return what became of the value that asked: it is over, too, where somebody was signed in and nobody is now."""
+    if answer.session.id == NOBODY.id or (actor is not None and answer.session.user is None):
         return Left.OVER
     return Left.SAME if token_digest(answer.session.secret) == asking.secret else Left.RENEWED
 
