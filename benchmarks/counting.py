@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, quote, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
 ENCRYPTION_REQUESTS: Final = frozenset({80877103, 80877104})
 """SSLRequest and GSSENCRequest come before the start-up message, in its form (PostgreSQL, "Message Formats")."""
@@ -102,40 +102,55 @@ def wire(uri: str, tally: Tally) -> Generator[str]:
     A round trip is a message that makes the server answer, so a pipeline that waits once counts once. Whatever a
     client was answered has been counted before: there is no race between a flow and its count.
     """
-    with tempfile.TemporaryDirectory(prefix="wire-") as folder:
-        server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    parts = urlsplit(uri)
+    with tempfile.TemporaryDirectory(prefix="wire-") as folder, socket.socket(socket.AF_UNIX) as server:
         server.bind(str(Path(folder) / FILE_NAME))
         server.listen()
-        threading.Thread(target=_accept, args=(server, uri, tally), daemon=True).start()
+        standing = Standing(server, str(Path(parse_qs(parts.query)["host"][0]) / FILE_NAME), tally)
+        threading.Thread(target=standing.accept, daemon=True).start()
         try:
-            yield f"postgresql://{urlsplit(uri).username}:@/{urlsplit(uri).path.lstrip('/')}?host={quote(folder, '')}"
+            yield f"postgresql://{parts.username}:@/{parts.path.lstrip('/')}?host={quote(folder, '')}"
         finally:
-            with contextlib.suppress(OSError):  # a listening socket has no other side to be told
-                server.shutdown(socket.SHUT_RDWR)
-            server.close()
+            standing.stop()
 
 
-def _accept(server: socket.socket, uri: str, tally: Tally) -> None:
-    while True:
-        try:
-            client, _address = server.accept()
-        except OSError:
-            return
-        upstream = _connect(uri)
-        frontend = Frontend(tally)
-        threading.Thread(target=_pump, args=(client, upstream, frontend.feed), daemon=True).start()
-        threading.Thread(target=_pump, args=(upstream, client, None), daemon=True).start()
+class Standing:
+    """Takes what clients say to *server*, counts it, and says it to the socket at *upstream*."""
+
+    def __init__(self, server: socket.socket, upstream: str, tally: Tally) -> None:
+        self._server, self._upstream, self._tally = server, upstream, tally
+        self._open: list[socket.socket] = [server]
+        self._threads: list[threading.Thread] = []
+
+    def accept(self) -> None:
+        """Serve every client, until `stop`."""
+        with contextlib.suppress(OSError):  # the server was shut down
+            while True:
+                client, _address = self._server.accept()
+                upstream = socket.socket(socket.AF_UNIX)
+                upstream.connect(self._upstream)
+                serving = threading.Thread(target=self._serve, args=(client, upstream), daemon=True)
+                self._open += [client, upstream]
+                self._threads.append(serving)
+                serving.start()
+
+    def stop(self) -> None:
+        """Hang up on everybody, and return when everything is closed."""
+        for opened in self._open:
+            with contextlib.suppress(OSError):  # closed already
+                opened.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+
+    def _serve(self, client: socket.socket, upstream: socket.socket) -> None:
+        with client, upstream:
+            back = threading.Thread(target=_pump, args=(upstream, client, None), daemon=True)
+            back.start()
+            _pump(client, upstream, Frontend(self._tally).feed)
+            back.join()
 
 
-def _connect(uri: str) -> socket.socket:
-    """Connect to the socket in the folder that *uri* names as its host."""
-    [folder] = parse_qs(urlsplit(uri).query)["host"]
-    upstream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    upstream.connect(str(Path(folder) / FILE_NAME))
-    return upstream
-
-
-def _pump(source: socket.socket, target: socket.socket, seen: Any) -> None:  # noqa: ANN401  # a callable, or none
+def _pump(source: socket.socket, target: socket.socket, seen: Callable[[bytes], None] | None) -> None:
     with contextlib.suppress(OSError):  # either side may hang up
         while piece := source.recv(65536):
             if seen is not None:

@@ -60,7 +60,7 @@ class Watch:
 
     tally: Tally = field(default_factory=Tally)
     seconds: float = 0.0
-    statements: int = 0
+    log: list[str] = field(default_factory=list)
     round_trips: int = 0
     _before: tuple[int, int] = (0, 0)
     _began: float = 0.0
@@ -75,8 +75,13 @@ class Watch:
     ) -> None:
         """Add what was measured."""
         self.seconds += time.perf_counter() - self._began
-        self.statements += self.tally.statements - self._before[0]
+        self.log += self.tally.log[self._before[0] :]
         self.round_trips += self.tally.round_trips - self._before[1]
+
+    @property
+    def statements(self) -> int:
+        """How many statements were executed."""
+        return len(self.log)
 
 
 @dataclass(frozen=True, kw_only=True)
