@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import attrs
@@ -62,15 +63,17 @@ class SessionHost:
     """A SQLAlchemy ``Session``: what it holds back is sent first, so that our statements find it."""
 
     session: Callable[[], orm.Session]
+    database: Dialect
 
     def borrow(self) -> tuple[Any, Dialect]:
         session = self.session()
-        session.flush()
         try:
-            connection = session.connection()
+            bound = session.get_bind()
         except exc.UnboundExecutionError as error:
             raise ConfigInvalid(setting="host", problem="is bound to no database") from error
-        return ConnectionHost(connection).borrow()
+        _require_same(bound.dialect, self.database)
+        session.flush()
+        return ConnectionHost(session.connection()).borrow()
 
 
 @attrs.frozen
@@ -99,9 +102,9 @@ def host_of(host: Any, database: Dialect) -> Host:
         _require_same(sync.dialect, database)
         return ConnectionHost(sync)
     if isinstance(sync, orm.Session):
-        return SessionHost(lambda: sync)
+        return SessionHost(lambda: sync, database)
     if isinstance(sync, orm.scoped_session):
-        return SessionHost(cast("Callable[[], orm.Session]", sync))
+        return SessionHost(cast("Callable[[], orm.Session]", sync), database)
     dialect = _dialect_of(sync, database)
     if dialect is None:
         problem = "must be a SQLAlchemy connection or session, or a connection of " + ", ".join(BARE)
@@ -196,17 +199,14 @@ TRANSACTIONLESS: Final[dict[str, Callable[[Any], bool]]] = {
 
 def _cursor(raw: Any) -> Any:
     """Return a cursor that gives plain rows, whatever the host has chosen for its own."""
-    module = type(raw).__module__.partition(".")[0]
-    if module == "psycopg":
-        from psycopg.rows import tuple_row
-
-        return raw.cursor(row_factory=tuple_row)
-    if module in {"pymysql", "MySQLdb"}:
-        from importlib import import_module
-
-        return raw.cursor(import_module(f"{module}.cursors").Cursor)
-    if module == "psycopg2":
-        from importlib import import_module
-
+    modules = {kind.__module__.partition(".")[0] for kind in type(raw).__mro__}
+    if "psycopg" in modules:
+        return raw.cursor(row_factory=import_module("psycopg.rows").tuple_row)
+    if "psycopg2" in modules:
         return raw.cursor(cursor_factory=import_module("psycopg2.extensions").cursor)
-    return raw.cursor()
+    for module in modules & {"pymysql", "MySQLdb"}:
+        return raw.cursor(import_module(f"{module}.cursors").Cursor)
+    cursor = raw.cursor()
+    if "sqlite3" in modules:
+        cursor.row_factory = None
+    return cursor
