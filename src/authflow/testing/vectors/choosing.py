@@ -7,6 +7,7 @@ every *outcome* that a walk can tell apart, and for each the few steps that show
 from __future__ import annotations
 
 from collections import deque
+from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
@@ -25,15 +26,17 @@ if TYPE_CHECKING:
 
 Outcome = tuple[str, ...]
 Edge = tuple[type, type, type]
+Value = tuple[str, str]
+"""Where it stands, and what."""
 
 LOOKED_AT: Final = 64
 """Steps of one outcome that are compared value by value; evenly spread over the walk."""
 
-VALUES_MAX: Final = 3
-"""Steps of one outcome that are kept for the values they add."""
+MORE_MIN: Final = 3
+"""Steps of one outcome that are kept beside the first; of refusals that leave no trace only where there is room."""
 
 STEPS_MAX: Final = 280
-"""Steps of one machine that are aimed at: where room is short, refusals that leave no trace keep fewer."""
+"""Steps of one machine that are aimed at: few outcomes share the room among them."""
 
 CHAIN_MAX: Final = 12
 """Steps of one trace: short enough to follow by eye."""
@@ -64,7 +67,7 @@ def representatives(steps: Iterable[AnyStep]) -> list[AnyStep]:
     return [
         step
         for _, alike in sorted(by_outcome.items())
-        for step in _different(_spread(alike), min(room, VALUES_MAX) if _is_quiet(alike[0]) else VALUES_MAX)
+        for step in _different(_spread(alike), room if _is_quiet(alike[0]) else max(room, MORE_MIN))
     ]
 
 
@@ -77,26 +80,32 @@ def _spread(steps: Sequence[AnyStep]) -> Sequence[AnyStep]:
 
 
 def _different(steps: Sequence[AnyStep], more: int) -> list[AnyStep]:
-    """Return the first and *more* steps, or until each value of each field was seen, those that add most first."""
-    values = [frozenset(_values(step)) for step in steps]
-    kept, seen = [0], values[0]
+    """Return the first and up to *more* steps: those that show most values, and pairs of values, not yet seen."""
+    shown = _pairs([frozenset(_values(step)) for step in steps])
+    kept, seen = [0], shown[0]
     while len(kept) <= more:
-        best = max(range(len(steps)), key=lambda at: (len(values[at] - seen), -at))
-        if values[best] <= seen:
+        best = max(range(len(steps)), key=lambda at: (len(shown[at] - seen), -at))
+        if shown[best] <= seen:
             break
         kept.append(best)
-        seen |= values[best]
+        seen |= shown[best]
     return [steps[at] for at in sorted(kept)]
 
 
-def _values(step: AnyStep) -> Iterator[Hashable]:
+def _pairs(values: Sequence[frozenset[Value]]) -> list[frozenset[tuple[Value, Value]]]:
+    """Return every pair of values of each step, itself included, but for values that all steps share."""
+    shared = frozenset[Value].intersection(*values)
+    return [frozenset(combinations_with_replacement(sorted(one - shared), 2)) for one in values]
+
+
+def _values(step: AnyStep) -> Iterator[Value]:
     yield from _leaves(encoded(step.state), "state")
     yield from _leaves(encoded(step.command), "command")
     yield from _leaves(encoded(step.answer), "answer")
-    yield ("now", step.now)
+    yield "now", str(step.now)
 
 
-def _leaves(stored: Json, path: str) -> Iterator[tuple[str, Any]]:
+def _leaves(stored: Json, path: str) -> Iterator[Value]:
     if not stored or not isinstance(stored, dict):
         yield path, str(cast("object", stored))
         return

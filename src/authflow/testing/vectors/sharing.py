@@ -18,6 +18,9 @@ REF: Final = "ref"
 SHARED: Final = frozenset(
     {
         "Asker",
+        "Authenticator",
+        "Change",
+        "Findings",
         "Handle",
         "Kind",
         "MembershipPolicy",
