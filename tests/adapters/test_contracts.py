@@ -1,4 +1,4 @@
-"""Every shipped adapter of the shared ports keeps every promise: memory, SQLite, PostgreSQL."""
+"""Every shipped adapter of the shared ports keeps every promise: memory, SQLite, PostgreSQL, MariaDB."""
 
 from __future__ import annotations
 
@@ -43,6 +43,12 @@ class Postgresql:
         return postgresql_uow
 
 
+class Mariadb:
+    @pytest.fixture
+    def uow(self, mariadb_uow: Any) -> Any:
+        return mariadb_uow
+
+
 class TestMemoryUnitOfWork(Memory, UnitOfWorkContract): ...
 
 
@@ -50,6 +56,9 @@ class TestSqliteUnitOfWork(Sqlite, UnitOfWorkContract): ...
 
 
 class TestPostgresqlUnitOfWork(Postgresql, UnitOfWorkContract): ...
+
+
+class TestMariadbUnitOfWork(Mariadb, UnitOfWorkContract): ...
 
 
 class Users(UsersContract):
@@ -67,6 +76,9 @@ class TestSqliteUsers(Sqlite, Users): ...
 
 
 class TestPostgresqlUsers(Postgresql, Users): ...
+
+
+class TestMariadbUsers(Mariadb, Users): ...
 
 
 class Organizations(OrganizationsContract):
@@ -87,6 +99,9 @@ class TestSqliteOrganizations(Sqlite, Organizations): ...
 class TestPostgresqlOrganizations(Postgresql, Organizations): ...
 
 
+class TestMariadbOrganizations(Mariadb, Organizations): ...
+
+
 class TestMemoryAccounts(Memory, AccountsContract): ...
 
 
@@ -94,6 +109,9 @@ class TestSqliteAccounts(Sqlite, AccountsContract): ...
 
 
 class TestPostgresqlAccounts(Postgresql, AccountsContract): ...
+
+
+class TestMariadbAccounts(Mariadb, AccountsContract): ...
 
 
 class TestMemoryRateLimiter(Memory, RateLimiterContract): ...
@@ -105,6 +123,9 @@ class TestSqliteRateLimiter(Sqlite, RateLimiterContract): ...
 class TestPostgresqlRateLimiter(Postgresql, RateLimiterContract): ...
 
 
+class TestMariadbRateLimiter(Mariadb, RateLimiterContract): ...
+
+
 class TestMemoryAttempts(Memory, AttemptsContract): ...
 
 
@@ -114,6 +135,9 @@ class TestSqliteAttempts(Sqlite, AttemptsContract): ...
 class TestPostgresqlAttempts(Postgresql, AttemptsContract): ...
 
 
+class TestMariadbAttempts(Mariadb, AttemptsContract): ...
+
+
 class TestMemoryAuditLog(Memory, AuditLogContract): ...
 
 
@@ -121,6 +145,9 @@ class TestSqliteAuditLog(Sqlite, AuditLogContract): ...
 
 
 class TestPostgresqlAuditLog(Postgresql, AuditLogContract): ...
+
+
+class TestMariadbAuditLog(Mariadb, AuditLogContract): ...
 
 
 class TestMemoryOutbox(Memory, OutboxContract):
@@ -139,6 +166,9 @@ class TestSqliteOutbox(Sqlite, SqlOutbox): ...
 
 
 class TestPostgresqlOutbox(Postgresql, SqlOutbox): ...
+
+
+class TestMariadbOutbox(Mariadb, SqlOutbox): ...
 
 
 def message(row: Any) -> Message:

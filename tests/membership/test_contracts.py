@@ -1,4 +1,4 @@
-"""The stores of membership keep their contracts in memory, SQLite and PostgreSQL."""
+"""The stores of membership keep their contracts in memory, SQLite, PostgreSQL and MariaDB."""
 
 from __future__ import annotations
 
@@ -28,6 +28,12 @@ class Postgresql:
         return postgresql_uow
 
 
+class Mariadb:
+    @pytest.fixture
+    def uow(self, mariadb_uow: Any) -> Any:
+        return mariadb_uow
+
+
 class TestMemoryInvitations(Memory, InvitationRowsContract): ...
 
 
@@ -35,6 +41,9 @@ class TestSqliteInvitations(Sqlite, InvitationRowsContract): ...
 
 
 class TestPostgresqlInvitations(Postgresql, InvitationRowsContract): ...
+
+
+class TestMariadbInvitations(Mariadb, InvitationRowsContract): ...
 
 
 class TestMemoryMembers(Memory, MemberRowsContract): ...
@@ -46,6 +55,9 @@ class TestSqliteMembers(Sqlite, MemberRowsContract): ...
 class TestPostgresqlMembers(Postgresql, MemberRowsContract): ...
 
 
+class TestMariadbMembers(Mariadb, MemberRowsContract): ...
+
+
 class TestMemoryConsents(Memory, ConsentRowsContract): ...
 
 
@@ -53,3 +65,6 @@ class TestSqliteConsents(Sqlite, ConsentRowsContract): ...
 
 
 class TestPostgresqlConsents(Postgresql, ConsentRowsContract): ...
+
+
+class TestMariadbConsents(Mariadb, ConsentRowsContract): ...

@@ -1,4 +1,4 @@
-"""The stores of second factors keep their contracts in memory, SQLite and PostgreSQL."""
+"""The stores of second factors keep their contracts in memory, SQLite, PostgreSQL and MariaDB."""
 
 from __future__ import annotations
 
@@ -28,6 +28,12 @@ class Postgresql:
         return postgresql_uow
 
 
+class Mariadb:
+    @pytest.fixture
+    def uow(self, mariadb_uow: Any) -> Any:
+        return mariadb_uow
+
+
 class TestMemoryFactors(Memory, FactorsContract): ...
 
 
@@ -35,6 +41,9 @@ class TestSqliteFactors(Sqlite, FactorsContract): ...
 
 
 class TestPostgresqlFactors(Postgresql, FactorsContract): ...
+
+
+class TestMariadbFactors(Mariadb, FactorsContract): ...
 
 
 class TestMemoryRecoveryCodes(Memory, RecoveryCodesContract): ...
@@ -46,6 +55,9 @@ class TestSqliteRecoveryCodes(Sqlite, RecoveryCodesContract): ...
 class TestPostgresqlRecoveryCodes(Postgresql, RecoveryCodesContract): ...
 
 
+class TestMariadbRecoveryCodes(Mariadb, RecoveryCodesContract): ...
+
+
 class TestMemoryFactorCensus(Memory, FactorCensusContract): ...
 
 
@@ -53,3 +65,6 @@ class TestSqliteFactorCensus(Sqlite, FactorCensusContract): ...
 
 
 class TestPostgresqlFactorCensus(Postgresql, FactorCensusContract): ...
+
+
+class TestMariadbFactorCensus(Mariadb, FactorCensusContract): ...

@@ -1,4 +1,4 @@
-"""The stores of sessions keep their contract in memory, SQLite and PostgreSQL."""
+"""The stores of sessions keep their contract in memory, SQLite, PostgreSQL and MariaDB."""
 
 from __future__ import annotations
 
@@ -30,3 +30,9 @@ class TestPostgresql(SessionsContract, DevicesContract, ResetLinksContract):
     @pytest.fixture
     def uow(self, postgresql_uow: SqlUnitOfWork) -> SqlUnitOfWork:
         return postgresql_uow
+
+
+class TestMariadb(SessionsContract, DevicesContract, ResetLinksContract):
+    @pytest.fixture
+    def uow(self, mariadb_uow: SqlUnitOfWork) -> SqlUnitOfWork:
+        return mariadb_uow
