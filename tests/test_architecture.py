@@ -149,6 +149,7 @@ ROOMS: Final = {
     "alembic": "adapters/sql/",
     "psycopg": "adapters/sql/",
     "cattrs": "adapters/",
+    "django": "integrations/django/",
     "opentelemetry": "telemetry.py",
     "hypothesis": "testing/",
     "pytest": "testing/",

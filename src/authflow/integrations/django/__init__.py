@@ -1,0 +1,1 @@
+"""A Django app, ``"authflow.integrations.django"``: its migrations make our tables by ``manage.py migrate``."""

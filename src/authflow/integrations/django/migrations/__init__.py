@@ -1,0 +1,1 @@
+"""One Django migration for each revision of our own history."""

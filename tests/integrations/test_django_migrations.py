@@ -1,0 +1,232 @@
+"""The Django app makes our tables by ``manage.py migrate``: the same tables, in Django's own transaction."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+import sqlalchemy as sa
+
+import authflow
+from authflow.adapters.sql import schema
+from authflow.adapters.sql.engine import make_engine
+from authflow.adapters.sql.migrations import REVISIONS
+from authflow.adapters.sql.tables import build
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from authflow.adapters.sql.tables import Tables
+
+NEXT = count()
+ROOT = Path(authflow.__file__).parent
+MIGRATIONS = sorted((ROOT / "integrations" / "django" / "migrations").glob("[0-9]*.py"))
+NEWEST = MIGRATIONS[-1].stem
+
+PROJECT = """
+import json, sys
+from django.apps import AppConfig
+from django.conf import settings
+
+database, prefix, schema, failing, commands = json.loads(sys.argv[1])
+from authflow.integrations.django.apps import AuthflowConfig
+
+class Renamed(AuthflowConfig):
+    pass
+
+if prefix:
+    Renamed.prefix, Renamed.schema = prefix, schema
+app = f"{__name__}.Renamed" if prefix else "authflow.integrations.django"
+settings.configure(
+    DATABASES={"default": database},
+    INSTALLED_APPS=["django.contrib.contenttypes", app],
+    USE_TZ=True,
+)
+import django
+django.setup()
+if failing:
+    from authflow.integrations.django import revisions
+    wanted = revisions.steps
+    revisions.steps = lambda *given, **named: (*wanted(*given, **named), "SELECT * FROM nowhere")
+from django.core.management import call_command
+for command in commands:
+    call_command(*command, **({} if command[0] in ("showmigrations", "sqlmigrate") else {"verbosity": 0}))
+"""
+
+
+@attrs.frozen(kw_only=True)
+class Project:
+    """A Django project on one database, in a process of its own for each call: its settings are global."""
+
+    engine: sa.Engine
+    tables: Tables
+    renamed: bool
+
+    def manage(self, *commands: str, failing: bool = False, check: bool = True) -> subprocess.CompletedProcess[str]:
+        url = self.engine.url
+        database = {
+            "ENGINE": f"django.db.backends.{'sqlite3' if self.engine.dialect.name == 'sqlite' else 'postgresql'}",
+            "NAME": url.database,
+            "USER": url.username or "",
+            "HOST": url.host or url.query.get("host", ""),
+        }
+        names = [self.tables.prefix, self.tables.metadata.schema] if self.renamed else [None, None]
+        told = json.dumps([database, *names, failing, [command.split() for command in commands]])
+        command = [sys.executable, "-W", "error", "-c", PROJECT, told]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    def names(self) -> set[str]:
+        inspected = sa.inspect(self.engine)
+        schemas = {None, self.tables.metadata.schema}
+        return {name for where in schemas for name in inspected.get_table_names(schema=where)}
+
+    def ours(self) -> set[str]:
+        known = {table.name for table in self.tables.metadata.tables.values()}
+        return self.names() & known
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+    """An empty database."""
+    if request.param == "sqlite":
+        engine = make_engine(f"sqlite:///{tmp_path / 'app.db'}")
+        yield engine
+        engine.dispose()
+        return
+    server = make_engine(request.getfixturevalue("postgresql_url"))
+    name = f"django_{next(NEXT)}"
+    with server.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine = make_engine(server.url.set(database=name).render_as_string(hide_password=False))
+    yield engine
+    engine.dispose()
+    with server.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    server.dispose()
+
+
+@pytest.fixture(params=["default", "renamed"])
+def project(request: pytest.FixtureRequest, engine: sa.Engine) -> Project:
+    """A project under the names that we give, and under names of its own."""
+    if request.param == "default":
+        return Project(engine=engine, tables=build(), renamed=False)
+    if engine.dialect.name == "sqlite":
+        return Project(engine=engine, tables=build(prefix="My_"), renamed=True)
+    with engine.begin() as connection:
+        connection.exec_driver_sql('CREATE SCHEMA "Auth"')
+    return Project(engine=engine, tables=build(prefix="My_", schema="Auth"), renamed=True)
+
+
+def test_there_is_one_migration_for_each_revision():
+    """Fails when a revision is new. Each follows the one before it."""
+    assert [re.findall(r'Revision\("(\w+)"\)', file.read_text("utf-8")) for file in MIGRATIONS] == [
+        [revision] for revision in REVISIONS
+    ]
+    assert [file.stem.partition("_")[0] for file in MIGRATIONS] == list(REVISIONS)
+    scripts = sorted((ROOT / "adapters" / "sql" / "migrations" / "versions").glob("r[0-9]*.py"))
+    assert [f"r{file.name}" for file in MIGRATIONS] == [script.name for script in scripts]
+
+
+def test_migrating_makes_exactly_our_tables(project: Project):
+    """And every other command of Django's stays clean."""
+    shown = project.manage("migrate", "showmigrations authflow", "makemigrations --check --dry-run", "migrate --check")
+    assert shown.stdout.count("[X]") == len(REVISIONS)
+    schema.check(project.engine, project.tables)
+    assert schema.differences(project.engine, project.tables) == ()
+    assert "django_content_type" in project.names()
+
+
+def test_migrating_back_deletes_ours_only(project: Project):
+    project.manage("migrate", "migrate authflow zero")
+    assert project.ours() == set()
+    assert "django_content_type" in project.names()
+    project.manage("migrate authflow")
+    schema.check(project.engine, project.tables)
+
+
+def test_one_revision_at_a_time(project: Project):
+    for file, revision in zip(MIGRATIONS, REVISIONS, strict=True):
+        project.manage(f"migrate authflow {file.stem}")
+        assert schema.current(project.engine, project.tables) == revision
+    project.manage(f"migrate authflow {MIGRATIONS[0].stem}")
+    assert schema.current(project.engine, project.tables) == REVISIONS[0]
+
+
+def test_a_migration_that_fails_leaves_nothing(project: Project):
+    """It runs in Django's transaction, on SQLite too."""
+    failed = project.manage("migrate authflow", failing=True, check=False)
+    assert "nowhere" in failed.stderr
+    assert project.ours() == set()
+    project.manage("migrate authflow")
+    schema.check(project.engine, project.tables)
+
+
+def test_tables_that_stand_already_are_taken_over(project: Project):
+    """Made by ``authflow schema upgrade``, before Django or after a part of it: neither minds the other."""
+    project.manage(f"migrate authflow {MIGRATIONS[0].stem}")
+    schema.upgrade(project.engine, project.tables)
+    with project.engine.begin() as connection:
+        row = {"user_id": "anne", "epoch": 7, "enrollment_required": False}
+        connection.execute(sa.insert(project.tables.shared.account), row)
+    project.manage("migrate authflow", "makemigrations --check --dry-run")
+    with project.engine.begin() as connection:
+        assert connection.execute(sa.select(project.tables.shared.account.c.epoch)).scalars().all() == [7]
+    schema.downgrade(project.engine, project.tables, to="base")
+    project.manage("migrate authflow zero", "migrate authflow")
+    schema.check(project.engine, project.tables)
+
+
+def test_tables_of_a_newer_library_are_left_alone(project: Project):
+    project.manage("migrate authflow", "migrate authflow zero --fake")
+    version = sa.table(
+        f"{project.tables.prefix}schema_version", sa.column("version_num"), schema=project.tables.metadata.schema
+    )
+    with project.engine.begin() as connection:
+        connection.execute(sa.update(version).values(version_num="9999"))
+    failed = project.manage("migrate authflow", check=False)
+    assert "schema.too_new" in failed.stderr
+
+
+def test_the_statements_can_be_read_before(tmp_path: Path):
+    """``sqlmigrate`` prints what a database administrator runs: the same tables again."""
+    engine = make_engine(f"sqlite:///{tmp_path / 'app.db'}")
+    project = Project(engine=engine, tables=build(), renamed=False)
+    written = project.manage(*(f"sqlmigrate authflow {file.stem}" for file in MIGRATIONS)).stdout
+    assert project.ours() == set()
+    with closing(sqlite3.connect(tmp_path / "app.db")) as raw:
+        raw.executescript(written)
+    schema.check(engine, build())
+    assert schema.differences(engine, build()) == ()
+    back = project.manage(*(f"sqlmigrate authflow {file.stem} --backwards" for file in reversed(MIGRATIONS))).stdout
+    with closing(sqlite3.connect(tmp_path / "app.db")) as raw:
+        raw.executescript(back)
+    assert project.ours() == set()
+    engine.dispose()
+
+
+def test_another_database_of_the_project_gets_no_tables(tmp_path: Path):
+    """Routers decide, as for every app."""
+    engine = make_engine(f"sqlite:///{tmp_path / 'app.db'}")
+    project: Any = Project(engine=engine, tables=build(), renamed=False)
+    router = (
+        "class Nowhere:\n    def allow_migrate(self, db, app_label, **hints): return app_label != 'authflow'\n"
+        "from django.conf import settings as s; s.DATABASE_ROUTERS = [Nowhere()]\n"
+    )
+    program = PROJECT.replace("import django\n", f"{router}import django\n", 1)
+    database = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(engine.url.database)}
+    told = json.dumps([database, None, None, False, [["migrate"]]])
+    subprocess.run([sys.executable, "-c", program, told], check=True, capture_output=True)
+    assert project.ours() == set()
+    assert "django_content_type" in project.names()
+    engine.dispose()
