@@ -414,12 +414,8 @@ class Replies(Protocol):
         """
         ...
 
-    def read(self, key: bytes) -> Reply | None:
-        """Return what was kept under *key*, expired or not; nothing is locked or written."""
-        ...
-
     def keep(self, reply: Reply) -> None:
-        """Store *reply* under its key, which this transaction has claimed or read."""
+        """Store *reply* under its key, which this transaction has claimed."""
         ...
 
     def release(self, key: bytes) -> None:

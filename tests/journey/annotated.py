@@ -108,31 +108,28 @@ SIMPLE: Mapping[Any, SearchStrategy[Any]] = {
 
 
 def strategy(kind: Any) -> SearchStrategy[Any]:
-    """Return a strategy for values of an annotated type.
-
-    Raises:
-        NotImplementedError: An answer has a field of a type that nobody has written down yet.
-    """
+    """Return a strategy for values of an annotated type; it raises for one that nobody has written down yet."""
     if isinstance(kind, NewType):
         return strategy(kind.__supertype__)
     if kind in SIMPLE:
         return SIMPLE[kind]
-    origin, given = typing.get_origin(kind), typing.get_args(kind)
-    if origin in {Union, types.UnionType}:
-        return st.one_of(*map(strategy, given))
-    if origin is tuple and given[1:] == (...,):
-        return st.lists(strategy(given[0]), max_size=3).map(tuple)
-    if origin is frozenset:
-        return st.frozensets(strategy(given[0]))
-    if origin in {dict, Mapping}:
-        return st.dictionaries(*map(strategy, given), max_size=3)
-    if issubclass(kind, Flag):
-        return st.integers(0, sum(flag.value for flag in kind)).map(kind)
-    if issubclass(kind, Enum):
-        return st.sampled_from(kind)
+    if typing.get_origin(kind) is not None:
+        return generic(typing.get_origin(kind), *map(strategy, (a for a in typing.get_args(kind) if a is not ...)))
     if attrs.has(kind):
         return st.builds(kind, **{name: strategy(field) for name, field in fields(kind).items()})
-    raise NotImplementedError(kind)
+    if issubclass(kind, Flag):
+        return st.integers(0, sum(flag.value for flag in kind)).map(kind)
+    return st.sampled_from(kind)  # an enumeration, or a type that nobody has written down yet
+
+
+def generic(origin: Any, *inner: SearchStrategy[Any]) -> SearchStrategy[Any]:
+    """Return a strategy for a union or a collection of what *inner* draws."""
+    if origin in {Union, types.UnionType}:
+        return st.one_of(*inner)
+    if origin in {dict, Mapping}:
+        return st.dictionaries(*inner, max_size=3)
+    (items,) = inner
+    return {tuple: st.lists(items, max_size=3).map(tuple), frozenset: st.frozensets(items)}[origin]
 
 
 def refuses(command: Command[..., Any]) -> bool:

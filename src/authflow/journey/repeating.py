@@ -113,21 +113,25 @@ class Repeating:
             if not _is_legal(key):
                 asker = self.sessions.identify(session, now)
                 return carried(Refused(code=Code.IDEMPOTENCY_KEY_INVALID), session, asker)
+            if session.id == NOBODY.id:
+                return work()
             asking = self._asking(command, session, key, arguments, now)
+            # Before the browser's row is read: this may wait for a change of it.
+            found = tx.replies.claim(asking.row, now)
+            if found is not None:
+                return self._again(tx, asking, found, work)
             row = self.sessions.opened(session)
             if row is None:
-                found = tx.replies.read(asking.row)
-                return work() if found is None else self._former(tx, asking, found, self._open(found), work)
-            found = tx.replies.claim(asking.row, now)
-            actor = row.user if isinstance(row, SignedIn) else None
-            return self._first(tx, asking, actor, work) if found is None else self._again(tx, asking, found, work)
+                tx.replies.release(asking.row)
+                return work()
+            return self._first(tx, asking, row.user if isinstance(row, SignedIn) else None, work)
 
     def sweep(self, now: datetime) -> int:
         """Delete the answers that have expired; return how many there were."""
         with self.uow.begin() as tx:
             return tx.replies.sweep(now)
 
-    # --- three ways -----------------------------------------------------------------------------------------------
+    # --- two ways -------------------------------------------------------------------------------------------------
 
     def _first(
         self, tx: JourneyTransaction, asking: Asking, actor: UserId | None, work: Callable[[], AnswerT]
@@ -158,10 +162,10 @@ class Repeating:
     def _again(
         self, tx: JourneyTransaction, asking: Asking, found: Reply, work: Callable[[], AnswerT]
     ) -> AnswerT | Refused:
-        """Answer a browser whose row lives. Only authentication runs: the gates have moved on since."""
+        """Answer alike. Only authentication runs: the gates have moved on since."""
         kept, asker = self._open(found), self.sessions.identify(asking.session, asking.now)
-        if not _lives(asker) or (kept.left is not Left.SAME and kept.asked == asking.secret):
-            return self._former(tx, asking, found, kept, work)  # the first one ended while this one waited for it
+        if not _lives(asker):
+            return self._former(tx, asking, found, kept, work)
         if not _is_theirs(kept, asking, asker):
             return self._first(tx, asking, asker.user, work)
         if not asking.is_like(found):
@@ -175,7 +179,8 @@ class Repeating:
         if found.former_until is None or kept.asked != asking.secret or not asking.is_like(found):
             return work()
         if asking.now >= found.former_until:
-            self._lapse(tx, asking, found)
+            # A clock that goes back revives nothing (decision 35).
+            tx.replies.keep(attrs.evolve(found, former_until=None))
             return work()
         if kept.left is Left.RENEWED and not _lives(self.sessions.identify(kept.answer.session, asking.now)):
             return work()
@@ -197,13 +202,6 @@ class Repeating:
 
     def _open(self, found: Reply) -> Kept:
         return keeping.load(self.cipher.open(found.answer, bound_to=_binding(found.key)))
-
-    def _lapse(self, tx: JourneyTransaction, asking: Asking, found: Reply) -> None:
-        """Remember that the time is over: a clock that goes back revives nothing (decision 35)."""
-        if asking.now >= found.expires_at:
-            tx.replies.release(found.key)
-        else:
-            tx.replies.keep(attrs.evolve(found, former_until=None))
 
 
 # --- decisions ------------------------------------------------------------------------------------------------------

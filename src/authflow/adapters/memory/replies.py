@@ -21,9 +21,6 @@ class MemoryReplies:
         found = self._replies.get(key)
         return None if found is None or found.expires_at <= now else found
 
-    def read(self, key: bytes) -> Reply | None:
-        return self._replies.get(key)
-
     def keep(self, reply: Reply) -> None:
         self._replies.put(reply.key, reply)
 

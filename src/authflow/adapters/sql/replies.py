@@ -38,7 +38,6 @@ class ReplyStatements:
     """Every statement about kept answers, built once."""
 
     claim: sa.Executable
-    read: sa.Executable
     keep: sa.Executable
     release: sa.Executable
     sweep: sa.Executable
@@ -53,7 +52,6 @@ class ReplyStatements:
         )
         return cls(
             claim=claim.returning(*reply.c),
-            read=sa.select(reply).where(mine, reply.c.expires_at > CLAIMED),
             keep=sa.update(reply).where(mine).values(new),
             release=sa.delete(reply).where(mine),
             sweep=sa.delete(reply).where(reply.c.expires_at <= sa.bindparam("now")),
@@ -70,10 +68,6 @@ class SqlReplies:
     def claim(self, key: bytes, now: datetime) -> Reply | None:
         row = self._run.run(self._sql.claim, {"which": key}).one()
         return None if row.expires_at <= c.micros(now) else _reply(row)
-
-    def read(self, key: bytes) -> Reply | None:
-        row = self._run.run(self._sql.read, {"which": key}).one_or_none()
-        return None if row is None else _reply(row)
 
     def keep(self, reply: Reply) -> None:
         values = {
