@@ -30,7 +30,10 @@ Value = tuple[str, str]
 """Where it stands, and what."""
 
 LOOKED_AT: Final = 64
-"""Steps of one outcome that are compared value by value; evenly spread over the walk."""
+"""Steps of one outcome that are compared value by value, evenly spread over the walk; more where outcomes are few."""
+
+LOOKED_AT_ALL: Final = 8192
+"""Steps of one machine that may be compared all the same."""
 
 MORE_MIN: Final = 3
 """Steps of one outcome that are kept beside the first; of refusals that leave no trace only where there is room."""
@@ -63,11 +66,12 @@ def representatives(steps: Iterable[AnyStep]) -> list[AnyStep]:
     by_outcome: dict[Outcome, list[AnyStep]] = {}
     for step in steps:
         by_outcome.setdefault(outcome(step), []).append(step)
-    room = max(STEPS_MAX // max(len(by_outcome), 1) - 1, 0)
+    outcomes = max(len(by_outcome), 1)
+    room, looked_at = max(STEPS_MAX // outcomes - 1, 0), max(LOOKED_AT_ALL // outcomes, LOOKED_AT)
     return [
         step
         for _, alike in sorted(by_outcome.items())
-        for step in _different(_spread(alike), room if _is_quiet(alike[0]) else max(room, MORE_MIN))
+        for step in _different(_spread(alike, looked_at), room if _is_quiet(alike[0]) else max(room, MORE_MIN))
     ]
 
 
@@ -75,8 +79,8 @@ def _is_quiet(step: AnyStep) -> bool:
     return isinstance(step.answer, Refused) and step.target == step.state and not step.facts
 
 
-def _spread(steps: Sequence[AnyStep]) -> Sequence[AnyStep]:
-    return steps[:: -(-len(steps) // LOOKED_AT)]
+def _spread(steps: Sequence[AnyStep], count: int) -> Sequence[AnyStep]:
+    return steps[:: -(-len(steps) // count)]
 
 
 def _different(steps: Sequence[AnyStep], more: int) -> list[AnyStep]:
