@@ -151,9 +151,7 @@ class Authflow:
         try:
             tables_history.check(engine, tables)
             uow = SqlUnitOfWork(engine, tables, users=users, organizations=organizations)
-            if users is not None or organizations is not None:
-                with uow.begin() as tx:
-                    require_readable(tx.users, tx.organizations)
+            require_readable(uow, users, organizations)
         except AuthflowError:
             if engine is not database:
                 engine.dispose()

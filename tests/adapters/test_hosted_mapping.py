@@ -17,7 +17,7 @@ from sqlalchemy.dialects.mysql import TINYINT
 from authflow.adapters.sql.engine import make_engine
 from authflow.adapters.sql.hosted import UNDATED, AddressColumn, AddressTable, OrganizationTable, RowsOf, UserTable
 from authflow.adapters.sql.hosted.conversion import Ids, Instants
-from authflow.adapters.sql.hosted.people import HostedUserStatements
+from authflow.adapters.sql.hosted.statements import HostedUserStatements
 from authflow.adapters.sql.tables import build
 from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
 from authflow.errors import ConfigInvalid

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from authflow.adapters.sql.connection import Connection
     from authflow.adapters.sql.tables.shared import SharedTables
-    from authflow.ports import Organizations, Users
+    from authflow.ports import Organizations, Transaction, UnitOfWork, Users
 
     UsersFactory = Callable[[Connection], Users]
     OrganizationsFactory = Callable[[Connection], Organizations]
@@ -61,15 +61,22 @@ def organizations_of(
     return given
 
 
-def require_readable(users: Users, organizations: Organizations) -> None:
+def require_readable(uow: UnitOfWork[Transaction], *given: object) -> None:
     """Refuse tables of the host's that are not as they are mapped, before anybody signs in.
+
+    Args:
+        uow: It maps them.
+        given: What the host gave instead of our tables; if that is nothing, nothing is read.
 
     Raises:
         ConfigInvalid: The database does not know a table or a column, or not of that type.
     """
-    for mapped in (users, organizations):
-        if isinstance(mapped, HostedUsers | HostedOrganizations):
-            mapped.probe()
+    if not any(isinstance(mapped, UserTable | OrganizationTable) for mapped in given):
+        return
+    with uow.begin() as tx:
+        for mapped in (tx.users, tx.organizations):
+            if isinstance(mapped, HostedUsers | HostedOrganizations):
+                mapped.probe()
 
 
 def _require_callable(given: object, *, setting: str, problem: str) -> None:
