@@ -12,8 +12,6 @@ import attrs
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import StatusCode
 
@@ -27,6 +25,7 @@ from authflow.telemetry import COMMANDS, REFUSED, WARNED
 from authflow.testing.browsers import installed
 from authflow.values import SessionId, UserId
 from tests.stage import CONTEXT, Stage
+from tests.tracing import traced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,25 +35,12 @@ if TYPE_CHECKING:
 HERE = Context(request_id="r-7", ip="203.0.113.9", user_agent="Firefox")
 SESSION = BrowserSession(id=SessionId("s-1"), secret=Secret("canary"), generation=0, user=UserId("u-1"))
 
-EXPORTER = InMemorySpanExporter()
-
-
-@pytest.fixture(scope="module")
-def provider() -> Iterator[TracerProvider]:
-    """The host's provider; the API takes one per process, and it tells nobody after these tests."""
-    made = TracerProvider()
-    made.add_span_processor(SimpleSpanProcessor(EXPORTER))
-    trace.set_tracer_provider(made)
-    yield made
-    made.shutdown()
-
 
 @pytest.fixture
-def spans(provider: TracerProvider) -> Callable[[], list[ReadableSpan]]:
+def spans() -> Iterator[list[ReadableSpan]]:
     """Return what was traced by now, in the order in which it ended."""
-    assert trace.get_tracer_provider() is provider
-    EXPORTER.clear()
-    return lambda: list(EXPORTER.get_finished_spans())
+    with traced() as ended:
+        yield ended
 
 
 class Trying:
@@ -202,9 +188,9 @@ def test_a_host_that_configures_no_logging_sees_nothing(logger: logging.Logger):
 # --- spans ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_command_is_one_span(spans: Callable[[], list[ReadableSpan]]):
+def test_a_command_is_one_span(spans: list[ReadableSpan]):
     asked(REFUSAL)
-    (span,) = spans()
+    (span,) = spans
     assert (span.name, span.status.status_code) == ("authflow.desk.ask", StatusCode.UNSET)
     assert span.instrumentation_scope is not None
     assert (span.instrumentation_scope.name, span.instrumentation_scope.version) == ("authflow", __version__)
@@ -220,21 +206,21 @@ def test_a_command_is_one_span(spans: Callable[[], list[ReadableSpan]]):
     }
 
 
-def test_commands_inside_a_command_are_parts_of_its_span(spans: Callable[[], list[ReadableSpan]]):
+def test_commands_inside_a_command_are_parts_of_its_span(spans: list[ReadableSpan]):
     Desk().outer()
-    assert [span.name for span in spans()] == ["authflow.desk.outer"]
+    assert [span.name for span in spans] == ["authflow.desk.outer"]
 
 
-def test_the_commands_of_an_operation_are_its_children(spans: Callable[[], list[ReadableSpan]]):
+def test_the_commands_of_an_operation_are_its_children(spans: list[ReadableSpan]):
     Desk().round()
-    *inner, outer = spans()
+    *inner, outer = spans
     assert [span.name for span in inner] == ["authflow.desk.ask"] * 2
     assert {span.parent and span.parent.span_id for span in inner} == {outer.context.span_id}
 
 
-def test_a_try_that_was_lost_is_an_event(spans: Callable[[], list[ReadableSpan]]):
+def test_a_try_that_was_lost_is_an_event(spans: list[ReadableSpan]):
     asked(1, uow=Trying(lost=2))
-    (span,) = spans()
+    (span,) = spans
     assert [(event.name, dict(event.attributes or {})) for event in span.events] == [
         ("authflow.retry", {"authflow.tries": 2}),
         ("authflow.retry", {"authflow.tries": 3}),
@@ -245,11 +231,11 @@ def test_a_try_that_was_lost_is_an_event(spans: Callable[[], list[ReadableSpan]]
     ("error", "code"), [(Retryable("CANARY"), "database.busy"), (KeyError("CANARY"), None), (SystemExit(1), None)]
 )
 def test_an_exception_is_an_error_without_its_message(
-    error: BaseException, code: str | None, spans: Callable[[], list[ReadableSpan]]
+    error: BaseException, code: str | None, spans: list[ReadableSpan]
 ):
     with pytest.raises(type(error)):
         asked(error)
-    (span,) = spans()
+    (span,) = spans
     attributes = dict(span.attributes or {})
     assert span.status.status_code is StatusCode.ERROR
     assert attributes["error.type"] == f"{type(error).__module__}.{type(error).__qualname__}"
@@ -258,33 +244,33 @@ def test_an_exception_is_an_error_without_its_message(
     assert "CANARY" not in span.to_json()
 
 
-def test_the_facts_of_a_refusal_are_attributes(spans: Callable[[], list[ReadableSpan]]):
+def test_the_facts_of_a_refusal_are_attributes(spans: list[ReadableSpan]):
     stage = Stage(MemoryUnitOfWork())
     person = stage.person("u1")
     stage.sign_in(person)
-    EXPORTER.clear()
+    spans.clear()
     refused = person.browser.ask(stage.flows.members.enter, organization=stage.organization())
-    attributes = dict(spans()[-1].attributes or {})
+    attributes = dict(spans[-1].attributes or {})
     assert isinstance(refused, Refused)
     assert refused.why is not None
     assert refused.why.facts
     assert {name: attributes[f"authflow.facts.{name}"] for name in refused.why.facts} == refused.why.facts
 
 
-def test_logs_and_spans_say_the_same(spans: Callable[[], list[ReadableSpan]], caplog: pytest.LogCaptureFixture):
+def test_logs_and_spans_say_the_same(spans: list[ReadableSpan], caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.DEBUG, "authflow.command"):
         asked(REFUSAL)
     fields = {f"authflow.{name}": value for name, value in told(caplog.records[-1]).items() if value is not None}
-    assert {name: fields[name] for name in (spans()[0].attributes or {})} == dict(spans()[0].attributes or {})
+    assert {name: fields[name] for name in (spans[0].attributes or {})} == dict(spans[0].attributes or {})
 
 
-def test_what_is_not_sampled_is_not_told_and_neither_is_what_is_inside(spans: Callable[[], list[ReadableSpan]]):
+def test_what_is_not_sampled_is_not_told_and_neither_is_what_is_inside(spans: list[ReadableSpan]):
     sampling = TracerProvider(sampler=ALWAYS_OFF)
     with trace.use_span(sampling.get_tracer("host").start_span("request")):
         inside = trace.get_current_span().get_span_context()
         assert asked(trace.get_current_span).get_span_context().trace_id == inside.trace_id
         assert not asked(trace.get_current_span).is_recording()
-    assert spans() == []
+    assert spans == []
 
 
 async def _both(flows: AsyncAuthflow, tracer: trace.Tracer) -> None:
@@ -296,18 +282,16 @@ async def _both(flows: AsyncAuthflow, tracer: trace.Tracer) -> None:
     await asyncio.gather(*(visit(f"request {number}") for number in range(5)))
 
 
-def test_a_span_follows_its_task_through_the_greenlets(
-    sqlite_uow: SqlUnitOfWork, provider: TracerProvider, spans: Callable[[], list[ReadableSpan]]
-):
+def test_a_span_follows_its_task_through_the_greenlets(sqlite_uow: SqlUnitOfWork, spans: list[ReadableSpan]):
     async def run() -> None:
         engine = make_async_engine(f"sqlite:///{sqlite_uow.engine.url.database}")
         flows = AsyncAuthflow(installed(SqlUnitOfWork(engine.sync_engine, sqlite_uow.tables)))
-        await _both(flows, provider.get_tracer("host"))
+        await _both(flows, trace.get_tracer("host"))
         await engine.dispose()
 
     asyncio.run(run())
-    requests = {span.context.span_id: span for span in spans() if span.name.startswith("request")}
-    commands = [span for span in spans() if span.name.startswith("authflow.")]
+    requests = {span.context.span_id: span for span in spans if span.name.startswith("request")}
+    commands = [span for span in spans if span.name.startswith("authflow.")]
     assert len(requests) == 5
     parents = sorted((span.name, requests[span.parent.span_id].name) for span in commands if span.parent)
     wanted = [f"request {number}" for number in range(5)]

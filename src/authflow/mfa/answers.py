@@ -34,7 +34,7 @@ class Begun(Answer):
         expires_at: When the proposal dies.
     """
 
-    flow: FlowId
+    flow: FlowId = attrs.field(repr=False)
     kind: Kind
     mode: Mode
     secret: Secret
