@@ -157,7 +157,8 @@ class Context:
         ip: The client's address as the host knows it, or none.
         user_agent: As sent by the browser; cut to 512 characters when it is stored.
         request_id: The host's own, to find the audit entry from its logs.
-        idempotency_key: Names a retry of one and the same command, 1 to 64 characters; reserved, not used yet.
+        idempotency_key: Names one command, however often it is sent: it is done once (decision 8). 1 to 64 printable
+            ASCII characters, from whoever would repeat it.
     """
 
     ip: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -16,7 +17,7 @@ from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.errors import InputInvalid
 from authflow.journey.repeating import FORMER_KEPT, KEPT, KEPT_WITH_SECRETS
 from authflow.mfa.answers import CodesShown, Renamed
-from authflow.values import Answer, AuthenticatorId, Method, Secret
+from authflow.values import NOBODY, Answer, AuthenticatorId, Method, Secret
 from tests.stage import CONTEXT, Stage
 
 if TYPE_CHECKING:
@@ -129,6 +130,14 @@ def statements(stage: Stage, command: Callable[[], object]) -> int:
     command()
     stage.uow.tap = None
     return heard["statement"]
+
+
+def test_a_browser_without_a_row_claims_nothing(sqlite_uow: SqlUnitOfWork):
+    stage = Stage(sqlite_uow)
+    ada, keyed = stage.person(), attrs.evolve(CONTEXT, idempotency_key="key")
+    sign_in = partial(stage.flows.sessions.establish, NOBODY, user=ada.user, proof=stage.password())
+    stage.sign_in(ada)
+    assert statements(stage, lambda: sign_in(context=keyed)) == statements(stage, lambda: sign_in(context=CONTEXT))
 
 
 def test_a_key_costs_its_claim_its_answer_and_a_look_at_the_row(sqlite_uow: SqlUnitOfWork):
