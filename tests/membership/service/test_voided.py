@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from authflow.errors import Code
-from authflow.membership.answers import InvitationList, MemberGone
+from authflow.membership.answers import InvitationList, Joined, MemberGone
 from authflow.membership.offer import Absent, Pending, Withdrawn
 from authflow.membership.standing import Removed
 from authflow.policy import ADMIN, MEMBER, MembershipPolicy
@@ -67,6 +67,18 @@ def test_who_joins_another_way_cannot_go_back_to_what_they_were_before(memory_uo
     world.service.remove(ada, CONTEXT, organization=HOME, member=world.key("ada"))
     assert world.accept(ada, gone.invitation, None) == refused(Code.INVITATION_REJECTED)
     assert isinstance(world.member("ada"), Removed)
+
+
+def test_who_joins_by_another_invitation_needs_no_way_back(world: World):
+    """One that came to an address which was nobody's yet."""
+    ada = world.join(person(), ADMIN)
+    gone = world.service.demote(world.olga, CONTEXT, organization=HOME, member=world.key("ada"))
+    other = world.invite("work@example.org", role=MEMBER)
+    world.save(person("ada", "ada@example.org", "work@example.org"))
+    assert isinstance(world.accept(ada, other, world.token("work@example.org")), Joined)
+    assert isinstance(gone, MemberGone)
+    assert gone.invitation is not None
+    assert isinstance(world.state(gone.invitation), Withdrawn)
 
 
 def test_the_way_back_is_the_only_invitation_of_a_demoted_member(world: World):
