@@ -15,7 +15,7 @@ import attrs
 import pymysql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 SMALL: Final = (
     "--innodb-buffer-pool-size=32M",
@@ -81,10 +81,12 @@ class Server:
         self.start()
         self.run("CREATE DATABASE authflow CHARACTER SET latin1")
 
-    def run(self, statement: str) -> None:
-        """Execute *statement* as the server's administrator."""
+    def run(self, statement: str) -> Sequence[Sequence[object]]:
+        """Execute *statement* as the server's administrator, and return what it answers."""
         with pymysql.connect(unix_socket=str(self.socket), user="root", autocommit=True) as connection:
-            connection.cursor().execute(statement)
+            cursor = connection.cursor()
+            cursor.execute(statement)
+            return cursor.fetchall()
 
     def _common(self) -> list[str]:
         return ["--no-defaults", "--user=root", f"--datadir={self.folder / 'data'}", *SMALL]

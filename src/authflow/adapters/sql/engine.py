@@ -73,8 +73,6 @@ def _created(url: sa.URL, backend: str) -> sa.Engine:
     if backend not in DRIVERS:
         raise ConfigInvalid(setting="database", problem=f"{backend} is not supported")
     driven = url.set(drivername=DRIVERS[backend])
-    if driven.drivername == mariadb.DRIVER:
-        driven = driven.update_query_dict(mariadb.TEXT)
     try:
         # Parameters stay out of errors and logs: addresses are among them.
         engine = sa.create_engine(driven, hide_parameters=True, pool_pre_ping=backend != "sqlite")

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 DRIVER: Final = "mariadb+pymysql"
 
-TEXT: Final = {"charset": "utf8mb4", "collation": BYTEWISE}
-"""What the driver says of text: any character, compared as bytes, also where no column of ours is in the comparison."""
-
 SQL_MODE: Final = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 """A value that does not fit is refused; without it MariaDB stores a part of it and warns (decision 10)."""
 
@@ -78,16 +75,25 @@ def set_up(engine: sa.Engine, *, wait_ms: int) -> None:
     settings = (
         f"SET SESSION sql_mode = '{SQL_MODE}', innodb_snapshot_isolation = ON",
         f"SET SESSION innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}",
-        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     )
 
-    def set_them(connection: Any, _record: object) -> None:
-        with connection.cursor() as cursor:
-            for setting in settings:
-                cursor.execute(setting)
+    def set_isolation(connection: Any, _record: object) -> None:
+        _run(connection, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
 
-    # Before SQLAlchemy looks which isolation level to go back to after another one.
-    event.listen(engine, "connect", set_them, insert=True)
+    def set_the_rest(connection: Any, _record: object) -> None:
+        # Any character, compared as bytes, also where no column of ours is in the comparison.
+        connection.set_character_set("utf8mb4", BYTEWISE)
+        _run(connection, *settings)
+
+    # Before SQLAlchemy looks which isolation level to go back to after another one; after it names a character set.
+    event.listen(engine, "connect", set_isolation, insert=True)
+    event.listen(engine, "connect", set_the_rest)
+
+
+def _run(connection: Any, *statements: str) -> None:
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
 
 
 def error_of(number: int, said: str, rules: Mapping[str, str]) -> AuthflowError:
