@@ -69,4 +69,15 @@ def commands(state: Challenge) -> Iterator[tuple[ChallengeCommand, datetime]]:
     yield Unlock(), NOW
 
 
-ALPHABET: Final = Alphabet(machine=MACHINE, start=(Open(),), commands=commands, limit=1_000_000)
+NEARLY: Final = Open(failures=POLICY.lock_after - 2)
+LAST: Final = Open(failures=POLICY.lock_after - 1)
+
+TELLING: Final = (
+    (NEARLY, submit(WRONG, POLICY.lock_after - 1), NOW),
+    (LAST, submit(WRONG, POLICY.lock_after), NOW),
+    (LAST, submit(WRONG, POLICY.lock_after, browser=HOME), NOW),
+    (LAST, recover(consumed=False, failures=POLICY.lock_after), NOW),
+)
+"""The failure before the last, and the last: of an unknown browser, of a known one, and with a recovery code."""
+
+ALPHABET: Final = Alphabet(machine=MACHINE, start=(Open(),), commands=commands, telling=TELLING, limit=1_000_000)

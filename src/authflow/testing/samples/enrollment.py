@@ -14,7 +14,11 @@ from authflow.testing.samples.alphabet import Alphabet
 from authflow.testing.samples.mfa import (
     ADA,
     ELSEWHERE,
+    ELSEWHERE_TOO,
+    EMPLOYER,
+    ENROLLED,
     FLOW,
+    MANAGED,
     NOW,
     OF_OTHERS,
     OLD_FLOW,
@@ -32,6 +36,7 @@ from authflow.testing.samples.mfa import (
     show,
     typings,
 )
+from authflow.values import OrganizationId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,4 +75,12 @@ def commands(_state: Factor) -> Iterator[tuple[c.EnrollmentCommand, datetime]]:
     yield c.Reseal(sealed=OLD_SEALED), NOW
 
 
-ALPHABET: Final = Alphabet(machine=MACHINE, start=(Unenrolled(),), commands=commands, limit=1_000_000)
+TELLING: Final = (
+    (ENROLLED, c.Remove(change=change(required=True, usable_left=0)), NOW),
+    (ENROLLED, c.Remove(change=change(required=True, usable_left=1)), NOW),
+    (ENROLLED, c.Remove(change=change(**{**MANAGED, "manager_of": frozenset[OrganizationId]()})), NOW),
+    (ENROLLED, c.Remove(change=change(**{**MANAGED, "memberships": frozenset({EMPLOYER, ELSEWHERE_TOO})})), NOW),
+)
+"""A required factor that is the last, or not; and who comes close to managing an account, and does not."""
+
+ALPHABET: Final = Alphabet(machine=MACHINE, start=(Unenrolled(),), commands=commands, telling=TELLING, limit=1_000_000)

@@ -150,7 +150,7 @@ def cancel(flow: Any = FLOW, **facts: Any) -> c.Cancel:
 
 # --- what stops at a gate -------------------------------------------------------------------------------------------
 
-EMPLOYER: Final = OrganizationId("acme")
+EMPLOYER, ELSEWHERE_TOO = OrganizationId("acme"), OrganizationId("globex")
 UNAVAILABLE: Final = MfaPolicy(unavailable_kinds=frozenset({TOTP.id}))
 CLOSED: Final = MfaPolicy(closed_kinds=frozenset({TOTP.id}))
 
@@ -180,13 +180,16 @@ STOPPED_CHANGES: Final[tuple[dict[str, Any], ...]] = (
 )
 """Facts of a change: each fails one gate in front of what stands, in the order of the gates."""
 
+MANAGED: Final[dict[str, Any]] = {
+    "asker": person(EVE),
+    "managed_by": EMPLOYER,
+    "manager_of": frozenset({EMPLOYER}),
+    "memberships": frozenset({EMPLOYER}),
+}
+"""Facts of a change by somebody who manages the one organization that the person belongs to."""
+
 OF_OTHERS: Final[tuple[dict[str, Any], ...]] = (
     {"asker": person(EVE), "administrator": True, "required": True},
-    {
-        "asker": person(EVE),
-        "managed_by": EMPLOYER,
-        "manager_of": frozenset({EMPLOYER}),
-        "memberships": frozenset({EMPLOYER}),
-    },
+    MANAGED,
 )
 """Facts of a change by somebody who may act on another person's factors."""

@@ -18,7 +18,7 @@ from authflow.testing.vectors.sharing import Constants
 from authflow.values import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from authflow.machine import Machine
     from authflow.testing.explorer import Answered, Exploration
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     AnyMachine = Machine[Any, Any, Any]
     AnyStep = Answered[Any, Any, Any]
     AnyWalk = Exploration[Any, Any, Any]
-    Encode = Callable[[object], Json]
 
 FORMAT: Final = 1
 """Of a file. It rises when a reader of the former format would misread the new one."""
@@ -38,7 +37,8 @@ def document(alphabet: Alphabet[Any, Any, Any]) -> dict[str, Json]:
     """Walk the machine of *alphabet* and return its vectors."""
     machine, walk = alphabet.machine, alphabet.walk()
     constants = Constants()
-    legal = representatives(walk.steps)
+    chosen, told = representatives(walk.steps), alphabet.told()
+    legal = [*chosen, *(step for step in told if step not in chosen)]
     steps = [*_named(legal, constants), *_illegal(machine, walk, constants)]
     traces = [_trace(n, chain, constants) for n, chain in enumerate(chains(walk, alphabet.start), start=1)]
     return {
@@ -50,7 +50,7 @@ def document(alphabet: Alphabet[Any, Any, Any]) -> dict[str, Json]:
         "explored": {
             "states": len(walk.states()),
             "steps": len(walk.steps),
-            "outcomes": len({outcome(step) for step in walk.steps}),
+            "outcomes": len({outcome(step) for step in (*walk.steps, *told)}),
         },
         "kept": {"steps": len(legal), "illegal": len(steps) - len(legal), "traces": len(traces)},
         "constants": constants.values,
