@@ -215,6 +215,16 @@ def test_a_sign_in_is_repeated_to_the_browser_that_asked(host: Stage, ada: Perso
     assert again.session != session
 
 
+def test_a_sign_in_is_never_repeated_to_a_value_that_was_over_before_it(host: Stage, ada: Person):
+    """Its browser got a row of its own; whoever finds the old value gets one, too."""
+    session = ada.browser.session
+    host.clock.advance(host.policy.sessions.lifetime)
+    proof = host.password()
+    answers = [host.flows.sessions.establish(session, keyed(), user=ada.user, proof=proof) for _ in range(2)]
+    assert len({session.id, *(answer.session.id for answer in answers)}) == 3
+    assert not replies(host)
+
+
 # --- values that the answer replaced or ended -----------------------------------------------------------------------
 
 
@@ -251,6 +261,12 @@ def test_a_replaced_value_fetches_that_one_answer_and_no_other(host: Stage, ada:
             lambda: host.flows.mfa.regenerate_codes(former, keyed("end")),
         ):
             assert command().code is Code.SESSION_SUPERSEDED
+
+
+def test_a_replaced_value_fetches_nothing_with_other_arguments(proving: Proving):
+    proving.ask(proving.former)
+    with proving.host.writes():
+        assert proving.ask(proving.former, code="000000").code is Code.MFA_ENROLLMENT_STATE_CHANGED
 
 
 def test_a_value_that_was_replaced_twice_fetches_nothing(host: Stage, ada: Person):
