@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +13,15 @@ from alembic.config import Config
 from alembic.util.exc import CommandError
 
 from authflow.adapters.sql import schema
-from authflow.adapters.sql.engine import make_engine
 from authflow.adapters.sql.tables import build
 from authflow.errors import DatabaseError
+from tests.empty import empty_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from authflow.adapters.sql.tables import Tables
 
-NEXT = count()
 
 ENV = """
 from alembic import context
@@ -93,21 +91,8 @@ class HostEnvironment:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
     """An empty database."""
-    if request.param == "sqlite":
-        engine = make_engine(f"sqlite:///{tmp_path / 'app.db'}")
+    with empty_database(request, request.param, tmp_path) as engine:
         yield engine
-        engine.dispose()
-        return
-    server = make_engine(request.getfixturevalue("postgresql_url"))
-    name = f"beside_{next(NEXT)}"
-    with server.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    engine = make_engine(server.url.set(database=name).render_as_string(hide_password=False))
-    yield engine
-    engine.dispose()
-    with server.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-    server.dispose()
 
 
 @pytest.fixture(params=["default", "prefixed", "in a schema"])

@@ -7,8 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import closing, contextmanager
-from itertools import count
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -35,12 +34,12 @@ from authflow.errors import (
     SchemaTooOld,
 )
 from authflow.testing.contracts.threads import at_once
+from tests.empty import empty_database, run_alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-NEXT = count()
 HEAD = REVISIONS[-1]
 
 
@@ -62,27 +61,8 @@ def downgrade(): ...
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
     """An empty database."""
-    if request.param == "sqlite":
-        with disposing(make_engine(f"sqlite:///{tmp_path / 'app.db'}")) as engine:
-            yield engine
-        return
-    name = f"schema_{next(NEXT)}"
-    with disposing(make_engine(request.getfixturevalue(f"{request.param}_url"))) as server:
-        run_alone(server, f"CREATE DATABASE {name}")
-        with disposing(make_engine(server.url.set(database=name).render_as_string(hide_password=False))) as engine:
-            yield engine
-        run_alone(server, f"DROP DATABASE {name}" + (" WITH (FORCE)" if request.param == "postgresql" else ""))
-
-
-@contextmanager
-def disposing(engine: sa.Engine) -> Iterator[sa.Engine]:
-    yield engine
-    engine.dispose()
-
-
-def run_alone(engine: sa.Engine, statement: str) -> None:
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql(statement)
+    with empty_database(request, request.param, tmp_path) as engine:
+        yield engine
 
 
 @pytest.fixture(params=["default", "chosen"])

@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +20,13 @@ from authflow.adapters.sql import schema
 from authflow.adapters.sql.engine import make_engine
 from authflow.adapters.sql.migrations import REVISIONS
 from authflow.adapters.sql.tables import build
+from tests.empty import empty_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from authflow.adapters.sql.tables import Tables
 
-NEXT = count()
 ROOT = Path(authflow.__file__).parent
 MIGRATIONS = sorted((ROOT / "integrations" / "django" / "migrations").glob("[0-9]*.py"))
 NEWEST = MIGRATIONS[-1].stem
@@ -99,21 +98,8 @@ class Project:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
     """An empty database."""
-    if request.param == "sqlite":
-        engine = make_engine(f"sqlite:///{tmp_path / 'app.db'}")
+    with empty_database(request, request.param, tmp_path) as engine:
         yield engine
-        engine.dispose()
-        return
-    server = make_engine(request.getfixturevalue("postgresql_url"))
-    name = f"django_{next(NEXT)}"
-    with server.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    engine = make_engine(server.url.set(database=name).render_as_string(hide_password=False))
-    yield engine
-    engine.dispose()
-    with server.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-    server.dispose()
 
 
 @pytest.fixture(params=["default", "renamed"])
