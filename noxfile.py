@@ -66,3 +66,9 @@ def demo(session: nox.Session) -> None:
     """Play the whole post flow on a fresh SQLite file."""
     session.install("-q", "-e", ".[sql,qr]")
     session.run("authflow", "demo", *session.posargs)
+
+
+@nox.session(default=False)  # it takes minutes, and wants the machine for itself
+def bench(session: nox.Session) -> None:
+    """Measure the library beside its peers; each gets an environment of its own in .benchmarks."""
+    session.run("python", "-m", "benchmarks", "compare", *session.posargs)

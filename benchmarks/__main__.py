@@ -8,7 +8,6 @@ import os
 import platform
 import sqlite3
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -108,4 +107,4 @@ def _said(about: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -63,13 +63,13 @@ class Postgresql:
         connection = psycopg.connect(world.target, autocommit=True)
         for table in TABLES:
             number = "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
-            connection.execute(table.format(bytes="BYTEA", number=number))  # type: ignore[arg-type]  # ours
+            connection.execute(table.format(bytes="BYTEA", number=number))
         self._connection = connection
         self.together = connection.pipeline
 
     def run(self, statement: str, *values: object) -> Any:  # noqa: ANN401  # the driver's cursor
         """Execute one statement, or send it, inside ``together``."""
-        return self._connection.execute(statement.replace("BEGIN IMMEDIATE", "BEGIN"), values or None)  # type: ignore[arg-type]  # as above
+        return self._connection.execute(statement.replace("BEGIN IMMEDIATE", "BEGIN"), values or None)
 
     def enqueue(self, messages: Sequence[tuple[str, str, str]]) -> None:
         """Insert messages in one statement, which is a transaction."""

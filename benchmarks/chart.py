@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from benchmarks.report import Measured
     from benchmarks.running import Figures
 
-WIDTH: Final = 1120
-LEFT: Final = 270
-RIGHT: Final = 360
+WIDTH: Final = 1240
+LEFT: Final = 330
+RIGHT: Final = 420
 LINE: Final = 30
 TOP: Final = 64
 BOTTOM: Final = 34
@@ -82,7 +82,7 @@ def svg(measured: Sequence[Measured]) -> str:
 def _legend() -> Iterator[str]:
     marks = (
         ("limit", "by hand, on the bare driver"),
-        ("ours", "authflow (line: 10 to 90 % of the rounds)"),
+        ("ours", "authflow, 10 to 90 % of the rounds"),
         ("peer", "best peer"),
         ("other", "other peers"),
     )
@@ -92,7 +92,7 @@ def _legend() -> Iterator[str]:
         yield _text(text, at + 12, 28, "text small")
         at += 34 + round(6.3 * len(text))
     yield f'<path class="budget" stroke-width="2" d="M{at} 17 v14"/>'
-    yield _text("budget", at + 10, 28, "text small")
+    yield _text("first budget, from by hand", at + 10, 28, "text small")
 
 
 def _grid(scale: Scale, height: float) -> Iterator[str]:
@@ -104,9 +104,8 @@ def _grid(scale: Scale, height: float) -> Iterator[str]:
 
 def _row(each: Measured, scale: Scale, y: float) -> Iterator[str]:
     yield _text(each.row.label, LEFT - 14, y + 4, "text", anchor="end")
-    budget = each.row.budget
-    if budget is not None:
-        yield f'<path class="budget" stroke-width="2" d="M{scale(budget.first):.1f} {y - 9} v18"/>'
+    if each.wanted is not None:
+        yield f'<path class="budget" stroke-width="2" d="M{scale(each.wanted):.1f} {y - 9} v18"/>'
     for peer in each.peers[1:]:
         yield _mark("other", scale(peer.median), y)
     for kind, figures in (("peer", next(iter(each.peers), None)), ("limit", each.limit), ("ours", each.ours)):

@@ -46,6 +46,14 @@ class Measured:
         others = (figures for figures in self.figures if figures.program not in {OURS, LIMIT})
         return sorted(others, key=lambda figures: figures.median)
 
+    @property
+    def wanted(self) -> float | None:
+        """What authflow must reach first, on this machine: the budget's ratio to the limit, times the limit here."""
+        budget = self.row.budget
+        if budget is None or budget.limit is None or self.limit is None:
+            return None if budget is None else budget.first
+        return self.limit.median * budget.first / budget.limit
+
     def ratio(self, other: Figures | None) -> float | None:
         """Return how many times as long authflow took as *other*: the median over the rounds, each with itself."""
         if self.ours is None or other is None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.bare import Postgresql, Sqlite
+from benchmarks.imports import importing
 from benchmarks.phone import code_at
 from benchmarks.protocol import serve
 
@@ -88,12 +89,15 @@ def _pure() -> Mapping[str, Work]:
             for _ in range(operations):
                 state, _answer, _facts = turn(state, "123456", now)
 
+    attrs_alone = importing("import attrs")  # what everything written with it costs at least
     return {
         "transition": transition,
         "totp_right": _repeated(lambda: matched(secret, right, now)),
         "totp_wrong": _repeated(lambda: matched(secret, "no code", now)),
         "codes_made": _repeated(lambda: [digest(code) for code in new_codes()]),
         "code_checked": _repeated(lambda: hmac.compare_digest(digest(typed), stored)),
+        "import": attrs_alone,
+        "import_facade": attrs_alone,
     }
 
 

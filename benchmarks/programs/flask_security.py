@@ -90,7 +90,7 @@ class Flows:
         user = type("User", (database.Model, fsqla.FsUserMixin), {})
         self._named_by_the_user = type("WebAuthn", (database.Model, fsqla.FsWebAuthnMixin), {})
         self._users = SQLAlchemyUserDatastore(database, user, role)
-        app.security = Security(app, self._users)  # type: ignore[attr-defined]  # as its documentation does
+        app.security = Security(app, self._users)
         app.add_url_rule("/empty", view_func=dict, endpoint="empty")
         with app.app_context():
             if world.sqlite:

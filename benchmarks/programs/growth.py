@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from authflow import Method, Proof, Secret
 from authflow.testing import add_organization, add_user
 from authflow.testing.browsers import Browser
+from authflow.values import OrganizationId, UserId
 from benchmarks.bulk import write
 from benchmarks.programs.authflow import CONTEXT, Flows, Person
 from benchmarks.protocol import serve
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 EVERYBODY: Final = "everybody@example.com"
 """The one who is copied."""
 
-PLACE: Final = "acme"
+PLACE: Final = OrganizationId("acme")
 IDENTIFIER: Final = re.compile(r"\b[a-z2-7]{26}\b")
 """An identifier that the library made."""
 
@@ -119,10 +120,10 @@ class Town(Flows):
         add_organization(self.flows, PLACE)
         self._fresh = itertools.count()
         self._owner = self._grown("owner@example.com")
-        self.flows.members.add(CONTEXT, organization=PLACE, user=self._owner.user, role="owner")  # type: ignore[arg-type]
+        self.flows.members.add(CONTEXT, organization=PLACE, user=self._owner.user, role="owner")
         self._grown(EVERYBODY)
         self._invited("another-" + EVERYBODY)
-        self._crowd = Crowd(self.flows.uow.engine)
+        self._crowd = Crowd(self.engine)
 
     def _grown(self, address: str) -> Person:
         """Return somebody who enrolled and signed in again, so that their browser is known."""
@@ -131,7 +132,7 @@ class Town(Flows):
         person = self.enroll_in(browser, user, contextlib.nullcontext())
         self.clock.advance(seconds=30)
         self.sign_in(browser, user)
-        self._verify(person, "totp", person.phone.code(self.clock.now()), contextlib.nullcontext())  # type: ignore[arg-type]
+        self._verify(person, "totp", person.phone.code(self.clock.now()), contextlib.nullcontext())
         return person
 
     def _invited(self, address: str, watch: Any = None) -> Any:  # noqa: ANN401  # a context; the answer
@@ -139,10 +140,10 @@ class Town(Flows):
         owner = self._owner
         self.clock.advance(seconds=3600)  # the owner's budget of invitations is an hour's
         self.sign_in(owner.browser, owner.user)
-        self._verify(owner, "totp", owner.phone.code(self.clock.now()), contextlib.nullcontext())  # type: ignore[arg-type]
+        self._verify(owner, "totp", owner.phone.code(self.clock.now()), contextlib.nullcontext())
         session = owner.browser.session
         with watch or contextlib.nullcontext():
-            sent: Any = self.flows.invitations.invite(session, CONTEXT, organization=PLACE, email=address)  # type: ignore[arg-type]
+            sent: Any = self.flows.invitations.invite(session, CONTEXT, organization=PLACE, email=address)
         return sent.invitation
 
     def load(self, size: int, _watch: Watch) -> None:
@@ -170,7 +171,7 @@ class Town(Flows):
                     CONTEXT,
                     organization=PLACE,
                     invitation=invitation,
-                    token=token,  # type: ignore[arg-type]
+                    token=token,
                 )
 
     def reading(self, once: Any) -> Work:  # noqa: ANN401  # something to call
@@ -197,8 +198,8 @@ def rows(world: World) -> Mapping[str, Work]:
         "enroll": town.enroll,
         "invite": town.invite,
         "accept an invitation": town.accept,
-        "a person's own log": town.reading(lambda: flows.audit_of(EVERYBODY)),  # type: ignore[arg-type]  # as written
-        "an organization's log, 100 entries": town.reading(lambda: flows.audit_in(PLACE)),  # type: ignore[arg-type]
+        "a person's own log": town.reading(lambda: flows.audit.of_user(UserId(EVERYBODY))),
+        "an organization's log, 100 entries": town.reading(lambda: flows.audit.of_organization(PLACE)),
     }
 
 
