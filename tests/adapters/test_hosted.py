@@ -24,7 +24,9 @@ def add_member(tx: Any, organization: Any, user: Any) -> None:
     tx.members.save(organization, user, row, expected=0)
 
 
-class TestHostedUsers(UsersContract):
+class Hosted:
+    host: Host
+
     @pytest.fixture(autouse=True)
     def _host(self, host: Host) -> None:
         self.host = host
@@ -36,6 +38,8 @@ class TestHostedUsers(UsersContract):
     def key(self, name: str) -> Any:
         return self.host.key(name)
 
+
+class TestHostedUsers(Hosted, UsersContract):
     def kept(self, user: Any) -> Any:
         return self.host.kept(user)
 
@@ -46,18 +50,7 @@ class TestHostedUsers(UsersContract):
         self.host.add_password_reset(tx, user)
 
 
-class TestHostedOrganizations(OrganizationsContract):
-    @pytest.fixture(autouse=True)
-    def _host(self, host: Host) -> None:
-        self.host = host
-
-    @pytest.fixture
-    def uow(self, hosted_uow: Any) -> Any:
-        return hosted_uow
-
-    def key(self, name: str) -> Any:
-        return self.host.key(name)
-
+class TestHostedOrganizations(Hosted, OrganizationsContract):
     def kept(self, organization: Any) -> Any:
         return self.host.kept_organization(organization)
 
