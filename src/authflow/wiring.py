@@ -116,7 +116,7 @@ class Authflow:
         """Return the flows on a database whose tables stand (``authflow schema upgrade`` makes them).
 
         Args:
-            database: A URL (``sqlite:///app.db``, ``postgresql://...``) or a SQLAlchemy engine.
+            database: A URL (``sqlite:///app.db``, ``postgresql://...``, ``mariadb://...``) or a SQLAlchemy engine.
             keys: The key ring; `KeyRing.load` reads one from its file.
             policy: The tunable decisions; every default is strict.
             clock: Defaults to the system's.
@@ -133,7 +133,7 @@ class Authflow:
             ConfigInvalid: A setting is missing or makes no sense, or your tables are not as they are mapped.
             SchemaMissing, SchemaTooOld, SchemaTooNew: The tables do not fit this version.
             DatabaseUnavailable: The database cannot be reached.
-            ExtraMissing: The extra ``sql`` (or ``postgres``) is not installed.
+            ExtraMissing: The extra ``sql`` (or ``postgres``, or ``mariadb``) is not installed.
         """
         if keys is None:
             raise KeysMissing

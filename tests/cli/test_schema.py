@@ -27,12 +27,17 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'app.sqlite3'}"
 
 
+@pytest.fixture(params=["postgresql", "mariadb"])
+def server_url(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
 @pytest.fixture
-def own_prefix(postgresql_url: str) -> Iterator[str]:
-    """A prefix that nobody else uses on the PostgreSQL of this run, emptied afterwards."""
+def own_prefix(server_url: str) -> Iterator[str]:
+    """A prefix that nobody else uses on the servers of this run, emptied afterwards."""
     prefix = "cli_schema_"
     yield prefix
-    engine = make_engine(postgresql_url)
+    engine = make_engine(server_url)
     schema.downgrade(engine, build(prefix=prefix), to="base")
     engine.dispose()
 
@@ -52,18 +57,16 @@ def test_tables_are_made_on_sqlite(sqlite_url: str, making: str, capsys: pytest.
 
 
 @pytest.mark.parametrize("making", ["create", "upgrade"])
-def test_tables_are_made_on_postgresql(
-    postgresql_url: str, own_prefix: str, making: str, capsys: pytest.CaptureFixture[str]
-):
-    assert run("check", postgresql_url, "--prefix", own_prefix) == 1
+def test_tables_are_made_on_a_server(server_url: str, own_prefix: str, making: str, capsys: pytest.CaptureFixture[str]):
+    assert run("check", server_url, "--prefix", own_prefix) == 1
     assert capsys.readouterr().err.startswith("error: schema.missing: ")
-    assert run(making, postgresql_url, "--prefix", own_prefix) == 0
-    assert run("check", postgresql_url, "--prefix", own_prefix) == 0
+    assert run(making, server_url, "--prefix", own_prefix) == 0
+    assert run("check", server_url, "--prefix", own_prefix) == 0
     assert f"The tables {own_prefix}* stand at revision {NEWEST}" in capsys.readouterr().out
 
 
-def test_a_postgresql_schema_is_not_made(postgresql_url: str, capsys: pytest.CaptureFixture[str]):
-    assert run("upgrade", postgresql_url, "--schema", "nowhere") == 1
+def test_a_schema_of_a_server_is_not_made(server_url: str, capsys: pytest.CaptureFixture[str]):
+    assert run("upgrade", server_url, "--schema", "nowhere") == 1
     assert capsys.readouterr().err.startswith("error: config.invalid: A setting makes no sense. [schema ")
 
 

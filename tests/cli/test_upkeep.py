@@ -44,10 +44,10 @@ class Installation(NamedTuple):
         return main([command, *where, *others])
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
 def installation(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Installation]:
-    on_server = request.param == "postgresql"
-    url = request.getfixturevalue("postgresql_url") if on_server else f"sqlite:///{tmp_path / 'app.sqlite3'}"
+    on_server = request.param != "sqlite"
+    url = request.getfixturevalue(f"{request.param}_url") if on_server else f"sqlite:///{tmp_path / 'app.sqlite3'}"
     engine, tables = make_engine(url), build(prefix=PREFIX)
     keys = tmp_path / "keys.json"
     KeyRing.generate(SystemEntropy(), SystemClock().now()).save(keys)

@@ -24,9 +24,21 @@ if TYPE_CHECKING:
     from authflow.wiring import Authflow
     from tests.stage import Person
 
-UNREACHABLE = {"sqlite": "sqlite:////nowhere/at/all/app.db", "postgresql": "postgresql://127.0.0.1:1/nowhere"}
-READ_ONLY = {"sqlite": "PRAGMA query_only = ON", "postgresql": "SET default_transaction_read_only = on"}
-IMPATIENT = {"sqlite": "PRAGMA busy_timeout = 1", "postgresql": "SET lock_timeout = 1"}
+UNREACHABLE = {
+    "sqlite": "sqlite:////nowhere/at/all/app.db",
+    "postgresql": "postgresql://127.0.0.1:1/nowhere",
+    "mariadb": "mariadb://127.0.0.1:1/nowhere",
+}
+READ_ONLY = {
+    "sqlite": "PRAGMA query_only = ON",
+    "postgresql": "SET default_transaction_read_only = on",
+    "mariadb": "SET SESSION tx_read_only = ON",
+}
+IMPATIENT = {
+    "sqlite": "PRAGMA busy_timeout = 1",
+    "postgresql": "SET lock_timeout = 1",
+    "mariadb": "SET lock_wait_timeout = 0",
+}
 
 FAULTS: dict[str, type[DatabaseError]] = {
     "locked": Retryable,
@@ -36,7 +48,7 @@ FAULTS: dict[str, type[DatabaseError]] = {
 }
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
 def stage(request: pytest.FixtureRequest) -> Stage:
     return Stage(request.getfixturevalue(f"{request.param}_uow"))
 
@@ -56,7 +68,7 @@ def _broken(stage: Stage, fault: str) -> Iterator[Authflow]:
     engine = make_engine(url)
     setting = {"read-only": READ_ONLY, "locked": IMPATIENT}.get(fault, {}).get(kind)
     if setting is not None:
-        sa.event.listen(engine, "connect", lambda raw, _: (raw.execute(setting), raw.commit()))
+        sa.event.listen(engine, "connect", lambda raw, _: (raw.cursor().execute(setting), raw.commit()))
     tables = build(prefix="missing_") if fault == "without tables" else stage.uow.tables
     with ExitStack() as held:
         if fault == "locked":
@@ -66,6 +78,10 @@ def _broken(stage: Stage, fault: str) -> Iterator[Authflow]:
             if kind == "postgresql":
                 every = ", ".join(stage.uow.tables.metadata.tables)
                 other.exec_driver_sql(f"LOCK TABLE {every} IN ACCESS EXCLUSIVE MODE")
+            if kind == "mariadb":
+                every = ", ".join(f"{name} WRITE" for name in stage.uow.tables.metadata.tables)
+                other.exec_driver_sql(f"LOCK TABLES {every}")
+                held.callback(other.exec_driver_sql, "UNLOCK TABLES")
         held.callback(engine.dispose)
         parts = {"clock": stage.clock, "mailer": stage.mailer, "ring": stage.ring, "policy": stage.policy}
         yield installed(SqlUnitOfWork(engine, tables), **parts)
@@ -91,7 +107,7 @@ class Scene:
             "resume": lambda: flows.invitations.resume(session, CONTEXT),
             "delete": lambda: flows.accounts.delete(session, CONTEXT, user=self.ada.user),
             "add": lambda: flows.members.add(CONTEXT, organization="acme", user=self.ada.user),
-            "sweep": flows.sweep,
+            "sweep": flows.upkeep.sweep,
         }
 
 

@@ -27,7 +27,14 @@ COMMANDS: Final[tuple[Command, ...]] = (
     vectors.COMMAND,
 )
 
-EXTRAS: Final = {"sqlalchemy": "sql", "alembic": "sql", "cattrs": "sql", "psycopg": "postgres", "segno": "qr"}
+EXTRAS: Final = {
+    "sqlalchemy": "sql",
+    "alembic": "sql",
+    "cattrs": "sql",
+    "psycopg": "postgres",
+    "pymysql": "mariadb",
+    "segno": "qr",
+}
 """Which extra of the package brings an optional library."""
 
 FAILED: Final = 1

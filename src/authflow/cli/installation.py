@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def add_database(parser: ArgumentParser) -> None:
     """Add the arguments that name one installation of tables in one database."""
-    says = "sqlite:///file.db or postgresql://user:password@host/name"
+    says = "sqlite:///file.db, postgresql://user:password@host/name or mariadb://..."
     parser.add_argument("--database", metavar="URL", required=True, help=says)
     add_installation(parser)
 

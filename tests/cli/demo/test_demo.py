@@ -98,12 +98,12 @@ def played(url: str, *others: str) -> Show:
     return Show(status, out.read(), before, tables(url))
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", "postgresql", "mariadb"])
 def show(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Show:
     """Play once on each database, beside tables of somebody else."""
-    on_server = request.param == "postgresql"
+    on_server = request.param != "sqlite"
     folder = tmp_path_factory.mktemp("demo")
-    url = request.getfixturevalue("postgresql_url") if on_server else f"sqlite:///{folder / 'app.sqlite3'}"
+    url = request.getfixturevalue(f"{request.param}_url") if on_server else f"sqlite:///{folder / 'app.sqlite3'}"
     engine, others = make_engine(url), build(prefix="somebody_elses_")
     schema.upgrade(engine, others)
     shown = played(url)

@@ -140,7 +140,7 @@ def test_the_ciphertext_of_a_proposal_does_not_open_under_another_id(world: Worl
 
 
 @pytest.mark.parametrize("text", ["", "%%%", "A", "\\u0000", "AAAA\\nBBBB"])
-@pytest.mark.parametrize("database", ["sqlite_uow", "postgresql_uow"])
+@pytest.mark.parametrize("database", ["sqlite_uow", "postgresql_uow", "mariadb_uow"])
 def test_a_damaged_row_is_no_wrong_code_and_keeps_nothing_else_away(request: Any, database: str, text: str):
     """What is no base64 any more is a broken seal; the recovery codes of the same person go on working."""
     world = World(request.getfixturevalue(database))

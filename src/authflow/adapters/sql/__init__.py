@@ -1,1 +1,1 @@
-"""SQLAlchemy Core on SQLite and PostgreSQL: tables, repositories, unit of work, migrations. Extra ``sql``."""
+"""SQLAlchemy Core on SQLite, PostgreSQL and MariaDB: tables, repositories, unit of work, migrations. Extra ``sql``."""
