@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from authflow.adapters.sql.rows import Reader
 
@@ -31,8 +32,8 @@ PARAMETERS: Final = 30_000
 ROWS: Final = 100
 """In one INSERT: the text of each count is compiled and kept, and more rows save nothing."""
 
-KEPT: Final = 4000
-"""Plans that are kept. The library's own are a few hundred; a host may build statements for each call."""
+KEPT: Final = 1000
+"""Statements that are kept, and shapes of each. A host's own repository may build a statement for each call."""
 
 PROBE: Final = "?"
 """Stands for any value where only the shape of a list counts."""
@@ -97,6 +98,9 @@ class Family:
         """Return the plan of one INSERT for all *rows*, which have the same keys, and its values."""
         keys = tuple(rows[0])
         shape = (len(rows), keys)
+        if any(len(row) != len(keys) for row in rows):
+            problem = "rows of one INSERT must have the same columns"
+            raise exc.ArgumentError(problem)
         known = self._plans.get(shape)
         plan = known or self._kept(shape, self._of_rows(len(rows), keys), None, {})
         return plan, {_in_row(name, number): row[name] for number, row in enumerate(rows) for name in keys}
@@ -115,6 +119,7 @@ class Family:
             if len(self._plans) >= KEPT:
                 self._plans.clear()
             compiled = self._compiled(statement, keys)
+            _require_known(keys or (), compiled)
             plan = self._plans[shape] = _plan(compiled, lengths, Reader(self._dialect, self._columns))
         return plan
 
@@ -153,6 +158,14 @@ class Prepared:
 def _named(key: Any) -> str | None:
     """Return the name under which a repository asks for a column; one that SQLAlchemy made up is nobody's."""
     return str(key) if type(key) is str or getattr(key, "isidentifier", bool)() else None
+
+
+def _require_known(keys: Sequence[str], compiled: SQLCompiler) -> None:
+    """Refuse what no column and no parameter is called: SQLAlchemy's compiler leaves it out, and the value is gone."""
+    unknown = [key for key in keys if key not in compiled.binds]
+    if unknown:
+        problem = f"no parameter {unknown[0]!r}"
+        raise exc.ArgumentError(problem)
 
 
 def _lists(compiled: SQLCompiler) -> tuple[str, ...]:
