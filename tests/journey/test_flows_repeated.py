@@ -184,6 +184,30 @@ def test_another_person_in_the_same_browser_is_none_of_it(host: Stage, ada: Pers
     assert host.flows.mfa.rename(ben.browser.session, keyed(), ada.factor, name="tablet") == refused
 
 
+def test_the_same_person_in_the_same_browser_gets_it_under_a_later_value_too(host: Stage, ada: Person):
+    answer = host.flows.mfa.rename(ada.browser.session, keyed(), ada.factor, name="phone")
+    ada.browser.ask(host.flows.sessions.end_others, CONTEXT)
+    with host.writes():
+        again = host.flows.mfa.rename(ada.browser.session, keyed(), ada.factor, name="phone")
+    assert again == attrs.evolve(answer, session=ada.browser.session)
+
+
+def test_of_two_people_who_owe_a_second_factor_in_one_browser_each_is_judged(host: Stage, ada: Person):
+    """Nobody is signed in yet in either sign-in: that does not make them the same person."""
+    ben = host.person("ben@example.com")
+    host.sign_in(ben)
+    host.enroll(ben)
+    one = Browser(CONTEXT)
+    left = []
+    for person in (ada, ben):
+        host.sign_in(person, one)
+        answers = [host.flows.mfa.verify(one.session, keyed(key), "totp", "000000") for key in ("first", KEY, KEY)]
+        assert answers[1] == answers[2]
+        left.append([answer.attempts_left for answer in answers])
+        host.clock.advance(timedelta(minutes=1))
+    assert left[0] == left[1]
+
+
 def test_whoever_does_not_have_the_secret_gets_and_writes_nothing(proving: Proving):
     answer = proving.ask(proving.former)
     with proving.host.writes():
@@ -211,8 +235,11 @@ def test_a_sign_in_is_repeated_to_the_browser_that_asked(host: Stage, ada: Perso
     host.clock.advance(timedelta(seconds=1))
     with host.writes():
         again = host.flows.sessions.establish(session, keyed(), user=ada.user, proof=host.password())
+        held = attrs.evolve(first.session, renew=False)
+        with_the_next = host.flows.sessions.establish(held, keyed(), user=ada.user, proof=host.password())
     assert again == first
     assert again.session != session
+    assert with_the_next == attrs.evolve(first, session=held)
 
 
 def test_a_sign_in_is_never_repeated_to_a_value_that_was_over_before_it(host: Stage, ada: Person):
@@ -365,6 +392,21 @@ def test_nothing_secret_stands_in_the_row(proving: Proving):
     stored = str(replies(proving.host))
     assert [secret for secret in secrets if secret.reveal() in stored] == []
     assert answer.session.user not in stored
+
+
+def test_the_secret_of_a_session_that_goes_on_is_not_kept_at_all(host: Stage, ada: Person):
+    host.flows.mfa.rename(ada.browser.session, keyed(), ada.factor, name="phone")
+    with host.uow.begin() as tx:
+        (row,) = [tx.replies.claim(key, host.clock.now()) for key in kept_keys(host)]
+    assert host.joining.mfa.repeats._open(row).answer.session == NOBODY
+
+
+def test_equal_arguments_are_not_seen_to_be_equal(host: Stage, ada: Person):
+    for key in ("one", "two"):
+        host.flows.mfa.rename(ada.browser.session, keyed(key), ada.factor, name="phone")
+    with host.uow.begin() as tx:
+        rows = [tx.replies.claim(key, host.clock.now()) for key in kept_keys(host)]
+    assert len({row.arguments.value for row in rows}) == 2
 
 
 def other_rings(host: Stage) -> tuple[Authflow, Authflow]:

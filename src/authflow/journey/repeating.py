@@ -217,12 +217,12 @@ def _lives(asker: Asker) -> bool:
 
 
 def _is_theirs(kept: Kept, asking: Asking, asker: Asker) -> bool:
-    """Tell whether the answer was given to whoever asks now: by this value, as this value, or to the same person.
+    """Tell whether the answer was given to whoever asks now: to the holder of this value, or to the same person.
 
-    Nobody else can present the value that asked, or was answered: a person who takes a browser over gets another one.
+    Nobody else holds the value with which the answer left the browser: whoever takes the browser over gets another.
     """
-    heir = token_digest(kept.answer.session.secret) if kept.left is Left.RENEWED else kept.asked
-    return asking.secret in {kept.asked, heir} or (kept.actor is not None and kept.actor == asker.user)
+    value = token_digest(kept.answer.session.secret) if kept.left is Left.RENEWED else kept.asked
+    return asking.secret == value or (kept.actor is not None and kept.actor == asker.user)
 
 
 def _left(asking: Asking, actor: UserId | None, answer: Answer) -> Left:
