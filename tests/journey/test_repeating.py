@@ -151,3 +151,16 @@ def test_a_key_costs_its_claim_its_answer_and_a_look_at_the_row(sqlite_uow: SqlU
     authentication = statements(stage, lambda: flows.sessions.identify(session))
     assert statements(stage, lambda: flows.mfa.regenerate_codes(session, keyed)) <= bare + 3
     assert statements(stage, lambda: flows.mfa.regenerate_codes(session, keyed)) == 1 + authentication
+
+
+def test_a_command_and_its_key_do_not_run_into_each_other():
+    desk = Desk()
+    session, repeats, done = desk.person.browser.session, desk.stage.joining.mfa.repeats, list[str]()
+    for command, key in (("mfa.remove", "d"), ("mfa.remov", "ed")):
+
+        def work(command: str = command) -> Renamed:
+            done.append(command)
+            return Renamed(session=session, authenticator=AuthenticatorId("a"), name="phone")
+
+        repeats.once(command, session, Context(idempotency_key=key), {}, work)
+    assert done == ["mfa.remove", "mfa.remov"]
