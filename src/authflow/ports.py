@@ -315,7 +315,11 @@ class AuditLog(Protocol):
     """Who did what to whom, append-only, in the caller's transaction."""
 
     def append(self, entries: Sequence[AuditEntry]) -> None:
-        """Store *entries* together, in their order."""
+        """Store *entries* together, in their order.
+
+        They may be written later, together with what else the transaction appends: at the latest when the log is
+        read, or the savepoint or transaction ends. What the database refuses, it refuses then.
+        """
         ...
 
     def of_user(self, user: UserId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
@@ -331,7 +335,7 @@ class Outbox(Protocol):
     """The writing half of the outbox: a message commits or vanishes with the change that it announces."""
 
     def append(self, messages: Sequence[Message]) -> None:
-        """Store *messages* together, in their order."""
+        """Store *messages* together, in their order; like the audit log's, perhaps not before the transaction ends."""
         ...
 
 

@@ -157,6 +157,7 @@ class TestMemoryOutbox(Memory, OutboxContract):
 
 class SqlOutbox(OutboxContract):
     def written(self, tx: Any) -> Any:
+        tx.flush()
         outbox = TABLES.shared.outbox
         rows = tx.connection.run(sa.select(outbox).order_by(outbox.c.number))
         return [message(row) for row in rows]

@@ -34,6 +34,12 @@ class Holdings:
     factors: Mapping[str, Stored[Factor]] = attrs.field(factory=dict[str, Stored["Factor"]])
     recovery: Stored[Recovery] = NO_RECOVERY
 
+    def holding(self, kind: str, state: Factor | Recovery, *, version: int) -> Holdings:
+        """Return the same with *state*, stored under *version*, as what there is of *kind*."""
+        if isinstance(state, NoCodes | Ready):
+            return Holdings(factors=self.factors, recovery=Stored(state, version))
+        return Holdings(factors={**self.factors, kind: Stored(state, version)}, recovery=self.recovery)
+
     def factor(self, kind: Kind) -> Stored[Factor]:
         """Return the stored factor of *kind*."""
         return self.factors.get(kind.id, NO_FACTOR)

@@ -54,6 +54,11 @@ class Connection:
         """The name of the database: ``sqlite``, ``postgresql`` or ``mariadb``."""
         return self.prepared.dialect.name
 
+    @property
+    def alone(self) -> bool:
+        """Tell whether nobody else writes anything before this transaction ends, so that what was read stays true."""
+        return self.dialect == "sqlite"
+
     def run(self, statement: sa.Executable, parameters: Parameters | None = None) -> Result:
         """Execute *statement* with *parameters*; a sequence of mappings is one multi-row INSERT.
 

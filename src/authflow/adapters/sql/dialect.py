@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def insert_or_update(
-    dialect: str, table: sa.Table, values: Mapping[str, Any], change: Callable[[Any], Mapping[str, Any]]
+    dialect: str, table: sa.Table, values: Mapping[str, Any] | None, change: Callable[[Any], Mapping[str, Any]]
 ) -> Any:
     """Return an INSERT of *values* that changes the row of the same primary key instead, if there is one.
 
@@ -23,7 +23,7 @@ def insert_or_update(
     Args:
         dialect: The name of the database.
         table: It has no uniqueness rule beside its primary key: MariaDB would change the row that breaks any of them.
-        values: Of the new row.
+        values: Of the new row; none where whole rows are given when it is run.
         change: What to set in the row that stands, given the columns of the row that was to be inserted.
 
     Raises:
@@ -32,9 +32,9 @@ def insert_or_update(
     """
     _require_one_key(table)
     if dialect == "mariadb":
-        new = mysql.insert(table).values(values)
+        new = _with(mysql.insert(table), values)
         return new.on_duplicate_key_update(dict(change(new.inserted)))
-    add = _insert(dialect, table).values(values)
+    add = _with(_insert(dialect, table), values)
     return add.on_conflict_do_update(index_elements=[*table.primary_key], set_=change(add.excluded))
 
 
@@ -66,6 +66,10 @@ def insert_or_tell(dialect: str, table: sa.Table, values: Mapping[str, Any]) -> 
         return sa.insert(table).values(values), False
     add = _insert(dialect, table).values(values).on_conflict_do_nothing(index_elements=[*table.primary_key])
     return add.returning(*table.primary_key), True
+
+
+def _with(insert: Any, values: Mapping[str, Any] | None) -> Any:
+    return insert if values is None else insert.values(values)
 
 
 def _insert(dialect: str, table: sa.Table) -> Any:

@@ -101,13 +101,23 @@ def _codes(code: sa.Table) -> dict[str, Any]:
 
 
 class SqlFactors:
-    """`authflow.mfa.ports.Factors` in SQL. Nothing is remembered: rows are read again after a lock."""
+    """`authflow.mfa.ports.Factors` in SQL. What a person has is read once in a transaction, and again after a lock."""
 
     def __init__(self, connection: Connection, statements: MfaStatements) -> None:
         self._run = connection
         self._sql = statements
+        self._read: dict[UserId, Holdings] = {}
 
     def of_user(self, user: UserId) -> Holdings:
+        if user not in self._read:
+            self._read[user] = self._of_user(user)
+        return self._read[user]
+
+    def forget(self, user: UserId) -> None:
+        """Read what *user* has again when it is next asked for: their lock was waited for."""
+        self._read.pop(user, None)
+
+    def _of_user(self, user: UserId) -> Holdings:
         rows = self._run.run(self._sql.of_user, {"owner": user}).all()
         states = {row.kind: Stored(mfa_state.load(row), row.version) for row in rows}
         recovery = states.pop(RECOVERY.id, NO_RECOVERY)
@@ -120,8 +130,11 @@ class SqlFactors:
             saved = self._add(values)
         else:
             saved = self._run.changed(self._sql.save, {**values, "expected": expected}) == 1
+        known = self._read.pop(user, None)
         if not saved:
             raise StaleVersion
+        if known is not None:
+            self._read[user] = known.holding(kind, state, version=expected + 1)
 
     def _add(self, values: Mapping[str, Any]) -> bool:
         if self._sql.add_tells:
@@ -136,6 +149,7 @@ class SqlFactors:
         return True
 
     def remove(self, user: UserId) -> None:
+        self._read.pop(user, None)
         self._run.run(self._sql.remove, {"owner": user})
 
 
@@ -163,14 +177,17 @@ class SqlRecoveryCodes:
 
 
 class SqlFactorCensus:
-    """`authflow.mfa.ports.FactorCensus` in SQL."""
+    """`authflow.mfa.ports.FactorCensus` in SQL. Of one person it asks their *factors*, which somebody needs anyway."""
 
-    def __init__(self, connection: Connection, statements: MfaStatements) -> None:
+    def __init__(self, connection: Connection, statements: MfaStatements, factors: SqlFactors) -> None:
         self._run = connection
         self._sql = statements
+        self._factors = factors
 
     def protected(self, users: Collection[UserId]) -> Mapping[UserId, bool]:
         asked = list(users)
+        if len(asked) == 1:
+            return {user: bool(self._factors.of_user(user).primaries()) for user in asked}
         found = {
             row.user_id
             for start in range(0, len(asked), BATCH)

@@ -96,24 +96,36 @@ def _links(link: sa.Table) -> dict[str, sa.Executable]:
 
 
 class SqlSessions:
-    """`authflow.sessions.ports.SessionRows` in SQL. Nothing is remembered: a row is read again after a lock."""
+    """`authflow.sessions.ports.SessionRows` in SQL. A row is read once in a transaction, and again after a lock."""
 
     def __init__(self, connection: Connection, statements: SessionStatements) -> None:
         self._run = connection
         self._sql = statements
+        self._read: dict[SessionId, Stored[Session]] = {}
 
     def load(self, session: SessionId) -> Stored[Session] | None:
-        row = self._run.run(self._sql.load, {"which": session}).one_or_none()
-        return None if row is None else Stored(session_state.load(row), row.version)
+        if session not in self._read:
+            row = self._run.run(self._sql.load, {"which": session}).one_or_none()
+            if row is None:
+                return None
+            self._read[session] = Stored(session_state.load(row), row.version)
+        return self._read[session]
+
+    def forget(self) -> None:
+        """Read every row again when it is next asked for: a lock was waited for."""
+        self._read.clear()
 
     def add(self, state: Session) -> None:
         self._run.run(self._sql.add, {**session_state.dump(state), "version": 1})
+        self._read[state.handle.id] = Stored(state, 1)
 
     def save(self, state: Session, *, expected: int) -> None:
+        self._read.pop(state.handle.id, None)
         columns = {**session_state.dump(state), "version": expected + 1}
         new: dict[str, Any] = {f"new_{name}": value for name, value in columns.items() if name != "id"}
         if self._run.changed(self._sql.save, {**new, "which": state.handle.id, "expected": expected}) != 1:
             raise StaleVersion
+        self._read[state.handle.id] = Stored(state, expected + 1)
 
     def count_alive(self, user: UserId, *, epoch: int, now: datetime) -> int:
         values = {"owner": user, "which_epoch": epoch, "now": c.micros(now)}
@@ -124,9 +136,11 @@ class SqlSessions:
         return tuple(state for state in states if not isinstance(state, Anonymous | Ended))
 
     def remove_of_user(self, user: UserId) -> int:
+        self._read.clear()
         return self._run.changed(self._sql.remove_of_user, {"owner": user})
 
     def remove_expired(self, now: datetime) -> int:
+        self._read.clear()
         return self._run.changed(self._sql.remove_expired, {"now": c.micros(now)})
 
 

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from authflow.adapters.sql.accounts import AccountStatements, SqlAccounts
 from authflow.adapters.sql.counters import AttemptsApart, LimitsApart
+from authflow.adapters.sql.counts import CountStatements, SqlAttempts, SqlLimits
 from authflow.adapters.sql.events import EventStatements, SqlEvents, SqlProjects, SqlSightings
+from authflow.adapters.sql.logs import LogStatements, SqlAudit, SqlOutbox
 from authflow.adapters.sql.members import MemberStatements, SqlMembers
 from authflow.adapters.sql.membership import ConsentStatements, InvitationStatements, SqlConsents, SqlInvitations
 from authflow.adapters.sql.mfa import MfaStatements, SqlFactorCensus, SqlFactors, SqlRecoveryCodes
@@ -15,18 +18,10 @@ from authflow.adapters.sql.outbox_relay import RelayStatements, SqlLanes, SqlPar
 from authflow.adapters.sql.people import organizations_of, users_of
 from authflow.adapters.sql.replies import ReplyStatements, SqlReplies
 from authflow.adapters.sql.sessions import SessionStatements, SqlDevices, SqlResetLinks, SqlSessions
-from authflow.adapters.sql.shared import (
-    AccountStatements,
-    CountStatements,
-    LogStatements,
-    SqlAccounts,
-    SqlAttempts,
-    SqlAudit,
-    SqlLimits,
-    SqlOutbox,
-)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from authflow.adapters.counting import Counted
     from authflow.adapters.sql.connection import Connection
     from authflow.adapters.sql.counters import Apart
@@ -111,8 +106,9 @@ class SqlTransaction:
         """Make every repository anew, with nothing read yet; also after a savepoint was undone."""
         run, sql = self.connection, self._sql
         self.users = sql.users(run)
+        self._forget_person: Callable[[UserId], None] = getattr(self.users, "forget", _forget_nothing)
         self.organizations = sql.organizations(run)
-        self.accounts = SqlAccounts(run, sql.accounts, locked=getattr(self.users, "forget", _forget_nothing))
+        self.accounts = SqlAccounts(run, sql.accounts, locked=self._forget)
         self.limits: SqlLimits | LimitsApart
         self.attempts: SqlAttempts | AttemptsApart
         if self._apart is None:
@@ -130,15 +126,43 @@ class SqlTransaction:
         self.reset_links = SqlResetLinks(run, sql.sessions)
         self.factors = SqlFactors(run, sql.mfa)
         self.recovery_codes = SqlRecoveryCodes(run, sql.mfa)
-        self.factor_census = SqlFactorCensus(run, sql.mfa)
-        self.lanes = SqlLanes(run, sql.relay)
-        self.queue = SqlQueue(run, sql.relay)
-        self.parked = SqlParked(run, sql.relay)
+        self.factor_census = SqlFactorCensus(run, sql.mfa, self.factors)
+        self._lanes = SqlLanes(run, sql.relay)
+        self._queue = SqlQueue(run, sql.relay)
+        self._parked = SqlParked(run, sql.relay)
         self.receipts = SqlReceipts(run, sql.relay)
         self.projects = SqlProjects(run, sql.events)
         self.sightings = SqlSightings(run, sql.events)
         self.events = SqlEvents(run, sql.events)
         self.replies = SqlReplies(run, sql.replies)
+
+    @property
+    def lanes(self) -> SqlLanes:
+        self.outbox.flush()
+        return self._lanes
+
+    @property
+    def queue(self) -> SqlQueue:
+        self.outbox.flush()
+        return self._queue
+
+    @property
+    def parked(self) -> SqlParked:
+        self.outbox.flush()
+        return self._parked
+
+    def flush(self) -> None:
+        """Write what was kept back so that rows of one kind are written together: before the end, and a savepoint."""
+        if isinstance(self.limits, SqlLimits):
+            self.limits.flush()
+        self.audit.flush()
+        self.outbox.flush()
+
+    def _forget(self, user: UserId) -> None:
+        """Forget what was read of *user* before their lock was held."""
+        self._forget_person(user)
+        self.sessions.forget()
+        self.factors.forget(user)
 
 
 def _forget_nothing(_user: UserId) -> None:

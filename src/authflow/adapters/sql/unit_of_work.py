@@ -135,8 +135,10 @@ class SqlUnitOfWork:
         tx = self._current.get()
         if tx is None:
             raise NotInUnitOfWork
+        tx.flush()
         with _counts_staying(tx), tx.connection.savepoint():
             yield
+            tx.flush()
 
     # --- transactions
 
@@ -146,6 +148,7 @@ class SqlUnitOfWork:
             tx = SqlTransaction(connection, self._statements, counted, apart=apart, kept=kept)
             with self._current.holding(tx):
                 yield tx
+                tx.flush()
 
     @contextmanager
     def _borrowed(self, host: Host, apart: Apart | None) -> Generator[SqlTransaction]:
@@ -153,6 +156,7 @@ class SqlUnitOfWork:
         tx = SqlTransaction(connection, self._statements, Counted(), apart=apart, kept=apart is not None)
         with _counts_staying(tx), connection.savepoint(), self._current.holding(tx):
             yield tx
+            tx.flush()
 
     def _prepared_for(self, dialect: Dialect) -> Prepared:
         return self._prepared.setdefault(f"{dialect.name}+{dialect.driver}", Prepared(dialect))
@@ -184,7 +188,10 @@ class SqlUnitOfWork:
     def _count(self, counters: Source, work: Callable[[SqlTransaction], Any]) -> Any:
         def attempt() -> Any:
             with counters.transaction(self.tap) as connection:
-                return work(SqlTransaction(connection, self._statements, Counted()))
+                tx = SqlTransaction(connection, self._statements, Counted())
+                done = work(tx)
+                tx.flush()
+                return done
 
         return self._retry.call(attempt, sleep=self._sleep)
 
@@ -205,4 +212,5 @@ def _counts_staying(tx: SqlTransaction) -> Generator[None]:
         tx.bind()
         if not tx.connection.failed:  # else the whole transaction is lost, and its outermost block counts again
             tx.counted.repeat(tx, since=mark)
+            tx.flush()
         raise

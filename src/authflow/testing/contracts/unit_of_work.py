@@ -208,6 +208,7 @@ class UnitOfWorkContract(CommandsContract):
             tx.audit.append([ENTRY])
             with suppress(UniqueViolated):
                 tx.audit.append([ENTRY])
+                tx.audit.of_user(ANNE)  # an adapter may write what was appended when it is read
         assert (epoch(uow), entries(uow)) == (1, [])
         assert counts(uow) == (1, BUDGET.limit - 1)
 

@@ -1,0 +1,81 @@
+"""Accounts in SQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import sqlalchemy as sa
+
+from authflow.adapters.sql.dialect import insert_or_update
+from authflow.ports import Account
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.tables.shared import SharedTables
+    from authflow.values import UserId
+
+
+@attrs.frozen(kw_only=True)
+class AccountStatements:
+    """Every statement about accounts, built once."""
+
+    lock: sa.Executable
+    read: sa.Executable
+    save: sa.Executable
+    remove: sa.Executable
+
+    @classmethod
+    def of(cls, t: SharedTables, dialect: str) -> AccountStatements:
+        account = t.account
+        new: dict[str, Any] = {"user_id": sa.bindparam("owner"), "epoch": 1, "enrollment_required": False}
+        mine = account.c.user_id == sa.bindparam("owner")
+        return cls(
+            lock=insert_or_update(dialect, account, new, lambda row: {"user_id": row.user_id}).returning(
+                account.c.epoch, account.c.enrollment_required
+            ),
+            read=sa.select(account.c.epoch, account.c.enrollment_required).where(mine),
+            save=sa.update(account)
+            .where(mine)
+            .values(epoch=sa.bindparam("new_epoch"), enrollment_required=sa.bindparam("owed")),
+            remove=sa.delete(account).where(mine),
+        )
+
+
+class SqlAccounts:
+    """`authflow.ports.Accounts` in SQL: one statement makes the row if missing, locks it and reads it."""
+
+    def __init__(
+        self, connection: Connection, statements: AccountStatements, *, locked: Callable[[UserId], None]
+    ) -> None:
+        self._run = connection
+        self._sql = statements
+        self._tell_locked = locked
+        self._locked: dict[UserId, Account] = {}
+
+    def lock(self, user: UserId) -> Account:
+        if user not in self._locked:
+            if not self._run.alone:
+                self._tell_locked(user)  # whoever held the lock may have changed what was read before
+            row = self._run.run(self._sql.lock, {"owner": user}).one()
+            self._locked[user] = Account(user=user, epoch=row.epoch, enrollment_required=row.enrollment_required)
+        return self._locked[user]
+
+    def read(self, user: UserId) -> Account:
+        if user in self._locked:
+            return self._locked[user]
+        row = self._run.run(self._sql.read, {"owner": user}).one_or_none()
+        if row is None:
+            return Account(user=user, epoch=1)
+        return Account(user=user, epoch=row.epoch, enrollment_required=row.enrollment_required)
+
+    def save(self, account: Account) -> None:
+        self._locked[account.user] = account
+        values = {"owner": account.user, "new_epoch": account.epoch, "owed": account.enrollment_required}
+        self._run.run(self._sql.save, values)
+
+    def remove(self, user: UserId) -> None:
+        self._locked.pop(user, None)
+        self._run.run(self._sql.remove, {"owner": user})

@@ -1,0 +1,183 @@
+"""The limiter and the attempt counters in SQL."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import sqlalchemy as sa
+
+from authflow.adapters.sql import columns as c
+from authflow.adapters.sql.dialect import insert_or_update
+from authflow.ports import Allowed, Limited
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from authflow.adapters.counting import Counted
+    from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.tables.shared import SharedTables
+    from authflow.values import Budget
+
+    Place = tuple[str, str]
+
+
+@attrs.frozen(kw_only=True)
+class CountStatements:
+    """Every statement of the limiter and of the attempt counters, built once."""
+
+    lock_hits: sa.Executable
+    read_hits: sa.Executable
+    save_hits: sa.Executable
+    reset_hits: sa.Executable
+    count: sa.Executable
+    read: sa.Executable
+    clear: sa.Executable
+    sweep_hits: sa.Executable
+    sweep_attempts: sa.Executable
+
+    @classmethod
+    def of(cls, t: SharedTables, dialect: str) -> CountStatements:
+        return cls(**_limits(t.limit, dialect), **_attempts(t.attempt, dialect))
+
+
+def _limits(limit: sa.Table, dialect: str) -> dict[str, sa.Executable]:
+    named = [limit.c.budget == sa.bindparam("which"), limit.c.key == sa.bindparam("whose")]
+    none = {"budget": sa.bindparam("which"), "key": sa.bindparam("whose"), "hits": "[]", "expires_at": 0}
+    return {
+        "lock_hits": insert_or_update(dialect, limit, none, lambda row: {"key": row.key}).returning(limit.c.hits),
+        "read_hits": sa.select(limit.c.hits).where(*named),
+        "save_hits": insert_or_update(
+            dialect, limit, None, lambda row: {"hits": row.hits, "expires_at": row.expires_at}
+        ),
+        "reset_hits": sa.delete(limit).where(*named),
+        "sweep_hits": sa.delete(limit).where(limit.c.expires_at <= sa.bindparam("now")),
+    }
+
+
+def _attempts(attempt: sa.Table, dialect: str) -> dict[str, sa.Executable]:
+    one = {"key": sa.bindparam("whose"), "total": 1, "expires_at": sa.bindparam("until")}
+    mine = attempt.c.key == sa.bindparam("whose")
+    return {
+        "count": insert_or_update(
+            dialect, attempt, one, lambda row: {"total": attempt.c.total + 1, "expires_at": row.expires_at}
+        ).returning(attempt.c.total),
+        "read": sa.select(attempt.c.total).where(mine),
+        "clear": sa.delete(attempt).where(mine),
+        "sweep_attempts": sa.delete(attempt).where(attempt.c.expires_at <= sa.bindparam("now")),
+    }
+
+
+class SqlLimits:
+    """`authflow.ports.RateLimiter` in SQL: a row is locked and read once, and `flush` saves all that changed together.
+
+    The row holds the last *limit* instants that counted, also those that fell out of the window: a clock that goes
+    back finds them again (decisions 31 and 35).
+    """
+
+    def __init__(self, connection: Connection, statements: CountStatements, counted: Counted) -> None:
+        self._run = connection
+        self._sql = statements
+        self._counted = counted
+        self._held: dict[Place, list[int]] = {}
+        self._unsaved: dict[Place, int] = {}
+
+    def hit(self, budget: Budget, key: str, now: datetime) -> Allowed | Limited:
+        place = (budget.name, key)
+        stored = self._hold(place)
+        answer = _verdict(stored, budget, now)
+        if isinstance(answer, Limited):
+            return answer
+        kept = self._held[place] = sorted([*stored, c.micros(now)])[-budget.limit :]
+        self._unsaved[place] = kept[-1] + budget.window // c.MICROSECOND
+        self._counted.add(lambda tx: tx.limits.hit(budget, key, now))
+        return Allowed(answer.left - 1)
+
+    def peek(self, budget: Budget, key: str, now: datetime) -> Allowed | Limited:
+        place = (budget.name, key)
+        known = self._held.get(place)
+        return _verdict(self._read(place) if known is None else known, budget, now)
+
+    def reset(self, budget: Budget, key: str) -> None:
+        place = (budget.name, key)
+        self._unsaved.pop(place, None)
+        self._run.run(self._sql.reset_hits, _named(place))
+        self._held[place] = []
+
+    def sweep(self, now: datetime) -> int:
+        """Delete the rows of which no hit counts any more."""
+        self.flush()
+        return self._run.changed(self._sql.sweep_hits, {"now": c.micros(now)})
+
+    def flush(self) -> None:
+        """Save every row that was hit, as one multi-row statement."""
+        unsaved, self._unsaved = self._unsaved, {}
+        rows = [
+            {"budget": place[0], "key": place[1], "hits": json.dumps(self._held[place]), "expires_at": until}
+            for place, until in unsaved.items()
+        ]
+        if rows:
+            self._run.run(self._sql.save_hits, rows)
+
+    def _hold(self, place: Place) -> list[int]:
+        """Return the hits as they are until this transaction ends."""
+        if place not in self._held:
+            if self._run.alone:
+                return self._read(place)
+            self._held[place] = json.loads(self._run.run(self._sql.lock_hits, _named(place)).scalar_one())
+        return self._held[place]
+
+    def _read(self, place: Place) -> list[int]:
+        found = self._run.run(self._sql.read_hits, _named(place)).scalar_one_or_none()
+        stored: list[int] = [] if found is None else json.loads(found)
+        if self._run.alone:
+            self._held[place] = stored
+        return stored
+
+
+def _named(place: Place) -> dict[str, str]:
+    return {"which": place[0], "whose": place[1]}
+
+
+def _verdict(stored: list[int], budget: Budget, now: datetime) -> Allowed | Limited:
+    oldest = c.micros(now - budget.window)
+    live = [at for at in stored if at > oldest]
+    if len(live) < budget.limit:
+        return Allowed(budget.limit - len(live))
+    return Limited(c.moment(live[-budget.limit]) + budget.window - now)
+
+
+class SqlAttempts:
+    """`authflow.ports.Attempts` in SQL: increment and read are one statement; what was read is not read again."""
+
+    def __init__(self, connection: Connection, statements: CountStatements, counted: Counted) -> None:
+        self._run = connection
+        self._sql = statements
+        self._counted = counted
+        self._known: dict[str, int] = {}
+
+    def count(self, key: str, *, expires_at: datetime) -> int:
+        values: dict[str, Any] = {"whose": key, "until": c.micros(expires_at)}
+        self._known[key] = total = int(self._run.run(self._sql.count, values).scalar_one())
+        self._counted.add(lambda tx: tx.attempts.count(key, expires_at=expires_at))
+        return total
+
+    def read(self, key: str) -> int:
+        known = self._known.get(key)
+        if known is None:
+            known = int(self._run.run(self._sql.read, {"whose": key}).scalar_one_or_none() or 0)
+            if self._run.alone:
+                self._known[key] = known
+        return known
+
+    def clear(self, key: str) -> None:
+        if self._run.alone and self._known.get(key) == 0:
+            return
+        self._run.run(self._sql.clear, {"whose": key})
+        self._known[key] = 0
+
+    def sweep(self, now: datetime) -> int:
+        """Delete the counters whose flows are over."""
+        self._known.clear()
+        return self._run.changed(self._sql.sweep_attempts, {"now": c.micros(now)})

@@ -1,0 +1,117 @@
+"""Audit log and outbox in SQL: what one transaction appends is written together, before it ends."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import sqlalchemy as sa
+
+from authflow.adapters.sql import columns as c
+from authflow.facts.records import Audit, AuditEntry
+from authflow.values import OrganizationId, SessionId, UserId
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.tables.shared import SharedTables
+    from authflow.facts.records import Message
+
+
+@attrs.frozen(kw_only=True)
+class LogStatements:
+    """Every statement of the audit log and of the outbox's writing half, built once."""
+
+    append: sa.Executable
+    of_user: sa.Executable
+    of_organization: sa.Executable
+    send: sa.Executable
+
+    @classmethod
+    def of(cls, t: SharedTables) -> LogStatements:
+        audit = t.audit
+        newest = sa.select(audit).order_by(audit.c.number.desc()).limit(sa.bindparam("most"))
+        return cls(
+            append=sa.insert(audit),
+            of_user=newest.where(audit.c.target_user == sa.bindparam("owner"), audit.c.organization.is_(None)),
+            of_organization=newest.where(audit.c.organization == sa.bindparam("owner")),
+            send=sa.insert(t.outbox),
+        )
+
+
+class SqlAudit:
+    """`authflow.ports.AuditLog` in SQL. What was appended is written by `flush`, before anything is read."""
+
+    def __init__(self, connection: Connection, statements: LogStatements) -> None:
+        self._run = connection
+        self._sql = statements
+        self._unwritten: list[dict[str, Any]] = []
+
+    def append(self, entries: Sequence[AuditEntry]) -> None:
+        self._unwritten.extend(_entry_row(entry) for entry in entries)
+
+    def flush(self) -> None:
+        """Write what was appended, as one multi-row INSERT."""
+        rows, self._unwritten = self._unwritten, []
+        if rows:
+            self._run.run(self._sql.append, rows)
+
+    def of_user(self, user: UserId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
+        self.flush()
+        return tuple(_entry(row) for row in self._run.run(self._sql.of_user, {"owner": user, "most": limit}))
+
+    def of_organization(self, organization: OrganizationId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
+        self.flush()
+        rows = self._run.run(self._sql.of_organization, {"owner": organization, "most": limit})
+        return tuple(_entry(row) for row in rows)
+
+
+def _entry_row(entry: AuditEntry) -> dict[str, Any]:
+    values = attrs.asdict(entry, recurse=False)
+    return {**values, "at": c.micros(entry.at), "data": c.dump(entry.data)}
+
+
+def _entry(row: Any) -> AuditEntry:
+    values = dict(row._mapping)  # noqa: SLF001  # SQLAlchemy's documented accessor
+    del values["number"]
+    values["at"], values["event"] = c.moment(row.at), Audit(row.event)
+    values["data"] = json.loads(row.data)
+    for name, kind in (("actor", UserId), ("target_user", UserId), ("session", SessionId)):
+        values[name] = None if values[name] is None else kind(values[name])
+    values["organization"] = None if row.organization is None else OrganizationId(row.organization)
+    return AuditEntry(**values)
+
+
+class SqlOutbox:
+    """`authflow.ports.Outbox` in SQL. What was appended is written by `flush`, before any queue is read."""
+
+    def __init__(self, connection: Connection, statements: LogStatements) -> None:
+        self._run = connection
+        self._sql = statements
+        self._unwritten: list[dict[str, Any]] = []
+
+    def append(self, messages: Sequence[Message]) -> None:
+        self._unwritten.extend(_message_row(message) for message in messages)
+
+    def flush(self) -> None:
+        """Write what was appended, as one multi-row INSERT."""
+        rows, self._unwritten = self._unwritten, []
+        if rows:
+            self._run.run(self._sql.send, rows)
+
+
+def _message_row(message: Message) -> dict[str, Any]:
+    return {
+        "id": message.id,
+        "destination": message.destination or "",
+        "scope": int(message.scope),
+        "shard": message.shard,
+        "category": int(message.category),
+        "object": message.object,
+        "payload": c.dump(message.payload),
+        "at": c.micros(message.at),
+        "due_at": c.micros(message.due_at),
+        "expires_at": c.micros_or_none(message.expires_at),
+    }
