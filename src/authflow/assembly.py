@@ -8,6 +8,7 @@ import attrs
 
 from authflow.events.service import Events
 from authflow.facts.records import Category
+from authflow.journey.liveness import StillWanted
 from authflow.membership.service import Membership
 from authflow.mfa.service import SecondFactors
 from authflow.outbox.handlers import Handlers
@@ -19,7 +20,6 @@ from authflow.sessions.service import Sessions
 
 if TYPE_CHECKING:
     from authflow.adapters.keys import KeyRing
-    from authflow.journey.liveness import StillWanted
     from authflow.outbox.signals import Receivers
     from authflow.policy import Policy
     from authflow.ports import Cipher, Clock, Entropy, Mailer, Pepper, SsoStatus, UnitOfWork
@@ -94,12 +94,13 @@ def ports_of(
     )
 
 
-def handlers_of(ports: Ports, receivers: Receivers, events: Events, still_wanted: StillWanted) -> Handlers:
+def handlers_of(ports: Ports, slices: Slices, receivers: Receivers) -> Handlers:
     """Return who delivers which category of message."""
     handlers = Handlers()
+    still_wanted = StillWanted(uow=ports.uow, cipher=ports.cipher, membership=slices.membership)
     telling = SignalHandler(uow=ports.uow, receivers=receivers)
     for category in TOLD:
         handlers.add(category, telling)
     handlers.add(Category.MAIL, MailHandler(cipher=ports.cipher, mailer=ports.mailer, still_live=still_wanted))
-    handlers.add(Category.SECURITY_EVENT, SecurityEventHandler(save=events.save_security))
+    handlers.add(Category.SECURITY_EVENT, SecurityEventHandler(save=slices.events.save_security))
     return handlers

@@ -81,7 +81,7 @@ class AsyncFace:
         return getattr(object.__getattribute__(self, "sync"), name)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.sync!r})"
+        return f"{type(self).__name__}()"
 
 
 class Command(Generic[P, R_co]):
@@ -147,17 +147,23 @@ class Command(Generic[P, R_co]):
             return self.function(service, *args, **kwargs)
         if self.guesses:
             service.uow.require_counters()
-        work = self._work(service, args, kwargs)
+
+        def work() -> R_co:
+            return explained(self.name, self.function(service, *args, **kwargs), entries)
+
+        once = self._once(service, args, kwargs, work)
 
         def tried() -> R_co:
             report.tried()
             entries.clear()
-            return work()
+            return once()
 
         return service.uow.run(tried)
 
-    def _work(self, service: Service, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], R_co]:
-        work = partial(self.function, service, *args, **kwargs)
+    def _once(
+        self, service: Service, args: tuple[Any, ...], kwargs: dict[str, Any], work: Callable[[], R_co]
+    ) -> Callable[[], R_co]:
+        """Return *work*, or under an idempotency key what answers as it did the first time, explanation included."""
         if not self.repeatable:
             return work
         arguments = self.signature.bind(service, *args, **kwargs).arguments

@@ -13,7 +13,6 @@ from authflow.adapters.keys import KeyRing
 from authflow.assembly import Ports, Slices, handlers_of, ports_of
 from authflow.errors import AuthflowError, ConfigInvalid, ExtraMissing, KeysMissing
 from authflow.journey.joining import Invitations, Members
-from authflow.journey.liveness import StillWanted
 from authflow.journey.people import People
 from authflow.journey.protecting import Protecting
 from authflow.journey.repeating import Repeating
@@ -198,9 +197,8 @@ class Authflow:
         waiting = Waiting(membership=slices.membership, **read)
         signing_in = SigningIn(waiting=waiting, **shared)
         invitations = Invitations(waiting=waiting, **joined)
-        still_wanted = StillWanted(uow=ports.uow, cipher=ports.cipher, membership=slices.membership)
         receivers = Receivers()
-        handlers = handlers_of(ports, receivers, slices.events, still_wanted)
+        handlers = handlers_of(ports, slices, receivers)
         return cls(
             sessions=signing_in,
             mfa=Protecting(signing_in=signing_in, policy=policy.mfa, **whole),
