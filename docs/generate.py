@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
+from advice import ADVICE  # beside this script
 
 from authflow.cli.machines import discover
-from authflow.errors import CATALOGUE, AuthflowError
+from authflow.errors import CATALOGUE, AuthflowError, Code, Meaning
 from authflow.facts.table import RECORDS
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 DOCS: Final = Path(__file__).parent
 GENERATED: Final = ("machines", "reference")
+ANSWERED: Final[dict[str, list[str]]] = json.loads((DOCS / "answered.json").read_text("utf-8"))
+"""Which commands answer with which code; `tests/test_canaries.py` compares what it sees."""
 NOTICE: Final = "<!-- Read from the code by docs/generate.py. Edits are lost. -->"
 
 
@@ -126,23 +130,32 @@ def machines_page(found: Iterable[Machine[Any, Any, Any]]) -> str:
     )
 
 
-def errors_page() -> str:
-    """Return the page of all codes: what each means, its HTTP status, and the exceptions that carry it."""
-    raised = {exception.code: exception for exception in exceptions()}
-    sections = [
-        f"({value})=\n\n## {value}\n\n{meaning.sentence}\n\nSuggested HTTP status: {meaning.http}. {carried}"
-        for value, meaning in CATALOGUE.items()
-        for carried in [
-            f"Raised as `{raised[value].__name__}`: {sentence(raised[value])}"
-            if value in raised
-            else "Carried by an answer (`Refused.code`)."
+def error_section(value: Code, meaning: Meaning, raised: type[AuthflowError] | None) -> str:
+    """Return what is said of one code: its sentence, its status, who gives it, and what a host does about it."""
+    answering = ", ".join(f"`{command}`" for command in ANSWERED.get(value, ()))
+    given = f"Raised as `{raised.__name__}`: {sentence(raised)}" if raised else "Carried by an answer (`Refused.code`)."
+    return "\n\n".join(
+        [
+            f"({value})=",
+            f"## {value}",
+            meaning.sentence,
+            f"Suggested HTTP status: {meaning.http}. {given}",
+            *([f"Answered by {answering}."] if answering else []),
+            f"**What to do:** {ADVICE[value]}",
         ]
-    ]
+    )
+
+
+def errors_page() -> str:
+    """Return the page of all codes: what each means, its HTTP status, where it comes from, and what to do about it."""
+    raised = {exception.code: exception for exception in exceptions()}
     return page(
         "# Codes",
         "Every way in which authflow says no. A code is never renamed. What a person outside can cause is an answer "
-        "that carries a code; an exception means that the host or the installation has to do something.",
-        *sections,
+        "that carries a code; an exception means that the host or the installation has to do something. Why a command "
+        "was refused in one case is told by `Refused.why`: see {doc}`../observability`. The commands that are named "
+        "with a code are those that the tests have seen answer so.",
+        *(error_section(value, meaning, raised.get(value)) for value, meaning in CATALOGUE.items()),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import logging
 import re
 import sqlite3
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from authflow.adapters.sql.tap import Event
+
+ANSWERED: dict[str, list[str]] = json.loads((Path(__file__).parents[1] / "docs" / "answered.json").read_text("utf-8"))
+"""Which commands may answer with which code, as the page of codes says."""
 
 SHORTEST = 12
 """Characters from which on a text is found by searching it anywhere; a shorter one stands alone, or is chance."""
@@ -174,6 +178,11 @@ class Tape(logging.Handler):
             f"{logging.Formatter().format(r)} {r.args} {extra}" for r, extra in zip(self.records, fields, strict=True)
         }
         return "\n".join(sorted(shown))
+
+    def refused(self) -> set[tuple[str, str]]:
+        """Return which command refused with which code."""
+        fields = [vars(record) for record in self.records if record.name == "authflow.refused"]
+        return {(one["authflow_command"], one["authflow_code"]) for one in fields}
 
     def commands(self, outcome: str) -> set[str]:
         """Return the names of the commands that ended so."""
@@ -470,7 +479,7 @@ def storm(walk: Walk, person: Person) -> None:
 def anything(walk: Walk, parameter: str) -> Any:
     """Return an argument that names nothing; a parameter that is not here yet has to be thought about."""
     c, mark = walk.canaries, walk.canaries.mark
-    token, typed = c.secret(f"kanary-token-{mark}-00000000"), c.secret(f"kanary-code-{mark}"[:20])
+    token, typed = c.secret(f"kanary-token-{mark}-00000000"), c.secret(f"kanary-code-{mark}" * 5)
     table: dict[str, Callable[[], Any]] = {
         **dict.fromkeys(("token", "device"), lambda: Secret(token)),
         **dict.fromkeys(("code", "flow"), lambda: typed),
@@ -524,6 +533,8 @@ def test_no_secret_is_found_where_it_does_not_belong(mark: str, wrong: str):
         spoken = {**walk.spoken(), **_small({"logs": logs.text(), "spans": "\n".join(s.to_json() for s in spans)})}
         everything = {**stored, **spoken}
         walk.engine.dispose()
+    documented = {(command, code) for code, commands in ANSWERED.items() for command in commands}
+    assert logs.refused() <= documented, "docs/answered.json lacks what a command answers"
     assert len(canaries.secrets) > 100
     assert all(everything.values())
     assert {"file .sqlite3", "file .sqlite3-wal", "messages", "rows of audit"} <= everything.keys()

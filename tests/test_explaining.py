@@ -275,3 +275,13 @@ def test_the_same_refusal_has_the_same_explanation(memory_uow: MemoryUnitOfWork)
     stage.sign_in(person)
     one, two = (why(person.browser.ask(stage.flows.members.enter, organization="acme")) for _ in range(2))
     assert list(one.facts.items()) == list(two.facts.items())
+
+
+def test_an_answer_that_is_given_again_is_explained_as_it_was(host: Stage):
+    person = host.person("u1")
+    host.sign_in(person)
+    begun = host.begin(person)
+    again = attrs.evolve(CONTEXT, idempotency_key="k-1")
+    answers = [host.flows.mfa.complete_totp(begun.session, again, begun.flow, code="000000") for _ in range(2)]
+    assert why(answers[0]) == why(answers[1])
+    assert why(answers[1]).facts["attempts"] == "1"

@@ -77,8 +77,11 @@ MALFORMED: Final = "malformed"
 
 
 def explained(command: str, answer: T, entries: Sequence[Entry]) -> T:
-    """Return *answer* of *command*; a refusal carries its explanation, from the *entries* of a witness."""
-    if not isinstance(answer, Refused):
+    """Return *answer* of *command*; a refusal carries its explanation, from the *entries* of a witness.
+
+    One that has an explanation keeps it: it was kept with an answer that is given again.
+    """
+    if not isinstance(answer, Refused) or answer.why is not None:
         return answer
     return attrs.evolve(answer, why=why(command, answer, entries))
 
@@ -87,7 +90,7 @@ def why(command: str, refused: Refused, entries: Sequence[Entry]) -> Explanation
     """Return who first said no with this code: later ones hand on what they were told."""
     last = [entry for entry in entries if getattr(entry.answer, "code", entry.answer) == refused.code]
     if not last:
-        return refused.why or Explanation(command=command, rule=command)
+        return Explanation(command=command, rule=command)
     first = last[0]
     if isinstance(first, Decision):
         return _by_rule(command, first)
