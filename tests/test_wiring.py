@@ -20,7 +20,16 @@ from authflow.adapters.sql import schema
 from authflow.adapters.sql.engine import make_engine
 from authflow.adapters.sql.tables import build
 from authflow.assembly import Ports
-from authflow.errors import Code, ConfigInvalid, EventTooLarge, KeysMissing, SchemaMissing, SchemaTooNew, SchemaTooOld
+from authflow.errors import (
+    Code,
+    ConfigInvalid,
+    EventTooLarge,
+    KeysMissing,
+    NotOwned,
+    SchemaMissing,
+    SchemaTooNew,
+    SchemaTooOld,
+)
 from authflow.events.adjacent import Project
 from authflow.facts.records import Signal
 from authflow.journey.answers import Enrolled
@@ -33,14 +42,14 @@ from authflow.testing import ManualClock, SeededEntropy, add_organization, add_u
 from authflow.testing.browsers import Browser, Phone
 from authflow.testing.fakes import FixedSso
 from authflow.values import Method, OrganizationId, ProjectId, Proof
-from tests.stage import STEP
+from tests.stage import STEP, Stage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from authflow.outbox.signals import Notice
     from authflow.values import UserId
-    from tests.stage import Stage
+    from tests.stage import Person
 
 KEYS = KeyRing.ephemeral(SeededEntropy())
 HOUR = timedelta(hours=1)
@@ -336,15 +345,30 @@ def test_secrets_under_an_older_key_are_sealed_anew_once(stage: Stage):
 # --- a host that rolls back -------------------------------------------------------------------------------------------
 
 
-def test_guesses_count_although_the_host_rolls_everything_back(stage: Stage):
+@pytest.mark.parametrize("database", ["memory", "postgresql", "mariadb"])
+def test_guesses_count_although_the_host_rolls_everything_back(database: str, request: pytest.FixtureRequest):
     """Decision 7: a host that raises after every refusal still gets the sixth answer in 20 seconds limited."""
+    stage = Stage(request.getfixturevalue(f"{database}_uow"))
+    ada, browser = owing(stage)
+    answers = [guess_and_roll_back(stage, browser, ada.app.wrong(stage.clock.now())) for _ in range(6)]
+    assert [answer.code for answer in answers] == [*[Code.MFA_CODE_REJECTED] * 5, Code.MFA_RATE_LIMITED]
+
+
+def test_sqlite_has_no_other_place_to_count_so_nothing_is_guessed_there(sqlite_uow: Any):
+    stage = Stage(sqlite_uow)
+    ada, browser = owing(stage)
+    with pytest.raises(NotOwned), sqlite_uow.begin():
+        stage.verify(ada, "totp", ada.app.code(stage.clock.now()), browser)
+
+
+def owing(stage: Stage) -> tuple[Person, Browser]:
+    """Return somebody who owes a second factor, and the browser in which they do."""
     ada = stage.person()
     stage.sign_in(ada)
     stage.enroll(ada)
     stage.clock.advance(STEP)
     stage.sign_in(ada, browser := Browser())
-    answers = [guess_and_roll_back(stage, browser, ada.app.wrong(stage.clock.now())) for _ in range(6)]
-    assert [answer.code for answer in answers] == [*[Code.MFA_CODE_REJECTED] * 5, Code.MFA_RATE_LIMITED]
+    return ada, browser
 
 
 def guess_and_roll_back(stage: Stage, browser: Browser, code: str) -> Refused:
