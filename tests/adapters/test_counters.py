@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
+from authflow.adapters.sql.counters import counter_pool
 from authflow.adapters.sql.engine import make_engine
 from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
 from authflow.errors import NotOwned
@@ -163,6 +164,16 @@ def test_budgets_are_swept_and_read_apart(uow: SqlUnitOfWork):
         tx.attempts.count("flow", expires_at=START)
         assert tx.attempts.sweep(START + timedelta(days=1)) == 1
     assert counted(uow) == 0
+
+
+def test_counters_have_an_isolation_of_their_own(postgresql_uow: SqlUnitOfWork):
+    """At SERIALIZABLE a crowd at one counter would mostly be told to try again."""
+    engine = sa.create_engine(postgresql_uow.engine.url, isolation_level="SERIALIZABLE")
+    for connect, level in ((engine.raw_connection, "serializable"), (counter_pool(engine).connect, "read committed")):
+        lent = connect()
+        assert lent.cursor().execute("SHOW transaction_isolation").fetchone()[0] == level
+        lent.close()
+    engine.dispose()
 
 
 def test_counters_do_not_wait_for_the_pool(uow: SqlUnitOfWork):
