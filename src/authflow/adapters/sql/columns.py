@@ -52,9 +52,12 @@ def moment_or_none(stored: int | None) -> datetime | None:
     return None if stored is None else moment(stored)
 
 
+_COMPACT: Final = json.JSONEncoder(separators=(",", ":"))
+
+
 def dump(document: Mapping[str, Any]) -> str:
     """Return *document* as compact JSON text in ASCII, which stores NUL and lone surrogates on every database."""
-    return json.dumps(dict(document), separators=(",", ":"))
+    return _COMPACT.encode(dict(document))
 
 
 def identifier(name: str, *, nullable: bool = False, primary_key: bool = False) -> sa.Column[str]:
