@@ -339,7 +339,8 @@ def _enroll(walk: Walk, person: Person, wrong: str) -> None:
     shown = at.ask(mfa.show_totp, at.context, begun.flow, account=person.user)
     assert shown.secret == begun.secret
     at.ask(mfa.cancel_totp, at.context, begun.flow)
-    assert isinstance(walk.complete(person, begun, walk.canaries.secret(wrong[:20])), Refused)
+    for typed in (wrong[:20], wrong * 8):
+        assert isinstance(walk.complete(person, begun, walk.canaries.secret(typed)), Refused)
     walk.enroll(person)
     walk.canaries.secrets |= {_code(walk, person), *person.codes}
 
@@ -393,8 +394,8 @@ def _answered(walk: Walk, ada: Person, wrong: str) -> None:
     walk.sign_in(ada, other)
     other.ask(sessions.cancel, other.context)
     walk.sign_in(ada, other)
-    for kind in ("totp", "recovery"):
-        assert isinstance(walk.verify(ada, kind, walk.canaries.secret(wrong), other), Refused)
+    for kind, typed in (("totp", wrong), ("recovery", wrong), ("recovery", wrong * 8)):
+        assert isinstance(walk.verify(ada, kind, walk.canaries.secret(typed), other), Refused)
     walk.verify(ada, "recovery", ada.codes.pop(), other)
     walk.clock.advance(STEP)
     walk.verify(ada, "totp", _code(walk, ada))
