@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import sqlalchemy as sa
@@ -32,6 +32,7 @@ class CountStatements:
     save_hits: sa.Executable
     reset_hits: sa.Executable
     count: sa.Executable
+    save_totals: sa.Executable
     read: sa.Executable
     clear: sa.Executable
     sweep_hits: sa.Executable
@@ -63,6 +64,9 @@ def _attempts(attempt: sa.Table, dialect: str) -> dict[str, sa.Executable]:
         "count": insert_or_update(
             dialect, attempt, one, lambda row: {"total": attempt.c.total + 1, "expires_at": row.expires_at}
         ).returning(attempt.c.total),
+        "save_totals": insert_or_update(
+            dialect, attempt, None, lambda row: {"total": row.total, "expires_at": row.expires_at}
+        ),
         "read": sa.select(attempt.c.total).where(mine),
         "clear": sa.delete(attempt).where(mine),
         "sweep_attempts": sa.delete(attempt).where(attempt.c.expires_at <= sa.bindparam("now")),
@@ -149,35 +153,60 @@ def _verdict(stored: list[int], budget: Budget, now: datetime) -> Allowed | Limi
 
 
 class SqlAttempts:
-    """`authflow.ports.Attempts` in SQL: increment and read are one statement; what was read is not read again."""
+    """`authflow.ports.Attempts` in SQL: increment and read are one statement.
+
+    Where nobody else writes meanwhile, a total that was read is counted on in memory, and `flush` saves it.
+    """
 
     def __init__(self, connection: Connection, statements: CountStatements, counted: Counted) -> None:
         self._run = connection
         self._sql = statements
         self._counted = counted
         self._known: dict[str, int] = {}
+        self._stored: dict[str, int] = {}
+        self._unsaved: dict[str, int] = {}
 
     def count(self, key: str, *, expires_at: datetime) -> int:
-        values: dict[str, Any] = {"whose": key, "until": c.micros(expires_at)}
-        self._known[key] = total = int(self._run.run(self._sql.count, values).scalar_one())
+        until = c.micros(expires_at)
+        if key in self._known:
+            total = self._known[key] + 1
+            self._unsaved[key] = until
+        else:
+            total = int(self._run.run(self._sql.count, {"whose": key, "until": until}).scalar_one())
+            self._remember(key, total)
+        if self._run.alone:
+            self._known[key] = total
         self._counted.add(lambda tx: tx.attempts.count(key, expires_at=expires_at))
         return total
 
     def read(self, key: str) -> int:
-        known = self._known.get(key)
-        if known is None:
-            known = int(self._run.run(self._sql.read, {"whose": key}).scalar_one_or_none() or 0)
-            if self._run.alone:
-                self._known[key] = known
-        return known
+        if key in self._known:
+            return self._known[key]
+        total = int(self._run.run(self._sql.read, {"whose": key}).scalar_one_or_none() or 0)
+        self._remember(key, total)
+        return total
 
     def clear(self, key: str) -> None:
-        if self._run.alone and self._known.get(key) == 0:
-            return
-        self._run.run(self._sql.clear, {"whose": key})
-        self._known[key] = 0
+        self._unsaved.pop(key, None)
+        if self._stored.get(key) != 0:
+            self._run.run(self._sql.clear, {"whose": key})
+        self._remember(key, 0)
+
+    def flush(self) -> None:
+        """Save every total that was counted on, as one multi-row statement."""
+        unsaved, self._unsaved = self._unsaved, {}
+        rows = [{"key": key, "total": self._known[key], "expires_at": until} for key, until in unsaved.items()]
+        if rows:
+            self._run.run(self._sql.save_totals, rows)
+            self._stored.update({key: self._known[key] for key in unsaved})
+
+    def _remember(self, key: str, total: int) -> None:
+        if self._run.alone:
+            self._known[key] = self._stored[key] = total
 
     def sweep(self, now: datetime) -> int:
         """Delete the counters whose flows are over."""
+        self.flush()
         self._known.clear()
+        self._stored.clear()
         return self._run.changed(self._sql.sweep_attempts, {"now": c.micros(now)})

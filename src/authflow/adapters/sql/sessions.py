@@ -145,16 +145,25 @@ class SqlSessions:
 
 
 class SqlDevices:
-    """`authflow.sessions.ports.Devices` in SQL."""
+    """`authflow.sessions.ports.Devices` in SQL. They are read once, and again after a lock or a change."""
 
     def __init__(self, connection: Connection, statements: SessionStatements) -> None:
         self._run = connection
         self._sql = statements
+        self._read: dict[UserId, tuple[Device, ...]] = {}
 
     def of_user(self, user: UserId) -> tuple[Device, ...]:
-        return tuple(_device(row) for row in self._run.run(self._sql.devices, {"owner": user}))
+        if user not in self._read:
+            rows = self._run.run(self._sql.devices, {"owner": user})
+            self._read[user] = tuple(_device(row) for row in rows)
+        return self._read[user]
+
+    def forget(self) -> None:
+        """Read everybody's again when they are next asked for."""
+        self._read.clear()
 
     def add(self, device: Device) -> None:
+        self.forget()
         values = {
             "digest": device.digest,
             "user_id": device.user,
@@ -164,12 +173,15 @@ class SqlDevices:
         self._run.run(self._sql.add_device, values)
 
     def touch(self, digest: bytes, now: datetime) -> None:
+        self.forget()
         self._run.run(self._sql.touch_device, {"which": digest, "now": c.micros(now)})
 
     def remove(self, digest: bytes) -> None:
+        self.forget()
         self._run.run(self._sql.remove_device, {"which": digest})
 
     def remove_of_user(self, user: UserId) -> int:
+        self.forget()
         return self._run.changed(self._sql.remove_devices, {"owner": user})
 
 

@@ -155,6 +155,8 @@ class SqlTransaction:
         """Write what was kept back so that rows of one kind are written together: before the end, and a savepoint."""
         if isinstance(self.limits, SqlLimits):
             self.limits.flush()
+        if isinstance(self.attempts, SqlAttempts):
+            self.attempts.flush()
         self.audit.flush()
         self.outbox.flush()
 
@@ -162,6 +164,7 @@ class SqlTransaction:
         """Forget what was read of *user* before their lock was held."""
         self._forget_person(user)
         self.sessions.forget()
+        self.devices.forget()
         self.factors.forget(user)
 
 
