@@ -40,8 +40,8 @@ EXPECTED: Final = {
     "first factor, second owed": Sent(sqlite=10, postgresql=13, round_trips=13),
     "begin, complete, codes shown": Sent(sqlite=30, postgresql=34, round_trips=34),
     "the same, an invitation waits": Sent(sqlite=55, postgresql=59, round_trips=59),
-    "second factor by TOTP": Sent(sqlite=19, postgresql=23, round_trips=23),
-    "second factor by recovery code": Sent(sqlite=21, postgresql=25, round_trips=25),
+    "second factor by TOTP": Sent(sqlite=16, postgresql=22, round_trips=22),
+    "second factor by recovery code": Sent(sqlite=18, postgresql=24, round_trips=24),
     "invitation accepted": Sent(sqlite=26, postgresql=28, round_trips=28),
 }
 

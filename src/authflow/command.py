@@ -166,7 +166,9 @@ class Command(Generic[P, R_co]):
         """Return *work*, or under an idempotency key what answers as it did the first time, explanation included."""
         if not self.repeatable:
             return work
-        arguments = self.signature.bind(service, *args, **kwargs).arguments
+        bound = self.signature.bind(service, *args, **kwargs)
+        bound.apply_defaults()
+        arguments = bound.arguments
         context: Context = arguments["context"]
         if context.idempotency_key is None:
             return work
