@@ -70,10 +70,20 @@ def test_the_level_may_be_an_option_of_the_engine(postgresql_uow: SqlUnitOfWork,
         assert tx.connection.run(sa.text("SHOW transaction_isolation")).scalar_one() == "read committed"
 
 
-def test_an_engine_that_commits_by_itself_is_refused(postgresql_uow: SqlUnitOfWork):
-    engine = postgresql_uow.engine.execution_options(isolation_level="AUTOCOMMIT")
-    with pytest.raises(ConfigInvalid):
-        SqlUnitOfWork(engine, postgresql_uow.tables)
+@pytest.mark.parametrize("database", ["postgresql_uow", "mariadb_uow"])
+@pytest.mark.parametrize("made", [True, False])
+def test_an_engine_that_commits_by_itself_is_refused(database: str, request: pytest.FixtureRequest, *, made: bool):
+    given: SqlUnitOfWork = request.getfixturevalue(database)
+    if made:
+        engine = sa.create_engine(given.engine.url, isolation_level="AUTOCOMMIT")
+    else:
+        engine = given.engine.execution_options(isolation_level="AUTOCOMMIT")
+    with pytest.raises(ConfigInvalid), SqlUnitOfWork(engine, given.tables).begin():
+        pytest.fail("began what nothing ends")
+    with given.begin() as tx:
+        assert tx.users.get(ANNE) is None
+    if made:
+        engine.dispose()
 
 
 def test_increments_at_once_are_all_kept(strict: SqlUnitOfWork):

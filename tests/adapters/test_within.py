@@ -286,9 +286,9 @@ def test_another_thread_does_not_see_it(uow: SqlUnitOfWork):
     assert standing(uow) == ({ANNE}, set())
 
 
+@pytest.mark.parametrize("uow", ["postgresql_uow", "mariadb_uow"], indirect=True)
 def test_blocks_nest(uow: SqlUnitOfWork):
-    if uow.engine.dialect.name == "sqlite":
-        pytest.skip("SQLite has one writer at a time")
+    """On SQLite the second host would wait for the first one."""
     with hosted(uow, "bare") as outer, hosted(uow, "bare") as inner, uow.within(outer.lent):
         with uow.within(inner.lent):
             add(uow, ANNE)
@@ -382,8 +382,7 @@ def test_rows_are_read_whatever_the_host_makes_of_its_own(uow: SqlUnitOfWork):
         raw.rollback()
 
 
+@pytest.mark.parametrize("uow", ["sqlite_uow"], indirect=True)
 def test_a_host_without_our_tables_is_told(uow: SqlUnitOfWork, tmp_path: Any):
-    if uow.engine.dialect.name != "sqlite":
-        pytest.skip("the other databases have one server")
     with closing(sqlite3.connect(tmp_path / "empty.db")) as raw, uow.within(raw), pytest.raises(SchemaMissing):
         add(uow)

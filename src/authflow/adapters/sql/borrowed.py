@@ -9,7 +9,8 @@ import attrs
 import sqlalchemy as sa
 from sqlalchemy import exc, orm
 
-from authflow.adapters.sql.connection import Connection, in_transaction
+from authflow.adapters.sql.autocommit import commits_by_itself
+from authflow.adapters.sql.connection import Connection
 from authflow.adapters.sql.faults import translated
 from authflow.errors import ConfigInvalid, NoTransaction
 
@@ -30,12 +31,6 @@ BARE: Final = {
     "MySQLdb": "mariadb+mysqldb",
 }
 """The DB-API modules whose connections may be shared as they are, and what SQLAlchemy calls them."""
-
-IN_TRANSACTION: Final = 1
-"""A bit of the server's status in the protocol of MariaDB (SERVER_STATUS_IN_TRANS)."""
-
-IDLE: Final = 0
-"""The transaction status of libpq outside a transaction (PQTRANS_IDLE)."""
 
 
 class Host(Protocol):
@@ -125,7 +120,8 @@ def lend(host: Host, prepared: Callable[[Dialect], Prepared], rules: Rules, tap:
         raw, dialect = host.borrow()
     ready = prepared(dialect)
     with translated(rules, ready.driver):
-        _require_transaction(raw, dialect.name)
+        if commits_by_itself(raw, dialect.name):
+            raise NoTransaction
         lent = Connection(raw=raw, cursor=_cursor(raw), prepared=ready, rules=rules, tap=tap)
     if dialect.name == "sqlite":
         # A savepoint outside of a transaction would be one, and the host's rollback would not undo it.
@@ -159,42 +155,6 @@ def _require_same(dialect: Dialect, database: Dialect) -> None:
     if dialect.name.replace("mysql", "mariadb") != database.name.replace("mysql", "mariadb"):
         problem = f"is a {dialect.name} connection, and the tables are in {database.name}"
         raise ConfigInvalid(setting="host", problem=problem)
-
-
-def _require_transaction(raw: Any, kind: str) -> None:
-    """Refuse a connection that commits each statement by itself, unless a transaction was begun on it by hand."""
-    if TRANSACTIONLESS.get(kind, bool)(raw):
-        raise NoTransaction
-
-
-def _sqlite_alone(raw: Any) -> bool:
-    by_itself = raw.isolation_level is None and getattr(raw, "autocommit", -1) is not False
-    return (by_itself or getattr(raw, "autocommit", -1) is True) and not in_transaction(raw)
-
-
-def _postgresql_alone(raw: Any) -> bool:
-    info = getattr(raw, "info", None)  # asyncpg's has none, and is never begun by hand
-    return raw.autocommit is True and getattr(info, "transaction_status", IDLE) == IDLE
-
-
-def _mariadb_alone(raw: Any) -> bool:
-    if not raw.get_autocommit():
-        return False
-    status: int | None = getattr(raw, "server_status", None)
-    if status is not None:
-        return not status & IN_TRANSACTION
-    with raw.cursor() as cursor:  # mysqlclient does not show the status
-        cursor.execute("SELECT @@in_transaction")
-        return not cursor.fetchone()[0]
-
-
-TRANSACTIONLESS: Final[dict[str, Callable[[Any], bool]]] = {
-    "sqlite": _sqlite_alone,
-    "postgresql": _postgresql_alone,
-    "mariadb": _mariadb_alone,
-    "mysql": _mariadb_alone,
-}
-"""By the name of the database: whether a statement sent now would be committed by itself."""
 
 
 def _cursor(raw: Any) -> Any:

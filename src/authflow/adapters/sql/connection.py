@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
+from authflow.adapters.sql.autocommit import in_transaction
 from authflow.adapters.sql.faults import fault_of
 from authflow.adapters.sql.rows import Result
 from authflow.adapters.sql.tap import Event, Kind
@@ -198,11 +199,6 @@ class Connection:
         self.lost = self.lost or isinstance(fault or error, DatabaseUnavailable)
         if fault is not None:
             raise fault from error
-
-
-def in_transaction(raw: Any) -> bool:
-    """Tell whether the SQLite connection *raw*, perhaps an asynchronous one, is inside a transaction."""
-    return bool(getattr(raw, "driver_connection", raw).in_transaction)
 
 
 def _driver_begins(raw: Any) -> bool:

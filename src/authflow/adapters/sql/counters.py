@@ -47,7 +47,11 @@ class CounterPool:
         engine: Any = self._engine()
         made: pool.Pool = engine.pool.recreate()
         dialect = engine.dialect
-        event.listen(made, "connect", lambda raw, _record: dialect.set_isolation_level(raw, ISOLATION))
+
+        def set_isolation(raw: Any, _record: object) -> None:
+            dialect.set_isolation_level(raw, ISOLATION)
+
+        event.listen(made, "connect", set_isolation)
         return made
 
     def _dispose(self, _engine: sa.Engine) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from authflow.adapters.sql.autocommit import commits_by_itself
 from authflow.adapters.sql.connection import Connection
 from authflow.adapters.sql.faults import translated
 from authflow.errors import ConfigInvalid
@@ -24,14 +25,8 @@ if TYPE_CHECKING:
 
 
 def isolation_of(engine: sa.Engine) -> IsolationLevel | None:
-    """Return the isolation level that was chosen for *engine* by its execution options, or none.
-
-    Raises:
-        ConfigInvalid: It commits every statement by itself.
-    """
+    """Return the isolation level that was chosen for *engine* by its execution options, or none."""
     chosen: IsolationLevel | None = engine.get_execution_options().get("isolation_level")
-    if chosen is not None and chosen.upper() == "AUTOCOMMIT":
-        raise ConfigInvalid(setting="database", problem="must not commit every statement by itself")
     return chosen
 
 
@@ -56,7 +51,8 @@ class Source:
         """Open a transaction: leaving the block without an error commits, anything else rolls back.
 
         Raises:
-            DatabaseError: It cannot be begun or committed; its subclass says why.
+            ConfigInvalid: The engine commits every statement by itself.
+        DatabaseError: It cannot be begun or committed; its subclass says why.
         """
         with translated(self.rules, self.prepared.driver):
             lent = self.connect()
@@ -70,8 +66,11 @@ class Source:
 
     def _connection(self, raw: Any, tap: Tap | None) -> Connection:
         with translated(self.rules, self.prepared.driver):
+            dialect = self.prepared.dialect
             if self.isolation is not None:
-                self.prepared.dialect.set_isolation_level(raw, self.isolation)
+                dialect.set_isolation_level(raw, self.isolation)
+            if dialect.name != "sqlite" and commits_by_itself(raw, dialect.name):  # there BEGIN is sent by hand
+                raise ConfigInvalid(setting="database", problem="must not commit every statement by itself")
             return Connection(raw=raw, cursor=raw.cursor(), prepared=self.prepared, rules=self.rules, tap=tap)
 
     @contextmanager

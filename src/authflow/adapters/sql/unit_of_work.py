@@ -49,7 +49,8 @@ class SqlUnitOfWork:
         retry: How often a command is tried that lost to another one.
 
     Raises:
-        ConfigInvalid: The engine commits every statement by itself, or is of a kind that is not supported.
+        ConfigInvalid: The engine is of a kind that is not supported; by the first transaction, too, if it commits
+            every statement by itself.
     """
 
     def __init__(
