@@ -78,10 +78,6 @@ class Group:
         """Every message that the delivery settles; none that was written meanwhile (outbox 1.11)."""
         return tuple(message.id for message in self.messages)
 
-    def grow(self, later: Iterable[Queued]) -> Group:
-        """Return the group with *later* messages of the same object behind its own."""
-        return Group((*self.messages, *later))
-
 
 def groups(messages: Iterable[Queued]) -> tuple[Group, ...]:
     """Return the messages of one lane, oldest first, as groups in the order of their oldest message."""
@@ -90,8 +86,3 @@ def groups(messages: Iterable[Queued]) -> tuple[Group, ...]:
         alone = message.category in ALONE
         found.setdefault((message.category, message.id if alone else message.object), []).append(message)
     return tuple(Group(tuple(members)) for members in found.values())
-
-
-def coalesces(group: Group) -> bool:
-    """Tell whether younger messages of the same object would belong to *group*."""
-    return group.newest.category not in ALONE

@@ -52,8 +52,11 @@ class Queue(Protocol):
         """Return the messages of *lane* that are due at *now*, oldest first, at most *limit*."""
         ...
 
-    def rest(self, after: Queued, now: datetime) -> tuple[Queued, ...]:
-        """Return the due messages of the same lane, category and object behind *after*, oldest first."""
+    def rest(self, page: Sequence[Queued], now: datetime) -> tuple[Queued, ...]:
+        """Return what is due behind the last of *page*, about the same as one of it, oldest first.
+
+        All of *page* is of one lane, in its order; "about the same" means the same category and object.
+        """
         ...
 
     def remove(self, ids: Sequence[str]) -> int:

@@ -29,7 +29,7 @@ from authflow.outbox.delivery import (
     Waiting,
     has_expired,
 )
-from authflow.outbox.lanes import Group, coalesces, groups
+from authflow.outbox.lanes import ALONE, groups
 from authflow.values import new_identifier
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from authflow.outbox.delivery import Delivery
     from authflow.outbox.handlers import Handlers
-    from authflow.outbox.lanes import Lane
+    from authflow.outbox.lanes import Group, Lane
     from authflow.outbox.ports import OutboxTransaction
     from authflow.policy import OutboxPolicy
     from authflow.ports import Clock, Entropy, UnitOfWork
@@ -256,10 +256,10 @@ class Relay:
 def _snapshot(tx: OutboxTransaction, lane: Lane, now: datetime, limit: int) -> tuple[tuple[Group, ...], bool]:
     """Return the groups of the lane's first messages, each whole, and whether there may be more behind them."""
     page = tx.queue.page(lane, now, limit=limit)
-    found = groups(page)
     if len(page) < limit:
-        return found, False
-    return tuple(g.grow(tx.queue.rest(g.newest, now)) if coalesces(g) else g for g in found), True
+        return groups(page), False
+    behind = tx.queue.rest([queued for queued in page if queued.category not in ALONE], now)
+    return groups((*page, *behind)), True
 
 
 def _apply(tx: OutboxTransaction, settled: Sequence[tuple[Group, Delivery]]) -> Drained:

@@ -58,9 +58,12 @@ class MemoryQueue:
     def page(self, lane: Lane, now: datetime, *, limit: int) -> tuple[Queued, ...]:
         return self._of(lane, now)[:limit]
 
-    def rest(self, after: Queued, now: datetime) -> tuple[Queued, ...]:
-        behind = (queued for queued in self._of(after.lane, now) if queued.number > after.number)
-        return tuple(q for q in behind if (q.category, q.object) == (after.category, after.object))
+    def rest(self, page: Sequence[Queued], now: datetime) -> tuple[Queued, ...]:
+        if not page:
+            return ()
+        last, about = page[-1], {(queued.category, queued.object) for queued in page}
+        behind = (queued for queued in self._of(last.lane, now) if queued.number > last.number)
+        return tuple(q for q in behind if (q.category, q.object) in about)
 
     def remove(self, ids: Sequence[str]) -> int:
         gone = set(ids)

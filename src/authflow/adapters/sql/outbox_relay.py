@@ -102,8 +102,7 @@ def _queue(tables: Tables) -> dict[str, sa.Executable]:
         "page": waiting.limit(sa.bindparam("most")),
         "rest": waiting.where(
             outbox.c.number > sa.bindparam("after"),
-            outbox.c.category == sa.bindparam("which_category"),
-            outbox.c.object == sa.bindparam("which_object"),
+            outbox.c.object.in_(sa.bindparam("objects", expanding=True)),
         ),
         "remove": sa.delete(outbox).where(_among(outbox.c.id)),
         "depths": sa.select(*keys, count)
@@ -177,10 +176,13 @@ class SqlQueue:
         rows = self._run.run(self._sql.page, {**_key(lane), "now": c.micros(now), "most": limit})
         return tuple(_queued(row) for row in rows)
 
-    def rest(self, after: Queued, now: datetime) -> tuple[Queued, ...]:
-        which = {"after": after.number, "which_category": after.category, "which_object": after.object}
-        rows = self._run.run(self._sql.rest, {**_key(after.lane), "now": c.micros(now), **which})
-        return tuple(_queued(row) for row in rows)
+    def rest(self, page: Sequence[Queued], now: datetime) -> tuple[Queued, ...]:
+        if not page:
+            return ()
+        last, about = page[-1], {(queued.category, queued.object) for queued in page}
+        which = {"after": last.number, "objects": sorted({key for _, key in about})}
+        rows = self._run.run(self._sql.rest, {**_key(last.lane), "now": c.micros(now), **which})
+        return tuple(_queued(row) for row in rows if (row.category, row.object) in about)
 
     def remove(self, ids: Sequence[str]) -> int:
         return self._run.changed(self._sql.remove, {"ids": list(ids)})

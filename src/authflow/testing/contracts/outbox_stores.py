@@ -105,15 +105,17 @@ class OutboxStoresContract:
             assert [q.id for q in tx.queue.page(lane, later, limit=10)] == ["m1", "m3", "m4", "m6"]
 
     def test_the_rest_of_a_group_lies_behind_and_is_of_the_same_object(self, post: Post) -> None:
-        """Same lane, category and object; due; younger than the given one."""
+        """Same lane; due; behind the page; and category and object of one that is on it."""
         post.write(
             *(message(f"m{n}", about=f"o{n % 2}") for n in range(6)),
             message("m6", category=Category.FACTOR_REMOVED, about="o0"),
         )
         post.write(message("m7", about="o0", due_at=START + SECOND), message("m8", about="o0", user="u2"))
         with post.uow.begin() as tx:
-            first = tx.queue.page(Lane(destination=None, scope=1, shard="u1"), START, limit=1)[0]
-            assert [q.id for q in tx.queue.rest(first, START)] == ["m2", "m4"]
+            first, second = tx.queue.page(Lane(destination=None, scope=1, shard="u1"), START, limit=2)
+            assert [q.id for q in tx.queue.rest([first], START)] == ["m2", "m4"]
+            assert [q.id for q in tx.queue.rest([first, second], START)] == ["m2", "m3", "m4", "m5"]
+            assert tx.queue.rest([], START) == ()
 
     def test_a_message_comes_back_as_it_was_written(self, post: Post) -> None:
         """Every column, to the microsecond, and any text in the payload."""
