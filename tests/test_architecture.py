@@ -150,6 +150,8 @@ ROOMS: Final = {
     "psycopg": "adapters/sql/",
     "cattrs": "adapters/",
     "django": "integrations/django/",
+    "flask": "integrations/flask.py",
+    "starlette": "integrations/starlette.py",
     "opentelemetry": "telemetry.py",
     "hypothesis": "testing/",
     "pytest": "testing/",

@@ -1,0 +1,216 @@
+"""What every integration does alike: keep the session value, tell where a command came from, answer a refusal."""
+
+from __future__ import annotations
+
+import logging
+import math
+from abc import ABC, abstractmethod
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar
+
+import attrs
+
+from authflow.errors import CATALOGUE, AuthflowError, Code, DatabaseUnavailable, InputInvalid, Retryable
+from authflow.journey.answers import Arrived
+from authflow.sessions.commands import Elevated
+from authflow.values import NOBODY, Answer, BrowserSession, Context, Refused, Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping
+
+AnswerT = TypeVar("AnswerT", bound=Answer)
+
+LOGGER: Final = logging.getLogger("authflow.integrations")
+
+NO_STORE: Final = {"Cache-Control": "no-store"}
+"""RFC 9111 5.2.2.5: what belongs to one person's session is kept by no cache on its way."""
+
+BUSY_FOR: Final = timedelta(seconds=1)
+"""When to try again after a database that was busy or away: the library itself has tried for longer already."""
+
+
+class CookieSettings(TypedDict):
+    """The arguments of ``set_cookie`` that all three frameworks call alike; they spell ``samesite`` differently."""
+
+    key: str
+    value: str
+    max_age: int
+    path: str
+    domain: str | None
+    secure: bool
+    httponly: bool
+
+
+@attrs.frozen(kw_only=True)
+class Keeping:
+    """Where a host keeps what a browser is given.
+
+    Args:
+        session_key: Under which key of the host's own session the session value stands.
+        device_cookie: The name of the cookie that knows this browser again (decision 9).
+        device_age: How long the browser keeps it.
+        device_path: For which pages.
+        device_domain: For which hosts; none means the very host that set it.
+        device_secure: It travels over HTTPS only. Switch this off for nothing but a test without HTTPS.
+        request_id_header: Which header has the host's id of the request.
+    """
+
+    session_key: str = "authflow"
+    device_cookie: str = "authflow_device"
+    device_age: timedelta = timedelta(days=180)
+    device_path: str = "/"
+    device_domain: str | None = None
+    device_secure: bool = True
+    request_id_header: str = "X-Request-ID"
+
+
+class Browser(ABC):
+    """The browser behind one request: what it has of us, and what it is to keep.
+
+    Args:
+        keeping: Where the host keeps that.
+
+    Attributes:
+        touched: The response belongs to a session, so that no cache may keep it.
+    """
+
+    def __init__(self, keeping: Keeping) -> None:
+        self.keeping = keeping
+        self.touched = False
+        self._given: Secret | None = None
+
+    # --- what a framework says ------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _store(self) -> MutableMapping[str, Any]:
+        """Return the host's session."""
+
+    @abstractmethod
+    def _change_id(self) -> None:
+        """Let the host's session go on under another id, and the old id open nothing."""
+
+    @abstractmethod
+    def _ip(self) -> str | None:
+        """Return the client's address as the host knows it."""
+
+    @abstractmethod
+    def _header(self, name: str) -> str | None:
+        """Return a header of the request, or none."""
+
+    @abstractmethod
+    def _cookie(self, name: str) -> str | None:
+        """Return a cookie of the request, or none."""
+
+    # --- what a view calls ----------------------------------------------------------------------------------------
+
+    @property
+    def session(self) -> BrowserSession:
+        """The session value of this browser. What is missing or garbled is `NOBODY`, never an error."""
+        return BrowserSession.from_json(self._store().get(self.keeping.session_key))
+
+    @property
+    def context(self) -> Context:
+        """Where this request came from; its header ``Idempotency-Key``, if there is one, names the command.
+
+        A key that is none is for the command to refuse (``idempotency.key_invalid``).
+        """
+        return Context(
+            ip=self._ip() or None,
+            user_agent=self._header("User-Agent"),
+            request_id=self._header(self.keeping.request_id_header),
+            idempotency_key=self._header("Idempotency-Key"),
+        )
+
+    @property
+    def device(self) -> Secret | None:
+        """By what this browser is known again, for ``mfa.verify(..., device=...)``; none if it never was."""
+        value = self._cookie(self.keeping.device_cookie)
+        return Secret(value) if value else None
+
+    def keep(self, answer: AnswerT) -> AnswerT:
+        """Keep what *answer* says this browser has from now on; return the answer itself.
+
+        The session value goes into the host's session, under a new id of the host's where the value asks for one, and
+        where nobody is signed in any more. Inside a transaction of the host's, call this after its commit.
+        Answers to commands that act for no browser (``members.add``) have nothing to keep.
+        """
+        store, key, value = self._store(), self.keeping.session_key, answer.session
+        nobody = value.id == NOBODY.id
+        change = value.renew or (nobody and key in store)
+        if nobody:
+            store.pop(key, None)
+        elif store.get(key) != value.to_json():
+            store[key] = value.to_json()
+        if change:
+            self._change_id()
+        if isinstance(answer, Arrived | Elevated) and answer.device is not None:
+            self._given = answer.device
+        self.touched = True
+        return answer
+
+    # --- what leaves with the response ----------------------------------------------------------------------------
+
+    @property
+    def cookie(self) -> CookieSettings | None:
+        """The device cookie to set on the response, or none."""
+        if self._given is None:
+            return None
+        return CookieSettings(
+            key=self.keeping.device_cookie,
+            value=self._given.reveal(),
+            max_age=int(self.keeping.device_age.total_seconds()),
+            path=self.keeping.device_path,
+            domain=self.keeping.device_domain,
+            secure=self.keeping.device_secure,
+            httponly=True,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Problem:
+    """A refusal or an error as a response.
+
+    Args:
+        status: The HTTP status that the catalogue gives the code.
+        headers: ``Retry-After`` in seconds where time cures it (RFC 9110 10.2.3), and ``Cache-Control``.
+        body: JSON types: ``code``, ``message``, ``attempts_left``, ``retry_after`` (seconds), ``problems``.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: Mapping[str, object]
+
+    @classmethod
+    def of(cls, said: Refused | AuthflowError) -> Problem:
+        """Return what a person outside may know of *said*: never why, and of an error not its own text."""
+        if isinstance(said, Refused):
+            return cls._made(said.code, said.problems, said.retry_after, attempts_left=said.attempts_left)
+        problems = {said.field: said.problem} if isinstance(said, InputInvalid) else {}
+        wait = BUSY_FOR if isinstance(said, Retryable | DatabaseUnavailable) else None
+        return cls._made(said.code, problems, wait, attempts_left=None)
+
+    @classmethod
+    def _made(
+        cls, code: Code, problems: Mapping[str, str], wait: timedelta | None, *, attempts_left: int | None
+    ) -> Problem:
+        meaning = CATALOGUE[code]
+        seconds = None if wait is None else max(math.ceil(wait.total_seconds()), 1)
+        return cls(
+            status=meaning.http,
+            headers=NO_STORE if seconds is None else {**NO_STORE, "Retry-After": str(seconds)},
+            body={
+                "code": code.value,
+                "message": meaning.sentence,
+                "attempts_left": attempts_left,
+                "retry_after": seconds,
+                "problems": dict(problems),
+            },
+        )
+
+
+def reported(error: AuthflowError) -> Problem:
+    """Return what to answer to *error*; what the installation is to blame for goes to the log as well."""
+    problem = Problem.of(error)
+    if problem.status >= 500:  # noqa: PLR2004  # RFC 9110 15.6: the server's own
+        LOGGER.error("%s", error.code, exc_info=error)
+    return problem
