@@ -171,11 +171,15 @@ class World:
         return told
 
     def rolled_back(self, command: Callable[[], Any]) -> Any:
-        """Let a host give *command* in a transaction of its own and undo it; return what was answered."""
+        """Give *command* in a larger one that fails afterwards and undoes it; return what was answered."""
         told: list[Any] = []
-        with suppress(Undone), self.uow.begin():
+
+        def larger() -> None:
             told.append(command())
             raise Undone
+
+        with suppress(Undone):
+            self.uow.run(larger)
         return told[0]
 
     # --- what can be seen afterwards --------------------------------------------------------------------------------
