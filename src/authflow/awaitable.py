@@ -22,7 +22,7 @@ from authflow.outbox.relay import Relay
 from authflow.wiring import Authflow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from contextlib import AbstractContextManager
 
     from authflow.adapters.sql.asynchronous import AsyncDatabase
@@ -89,6 +89,7 @@ class AsyncAuthflow:
         spawn = spawn or _bridge()
         self.sync = flows
         self.spawn = spawn
+        self._dispose: Callable[[], Awaitable[None]] | None = None
         self.receivers: Receivers = flows.receivers
         self.sessions = AsyncSigningIn(flows.sessions, spawn)
         self.mfa = AsyncProtecting(flows.mfa, spawn)
@@ -119,16 +120,24 @@ class AsyncAuthflow:
 
         engine = async_engine_of(database)
         try:
-            return cls(await spawn(Authflow.open, engine.sync_engine, **settings), spawn)
+            opened = cls(await spawn(Authflow.open, engine.sync_engine, **settings), spawn)
         except AuthflowError:
             if engine is not database:
                 await engine.dispose()
             raise
+        if engine is not database:
+            opened._dispose = engine.dispose
+        return opened
 
     @classmethod
     def in_memory(cls, **settings: Unpack[MemorySettings]) -> AsyncAuthflow:
         """Return the flows without any database, for tests and trials; *settings* as of `Authflow.in_memory`."""
         return cls(Authflow.in_memory(**settings), _at_once)
+
+    async def close(self) -> None:
+        """Close the connections of the engine that `open` made; one that the host gave is the host's to dispose of."""
+        if self._dispose is not None:
+            await self._dispose()
 
     def within(self, host: object) -> AbstractContextManager[None]:
         """Let every command in the block be a part of the host's own transaction: see `Authflow.within`.

@@ -25,6 +25,7 @@ from authflow.outbox.signals import Receivers
 from authflow.policy import Policy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from authflow.adapters.sql.engine import Database
@@ -95,6 +96,7 @@ class Authflow:
     uow: UnitOfWork[Any]
     clock: Clock
     policy: Policy
+    _dispose: Callable[[], None] | None = attrs.field(default=None, alias="dispose")
 
     @classmethod
     def open(
@@ -134,9 +136,7 @@ class Authflow:
             DatabaseUnavailable: The database cannot be reached.
             ExtraMissing: The extra ``sql`` (or ``postgres``, or ``mariadb``) is not installed.
         """
-        if keys is None:
-            raise KeysMissing
-        _require(keys, KeyRing, setting="keys")
+        ring = _required(keys)
         try:
             from authflow.adapters.sql import schema as tables_history
             from authflow.adapters.sql.engine import engine_of
@@ -155,10 +155,11 @@ class Authflow:
             if engine is not database:
                 engine.dispose()
             raise
-        return cls.of(
-            ports_of(uow, keys, clock=clock, entropy=entropy, mailer=mailer, sso=sso),
+        opened = cls.of(
+            ports_of(uow, ring, clock=clock, entropy=entropy, mailer=mailer, sso=sso),
             Policy() if policy is None else policy,
         )
+        return opened if engine is database else attrs.evolve(opened, dispose=engine.dispose)
 
     @classmethod
     def in_memory(
@@ -228,6 +229,11 @@ class Authflow:
     def __repr__(self) -> str:
         return f"Authflow({type(self.uow).__name__})"
 
+    def close(self) -> None:
+        """Close the connections of the engine that `open` made; one that the host gave is the host's to dispose of."""
+        if self._dispose is not None:
+            self._dispose()
+
     def within(self, host: object) -> AbstractContextManager[None]:
         """Let every command in the block be a part of the host's own transaction.
 
@@ -248,3 +254,10 @@ class Authflow:
 def _require(given: object, kind: type, *, setting: str) -> None:
     if not isinstance(given, kind):
         raise ConfigInvalid(setting=setting, problem=f"must be a {kind.__name__}")
+
+
+def _required(keys: KeyRing | None) -> KeyRing:
+    if keys is None:
+        raise KeysMissing
+    _require(keys, KeyRing, setting="keys")
+    return keys
