@@ -13,6 +13,9 @@ from sybil.parsers.myst import DocTestDirectiveParser, PythonCodeBlockParser, Sk
 from sybil.parsers.rest import DocTestParser
 
 ROOT: Final = Path(__file__).parents[1]
+ELSEWHERE: Final = {"_build", "embedding"}
+"""What was built from the pages, and guides that are whole apps: they run in processes of their own (test_guides.py)."""
+
 OPTIONS: Final = ELLIPSIS | NORMALIZE_WHITESPACE
 
 DOCSTRINGS: Final = Sybil(
@@ -43,7 +46,7 @@ def run(sybil: Sybil, path: str) -> int:
 def files(pattern: str, mark: str) -> list[str]:
     """Return the files of *pattern* that have an example, known by its *mark*."""
     found = (file for file in sorted(ROOT.glob(pattern)) if mark in file.read_text("utf-8"))
-    return [file.relative_to(ROOT).as_posix() for file in found if "_build" not in file.parts]
+    return [file.relative_to(ROOT).as_posix() for file in found if not ELSEWHERE & set(file.parts)]
 
 
 @pytest.mark.parametrize("path", files("src/authflow/**/*.py", ">>> "))

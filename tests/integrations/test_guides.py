@@ -1,0 +1,47 @@
+"""The embedding guides work as they stand: each in an empty folder, its app in one file, in processes of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+GUIDES = ROOT / "docs" / "embedding"
+APP = "# app.py\n"
+DONE_HERE = ("authflow ", "flask --app app init-db", "python app.py ")
+"""With what a line begins that a test runs, too. The others install, or serve until they are stopped."""
+
+
+def blocks(guide: Path) -> list[tuple[str, str]]:
+    """Return the code of a guide as (language, text), in its order."""
+    return re.findall(r"^```(python|sh)\n(.*?)^```$", guide.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def commands(folder: Path, language: str, text: str) -> list[list[str]]:
+    """Return what one block means: a file to write, lines for a shell, or Python that walks through the app."""
+    if language == "sh":
+        lines = [line.partition("  #")[0] for line in text.splitlines() if line.startswith(DONE_HERE)]
+        return [line.split() for line in lines]
+    if text.startswith(APP):
+        (folder / "app.py").write_text(text, "utf-8")
+        return []
+    return [[sys.executable, "-c", text]]
+
+
+@pytest.mark.parametrize("name", ["flask", "fastapi", "django"])
+def test_a_guide_works_as_it_stands(name: str, tmp_path: Path):
+    scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": scripts, "SECRET_KEY": "of-the-test", "PYTHONDONTWRITEBYTECODE": "1"}
+    found = blocks(GUIDES / f"{name}.md")
+    ran = [command for language, text in found for command in commands(tmp_path, language, text)]
+    assert (tmp_path / "app.py").exists()
+    assert ["authflow", "keys"] in [command[:2] for command in ran]
+    assert ran[-1][0] == sys.executable
+    for command in ran:
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
