@@ -97,11 +97,12 @@ class PostgresqlDatabase:
 def rows_of(uow: SqlUnitOfWork, without: set[str] | frozenset[str]) -> Rows:
     """Return every row of every table that has any."""
     found: Rows = {}
+    quoted = uow.engine.dialect.identifier_preparer.quote
     with uow.engine.connect() as connection:
         for table in uow.tables.metadata.sorted_tables:
-            columns = ", ".join(f'"{column.name}"' for column in table.columns if column.name not in without)
+            columns = ", ".join(quoted(column.name) for column in table.columns if column.name not in without)
             if columns:
-                rows = connection.exec_driver_sql(f'SELECT {columns} FROM "{table.name}"').all()  # noqa: S608  # our own names
+                rows = connection.exec_driver_sql(f"SELECT {columns} FROM {quoted(table.name)}").all()  # noqa: S608  # our own names
                 found[table.name] = Counter(map(repr, rows))
     return {name: rows for name, rows in found.items() if rows}
 
