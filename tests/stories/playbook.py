@@ -32,10 +32,11 @@ def _plenty(name: str) -> Budget:
 
 POLICY: Final = Policy(
     mfa=MfaPolicy(
+        lock_after=100,
         **{
             name: _plenty(f"mfa.{name}")
             for name in ("enrollments", "proposals", "guesses_short", "guesses_long", "recovery_guesses")
-        }
+        },
     ),
     membership=MembershipPolicy(invitations=_plenty("membership.invitations")),
 )

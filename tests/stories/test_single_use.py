@@ -1,0 +1,192 @@
+"""Everything that is good for one, asked for by 2, 16 and 64 at once, round after round: one wins each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+import pytest
+
+from authflow import Arrived, Code, Enrolled, EnrollmentOwed, Joined, Secret
+from authflow.facts.records import MailKind
+from authflow.testing.browsers import Browser, Phone
+from authflow.testing.races import only_winner, race, tally
+from tests.nightly import often
+from tests.stage import CONTEXT, STEP, Stage
+from tests.stories.crashing import ACME, protected, shown
+from tests.stories.playbook import POLICY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.stage import Person
+
+BACKENDS: Final = ("memory", "sqlite", "postgresql", "mariadb")
+
+ROUNDS: Final = {2: often(22, 250), 16: often(3, 250), 64: often(0, 250)}
+"""On each of four databases: 100 rounds of each object on every commit, every night 1,000 for each number."""
+
+CROWDED: Final = {"memory": 4, "sqlite": 2, "postgresql": 2, "mariadb": 2}
+"""Ten rounds of 64, on every commit."""
+
+
+@attrs.frozen
+class Contest:
+    """One round: what each does, and what must have come of it."""
+
+    command: Callable[[int], Any]
+    judge: Callable[[list[Any]], object]
+
+
+class Table:
+    """Where the rounds are played; every round has people of its own."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage, self.round = stage, 0
+        self.olga = stage.owner(stage.organization(ACME, invites_bound_to_address=False))
+        self.root = stage.administrator()
+
+    def ready(self, staff: Person) -> Person:
+        if not self.stage.identify(staff).elevated:
+            self.stage.elevate(staff)
+        return staff
+
+    def person(self) -> Person:
+        self.round += 1
+        return protected(self.stage, f"p{self.round}@example.com")
+
+    def stranger(self) -> Person:
+        self.round += 1
+        person = self.stage.person(f"p{self.round}@example.com")
+        self.stage.sign_in(person)
+        return person
+
+
+def _pending(stage: Stage, person: Person, workers: int) -> list[Any]:
+    browsers = [Browser(CONTEXT) for _ in range(workers)]
+    for browser in browsers:
+        stage.sign_in(person, browser)
+    return [browser.session for browser in browsers]
+
+
+def _losers(winner: type[Any], code: Code) -> Callable[[list[Any]], object]:
+    def judge(answers: list[Any]) -> None:
+        only_winner(answers, winner)
+        assert tally(answers) == {winner.__name__: 1, code: len(answers) - 1}
+
+    return judge
+
+
+def _code(table: Table, workers: int, kind: str) -> Contest:
+    stage, ada = table.stage, table.person()
+    sessions = _pending(stage, ada, workers)
+    code = ada.app.code(stage.clock.now()) if kind == "totp" else ada.codes[0]
+    return Contest(
+        lambda number: stage.flows.mfa.verify(sessions[number], CONTEXT, kind, code),
+        _losers(Arrived, Code.MFA_CODE_REJECTED),
+    )
+
+
+def totp_step(table: Table, workers: int) -> Contest:
+    return _code(table, workers, "totp")
+
+
+def recovery_code(table: Table, workers: int) -> Contest:
+    return _code(table, workers, "recovery")
+
+
+def pending_sign_in(table: Table, workers: int) -> Contest:
+    """Each with a code of its own, as far as there are so many: the session is renewed once, and one code used up."""
+    stage, ada = table.stage, table.person()
+    (session,) = _pending(stage, ada, 1)
+    right = [("totp", ada.app.code(stage.clock.now())), *(("recovery", code) for code in ada.codes)]
+    losers = _losers(Arrived, Code.SESSION_NO_PENDING_LOGIN)
+
+    def judge(answers: list[Any]) -> None:
+        losers(answers)
+        assert stage.flows.sessions.identify(session).why_not is Code.SESSION_SUPERSEDED
+        assert stage.flows.sessions.identify(only_winner(answers, Arrived).session).user == ada.user
+
+    return Contest(lambda number: stage.flows.mfa.verify(session, CONTEXT, *right[number % len(right)]), judge)
+
+
+def invitation_token(table: Table, workers: int) -> Contest:
+    """Of many people one joins."""
+    stage = table.stage
+    letter = stage.invite(table.ready(table.olga), ACME, f"anybody{table.round}@example.com")
+    sessions = [table.stranger().browser.session for _ in range(workers)]
+    return Contest(
+        lambda number: stage.flows.invitations.accept(sessions[number], CONTEXT, **letter.where()),
+        _losers(Joined, Code.INVITATION_USED),
+    )
+
+
+def reset_link(table: Table, workers: int) -> Contest:
+    stage, ada, root = table.stage, table.person(), table.ready(table.root)
+    root.browser.ask(stage.flows.mfa.reset, CONTEXT, subject=ada.user, reason="lost")
+    link = Secret(str(stage.mails(MailKind.MFA_RESET)[-1].context["token"]))
+    sessions = _pending(stage, ada, workers)
+    return Contest(
+        lambda number: stage.flows.sessions.redeem(sessions[number], CONTEXT, token=link),
+        _losers(EnrollmentOwed, Code.MFA_RESET_LINK_INVALID),
+    )
+
+
+def _proof(table: Table) -> tuple[Person, Callable[[Any], Any]]:
+    ada = table.stranger()
+    begun = table.stage.begin(ada)
+    session, code = ada.browser.session, Phone(begun.secret).code(table.stage.clock.now())
+    return ada, lambda context: table.stage.flows.mfa.complete_totp(session, context, begun.flow, code=code)
+
+
+def enrollment_proposal(table: Table, workers: int) -> Contest:
+    _, prove = _proof(table)
+    return Contest(lambda _: prove(CONTEXT), _losers(Enrolled, Code.MFA_ENROLLMENT_STATE_CHANGED))
+
+
+def idempotency_key(table: Table, workers: int) -> Contest:
+    """Here nobody loses: it is done once, and all are told the same."""
+    ada, prove = _proof(table)
+    keyed = attrs.evolve(CONTEXT, idempotency_key=f"k-{table.round}")
+
+    def judge(answers: list[Any]) -> None:
+        assert isinstance(answers[0], Enrolled)
+        assert len({shown(answer) for answer in answers}) == 1
+        assert table.stage.audited(ada).count("mfa_added") == 1
+
+    return Contest(lambda _: prove(keyed), judge)
+
+
+def relay_lease(table: Table, workers: int) -> Contest:
+    """Whoever has the lease sends; the others find nothing, or somebody at work."""
+    stage, ada = table.stage, table.person()
+    stage.flows.relay.drain_until_quiet()
+    stage.mailer.sent.clear()
+    ada.browser.ask(stage.flows.mfa.regenerate_codes, CONTEXT)
+
+    def judge(drained: list[Any]) -> None:
+        assert len(stage.mailer.sent) == 1
+        assert {d.lease_lost + d.failed + d.retried + d.parked for d in drained} == {0}
+
+    return Contest(lambda _: stage.flows.relay.drain(), judge)
+
+
+CONTESTS: Final = {
+    contest.__name__: contest
+    for contest in (
+        *(totp_step, recovery_code, pending_sign_in, enrollment_proposal, reset_link),
+        *(invitation_token, idempotency_key, relay_lease),
+    )
+}
+
+
+@pytest.mark.parametrize("workers", ROUNDS)
+@pytest.mark.parametrize("contest", CONTESTS)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_one_wins_each_round(request: pytest.FixtureRequest, backend: str, contest: str, workers: int):
+    table = Table(Stage(request.getfixturevalue(f"{backend}_uow"), POLICY))
+    rounds = ROUNDS[workers] or CROWDED[backend]
+    for _ in range(rounds):
+        table.stage.clock.advance(STEP)
+        one = CONTESTS[contest](table, workers)
+        one.judge(race(workers, one.command))
