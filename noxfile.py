@@ -72,3 +72,10 @@ def demo(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure the library beside its peers; each gets an environment of its own in .benchmarks."""
     session.run("python", "-m", "benchmarks", "compare", *session.posargs)
+
+
+@nox.session(default=False)  # as above
+def mutants(session: nox.Session) -> None:
+    """Make mistakes in the decisions and in the single-use SQL; at least 95 of 100 must be noticed."""
+    install(session, "mutants")
+    session.run("python", "-m", "tests.mutants", *session.posargs)

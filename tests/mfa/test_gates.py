@@ -188,6 +188,12 @@ def test_recovery_codes_may_be_longer():
     assert gates.code_problems("x" * 21, UNKNOWN) == {"code": "is longer than 20 characters"}
 
 
+def test_a_request_assumes_nothing_that_was_not_said():
+    """Nobody vouched for the address, and a factor nobody spoke of is not there."""
+    bare = gates.Request(asker=sound_request().asker, subject=sound_request().subject, kind=TOTP, policy=POLICY)
+    assert (bare.address_verified, bare.enrolled) == (False, False)
+
+
 # --- what comes behind the gates ------------------------------------------------------------------------------------
 
 BEHIND: list[tuple[Code, dict[str, Any]]] = [
