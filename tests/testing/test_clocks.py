@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from authflow.errors import NaiveDatetime
 from authflow.testing import ManualClock, SeededEntropy
+from authflow.testing.clocks import JumpingClock, SkewedClock
 from authflow.values import UTC
 
 NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001 (a naive time is what is refused)
@@ -83,3 +84,22 @@ def test_the_bytes_of_a_seed_are_fixed_for_ever():
 def test_a_negative_count_is_refused():
     with pytest.raises(ValueError, match="not negative"):
         SeededEntropy().random_bytes(-1)
+
+
+def test_a_skewed_clock_goes_with_the_other_one():
+    here = ManualClock()
+    there = SkewedClock(here, timedelta(minutes=5))
+    assert there.now() - here.now() == timedelta(minutes=5)
+    here.advance(seconds=-30)
+    assert there.now() - here.now() == timedelta(minutes=5)
+    there.ahead = timedelta(minutes=-5)
+    assert here.now() - there.now() == timedelta(minutes=5)
+
+
+def test_a_jumping_clock_jumps_at_every_reading_and_begins_again():
+    here = ManualClock()
+    jumps = [timedelta(), timedelta(hours=1), timedelta(hours=-1)]
+    clock = JumpingClock(here, jumps)
+    assert [clock.now() - here.now() for _ in range(6)] == jumps * 2
+    with pytest.raises(ValueError, match="needs a jump"):
+        JumpingClock(here, [])

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timedelta
-from typing import Final
+from itertools import cycle
+from typing import TYPE_CHECKING, Final
 
 from authflow.values import UTC, require_aware
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from authflow.ports import Clock
 
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 """When a `ManualClock` begins unless it is told otherwise."""
@@ -46,6 +52,54 @@ class ManualClock:
         """
         self._now = require_aware(moment).astimezone(UTC)
         return self._now
+
+
+class SkewedClock:
+    """The clock of a second node: as far *ahead* of *clock* as is said, or behind it; assign another at any time.
+
+    Args:
+        clock: The clock of the first node; moving it moves both.
+        ahead: Negative for a clock that is behind.
+
+    >>> here = ManualClock()
+    >>> SkewedClock(here, timedelta(minutes=-5)).now().isoformat()
+    '2025-12-31T23:55:00+00:00'
+    """
+
+    def __init__(self, clock: Clock, ahead: timedelta) -> None:
+        self._clock = clock
+        self.ahead = ahead
+
+    def now(self) -> datetime:
+        """Return what the other node takes for the present instant."""
+        return self._clock.now() + self.ahead
+
+
+class JumpingClock:
+    """A clock that jumps between two readings, forwards or back, also in the middle of a command.
+
+    Args:
+        clock: What it shows without any jump.
+        jumps: How far it is off at each reading, one after the other, and round again.
+
+    Raises:
+        ValueError: There is no jump at all.
+
+    >>> clock = JumpingClock(ManualClock(), [timedelta(), timedelta(hours=-1)])
+    >>> clock.now() > clock.now()
+    True
+    """
+
+    def __init__(self, clock: Clock, jumps: Iterable[timedelta]) -> None:
+        offsets = tuple(jumps)
+        if not offsets:
+            msg = "a jumping clock needs a jump"
+            raise ValueError(msg)
+        self._clock, self._jumps = clock, cycle(offsets)
+
+    def now(self) -> datetime:
+        """Return the instant of *clock*, off by the next jump."""
+        return self._clock.now() + next(self._jumps)
 
 
 class SeededEntropy:

@@ -1,0 +1,167 @@
+"""Clocks that jump, go back, and differ between two nodes: what was once seen as expired never lives again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from authflow import Arrived, Code, Enrolled, EnrollmentOwed, RequirementsOpen, Secret
+from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
+from authflow.errors import BrokenPromise
+from authflow.facts.records import MailKind
+from authflow.testing.browsers import Browser, Phone, installed
+from authflow.testing.clocks import JumpingClock, SkewedClock
+from authflow.testing.strategies import clock_moves
+from tests.stage import CONTEXT, Stage, written
+from tests.stories.crashing import ACME, protected
+from tests.stories.playbook import POLICY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authflow.wiring import Authflow
+
+NODES: Final = timedelta(minutes=5)
+"""How far apart two nodes are (security 4)."""
+
+
+@attrs.frozen
+class Mortal:
+    """Something that expires: how to use it, what that answers while it lives, what when it is over; since when."""
+
+    use: Callable[[Authflow], Any]
+    lives: type[Any]
+    over: frozenset[Code]
+    ends: timedelta
+
+
+def proposal(stage: Stage) -> Mortal:
+    ada = stage.person()
+    stage.sign_in(ada)
+    begun, session = stage.begin(ada), ada.browser.session
+    phone = Phone(begun.secret)
+
+    def use(flows: Authflow) -> Any:
+        return flows.mfa.complete_totp(session, CONTEXT, begun.flow, code=phone.code(flows.clock.now()))
+
+    return Mortal(
+        use,
+        Enrolled,
+        frozenset({Code.MFA_ENROLLMENT_EXPIRED, Code.MFA_ENROLLMENT_STATE_CHANGED}),
+        POLICY.mfa.pending_enrollment_ttl,
+    )
+
+
+def pending_sign_in(stage: Stage) -> Mortal:
+    ada, browser = protected(stage), Browser(CONTEXT)
+    stage.sign_in(ada, browser)
+    session, code = browser.session, ada.codes[0]
+
+    def use(flows: Authflow) -> Any:
+        return flows.mfa.verify(session, CONTEXT, "recovery", code)
+
+    return Mortal(use, Arrived, frozenset({Code.SESSION_NO_PENDING_LOGIN}), POLICY.sessions.pending_login_ttl)
+
+
+def invitation(stage: Stage) -> Mortal:
+    olga = stage.owner(stage.organization(ACME))
+    letter = stage.invite(olga, ACME, "ada@example.com")
+
+    def use(flows: Authflow) -> Any:
+        return flows.invitations.accept(Browser(CONTEXT).session, CONTEXT, **letter.where())
+
+    return Mortal(use, RequirementsOpen, frozenset({Code.INVITATION_EXPIRED}), POLICY.membership.invitation_ttl)
+
+
+def reset_link(stage: Stage) -> Mortal:
+    ada, root = protected(stage), stage.administrator()
+    root.browser.ask(stage.flows.mfa.reset, CONTEXT, subject=ada.user, reason="lost")
+    link = Secret(str(stage.mails(MailKind.MFA_RESET)[-1].context["token"]))
+
+    def use(flows: Authflow) -> Any:
+        browser = Browser(CONTEXT)
+        proof = attrs.evolve(stage.password(), at=flows.clock.now())
+        browser.ask(flows.sessions.establish, CONTEXT, user=ada.user, proof=proof)
+        return flows.sessions.redeem(browser.session, CONTEXT, token=link)
+
+    return Mortal(use, EnrollmentOwed, frozenset({Code.MFA_RESET_LINK_INVALID}), POLICY.mfa.reset_link_ttl)
+
+
+JUMPING: Final = 2
+"""The node whose clock jumps at every look."""
+
+COUNTS: Final = {"limit", "attempt", "limits", "attempts"}
+"""What outlives a command that raised (decision 7)."""
+
+MORTALS: Final = (proposal, pending_sign_in, invitation, reset_link)
+
+moves = st.lists(st.tuples(clock_moves() | clock_moves().map(lambda by: -by), st.integers(0, 2)), max_size=12)
+"""How the clock moves before each try, and which node is asked."""
+
+jumps = st.lists(clock_moves(), min_size=1, max_size=5)
+
+
+def nodes(stage: Stage, ahead: timedelta, off: list[timedelta]) -> list[Authflow]:
+    """Return the same installation on three nodes: one is right, one is ahead or behind, one jumps at every look."""
+    clocks = [stage.clock, SkewedClock(stage.clock, ahead), JumpingClock(stage.clock, off)]
+    return [installed(stage.uow, clock=c, entropy=stage.entropy, ring=stage.ring, policy=POLICY) for c in clocks]
+
+
+@pytest.mark.parametrize("mortal", MORTALS, ids=lambda made: made.__name__)
+@given(moves=moves, ahead=st.sampled_from([NODES, -NODES]), off=jumps)
+@settings(max_examples=60)
+def test_what_was_seen_as_expired_never_lives_again(
+    mortal: Callable[[Stage], Mortal], moves: list[tuple[timedelta, int]], ahead: timedelta, off: list[timedelta]
+):
+    """Decision 35: the refusal is stored, and no clock that goes back undoes it."""
+    stage = Stage(MemoryUnitOfWork(), POLICY)
+    it = mortal(stage)
+    asked, seen_over = nodes(stage, ahead, off), False
+    for by, node in moves:
+        stage.clock.advance(by)
+        before = stage.snapshot()
+        try:
+            answer = it.use(asked[node])
+        except BrokenPromise:  # the clock went back inside this very command, which is undone
+            assert node == JUMPING
+            assert written(before, stage.snapshot()) <= COUNTS
+            continue
+        assert not (seen_over and isinstance(answer, it.lives))
+        if isinstance(answer, it.lives):
+            return
+        seen_over = seen_over or getattr(answer, "code", None) in it.over
+
+
+@pytest.mark.parametrize("mortal", MORTALS, ids=lambda made: made.__name__)
+def test_it_lives_until_it_is_over_and_then_stays_over_on_both_nodes(mortal: Callable[[Stage], Mortal]):
+    stage = Stage(MemoryUnitOfWork(), POLICY)
+    it = mortal(stage)
+    assert isinstance(it.use(stage.flows), it.lives)
+    again = Stage(MemoryUnitOfWork(), POLICY)
+    it, begun = mortal(again), again.clock.now()
+    ahead = nodes(again, it.ends, [timedelta()])[1]
+    assert it.use(ahead).code in it.over
+    assert again.clock.now() == begun
+    assert it.use(again.flows).code in it.over
+
+
+@given(moves=moves, ahead=st.sampled_from([NODES, -NODES]))
+@settings(max_examples=60)
+def test_no_time_step_is_accepted_twice(moves: list[tuple[timedelta, int]], ahead: timedelta):
+    """Whatever the clocks of two nodes do between two tries."""
+    stage = Stage(MemoryUnitOfWork(), POLICY)
+    ada, asked = protected(stage), nodes(stage, ahead, [timedelta()])
+    accepted: list[str] = []
+    for by, node in moves:
+        stage.clock.advance(by)
+        flows, browser = asked[node], Browser(CONTEXT)
+        code, proof = ada.app.code(flows.clock.now()), attrs.evolve(stage.password(), at=flows.clock.now())
+        browser.ask(flows.sessions.establish, CONTEXT, user=ada.user, proof=proof)
+        if isinstance(flows.mfa.verify(browser.session, CONTEXT, "totp", code), Arrived):
+            accepted.append(code)
+    assert len(accepted) == len(set(accepted))
