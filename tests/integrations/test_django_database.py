@@ -33,8 +33,11 @@ def configured() -> Iterator[Callable[..., str]]:
     def add(engine: str, **settings: Any) -> str:
         connections.settings["other"] = {
             **connections.settings["default"],
-            **{"NAME": "app", "USER": "", "PASSWORD": "", "HOST": "", "PORT": "", "OPTIONS": {}},
-            **{"ENGINE": f"{BACKENDS}.{engine}", **settings},
+            **dict.fromkeys(("USER", "PASSWORD", "HOST", "PORT"), ""),
+            "NAME": "app",
+            "OPTIONS": {},
+            "ENGINE": f"{BACKENDS}.{engine}",
+            **settings,
         }
         return "other"
 
@@ -67,7 +70,7 @@ def test_a_server_is_told_as_it_is(configured: Callable[..., str]):
         OPTIONS={"sslmode": "verify-full", "connect_timeout": 5, "pool": True, "server_side_binding": True},
     )
     read = sa.make_url(database_url(alias))
-    assert (read.database, read.username, read.password) == ("app%2F1", "me@here", "p:/@ss %")
+    assert (read.database, read.username, read.password) == ("app/1", "me@here", "p:/@ss %")
     assert (read.host, read.port) == ("db.example", 5433)
     assert dict(read.query) == {"sslmode": "verify-full", "connect_timeout": "5"}
 
@@ -92,7 +95,7 @@ def test_an_option_that_no_url_can_say_is_refused(configured: Callable[..., str]
         database_url(alias)
 
 
-def test_a_passwordfile_of_another_kind_is_refused(configured: Callable[..., str]):
+def test_an_option_that_is_no_text_is_refused(configured: Callable[..., str]):
     with pytest.raises(ConfigInvalid, match="context"):
         database_url(configured("postgresql", OPTIONS={"context": object()}))
 

@@ -91,7 +91,8 @@ def _server_url(scheme: str, settings: Mapping[str, Any], options: dict[str, str
         # A socket: its folder for PostgreSQL, itself for MariaDB.
         options = {**options, "host" if scheme == LIBPQ else "unix_socket": host}
         host = ""
+    host = f"[{host}]" if ":" in host else quote(host, safe=",")  # RFC 3986 3.2.2: an IPv6 address stands in brackets
     who = f"{user}:{password}" if password else user
-    where = f"{quote(host, safe='[]:')}:{port}" if port else quote(host, safe="[]:")
+    where = f"{host}:{port}" if port else host
     query = f"?{urlencode(options)}" if options else ""
     return f"{scheme}://{who}@{where}/{name}{query}" if who else f"{scheme}://{where}/{name}{query}"
