@@ -528,6 +528,14 @@ class UnitOfWork(Protocol[TxT_co]):
         """
         ...
 
+    def require_closed(self) -> None:
+        """Refuse what must not run inside a transaction, since a rollback could not undo it: delivering the outbox.
+
+        Raises:
+            InUnitOfWork: A transaction is open here, or a host's is shared (`within`).
+        """
+        ...
+
     def savepoint(self) -> AbstractContextManager[None]:
         """Open a savepoint: an exception undoes what was written since and goes on; the transaction lives.
 

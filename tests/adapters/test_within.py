@@ -303,6 +303,16 @@ def test_a_transaction_of_ours_shares_nothing(uow: SqlUnitOfWork, host: Host):
         pytest.fail("changed the connection under an open transaction")
 
 
+def test_a_hosts_transaction_is_not_closed(uow: SqlUnitOfWork, host: Host):
+    with uow.within(host.lent):
+        with pytest.raises(InUnitOfWork):
+            uow.require_closed()
+        add(uow)
+        with pytest.raises(InUnitOfWork):
+            uow.require_closed()
+    uow.require_closed()
+
+
 # --- what cannot be shared
 
 

@@ -25,6 +25,7 @@ from authflow.testing.contracts.outbox_stores import Post, message
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
     from authflow.outbox.delivery import Delivery
     from authflow.outbox.lanes import Lane
     from authflow.ports import Stored
@@ -134,6 +135,16 @@ def test_handlers_never_run_inside_a_transaction(uow: Any) -> None:
     post.write(message("m1"))
     heard = Heard()
     with post.uow.begin(), pytest.raises(InUnitOfWork):
+        post.relay(heard).drain()
+    assert (heard.ids, post.relay(heard).drain()) == ([], Drained(delivered=1))
+
+
+def test_handlers_never_run_inside_a_transaction_of_the_hosts(sqlite_uow: SqlUnitOfWork) -> None:
+    """Its rollback would take the lease along, and the mails would be sent once more."""
+    post = Post(sqlite_uow)
+    post.write(message("m1"))
+    heard = Heard()
+    with sqlite_uow.engine.connect() as host, sqlite_uow.within(host), pytest.raises(InUnitOfWork):
         post.relay(heard).drain()
     assert (heard.ids, post.relay(heard).drain()) == ([], Drained(delivered=1))
 

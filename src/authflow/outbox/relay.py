@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from authflow.command import operation
-from authflow.errors import InUnitOfWork, NotInUnitOfWork, Retryable, StaleVersion, UniqueViolated
+from authflow.errors import Retryable, StaleVersion, UniqueViolated
 from authflow.outbox.delivery import (
     MACHINE,
     Claim,
@@ -122,10 +122,10 @@ class Relay:
         """Visit every lane that is due now once, and deliver what it holds; a lane that fails stops no other.
 
         Raises:
-            InUnitOfWork: A unit of work is open here: handlers run outside transactions.
+            InUnitOfWork: A unit of work is open here, or a host's transaction is shared: handlers run outside of both.
             DatabaseError: What is due cannot be read.
         """
-        self._require_no_transaction()
+        self.uow.require_closed()
         return sum((self._visit(lane) for lane in self._due()), self._drop_expired())
 
     @operation("relay.drain_until_quiet")
@@ -138,14 +138,6 @@ class Relay:
             if not once.settled:
                 break
         return total
-
-    def _require_no_transaction(self) -> None:
-        try:
-            with self.uow.savepoint():
-                pass
-        except NotInUnitOfWork:
-            return
-        raise InUnitOfWork
 
     def _due(self) -> tuple[Lane, ...]:
         now = self.clock.now()

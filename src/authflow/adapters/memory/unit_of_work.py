@@ -24,7 +24,7 @@ from authflow.adapters.memory.shared import (
 )
 from authflow.adapters.memory.store import Store
 from authflow.adapters.retrying import Retry
-from authflow.errors import ConfigInvalid, NotInUnitOfWork
+from authflow.errors import ConfigInvalid, InUnitOfWork, NotInUnitOfWork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -110,6 +110,11 @@ class MemoryUnitOfWork:
 
     def require_counters(self) -> None:
         """Do nothing: the lock is held until what was rolled back is counted again."""
+
+    def require_closed(self) -> None:
+        """Refuse what must not run inside a transaction."""
+        if self._current.get() is not None:
+            raise InUnitOfWork
 
     @contextmanager
     def _transaction(self, tries: list[Counted]) -> Generator[MemoryTransaction]:

@@ -130,6 +130,11 @@ class SqlUnitOfWork:
         if not kept:
             raise NotOwned
 
+    def require_closed(self) -> None:
+        """Refuse what must not run inside a transaction, be it ours or a host's."""
+        if self._current.get() is not None or self._host.get() is not None:
+            raise InUnitOfWork
+
     @contextmanager
     def savepoint(self) -> Generator[None]:
         """Undo what is written inside if it fails; counts stay."""

@@ -5,11 +5,12 @@ A part of `authflow.testing.contracts.unit_of_work.UnitOfWorkContract`.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
-from authflow.errors import ConfigInvalid, DatabaseUnavailable, Retryable
+from authflow.errors import ConfigInvalid, DatabaseUnavailable, InUnitOfWork, Retryable
 from authflow.testing.contracts.deeds import ANNE, BUDGET, ENTRY, Boom, count, counts, entries, epoch, set_epoch
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class CommandsContract:
-    """The laws of ``run``, ``require_counters`` and ``within``."""
+    """The laws of ``run``, ``require_counters``, ``require_closed`` and ``within``."""
 
     @pytest.fixture
     def uow(self) -> UnitOfWork[Transaction]:
@@ -140,6 +141,23 @@ class CommandsContract:
         uow.require_counters()
         uow.run(command)
         uow.run(lambda: uow.run(command))
+
+    def test_it_is_closed_outside_of_transactions_only(self, uow: UnitOfWork[Transaction]) -> None:
+        """Handlers talk to the world: what they are told must stand, whatever becomes of a caller's transaction."""
+
+        def command() -> None:
+            with pytest.raises(InUnitOfWork):
+                uow.require_closed()
+
+        uow.require_closed()
+        uow.run(command)
+        with uow.begin():
+            command()
+            with uow.savepoint():
+                command()
+        with suppress(Boom), uow.begin():
+            raise Boom
+        uow.require_closed()
 
     def test_what_shares_no_transactions_is_refused(self, uow: UnitOfWork[Transaction]) -> None:
         """A host hears of it at once, not when nothing was committed."""
