@@ -107,7 +107,8 @@ def test_missing_tables_are_missed_and_not_made(url: str, tmp_path: Path):
 
 def test_another_prefix_has_other_tables(url: str):
     made(url)
-    assert Authflow.open(url, keys=KEYS).upkeep.sweep().sessions == 0
+    with Authflow.open(url, keys=KEYS) as flows:
+        assert flows.upkeep.sweep().sessions == 0
     with pytest.raises(SchemaMissing):
         Authflow.open(url, keys=KEYS, prefix="other_")
 

@@ -7,7 +7,7 @@ host gives that is called inside a command, such as its own repositories, is syn
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from authflow.command import AsyncFace
 from authflow.errors import AuthflowError, ExtraMissing
@@ -138,6 +138,12 @@ class AsyncAuthflow:
         """Close the connections of the engine that `open` made; one that the host gave is the host's to dispose of."""
         if self._dispose is not None:
             await self._dispose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_why: object) -> None:
+        await self.close()
 
     def within(self, host: object) -> AbstractContextManager[None]:
         """Let every command in the block be a part of the host's own transaction: see `Authflow.within`.

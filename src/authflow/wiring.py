@@ -5,7 +5,7 @@ Nothing here decides anything, and nothing happens before `Authflow.open` or `Au
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Required, TypedDict
+from typing import TYPE_CHECKING, Any, Required, Self, TypedDict
 
 import attrs
 
@@ -151,14 +151,12 @@ class Authflow:
             tables_history.check(engine, tables)
             uow = SqlUnitOfWork(engine, tables, users=users, organizations=organizations)
             require_readable(uow, users, organizations)
+            ports = ports_of(uow, ring, clock=clock, entropy=entropy, mailer=mailer, sso=sso)
+            opened = cls.of(ports, Policy() if policy is None else policy)
         except AuthflowError:
             if engine is not database:
                 engine.dispose()
             raise
-        opened = cls.of(
-            ports_of(uow, ring, clock=clock, entropy=entropy, mailer=mailer, sso=sso),
-            Policy() if policy is None else policy,
-        )
         return opened if engine is database else attrs.evolve(opened, dispose=engine.dispose)
 
     @classmethod
@@ -196,16 +194,14 @@ class Authflow:
         joined: dict[str, Any] = {**shared, "membership": slices.membership}
         whole: dict[str, Any] = {**shared, "factors": slices.factors, "recorder": slices.recorder}
         waiting = Waiting(membership=slices.membership, **read)
-        signing_in = SigningIn(waiting=waiting, **shared)
-        invitations = Invitations(waiting=waiting, **joined)
         receivers = Receivers()
         handlers = handlers_of(ports, slices, receivers)
         return cls(
-            sessions=signing_in,
-            mfa=Protecting(signing_in=signing_in, policy=policy.mfa, **whole),
-            invitations=invitations,
+            sessions=SigningIn(waiting=waiting, **shared),
+            mfa=Protecting(waiting=waiting, policy=policy.mfa, **whole),
+            invitations=Invitations(waiting=waiting, **joined),
             members=Members(**joined),
-            accounts=People(membership=slices.membership, invitations=invitations, **whole),
+            accounts=People(membership=slices.membership, waiting=waiting, **whole),
             events=slices.events,
             receivers=receivers,
             handlers=handlers,
@@ -233,6 +229,12 @@ class Authflow:
         """Close the connections of the engine that `open` made; one that the host gave is the host's to dispose of."""
         if self._dispose is not None:
             self._dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_why: object) -> None:
+        self.close()
 
     def within(self, host: object) -> AbstractContextManager[None]:
         """Let every command in the block be a part of the host's own transaction.

@@ -9,20 +9,18 @@ import attrs
 from authflow.command import command, operation
 from authflow.journey.answers import Resumed
 from authflow.journey.door import Door, carried
-from authflow.journey.post_flow import Protected, Unprotected
 from authflow.values import NOBODY, identifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from authflow.journey.post_flow import InvitationOutcome
     from authflow.journey.waiting import Waiting
     from authflow.membership.answers import (
         Entered,
         InvitationList,
         InvitationView,
         MemberList,
-        Swept,
+        RequirementsEnforced,
     )
     from authflow.membership.changes import FlagGroup
     from authflow.membership.invitation import Answer as InvitationAnswer
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from authflow.membership.service.admissions import Outcome
     from authflow.membership.standing import MemberFlag
     from authflow.values import (
-        Asker,
         BrowserSession,
         Context,
         InvitationId,
@@ -104,18 +101,8 @@ class Invitations(Door):
         """
         with self.uow.begin():
             asker = self.sessions.identify(session, self.clock.now(), lock=True)
-            outcome = self.settled(asker, session, context, confirmed=confirmed)
+            outcome = self.waiting.settled(asker, session, context, confirmed=confirmed)
             return carried(Resumed(invitation=outcome), session, asker)
-
-    def settled(
-        self, asker: Asker, session: BrowserSession, context: Context, *, confirmed: bool = False
-    ) -> InvitationOutcome:
-        """Return what became of the click that waited, for whoever *asker* is; a part of another command."""
-        with self.uow.begin() as tx:
-            user = asker.user
-            protected = user is not None and tx.factor_census.protected([user])[user]
-            standing = Protected() if protected else Unprotected()
-            return self.waiting.settle(standing, session, context, confirmed=confirmed)
 
     @command("invitations.invite")
     def invite(
@@ -311,7 +298,9 @@ class Members(Door):
         return self.asked(session, lambda a: demote(a, context, organization=organization, member=member))
 
     @operation("members.enforce")
-    def enforce(self, session: BrowserSession, context: Context, *, organization: OrganizationId) -> Swept | Refused:
+    def enforce(
+        self, session: BrowserSession, context: Context, *, organization: OrganizationId
+    ) -> RequirementsEnforced | Refused:
         """Demote every member who lacks what the organization requires now; each one is a transaction of its own."""
         asker = self.sessions.identify(session, self.clock.now())
         return carried(self.membership.enforce(asker, context, organization=organization), session, asker)

@@ -20,8 +20,8 @@ from authflow.membership.terms import read_address
 from authflow.values import Refused
 
 if TYPE_CHECKING:
-    from authflow.journey.joining import Invitations
     from authflow.journey.ports import JourneyTransaction
+    from authflow.journey.waiting import Waiting
     from authflow.machine import Fact
     from authflow.membership.service import Membership
     from authflow.mfa.service import SecondFactors
@@ -39,7 +39,7 @@ class People(Door):
 
     factors: SecondFactors
     membership: Membership
-    invitations: Invitations
+    waiting: Waiting
     recorder: Recorder
 
     @command("accounts.record_verified_address")
@@ -62,7 +62,7 @@ class People(Door):
             if not tx.users.record_verified(user, address, now):
                 return carried(Refused(code=Code.ACCOUNT_UNKNOWN), session, asker)
             self._tell(tx, AddressVerified(user=user, address=address), asker, context)
-            outcome = self.invitations.settled(asker, session, context)
+            outcome = self.waiting.settled(asker, session, context)
             return carried(AddressRecorded(invitation=outcome), session, asker)
 
     @command("accounts.export")

@@ -23,7 +23,7 @@ from authflow.sessions.commands import Elevated, OthersEnded, SignedIn
 from authflow.values import Method, Proof, Refused
 
 if TYPE_CHECKING:
-    from authflow.journey.signing_in import SigningIn
+    from authflow.journey.waiting import Waiting
     from authflow.mfa.answers import ChallengeAnswer, Details, Listing
     from authflow.mfa.service import SecondFactors
     from authflow.policy import MfaPolicy
@@ -36,7 +36,7 @@ class Protecting(Door):
     """``flows.mfa``: second factors, enrolled, answered, kept and reset."""
 
     factors: SecondFactors
-    signing_in: SigningIn
+    waiting: Waiting
     recorder: Recorder
     policy: MfaPolicy
 
@@ -102,7 +102,7 @@ class Protecting(Door):
             tx.users.drop_password_resets(proven.user)
             proof = Proof(method=expect(proven.kind.method, Method), at=now)
             signed_in = expect(self.sessions.finish_enrollment(session, context, proof=proof), SignedIn)
-            outcome = self.signing_in.waiting.settle(protected, signed_in.session, context)
+            outcome = self.waiting.settle(protected, signed_in.session, context)
         return Enrolled(
             session=signed_in.session,
             authenticator=proven.authenticator,
@@ -174,7 +174,7 @@ class Protecting(Door):
             case Directive.PROVE:
                 proof = Proof(method=expect(expect(judged, Verified).kind.method, Method), at=self.clock.now())
                 answer = self.sessions.prove(session, context, proof=proof, device=device)
-                arrived = self.signing_in.arrived(answer, context, Protected())
+                arrived = self.waiting.arrived(answer, context, Protected())
                 return expect(arrived, Arrived, Elevated, Refused)
             case Directive.COUNT_FAILURE:
                 return expect(self.sessions.fail(session, context), Refused)

@@ -9,12 +9,11 @@ import attrs
 from authflow.command import command
 from authflow.journey.answers import Arrived
 from authflow.journey.door import Door, expect
-from authflow.journey.post_flow import Protected, Unprotected
+from authflow.journey.post_flow import Unprotected
 from authflow.sessions.commands import (
     EnrollmentOwed,
     OthersEnded,
     SecondFactorOwed,
-    SignedIn,
     SignedOut,
     SignInCancelled,
 )
@@ -53,19 +52,8 @@ class SigningIn(Door):
         identifier(user, field="user")
         with self.uow.begin():
             answer = self.sessions.establish(session, context, user=user, proof=proof)
-            arrived = self.arrived(answer, context, Unprotected())
+            arrived = self.waiting.arrived(answer, context, Unprotected())
             return expect(arrived, Arrived, SecondFactorOwed, EnrollmentOwed, Refused)
-
-    def arrived(
-        self, answer: SessionAnswer, context: Context, standing: Protected | Unprotected
-    ) -> Arrived | SessionAnswer:
-        """Return a sign-in with what had waited for it; every other answer as it is."""
-        if not isinstance(answer, SignedIn):
-            return answer
-        outcome = self.waiting.settle(standing, answer.session, context)
-        return Arrived(
-            session=answer.session, user=answer.user, level=answer.level, device=answer.device, invitation=outcome
-        )
 
     @command("sessions.identify")
     def identify(self, session: BrowserSession) -> Asker:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from authflow.errors import Code, StaleVersion, UniqueViolated
+from authflow.journey.answers import Arrived
 from authflow.journey.door import expect
 from authflow.journey.post_flow import (
     MACHINE,
@@ -23,6 +24,7 @@ from authflow.journey.post_flow import (
     Unprotected,
 )
 from authflow.membership.answers import ConfirmationOwed, Joined, RequirementsOpen
+from authflow.sessions.commands import SignedIn
 from authflow.values import Refused
 
 if TYPE_CHECKING:
@@ -32,8 +34,9 @@ if TYPE_CHECKING:
     from authflow.journey.post_flow import Command
     from authflow.membership.service import Membership
     from authflow.ports import Clock, UnitOfWork
+    from authflow.sessions.outcomes import SessionAnswer
     from authflow.sessions.service import Sessions
-    from authflow.values import BrowserSession, Context, OrganizationId
+    from authflow.values import Asker, BrowserSession, Context, OrganizationId
 
 
 @attrs.frozen(kw_only=True)
@@ -52,6 +55,27 @@ class Waiting:
         now = self.clock.now()
         step = MACHINE.step(standing, self._meet(session, context, now, confirmed=confirmed), now)
         return expect(step.answer, InvitationOutcome)
+
+    def settled(
+        self, asker: Asker, session: BrowserSession, context: Context, *, confirmed: bool = False
+    ) -> InvitationOutcome:
+        """Return what became of it, for whoever *asker* is."""
+        with self.uow.begin() as tx:
+            user = asker.user
+            protected = user is not None and tx.factor_census.protected([user])[user]
+            standing = Protected() if protected else Unprotected()
+            return self.settle(standing, session, context, confirmed=confirmed)
+
+    def arrived(
+        self, answer: SessionAnswer, context: Context, standing: Protected | Unprotected
+    ) -> Arrived | SessionAnswer:
+        """Return a sign-in with what had waited for it; every other answer as it is."""
+        if not isinstance(answer, SignedIn):
+            return answer
+        outcome = self.settle(standing, answer.session, context)
+        return Arrived(
+            session=answer.session, user=answer.user, level=answer.level, device=answer.device, invitation=outcome
+        )
 
     def _meet(self, session: BrowserSession, context: Context, now: datetime, *, confirmed: bool) -> Command:
         """Try to complete the waiting click, under a savepoint: a lost race is an outcome (decision 32)."""

@@ -150,7 +150,7 @@ class InvitationList(Answer):
 
 
 @attrs.frozen(kw_only=True)
-class Swept(Answer):
+class RequirementsEnforced(Answer):
     """Every member was held against the requirements: *demoted* wait as invitations, *kept* could not be demoted."""
 
     demoted: tuple[MemberId, ...]

@@ -9,7 +9,7 @@ import pytest
 
 from authflow.errors import Code
 from authflow.facts.records import Audit, Category, MailKind, Signal
-from authflow.membership.answers import Entered, Joined, MemberGone, MemberList, MemberSaved, Swept
+from authflow.membership.answers import Entered, Joined, MemberGone, MemberList, MemberSaved, RequirementsEnforced
 from authflow.membership.changes import FlagGroup
 from authflow.membership.offer import Pending
 from authflow.membership.standing import Member, MemberFlag, Outside, Removed
@@ -330,11 +330,11 @@ def test_a_new_requirement_demotes_whoever_lacks_it_and_nobody_else(anywhere: Wo
     lacking = {anywhere.key("ada"), anywhere.key("otto")}
     anywhere.change(require_second_factor=True)
     swept = anywhere.service.enforce(anywhere.olga, CONTEXT, organization=HOME)
-    assert isinstance(swept, Swept)
+    assert isinstance(swept, RequirementsEnforced)
     assert (set(swept.demoted), swept.kept) == (lacking, ())
     assert anywhere.members() == {"olga": OWNER, "bob": MEMBER}
     again = anywhere.service.enforce(anywhere.olga, CONTEXT, organization=HOME)
-    assert again == Swept(demoted=(), kept=())
+    assert again == RequirementsEnforced(demoted=(), kept=())
     assert len(anywhere.mails(MailKind.SETUP_SECOND_FACTOR)) == 2
     (back,) = anywhere.service.mine(ada).invitations
     first = anywhere.accept(ada, back.id, None)
@@ -350,7 +350,7 @@ def test_a_sweep_over_more_than_one_page(world: World):
         world.join(person(f"u{number}"))
     world.change(require_second_factor=True)
     swept = world.service.enforce(world.olga, CONTEXT, organization=HOME)
-    assert isinstance(swept, Swept)
+    assert isinstance(swept, RequirementsEnforced)
     assert len(swept.demoted) == 101
 
 
@@ -360,7 +360,7 @@ def test_the_last_owner_and_who_has_no_address_are_kept_and_named(world: World):
     world.save(person("olga", verified=False))
     world.change(require_verified_address=True)
     swept = world.service.enforce(root, CONTEXT, organization=HOME)
-    assert isinstance(swept, Swept)
+    assert isinstance(swept, RequirementsEnforced)
     assert (swept.demoted, set(swept.kept)) == ((), {world.key("ada"), world.key("olga")})
 
 

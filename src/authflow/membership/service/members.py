@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from authflow.errors import Code, UniqueViolated
-from authflow.membership.answers import Entered, MemberGone, MemberList, Swept
+from authflow.membership.answers import Entered, MemberGone, MemberList, RequirementsEnforced
 from authflow.membership.changes import ChangeRole, Demote, Join, Remove, SetFlags, SetTeams
 from authflow.membership.issue import InviteBack
 from authflow.membership.member import home
@@ -122,7 +122,9 @@ class Members(Desk):
                 self._leave_way_back(case, found.state, command, email)
             return answer
 
-    def enforce(self, asker: Asker, context: Context, *, organization: OrganizationId) -> Swept | Refused:
+    def enforce(
+        self, asker: Asker, context: Context, *, organization: OrganizationId
+    ) -> RequirementsEnforced | Refused:
         """Demote every member who lacks what the organization requires now (mfa 17.1, sso 13.6).
 
         For the moment at which the host has switched a requirement on, and for looking again. Each member is a
@@ -138,7 +140,7 @@ class Members(Desk):
             member: self.demote(asker, context, organization=organization, member=member, only_lacking=True)
             for member in lacking
         }
-        return Swept(
+        return RequirementsEnforced(
             demoted=tuple(member for member, answer in answers.items() if isinstance(answer, MemberGone)),
             kept=tuple(member for member, answer in answers.items() if isinstance(answer, Refused)),
         )
