@@ -79,3 +79,13 @@ def mutants(session: nox.Session) -> None:
     """Make mistakes in the decisions and in the single-use SQL; at least 95 of 100 must be noticed."""
     install(session, "mutants")
     session.run("python", "-m", "tests.mutants", *session.posargs)
+
+
+@nox.session(default=False)  # it takes hours: everything that the suite does a hundred times, ten times as often
+def nightly(session: nox.Session) -> None:
+    """Crash every flow on every database, and lose, race and repeat as often as is promised."""
+    install(session, "test")
+    session.run(
+        *("pytest", "-q", "-n", "2", "-o", "timeout=7200", "tests/stories", *session.posargs),
+        env={"AUTHFLOW_NIGHTLY": "true"},
+    )
