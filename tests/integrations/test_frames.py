@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -73,6 +74,12 @@ def arrived(*, renew: bool = True, device: str | None = "d") -> Arrived:
 
 def vars_of(session: BrowserSession) -> dict[str, Any]:
     return {"id": session.id, "secret": session.secret, "generation": session.generation, "user": session.user}
+
+
+@pytest.fixture
+def django_project() -> None:
+    """Have Django configured; its settings are global."""
+    import_module("tests.integrations.django_host")
 
 
 # --- keeping --------------------------------------------------------------------------------------------------------
@@ -153,12 +160,12 @@ def test_starlette_says_what_is_missing():
     assert TestClient(app).get("/").json()["code"] == "config.invalid"
 
 
+@pytest.mark.usefixtures("django_project")
 def test_django_says_what_is_missing():
-    from tests.integrations import django_host  # configures Django, which is global
-
-    from authflow.integrations.django.browser import AuthflowMiddleware, browser  # isort: skip  # settings first
     from django.http import HttpResponse
     from django.test import RequestFactory
+
+    from authflow.integrations.django.browser import AuthflowMiddleware, browser
 
     request = RequestFactory().get("/")
     with pytest.raises(ConfigInvalid, match="AuthflowMiddleware"):
@@ -166,7 +173,25 @@ def test_django_says_what_is_missing():
     AuthflowMiddleware(lambda _request: HttpResponse())(request)
     with pytest.raises(ConfigInvalid, match="SessionMiddleware"):
         _ = browser(request).session
-    assert django_host.CLOCK
+
+
+@pytest.mark.usefixtures("django_project")
+def test_django_gets_a_new_csrf_token_with_a_new_id():
+    from django.contrib.sessions.backends.signed_cookies import SessionStore
+    from django.middleware.csrf import get_token
+    from django.test import RequestFactory
+
+    from authflow.integrations.django.browser import DjangoBrowser
+
+    request = RequestFactory().get("/")
+    request.session = SessionStore()
+    get_token(request)
+    before = request.META["CSRF_COOKIE"]
+    browser = DjangoBrowser(Keeping(), request)
+    browser.keep(arrived(renew=False))
+    assert request.META["CSRF_COOKIE"] == before
+    browser.keep(arrived())
+    assert request.META["CSRF_COOKIE"] != before
 
 
 # --- a store of the host's under Starlette --------------------------------------------------------------------------
