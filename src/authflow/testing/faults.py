@@ -206,22 +206,22 @@ def sqlite_busy() -> Exception:
 
 def serialization_failure() -> Exception:
     """Return psycopg's error for SQLSTATE 40001."""
-    from psycopg.errors import SerializationFailure
-
-    return SerializationFailure("could not serialize access, on purpose")
+    return _raised_by("psycopg.errors", "SerializationFailure", "could not serialize access, on purpose")
 
 
 def deadlock_detected() -> Exception:
     """Return psycopg's error for SQLSTATE 40P01."""
-    from psycopg.errors import DeadlockDetected
-
-    return DeadlockDetected("deadlock detected, on purpose")
+    return _raised_by("psycopg.errors", "DeadlockDetected", "deadlock detected, on purpose")
 
 
 def mariadb_deadlock() -> Exception:
     """Return PyMySQL's error 1213."""
-    driver: Any = import_module("pymysql.err")  # it has no types
-    error: Exception = driver.OperationalError(MARIADB_DEADLOCK, "Deadlock found when trying to get lock, on purpose")
+    return _raised_by("pymysql.err", "OperationalError", MARIADB_DEADLOCK, "Deadlock found, on purpose")
+
+
+def _raised_by(driver: str, name: str, *args: object) -> Exception:
+    """Return an error of a driver that is installed wherever its database is used, and only there."""
+    error: Exception = getattr(import_module(driver), name)(*args)
     return error
 
 
