@@ -261,7 +261,7 @@ def _vectors_hold(module: str) -> bool:
 def _tests_pass(module: str, tests: str) -> bool:
     import pytest
 
-    only = TARGETS[module].get("only", SERVERLESS) if tests == "tests" else SERVERLESS
+    only = TARGETS[module].get(f"{tests}_only", SERVERLESS)
     return pytest.main([*PYTEST, "-k", only, *TARGETS[module][tests]]) == pytest.ExitCode.OK
 
 
