@@ -11,6 +11,7 @@ import attrs
 import pytest
 
 from authflow import AsyncAuthflow, Authflow, BrowserSession, Code, Context, Refused, Secret
+from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.command import AsyncFace, Command, command, operation
 from authflow.errors import NotOwned, Retryable
 from authflow.values import NOBODY, Answer, SessionId
@@ -19,7 +20,7 @@ from authflow.witness import gate
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SHARED = {"asked", "held", "arrived", "settled"}
+SHARED = {"asked", "held"}
 """What the services do for each other inside a command."""
 
 NAMES = """
@@ -343,3 +344,36 @@ def test_what_a_command_raises_goes_through():
 def test_a_session_value_is_a_stranger_until_the_server_says_otherwise():
     forged = BrowserSession(id=SessionId("s"), secret=Secret("x"), generation=0)
     assert why(Authflow.in_memory().sessions.look(forged)).gate == "unopened"
+
+
+class Runs(MemoryUnitOfWork):
+    """A unit of work that knows how many whole commands it ran."""
+
+    count = 0
+
+    def run(self, work: Callable[[], Any]) -> Any:
+        self.count += 1
+        return super().run(work)
+
+
+@attrs.frozen
+class Asking:
+    """A service whose command asks *other* first."""
+
+    uow: Runs
+    other: Asking | None = None
+    repeats: Any = None
+
+    @command("asking.ask")
+    def ask(self) -> None:
+        if self.other is not None:
+            self.other.ask()
+
+
+def test_a_command_of_another_installation_is_no_part_of_this_one():
+    """It runs whole, in a transaction of its own."""
+    here, there = Runs(), Runs()
+    Asking(here, Asking(here)).ask()
+    assert here.count == 1
+    Asking(here, Asking(there)).ask()
+    assert (here.count, there.count) == (2, 1)

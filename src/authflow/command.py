@@ -122,10 +122,10 @@ class Command(Generic[P, R_co]):
 
     def perform(self, service: Service, *args: Any, **kwargs: Any) -> R_co:  # noqa: ANN401  # whatever the function takes
         """Do the command for *service*, and report what came of it; inside another command it is a part of that one."""
-        if _INSIDE.get():
+        if _INSIDE.get() is service.uow:
             return self.function(service, *args, **kwargs)
         entries: list[Entry] = []
-        inside, heard = _INSIDE.set(self.whole), listen(entries)
+        inside, heard = _INSIDE.set(service.uow if self.whole else None), listen(entries)
         try:
             with span(self.name) as tracing:
                 report = Report(self.name, (*args, *kwargs.values()), tracing)
@@ -178,7 +178,8 @@ class Command(Generic[P, R_co]):
         return lambda: cast("R_co", once(cast("Callable[[], Answer]", work)))
 
 
-_INSIDE: Final[ContextVar[bool]] = ContextVar("authflow_inside_command", default=False)
+_INSIDE: Final[ContextVar[object]] = ContextVar("authflow_inside_command", default=None)
+"""The unit of work of the command that runs here: one of another installation is no part of it."""
 
 
 def command(name: str, *, guesses: bool = False) -> Callable[[Callable[Concatenate[Any, P], R_co]], Command[P, R_co]]:

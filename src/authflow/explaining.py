@@ -88,14 +88,14 @@ def explained(command: str, answer: T, entries: Sequence[Entry]) -> T:
 
 def why(command: str, refused: Refused, entries: Sequence[Entry]) -> Explanation:
     """Return who first said no with this code: later ones hand on what they were told."""
-    last = [entry for entry in entries if getattr(entry.answer, "code", entry.answer) == refused.code]
-    if not last:
+    alike = [entry for entry in entries if getattr(entry.answer, "code", entry.answer) == refused.code]
+    if not alike:
         return Explanation(command=command, rule=command)
-    first = last[0]
+    first = alike[0]
     if isinstance(first, Decision):
         return _by_rule(command, first)
     following = next((entry for entry in entries[entries.index(first) :] if isinstance(entry, Decision)), None)
-    if following is not None and following in last:
+    if following is not None and following in alike:
         return attrs.evolve(_by_rule(command, following), gate=_name(first.gate), facts=dict(_seen_by_gate(first)))
     name = _name(first.gate)
     return Explanation(command=command, rule=name, gate=name, facts=dict(_seen_by_gate(first)))
