@@ -82,7 +82,7 @@ def test_what_is_written_is_read_with_its_types(connection: Connection):
     assert all(type(each.flag) is bool for each in found)
     assert [bytes(each.data) for each in found] == [b"anne", b"ben"]
     assert [each.colour for each in found] == [Colour.BLUE, Colour.BLUE]
-    assert [each._mapping[ODD.name] for each in found] == ["anne@%s:x", "ben@%s:x"]
+    assert [each.as_dict()[ODD.name] for each in found] == ["anne@%s:x", "ben@%s:x"]
 
 
 def test_nothing_is_nothing(connection: Connection):

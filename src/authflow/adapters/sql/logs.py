@@ -74,7 +74,7 @@ def _entry_row(entry: AuditEntry) -> dict[str, Any]:
 
 
 def _entry(row: Any) -> AuditEntry:
-    values = dict(row._mapping)  # noqa: SLF001  # SQLAlchemy's documented accessor
+    values = row.as_dict()
     del values["number"]
     values["at"], values["event"] = c.moment(row.at), Audit(row.event)
     values["data"] = json.loads(row.data)

@@ -269,7 +269,7 @@ class SqlOrganizations:
 
 
 def _organization(row: Any) -> Organization:
-    values = dict(row._mapping)  # noqa: SLF001  # SQLAlchemy's documented accessor
+    values = row.as_dict()
     values["regions"] = tuple(json.loads(values["regions"]))
     values["id"] = OrganizationId(values["id"])
     values["default_role"] = Role(values["default_role"])

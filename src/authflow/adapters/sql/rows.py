@@ -27,8 +27,8 @@ class Row(tuple[Any, ...]):
         message = f"no column {name!r} among {', '.join(self.names)}"
         raise AttributeError(message)
 
-    @property
-    def _mapping(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
+        """Return the values by the names of their columns."""
         return dict(zip(self.names, self, strict=True))
 
 
