@@ -169,6 +169,22 @@ def test_what_a_session_holds_back_is_sent_first(uow: SqlUnitOfWork):
     assert found == ["pending"]
 
 
+@pytest.mark.parametrize("kind", ["session", "scoped_session"])
+def test_what_a_session_cannot_send_is_the_hosts_own_error(uow: SqlUnitOfWork, kind: str):
+    """It knows its own tables, and what to make of a duplicate there; we would call it a rule of ours."""
+    with hosted(uow, kind) as host:
+        host.write("twice")
+        host.commit()
+    with hosted(uow, kind) as host, uow.within(host.lent):
+        host.write("twice")
+        with pytest.raises(sa.exc.IntegrityError), uow.begin():
+            pytest.fail("began without what was written before")
+        host.rollback()
+        add(uow)
+        host.commit()
+    assert standing(uow) == ({ANNE}, {"twice"})
+
+
 def test_a_savepoint_of_the_hosts_holds_ours(uow: SqlUnitOfWork):
     with hosted(uow, "connection") as host:
         host.write("kept")

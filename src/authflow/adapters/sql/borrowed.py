@@ -40,6 +40,10 @@ class Host(Protocol):
         """Return the DB-API connection on which the host's transaction is open or begins now, and its dialect."""
         ...
 
+    def flush(self) -> None:
+        """Send what the host holds back. What its database answers is the host's to understand, and raised as it is."""
+        ...
+
 
 @attrs.frozen
 class ConnectionHost:
@@ -51,6 +55,9 @@ class ConnectionHost:
         if not self.connection.in_transaction():
             self.connection.begin()
         return self.connection.connection.dbapi_connection, self.connection.dialect
+
+    def flush(self) -> None:
+        """Do nothing: it sends everything at once."""
 
 
 @attrs.frozen
@@ -67,8 +74,10 @@ class SessionHost:
         except exc.UnboundExecutionError as error:
             raise ConfigInvalid(setting="host", problem="is bound to no database") from error
         _require_same(bound.dialect, self.database)
-        session.flush()
         return ConnectionHost(session.connection()).borrow()
+
+    def flush(self) -> None:
+        self.session().flush()
 
 
 @attrs.frozen
@@ -80,6 +89,9 @@ class BareHost:
 
     def borrow(self) -> tuple[Any, Dialect]:
         return self.raw, self.dialect
+
+    def flush(self) -> None:
+        """Do nothing: it sends everything at once."""
 
 
 def host_of(host: Any, database: Dialect) -> Host:
@@ -114,10 +126,12 @@ def lend(host: Host, prepared: Callable[[Dialect], Prepared], rules: Rules, tap:
     Raises:
         ConfigInvalid: It is of another kind of database.
         NoTransaction: Nobody would commit it.
-        DatabaseError: The host's own pending writes failed, or its database is gone.
+        DatabaseError: Its database is gone, or cannot be used.
+        Exception: Whatever the host's own pending writes met with.
     """
     with translated(rules):
         raw, dialect = host.borrow()
+    host.flush()
     ready = prepared(dialect)
     with translated(rules, ready.driver):
         if commits_by_itself(raw, dialect.name):
