@@ -482,7 +482,8 @@ class UnitOfWork(Protocol[TxT_co]):
         else it leaves a transaction of which the database keeps nothing, so leaving the block raises `DatabaseError`.
 
         Raises:
-            CommitUnknown: The connection was lost while the outermost block committed. Counts stand or fall with it.
+            CommitUnknown: The connection was lost while the outermost block committed. Counts stand or fall with it, as
+                they do with a commit that was interrupted (a task cancelled, a process told to end).
             DatabaseError: It could not be begun or committed; nothing is kept.
         """
         ...

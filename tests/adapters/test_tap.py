@@ -6,21 +6,19 @@ import logging
 import sqlite3
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 import pymysql
 import pytest
 
 from authflow.adapters.sql.tap import Event, Kind
+from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
 from authflow.errors import CommitUnknown, DatabaseError, DatabaseUnavailable, Retryable
 from authflow.ports import User
 from authflow.testing.clocks import START
 from authflow.testing.contracts.deeds import Boom
 from authflow.values import UserId
-
-if TYPE_CHECKING:
-    from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
 
 ANNE = UserId("anne@example.org")
 
@@ -187,6 +185,45 @@ def test_a_count_stands_or_falls_with_an_unknown_commit(uow: SqlUnitOfWork, side
     uow.tap = None
     with uow.begin() as tx:
         assert tx.attempts.read("guess") == (side == "after")
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_a_count_stands_or_falls_with_an_interrupted_commit(uow: SqlUnitOfWork, side: str):
+    """A task that is cancelled while it commits knows no more of its commit than one that was cut off."""
+
+    def guess() -> None:
+        with uow.begin() as tx:
+            tx.attempts.count("guess", expires_at=START + timedelta(hours=1))
+
+    uow.tap = Recorder((side, Kind.COMMIT), KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        uow.run(guess)
+    uow.tap = None
+    with uow.begin() as tx:
+        assert tx.attempts.read("guess") == (side == "after")
+
+
+class Closing(Recorder):
+    """Closes the connection once its commit was answered."""
+
+    def __init__(self, raw: Any) -> None:
+        super().__init__()
+        self._raw = raw
+
+    def after(self, event: Event) -> None:
+        if event.kind is Kind.COMMIT:
+            self._raw.close()
+
+
+def test_a_connection_that_dies_after_the_commit_does_not_hide_it(uow: SqlUnitOfWork):
+    strict = SqlUnitOfWork(uow.engine.execution_options(isolation_level="SERIALIZABLE"), uow.tables)
+    with strict.begin() as tx:
+        raw = tx.connection.raw
+        tx.users.add(User(id=ANNE, label="anne"))
+        tx.connection.tap = Closing(raw)
+    assert stands(strict)
+    with strict.begin() as tx:
+        assert tx.connection.raw is not raw
 
 
 def test_a_commit_that_was_refused_is_not_unknown(uow: SqlUnitOfWork):

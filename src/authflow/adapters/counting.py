@@ -33,6 +33,10 @@ class Counted:
         """Return how many there are, to come back to."""
         return len(self._calls)
 
+    def forget(self) -> None:
+        """Forget everything: it is not known whether it was kept."""
+        self._calls.clear()
+
     def repeat(self, tx: Counting, *, since: int = 0) -> None:
         """Count everything remembered after *since* once more on *tx*, and forget it here."""
         calls, self._calls[since:] = self._calls[since:], []

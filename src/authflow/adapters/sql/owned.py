@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from authflow.adapters.sql.autocommit import commits_by_itself
-from authflow.adapters.sql.connection import Connection
+from authflow.adapters.sql.connection import LOG, Connection
 from authflow.adapters.sql.faults import translated
 from authflow.errors import ConfigInvalid
 
@@ -52,7 +52,7 @@ class Source:
 
         Raises:
             ConfigInvalid: The engine commits every statement by itself.
-        DatabaseError: It cannot be begun or committed; its subclass says why.
+            DatabaseError: It cannot be begun or committed; its subclass says why.
         """
         with translated(self.rules, self.prepared.driver):
             lent = self.connect()
@@ -84,11 +84,22 @@ class Source:
             raise
 
     def _give_back(self, lent: pool.PoolProxiedConnection, connection: Connection | None) -> None:
-        """Give *lent* back to its pool; one that may be dead, or that never became usable, is thrown away."""
-        if connection is None or connection.lost:
+        """Give *lent* back to its pool; one that may be dead, or that never became usable, is thrown away.
+
+        It raises nothing: the transaction is over, and its caller hears how it ended.
+        """
+        if connection is None or connection.lost or not self._restored(connection):
             lent.invalidate()
-            return
-        connection.cursor.close()
-        if self.isolation is not None:
-            self.prepared.dialect.reset_isolation_level(connection.raw)
-        lent.close()
+        else:
+            lent.close()
+
+    def _restored(self, connection: Connection) -> bool:
+        """Leave *connection* as it was found; false if it is of no more use."""
+        try:
+            connection.cursor.close()
+            if self.isolation is not None:
+                self.prepared.dialect.reset_isolation_level(connection.raw)
+        except Exception:
+            LOG.debug("the connection did not outlive its transaction, and is given up", exc_info=True)
+            return False
+        return True

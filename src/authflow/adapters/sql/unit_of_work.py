@@ -150,11 +150,18 @@ class SqlUnitOfWork:
 
     @contextmanager
     def _owned(self, counted: Counted, *, kept: bool, apart: Apart | None = None) -> Generator[SqlTransaction]:
-        with self._source.transaction(self.tap) as connection:
-            tx = SqlTransaction(connection, self._statements, counted, apart=apart, kept=kept)
-            with self._current.holding(tx):
-                yield tx
-                tx.flush()
+        committing = False
+        try:
+            with self._source.transaction(self.tap) as connection:
+                tx = SqlTransaction(connection, self._statements, counted, apart=apart, kept=kept)
+                with self._current.holding(tx):
+                    yield tx
+                    tx.flush()
+                committing = True
+        except BaseException as error:
+            if committing and (isinstance(error, CommitUnknown) or not isinstance(error, Exception)):
+                counted.forget()  # cut off or interrupted: what was counted stands or falls with what was done
+            raise
 
     @contextmanager
     def _borrowed(self, host: Host, apart: Apart | None) -> Generator[SqlTransaction]:
@@ -171,14 +178,9 @@ class SqlUnitOfWork:
 
     @contextmanager
     def _repeating(self, counted: Callable[[], Counted]) -> Generator[None]:
-        """Count again what a transaction counted that was rolled back.
-
-        What became of a commit that was cut off is not known: there the count stands or falls with the command.
-        """
+        """Count again what a transaction counted that was rolled back."""
         try:
             yield
-        except CommitUnknown:
-            raise
         except BaseException:
             if counted().mark():
                 self._retry.call(lambda: self._repeat(counted()), sleep=self._sleep)
