@@ -233,3 +233,42 @@ def test_a_superseded_value_names_its_row_and_a_strangers_none() -> None:
     unknown = standing.stranger(Refused(code=Code.SESSION_REQUIRED, session=values[0]))
     assert (superseded.user, superseded.session, superseded.why_not) == (None, "row", Code.SESSION_SUPERSEDED)
     assert (unknown.user, unknown.session, unknown.why_not) == (None, "", Code.SESSION_REQUIRED)
+
+
+# --- where exactly it ends --------------------------------------------------------------------------------------------
+
+AGES: list[tuple[timedelta, bool]] = [
+    (-timedelta(microseconds=1), False),
+    (timedelta(0), True),
+    (SECOND, True),
+    (AGE, True),
+    (AGE + timedelta(microseconds=1), False),
+]
+
+
+@pytest.mark.parametrize(("age", "recent"), AGES, ids=str)
+def test_a_proof_counts_from_its_instant_to_the_end_of_its_age(*, age: timedelta, recent: bool) -> None:
+    """Both ends are inside; a proof from the future counts for nothing."""
+    now = START + age
+    assert standing.is_first_factor(proof(Method.PASSWORD), now, max_age=AGE) is recent
+    assert standing.is_first_factor(sso(), now, max_age=AGE) is recent
+    assert standing.is_second_factor(proof(Method.TOTP), now, max_age=AGE) is recent
+
+
+@pytest.mark.parametrize(("age", "lapsed"), [(AGE, False), (AGE + timedelta(microseconds=1), True)], ids=str)
+def test_a_proof_lapses_behind_the_end_of_its_age(*, age: timedelta, lapsed: bool) -> None:
+    state = signed_in(proof(Method.PASSWORD))
+    assert bool(standing.lapsed(state, START + age, max_age=AGE)) is lapsed
+
+
+def test_an_organization_that_is_entered_opens_something_and_one_that_is_left_does_not() -> None:
+    assert standing.rises((), (sso(),))
+    assert not standing.rises((sso(),), (sso(),))
+    assert not standing.rises((sso(),), ())
+
+
+def test_whoever_is_not_signed_in_is_never_elevated_and_enrolls_as_who_they_are() -> None:
+    state = anonymous()
+    assert not standing.elevated(state, START, has_factor=False, max_age=AGE)
+    assert standing.enrolling_asker(state, found(PROTECTED), START) == standing.asker(state, found(PROTECTED), START)
+    assert standing.unchallenged(state) is Code.SESSION_NO_PENDING_LOGIN
