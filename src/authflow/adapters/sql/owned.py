@@ -99,7 +99,7 @@ class Source:
             connection.cursor.close()
             if self.isolation is not None:
                 self.prepared.dialect.reset_isolation_level(connection.raw)
-        except Exception:
+        except Exception:  # noqa: BLE001  # whatever it is, the transaction is over
             LOG.debug("the connection did not outlive its transaction, and is given up", exc_info=True)
             return False
         return True
