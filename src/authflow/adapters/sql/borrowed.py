@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
@@ -144,12 +145,14 @@ def lend(host: Host, prepared: Callable[[Dialect], Prepared], rules: Rules, tap:
 
 
 def _sync_half(host: Any) -> Any:
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
-
-    given = cast("Any", host)() if isinstance(host, async_scoped_session) else host
-    if isinstance(given, AsyncSession):
+    # Whoever has anything of this module has loaded it. It needs greenlet, which the extra `sql` does not bring.
+    asynchronous: Any = sys.modules.get("sqlalchemy.ext.asyncio")
+    if asynchronous is None:
+        return host
+    given: Any = host() if isinstance(host, asynchronous.async_scoped_session) else host
+    if isinstance(given, asynchronous.AsyncSession):
         return given.sync_session
-    return given.sync_connection if isinstance(given, AsyncConnection) else given
+    return given.sync_connection if isinstance(given, asynchronous.AsyncConnection) else given
 
 
 def _dialect_of(raw: Any, database: Dialect) -> Dialect | None:
