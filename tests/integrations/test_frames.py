@@ -101,6 +101,22 @@ def test_what_is_kept_is_what_is_read():
     assert browser.session == HERS
 
 
+def test_a_value_that_stands_already_is_not_written_again():
+    """A host writes its whole session, or sends its cookie, for each change."""
+    written = []
+
+    class Store(dict[str, Any]):
+        def __setitem__(self, key: str, value: Any) -> None:
+            written.append(key)
+            super().__setitem__(key, value)
+
+    browser = Recorded()
+    browser.kept = Store()
+    for _ in range(2):
+        browser.keep(arrived(renew=False))
+    assert written == ["authflow"]
+
+
 def test_a_host_chooses_the_cookie():
     age = timedelta(hours=1)
     mine = Keeping(
