@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+import os
+import warnings
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -184,6 +186,40 @@ def test_counters_do_not_wait_for_the_pool(uow: SqlUnitOfWork):
     with narrow.begin():
         assert guess(narrow)
     engine.dispose()
+
+
+def test_a_fork_leaves_its_parents_connections_alone(uow: SqlUnitOfWork):
+    """Closed in the child, a connection would be told goodbye on the very socket that its parent goes on using."""
+    pool = counter_pool(uow.engine)
+    with closing(pool.connect()) as lent:
+        raw = lent.dbapi_connection
+    child = forked(lambda: (uow.engine.dispose(close=False), guess_once(uow)))
+    assert os.waitpid(child, 0)[1] == 0
+    with closing(pool.connect()) as lent:
+        assert lent.dbapi_connection is raw
+        with closing(lent.cursor()) as cursor:
+            cursor.execute("SELECT 1")
+    with uow.begin() as tx:
+        assert tx.limits.peek(FIVE, "anne", START) == Allowed(FIVE.limit - 1)
+
+
+def guess_once(uow: SqlUnitOfWork) -> None:
+    with uow.begin():
+        guess(uow)
+
+
+def forked(work: Callable[[], object]) -> int:
+    """Do *work* in a child that ends with status 0 if it succeeded, and return its process id."""
+    with warnings.catch_warnings(action="ignore"):  # Python 3.12 warns of the threads that earlier tests left behind
+        child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    return child
 
 
 # --- where there is no other connection

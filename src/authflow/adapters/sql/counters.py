@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -27,19 +28,23 @@ ISOLATION: Final = "READ COMMITTED"
 
 
 class CounterPool:
-    """Connections of their own to the database of an engine: whoever holds one of the engine's finds another one."""
+    """Connections of their own to the database of an engine: whoever holds one of the engine's finds another one.
+
+    After a fork the child leaves its parent's connections alone and makes its own.
+    """
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = weakref.ref(engine)  # the engine knows this pool, and lives as long as anybody else wants
         self._lock = threading.Lock()
         self._pool: pool.Pool | None = None
+        self._process = os.getpid()
         event.listen(engine, "engine_disposed", self._dispose)
 
     def connect(self) -> pool.PoolProxiedConnection:
         """Return a connection; closing it gives it back."""
         with self._lock:
-            if self._pool is None:
-                self._pool = self._made()
+            if self._pool is None or self._process != os.getpid():
+                self._pool, self._process = self._made(), os.getpid()
             lender = self._pool
         return lender.connect()
 
@@ -57,7 +62,7 @@ class CounterPool:
     def _dispose(self, _engine: sa.Engine) -> None:
         with self._lock:
             held, self._pool = self._pool, None
-        if held is not None:
+        if held is not None and self._process == os.getpid():  # else they are the parent's, on sockets that both have
             held.dispose()
 
 
