@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
+from authflow.adapters.sql.asynchronous import make_async_engine
 from authflow.adapters.sql.engine import BUSY_TIMEOUT_MS, make_engine
 from authflow.errors import ConfigInvalid, ExtraMissing
 
@@ -52,8 +54,35 @@ def test_a_missing_driver_is_an_extra_to_install(monkeypatch: pytest.MonkeyPatch
     assert raised.value.extra == "postgres"
 
 
-@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg", "postgresql+asyncpg", "postgresql+psycopg2"])
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+def test_a_missing_asynchronous_driver_is_an_extra_to_install(monkeypatch: pytest.MonkeyPatch, driver: str):
+    monkeypatch.setitem(sys.modules, driver, None)
+    with pytest.raises(ExtraMissing) as raised:
+        make_async_engine(f"postgresql+{driver}://host/name")
+    assert raised.value.extra == {"psycopg": "postgres", "asyncpg": "asyncio"}[driver]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "supported"),
+    [
+        ("postgresql+psycopg2", "postgresql+psycopg"),
+        ("postgresql+pg8000", "postgresql+psycopg"),
+        ("mysql+mysqldb", "mariadb+pymysql"),
+        ("mariadb+mariadbconnector", "mariadb+pymysql"),
+        ("sqlite+pysqlcipher", "sqlite+pysqlite"),
+    ],
+)
+def test_another_driver_is_refused_and_not_replaced(scheme: str, supported: str):
+    """Its options would mean something else; SQLCipher's file could not even be read."""
+    with pytest.raises(ConfigInvalid, match=re.escape(supported)):
+        make_engine(f"{scheme}://me:secret@host/name")
+
+
+@pytest.mark.parametrize(
+    "scheme", ["postgresql", "postgresql+psycopg", "postgresql+asyncpg", "postgresql+psycopg_async"]
+)
 def test_postgresql_is_driven_by_psycopg(scheme: str):
+    """The async face's URL serves here too: an application has one, and the command line is given it."""
     assert make_engine(f"{scheme}://host/name").url.drivername == "postgresql+psycopg"
 
 

@@ -41,14 +41,19 @@ def make_async_engine(url: str) -> AsyncEngine:
             raise ConfigInvalid(setting="database", problem=f"{backend} is not supported by the async face")
         if backend == "sqlite" and parsed.database in {None, "", ":memory:"}:
             raise ConfigInvalid(setting="database", problem="must be a file")
-        driven = parsed if "+" in parsed.drivername else parsed.set(drivername=DRIVERS[backend])
-        engine = create_async_engine(driven, hide_parameters=True, pool_pre_ping=backend != "sqlite")
+        engine = _created(parsed if "+" in parsed.drivername else parsed.set(drivername=DRIVERS[backend]))
     except exc.InvalidRequestError:
         raise ConfigInvalid(setting="database", problem="needs an asynchronous driver") from None
     except (exc.ArgumentError, ValueError):
         # The parser's own error may quote a part of the password.
         raise ConfigInvalid(setting="database", problem="is not a database URL") from None
-    except ImportError as error:
-        raise ExtraMissing(extra="asyncio") from error
     prepare(engine.sync_engine)
     return engine
+
+
+def _created(url: sa.URL) -> AsyncEngine:
+    try:
+        return create_async_engine(url, hide_parameters=True, pool_pre_ping=url.get_backend_name() != "sqlite")
+    except ImportError as error:
+        by_psycopg = url.get_driver_name().startswith("psycopg")  # which has both faces, and comes with the other one's
+        raise ExtraMissing(extra="postgres" if by_psycopg else "asyncio") from error
