@@ -118,6 +118,8 @@ class Authflow:
 
         Args:
             database: A URL (``sqlite:///app.db``, ``postgresql://...``, ``mariadb://...``) or a SQLAlchemy engine.
+                Call `authflow.adapters.sql.engine.prepare` on one of your own before it connects; otherwise each
+                transaction of ours is made safe by itself, which costs a round trip or two on a server.
             keys: The key ring; `KeyRing.load` reads one from its file.
             policy: The tunable decisions; every default is strict.
             clock: Defaults to the system's.

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc, pool
 
-from authflow.adapters.sql import mariadb
+from authflow.adapters.sql import mariadb, unprepared
 from authflow.errors import ConfigInvalid, ExtraMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sqlalchemy.engine.interfaces import Dialect
 
 BUSY_TIMEOUT_MS: Final = 5000
 """How long a statement waits for somebody else's lock before the answer is `Retryable`."""
@@ -23,6 +26,14 @@ DRIVERS: Final = {
     "mysql": mariadb.DRIVER,  # what the URLs of MariaDB often say; SQLAlchemy refuses a MySQL behind this driver
 }
 
+SAME: Final = {
+    "sqlite": {"sqlite", "sqlite+pysqlite", "sqlite+aiosqlite"},
+    "postgresql": {"postgresql", "postgresql+psycopg", "postgresql+psycopg_async", "postgresql+asyncpg"},
+    "mariadb": {"mariadb", "mariadb+pymysql"},
+    "mysql": {"mysql", "mysql+pymysql"},
+}
+"""What a URL may say for that driver: nothing, its name, or an asynchronous one, as the async face is given it."""
+
 EXTRAS: Final = {"postgresql": "postgres", "mariadb": "mariadb", "mysql": "mariadb"}
 """What to install for a driver."""
 
@@ -31,20 +42,22 @@ Database = str | sa.Engine
 
 
 def engine_of(database: Database) -> sa.Engine:
-    """Return the engine itself, or one made from its URL by `make_engine`. An engine must have been prepared."""
+    """Return the engine itself, or one made from its URL by `make_engine`. The host prepares its own (`prepare`)."""
     return make_engine(database) if isinstance(database, str) else database
 
 
 def make_engine(url: str) -> sa.Engine:
     """Return an engine for *url*: ``sqlite:///file.db``, ``postgresql://...`` or ``mariadb://...``.
 
-    Whatever driver it names, PostgreSQL is driven by psycopg 3 and MariaDB by PyMySQL.
+    PostgreSQL is driven by psycopg 3 and MariaDB by PyMySQL. A URL of the async face serves as well: what it names is
+    driven synchronously. Any other driver is refused, as its options would mean something else.
 
     SQLite: write-ahead log, full durability, and every transaction begins as a writer, so that no read is upgraded
     and no transaction fails half-way with a lock (sqlite.org/lang_transaction.html, "BEGIN IMMEDIATE").
 
     Raises:
-        ConfigInvalid: The URL cannot be read, names another database, or one in memory: each thread would see its own.
+        ConfigInvalid: The URL cannot be read, names another database or driver, or a database in memory: each thread
+            would see its own.
         ExtraMissing: The driver is not installed.
     """
     try:
@@ -60,7 +73,12 @@ def make_engine(url: str) -> sa.Engine:
 
 
 def prepare(engine: sa.Engine) -> None:
-    """Give *engine*, which has not connected yet, the settings that suit the unit of work best."""
+    """Give *engine*, which has not connected yet, the settings that suit the unit of work best.
+
+    They hold for the host's own transactions, too: on SQLite each begins as a writer, MariaDB runs at READ COMMITTED in
+    strict mode, and on both servers no wait for a lock is longer than `BUSY_TIMEOUT_MS`.
+    """
+    _PREPARED.add(engine.dialect)
     if engine.dialect.name == "sqlite":
         prepare_sqlite(engine)
     elif engine.dialect.name == "mariadb":
@@ -69,9 +87,20 @@ def prepare(engine: sa.Engine) -> None:
         event.listen(engine, "connect", _set_timeouts)
 
 
+def safety_of(engine: sa.Engine) -> Callable[[Any], None] | None:
+    """Return what makes each transaction on *engine* safe, or none if nothing is to do or `prepare` did it."""
+    return None if engine.dialect in _PREPARED else unprepared.safety_of(engine.dialect, wait_ms=BUSY_TIMEOUT_MS)
+
+
+_PREPARED: Final[weakref.WeakSet[Dialect]] = weakref.WeakSet()
+"""By dialect: an engine shares it with those that have other execution options."""
+
+
 def _created(url: sa.URL, backend: str) -> sa.Engine:
     if backend not in DRIVERS:
         raise ConfigInvalid(setting="database", problem=f"{backend} is not supported")
+    if url.drivername not in SAME[backend]:
+        raise ConfigInvalid(setting="database", problem=f"must name no other driver than {DRIVERS[backend]}")
     driven = url.set(drivername=DRIVERS[backend])
     try:
         # Parameters stay out of errors and logs: addresses are among them.

@@ -39,12 +39,14 @@ class Source:
         prepared: The statements, as its driver runs them.
         rules: What a violated constraint is called.
         isolation: Set on each connection while it is lent, or none for the engine's own.
+        secure: Makes the next transaction of a connection safe, where its session was not set up for us.
     """
 
     connect: Callable[[], pool.PoolProxiedConnection]
     prepared: Prepared
     rules: Rules
     isolation: IsolationLevel | None = None
+    secure: Callable[[Any], None] | None = None
 
     @contextmanager
     def transaction(self, tap: Tap | None) -> Generator[Connection]:
@@ -71,6 +73,8 @@ class Source:
                 dialect.set_isolation_level(raw, self.isolation)
             if dialect.name != "sqlite" and commits_by_itself(raw, dialect.name):  # there BEGIN is sent by hand
                 raise ConfigInvalid(setting="database", problem="must not commit every statement by itself")
+            if self.secure is not None:
+                self.secure(raw)
             return Connection(raw=raw, cursor=raw.cursor(), prepared=self.prepared, rules=self.rules, tap=tap)
 
     @contextmanager

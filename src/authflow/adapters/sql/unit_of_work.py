@@ -15,6 +15,7 @@ from authflow.adapters.current import Current
 from authflow.adapters.retrying import Retry
 from authflow.adapters.sql.borrowed import host_of, lend
 from authflow.adapters.sql.counters import Apart, counter_pool
+from authflow.adapters.sql.engine import safety_of
 from authflow.adapters.sql.faults import Rules
 from authflow.adapters.sql.owned import Source, isolation_of
 from authflow.adapters.sql.prepared import Prepared
@@ -41,7 +42,8 @@ class SqlUnitOfWork:
     """`authflow.ports.UnitOfWork` on an engine.
 
     Args:
-        engine: From `authflow.adapters.sql.engine.make_engine`, or the host's.
+        engine: From `authflow.adapters.sql.engine.make_engine`, or the host's, best prepared by
+            `authflow.adapters.sql.engine.prepare`; if not, each transaction is made safe by itself.
         tables: From `authflow.adapters.sql.tables.build`; every statement is built from them here, once.
         users: The host's table of people, or a function that makes its ``Users`` from a `Connection`; else ours.
         organizations: Likewise.
@@ -73,7 +75,7 @@ class SqlUnitOfWork:
         self._current: Current[SqlTransaction] = Current()
         self._host: Current[Host] = Current()
         prepared = self._prepared_for(engine.dialect)
-        source = partial(Source, prepared=prepared, rules=self._rules)
+        source = partial(Source, prepared=prepared, rules=self._rules, secure=safety_of(engine))
         self._source = source(connect=engine.raw_connection, isolation=isolation_of(engine))
         # SQLite has one writer at a time: a second connection would wait for the first one for ever.
         apart = engine.dialect.name != "sqlite"
