@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -377,3 +379,26 @@ def test_a_command_of_another_installation_is_no_part_of_this_one():
     assert here.count == 1
     Asking(here, Asking(there)).ask()
     assert (here.count, there.count) == (2, 1)
+
+
+@attrs.frozen
+class Starting:
+    """A service whose command starts a thread that gives another command of the same installation."""
+
+    uow: Runs
+    repeats: Any = None
+
+    @command("starting.start")
+    def start(self) -> None:
+        self.uow.store.lock = threading.RLock()  # the other one need not wait for this one here
+        give = contextvars.copy_context().run
+        thread = threading.Thread(target=give, args=(Asking(self.uow).ask,))
+        thread.start()
+        thread.join()
+
+
+def test_what_a_thread_does_with_a_copied_context_is_no_part_of_the_command():
+    """It runs whole there."""
+    uow = Runs()
+    Starting(uow).start()
+    assert uow.count == 2

@@ -13,6 +13,7 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
 from authflow.explaining import explained
+from authflow.here import whoever
 from authflow.telemetry import Report, span
 from authflow.witness import listen, unlisten
 
@@ -122,10 +123,11 @@ class Command(Generic[P, R_co]):
 
     def perform(self, service: Service, *args: Any, **kwargs: Any) -> R_co:  # noqa: ANN401  # whatever the function takes
         """Do the command for *service*, and report what came of it; inside another command it is a part of that one."""
-        if _INSIDE.get() is service.uow:
+        here = (service.uow, whoever())
+        if _INSIDE.get() == here:
             return self.function(service, *args, **kwargs)
         entries: list[Entry] = []
-        inside, heard = _INSIDE.set(service.uow if self.whole else None), listen(entries)
+        inside, heard = _INSIDE.set(here if self.whole else None), listen(entries)
         try:
             with span(self.name) as tracing:
                 report = Report(self.name, (*args, *kwargs.values()), tracing)
@@ -179,7 +181,7 @@ class Command(Generic[P, R_co]):
 
 
 _INSIDE: Final[ContextVar[object]] = ContextVar("authflow_inside_command", default=None)
-"""The unit of work of the command that runs here: one of another installation is no part of it."""
+"""Of the command that runs here, its unit of work and who runs it: others are no part of it, whoever copied this."""
 
 
 def command(name: str, *, guesses: bool = False) -> Callable[[Callable[Concatenate[Any, P], R_co]], Command[P, R_co]]:

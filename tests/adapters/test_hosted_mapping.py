@@ -229,6 +229,7 @@ def test_what_is_no_number_of_the_hosts_finds_nobody(engine: sa.Engine):
 @given(st.integers(-(2**63), 2**63 - 1))
 def test_each_number_has_one_text(number: int):
     ids = Ids.of(USER.c.id, None, setting="id")
+    assert ids.text(None) is None
     assert ids.text(number) == str(number)
     assert ids.parse(str(number)) == number
 
@@ -305,6 +306,7 @@ moments = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.
 @given(moments, st.sampled_from([timedelta(seconds=1), timedelta(milliseconds=1), timedelta(microseconds=1)]))
 def test_an_instant_comes_back_as_far_as_the_host_keeps_it(at: datetime, unit: timedelta):
     numbers = Instants(sa.column("at", sa.BigInteger()), unit, "verified")
+    assert numbers.read(0) is None  # "never", where a column must not be null
     back = numbers.read(numbers.stored(at))
     assert back is not None
     assert timedelta(0) <= at - back < unit

@@ -292,8 +292,17 @@ def test_a_replaced_value_fetches_that_one_answer_and_no_other(host: Stage, ada:
 
 def test_a_replaced_value_fetches_nothing_with_other_arguments(proving: Proving):
     proving.ask(proving.former)
-    with proving.host.writes():
+    with proving.host.writes("attempt"):
         assert proving.ask(proving.former, code="000000").code is Code.MFA_ENROLLMENT_STATE_CHANGED
+
+
+def test_a_kept_answer_is_no_place_to_guess_a_code(proving: Proving):
+    """The first wrong argument is the last: from then on the right one fetches nothing either."""
+    assert isinstance(proving.ask(proving.former), Enrolled)
+    assert isinstance(proving.ask(proving.former), Enrolled)
+    proving.ask(proving.former, code="000000")
+    with proving.host.writes():
+        assert proving.ask(proving.former).code is Code.MFA_ENROLLMENT_STATE_CHANGED
 
 
 def test_a_value_that_was_replaced_twice_fetches_nothing(host: Stage, ada: Person):

@@ -56,6 +56,21 @@ def test_an_ended_session_acts_no_more(stage: Stage, name: str):
     assert answer.code is Code.SESSION_ENDED
 
 
+def test_an_ended_session_invites_nobody(stage: Stage):
+    acme = stage.organization()
+    olga, own = stage.owner(acme), Browser()
+    stolen = olga.browser.session
+    stage.elevate(olga, own)
+    answer = answered_after(
+        stage,
+        olga,
+        lambda: stage.joining.sessions.end_others(own.session, CONTEXT),
+        lambda: stage.flows.invitations.invite(stolen, CONTEXT, organization=acme, email="eve@example.com"),
+    )
+    assert isinstance(answer, Refused)
+    assert answer.code is Code.SESSION_ENDED
+
+
 def test_whoever_was_deleted_meanwhile_signs_in_no_more(stage: Stage):
     ada = stage.person()
     stage.sign_in(ada)

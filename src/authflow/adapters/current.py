@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
-from threading import get_ident
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from authflow.here import whoever
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -27,23 +27,13 @@ class Current(Generic[T]):
     def get(self) -> T | None:
         """Return the transaction that is open here, or none."""
         held = self._held.get()
-        return held[1] if held is not None and held[0] == _whoever() else None
+        return held[1] if held is not None and held[0] == whoever() else None
 
     @contextmanager
     def holding(self, transaction: T) -> Generator[None]:
         """Let *transaction* be the open one inside the block."""
-        token = self._held.set((_whoever(), transaction))
+        token = self._held.set((whoever(), transaction))
         try:
             yield
         finally:
             self._held.reset(token)
-
-
-def _whoever() -> object:
-    """Return what tells this thread, and the task that runs in it, from all others."""
-    asyncio = sys.modules.get("asyncio")  # where nobody has imported it there are no tasks
-    try:
-        task = None if asyncio is None else asyncio.current_task()
-    except RuntimeError:  # no event loop runs in this thread
-        task = None
-    return get_ident() if task is None else task

@@ -34,10 +34,11 @@ class Door:
     sessions: Sessions
     repeats: Repeats
 
-    def asked(self, session: BrowserSession, command: Callable[[Asker], AnswerT], *, lock: bool = False) -> AnswerT:
+    def asked(self, session: BrowserSession, command: Callable[[Asker], AnswerT], *, lock: bool) -> AnswerT:
         """Let *command* run for whoever *session* is, in the same transaction; the answer carries the session on.
 
-        With *lock* the asker's account is held before the session is read: for commands on one's own account.
+        With *lock* the asker's account is held before the session is read, so that whoever ends the session comes
+        before the command or after it: for every command that changes something.
         """
         with self.uow.begin():
             asker = self.sessions.identify(session, self.clock.now(), lock=lock)

@@ -58,7 +58,9 @@ class Invitations(Door):
     ) -> InvitationView | Refused:
         """Answer what somebody sees before they accept. Looking changes nothing: a link scanner uses nothing up."""
         look = self.membership.look
-        return self.asked(session, lambda a: look(a, organization=organization, invitation=invitation, token=token))
+        return self.asked(
+            session, lambda a: look(a, organization=organization, invitation=invitation, token=token), lock=False
+        )
 
     @command("invitations.accept")
     def accept(
@@ -118,7 +120,9 @@ class Invitations(Door):
         """Invite *email* to *role*, by default the organization's. The token leaves by mail and nowhere else."""
         invite = self.membership.invite
         return self.asked(
-            session, lambda a: invite(a, context, organization=organization, email=email, role=role, teams=teams)
+            session,
+            lambda a: invite(a, context, organization=organization, email=email, role=role, teams=teams),
+            lock=True,
         )
 
     @command("invitations.request_invite")
@@ -135,7 +139,9 @@ class Invitations(Door):
         """Ask, as a member, that *email* be invited."""
         ask = self.membership.request_invite
         return self.asked(
-            session, lambda a: ask(a, context, organization=organization, email=email, role=role, teams=teams)
+            session,
+            lambda a: ask(a, context, organization=organization, email=email, role=role, teams=teams),
+            lock=True,
         )
 
     @command("invitations.request_join")
@@ -144,7 +150,7 @@ class Invitations(Door):
     ) -> InvitationAnswer:
         """Ask to join, under one's own verified primary address."""
         ask = self.membership.request_join
-        return self.asked(session, lambda a: ask(a, context, organization=organization))
+        return self.asked(session, lambda a: ask(a, context, organization=organization), lock=True)
 
     @command("invitations.approve")
     def approve(
@@ -152,7 +158,9 @@ class Invitations(Door):
     ) -> InvitationAnswer:
         """Make an invitation of a request; its token leaves by mail."""
         approve = self.membership.approve
-        return self.asked(session, lambda a: approve(a, context, organization=organization, invitation=invitation))
+        return self.asked(
+            session, lambda a: approve(a, context, organization=organization, invitation=invitation), lock=True
+        )
 
     @command("invitations.reject")
     def reject(
@@ -160,7 +168,9 @@ class Invitations(Door):
     ) -> InvitationAnswer:
         """Delete a request."""
         reject = self.membership.reject
-        return self.asked(session, lambda a: reject(a, context, organization=organization, invitation=invitation))
+        return self.asked(
+            session, lambda a: reject(a, context, organization=organization, invitation=invitation), lock=True
+        )
 
     @command("invitations.withdraw")
     def withdraw(
@@ -168,7 +178,9 @@ class Invitations(Door):
     ) -> InvitationAnswer:
         """Take a pending invitation back."""
         withdraw = self.membership.withdraw
-        return self.asked(session, lambda a: withdraw(a, context, organization=organization, invitation=invitation))
+        return self.asked(
+            session, lambda a: withdraw(a, context, organization=organization, invitation=invitation), lock=True
+        )
 
     @command("invitations.resend")
     def resend(
@@ -176,7 +188,9 @@ class Invitations(Door):
     ) -> InvitationAnswer:
         """Mail a fresh token with a fresh life; older tokens, and clicks that wait with them, are dead."""
         resend = self.membership.resend
-        return self.asked(session, lambda a: resend(a, context, organization=organization, invitation=invitation))
+        return self.asked(
+            session, lambda a: resend(a, context, organization=organization, invitation=invitation), lock=True
+        )
 
     @command("invitations.pending")
     def pending(
@@ -189,12 +203,14 @@ class Invitations(Door):
     ) -> InvitationList | Refused:
         """List what waits in an organization, for whoever manages it."""
         pending = self.membership.pending
-        return self.asked(session, lambda a: pending(a, organization=organization, limit=limit, after=after))
+        return self.asked(
+            session, lambda a: pending(a, organization=organization, limit=limit, after=after), lock=False
+        )
 
     @command("invitations.mine")
     def mine(self, session: BrowserSession) -> InvitationList:
         """List what waits for the person who is signed in here."""
-        return self.asked(session, self.membership.mine)
+        return self.asked(session, self.membership.mine, lock=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -206,7 +222,7 @@ class Members(Door):
     @command("members.enter")
     def enter(self, session: BrowserSession, *, organization: OrganizationId) -> Entered | Refused:
         """Answer whether this session may act in the organization, and as whom (mfa 17.3)."""
-        return self.asked(session, lambda a: self.membership.enter(a, organization=organization))
+        return self.asked(session, lambda a: self.membership.enter(a, organization=organization), lock=False)
 
     @command("members.listing")
     def listing(
@@ -214,7 +230,9 @@ class Members(Door):
     ) -> MemberList | Refused:
         """List the members, for whoever may enter."""
         members = self.membership.members
-        return self.asked(session, lambda a: members(a, organization=organization, limit=limit, after=after))
+        return self.asked(
+            session, lambda a: members(a, organization=organization, limit=limit, after=after), lock=False
+        )
 
     @command("members.add")
     def add(
@@ -265,7 +283,9 @@ class Members(Door):
     ) -> MemberAnswer:
         """Give a member another role, at most one's own; one active owner stays."""
         change = self.membership.change_role
-        return self.asked(session, lambda a: change(a, context, organization=organization, member=member, role=role))
+        return self.asked(
+            session, lambda a: change(a, context, organization=organization, member=member, role=role), lock=True
+        )
 
     @command("members.set_teams")
     def set_teams(
@@ -279,7 +299,9 @@ class Members(Door):
     ) -> MemberAnswer:
         """Put a member into *teams* and no others."""
         change = self.membership.set_teams
-        return self.asked(session, lambda a: change(a, context, organization=organization, member=member, teams=teams))
+        return self.asked(
+            session, lambda a: change(a, context, organization=organization, member=member, teams=teams), lock=True
+        )
 
     @command("members.remove")
     def remove(
@@ -287,7 +309,7 @@ class Members(Door):
     ) -> MemberAnswer:
         """End a membership for good; a member may end their own. Coming back needs a newer invitation."""
         remove = self.membership.remove
-        return self.asked(session, lambda a: remove(a, context, organization=organization, member=member))
+        return self.asked(session, lambda a: remove(a, context, organization=organization, member=member), lock=True)
 
     @command("members.demote")
     def demote(
@@ -295,7 +317,7 @@ class Members(Door):
     ) -> MemberAnswer:
         """Turn a membership into an invitation that only the same person can accept (decision 16)."""
         demote = self.membership.demote
-        return self.asked(session, lambda a: demote(a, context, organization=organization, member=member))
+        return self.asked(session, lambda a: demote(a, context, organization=organization, member=member), lock=True)
 
     @operation("members.enforce")
     def enforce(

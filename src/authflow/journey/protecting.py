@@ -186,7 +186,7 @@ class Protecting(Door):
     @command("mfa.listing")
     def listing(self, session: BrowserSession, context: Context, *, subject: UserId | None = None) -> Listing | Refused:
         """List every kind of second factor, enrolled or not. It holds no secret and needs no elevation."""
-        return self.asked(session, lambda asker: self.factors.listing(asker, context, subject=subject))
+        return self.asked(session, lambda asker: self.factors.listing(asker, context, subject=subject), lock=False)
 
     @command("mfa.details")
     def details(
@@ -199,7 +199,9 @@ class Protecting(Door):
     ) -> Details | Refused:
         """Show one factor: name, dates, recovery codes left. Never a secret, never a code."""
         details = self.factors.details
-        return self.asked(session, lambda a: details(a, context, authenticator=authenticator, subject=subject))
+        return self.asked(
+            session, lambda a: details(a, context, authenticator=authenticator, subject=subject), lock=False
+        )
 
     @command("mfa.rename")
     def rename(

@@ -175,8 +175,15 @@ class Repeating:
     def _former(
         self, tx: JourneyTransaction, asking: Asking, found: Reply, kept: Kept, work: Callable[[], AnswerT]
     ) -> AnswerT:
-        """Answer a value that opens nothing any more: with the one answer that made it so, or as without a key."""
-        if found.former_until is None or kept.asked != asking.secret or not asking.is_like(found):
+        """Answer a value that opens nothing any more: with the one answer that made it so, or as without a key.
+
+        An argument may be a code, and nobody could count guesses at it here: so the first argument that is another
+        one ends this way, also for a host that rolls everything back.
+        """
+        if found.former_until is None or kept.asked != asking.secret or tx.attempts.read(_misses(asking)):
+            return work()
+        if not asking.is_like(found):
+            tx.attempts.count(_misses(asking), expires_at=found.expires_at)
             return work()
         if asking.now >= found.former_until:
             # A clock that goes back revives nothing (decision 35).
@@ -241,6 +248,11 @@ def _digest(*parts: str) -> bytes:
     return hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part for part in encoded)).digest()
 
 
+def _misses(asking: Asking) -> str:
+    """Return the counter of arguments that were not the first ones."""
+    return f"reply.misses:{asking.row.hex()}"
+
+
 def _binding(row: bytes) -> tuple[str, str]:
     return ("reply", row.hex())
 
@@ -249,7 +261,7 @@ def _canonical(arguments: Mapping[str, object]) -> str:
     comparable = {name: _comparable(value) for name, value in sorted(arguments.items())}
     try:
         return keeping.text_of(keeping.plain(comparable))
-    except BrokenPromise as error:
+    except (BrokenPromise, RecursionError) as error:
         raise InputInvalid(field="arguments", problem="cannot be compared with those of another try") from error
 
 

@@ -48,7 +48,7 @@ class SqlAccounts:
     """`authflow.ports.Accounts` in SQL: one statement makes the row if missing, locks it and reads it."""
 
     def __init__(
-        self, connection: Connection, statements: AccountStatements, *, locked: Callable[[UserId], None]
+        self, connection: Connection, statements: AccountStatements, *, locked: Callable[[], None]
     ) -> None:
         self._run = connection
         self._sql = statements
@@ -58,7 +58,7 @@ class SqlAccounts:
     def lock(self, user: UserId) -> Account:
         if user not in self._locked:
             if not self._run.alone:
-                self._tell_locked(user)  # whoever held the lock may have changed what was read before
+                self._tell_locked()  # whoever held the lock may have changed what was read before
             row = self._run.run(self._sql.lock, {"owner": user}).one()
             self._locked[user] = Account(user=user, epoch=row.epoch, enrollment_required=row.enrollment_required)
         return self._locked[user]

@@ -113,9 +113,9 @@ class SqlFactors:
             self._read[user] = self._of_user(user)
         return self._read[user]
 
-    def forget(self, user: UserId) -> None:
-        """Read what *user* has again when it is next asked for: their lock was waited for."""
-        self._read.pop(user, None)
+    def forget(self) -> None:
+        """Read what everybody has again when it is next asked for: a lock was waited for."""
+        self._read.clear()
 
     def _of_user(self, user: UserId) -> Holdings:
         rows = self._run.run(self._sql.of_user, {"owner": user}).all()

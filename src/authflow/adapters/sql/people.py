@@ -138,9 +138,9 @@ class SqlUsers:
             self._read[user] = _user(self._run.run(self._sql.get, {"owner": user}).all())
         return self._read[user]
 
-    def forget(self, user: UserId) -> None:
-        """Read *user* again when they are next asked for: their lock was waited for."""
-        self._read.pop(user, None)
+    def forget(self) -> None:
+        """Read everybody again when they are next asked for: a lock was waited for."""
+        self._read.clear()
 
     def holders(self, address: Address) -> tuple[UserId, ...]:
         rows = self._run.run(self._sql.holders, {"which": fold_address(address)})

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from authflow.adapters.sql.hosted import OrganizationTable, UserTable
     from authflow.adapters.sql.people import OrganizationsFactory, UsersFactory
     from authflow.adapters.sql.tables import Tables
-    from authflow.values import UserId
 
 
 @attrs.frozen(kw_only=True)
@@ -106,7 +105,7 @@ class SqlTransaction:
         """Make every repository anew, with nothing read yet; also after a savepoint was undone."""
         run, sql = self.connection, self._sql
         self.users = sql.users(run)
-        self._forget_person: Callable[[UserId], None] = getattr(self.users, "forget", _forget_nothing)
+        self._forget_people: Callable[[], None] = getattr(self.users, "forget", _forget_nothing)
         self.organizations = sql.organizations(run)
         self.accounts = SqlAccounts(run, sql.accounts, locked=self._forget)
         self.limits: SqlLimits | LimitsApart
@@ -160,13 +159,13 @@ class SqlTransaction:
         self.audit.flush()
         self.outbox.flush()
 
-    def _forget(self, user: UserId) -> None:
-        """Forget what was read of *user* before their lock was held."""
-        self._forget_person(user)
+    def _forget(self) -> None:
+        """Forget what was read before a lock was waited for: of whom it is held, and of whoever asks."""
+        self._forget_people()
         self.sessions.forget()
         self.devices.forget()
-        self.factors.forget(user)
+        self.factors.forget()
 
 
-def _forget_nothing(_user: UserId) -> None:
+def _forget_nothing() -> None:
     """Do nothing: the host's own people are read anew each time."""

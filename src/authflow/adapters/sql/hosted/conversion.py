@@ -164,7 +164,7 @@ class Ids:
 
     def text(self, stored: object) -> str | None:
         """Return the identifier of which *stored* is the host's form; none where no identifier has it."""
-        return _text(str(stored))
+        return None if stored is None else _text(str(stored))
 
 
 # --- instants -------------------------------------------------------------------------------------------------------
@@ -202,7 +202,7 @@ class Instants:
         if stored is None:
             return None
         if self.unit is not None:
-            return EPOCH + int(stored) * self.unit
+            return EPOCH + int(stored) * self.unit if stored else None  # zero is how a NOT NULL column says "never"
         moment: datetime = stored
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 

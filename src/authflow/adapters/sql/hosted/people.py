@@ -123,9 +123,9 @@ class HostedUsers:
         found = self._find(user)
         return None if found is None else found.user
 
-    def forget(self, user: UserId) -> None:
-        """Read *user* again when they are next asked for: their lock was waited for."""
-        self._read.pop(user, None)
+    def forget(self) -> None:
+        """Read everybody again when they are next asked for: a lock was waited for."""
+        self._read.clear()
 
     def probe(self) -> None:
         """Read nobody, to see that the tables are as they are mapped.
@@ -148,7 +148,7 @@ class HostedUsers:
         found = self._find(user)
         if found is None:
             return False
-        self.forget(user)
+        self.forget()
         same = [held for held in found.held if fold_address(held.text) == fold_address(address)]
         stored = [self._verify(found, held, at) for held in same]  # each, not only up to the first
         return any(stored)
@@ -161,7 +161,7 @@ class HostedUsers:
         found = self._find(user)
         if found is None:
             return False
-        self.forget(user)
+        self.forget()
         self._sql.drop_password_resets(self._run, found.id)
         return bool(self._sql.remove(self._run, found.id))
 
