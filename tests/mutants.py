@@ -282,7 +282,7 @@ def content_with(module: str, suspects: list[Mutant], *, tests: str) -> tuple[li
 
 
 def survey(module: str, most: int) -> tuple[int, int]:
-    """Judge mutants of *module*, at most *most* of them drawn by a seed; print and return how many were tried and killed."""
+    """Judge mutants of *module*, at most *most* drawn by a seed; print and return how many were tried and killed."""
     made = mutants(path_of(module).read_text("utf-8"))
     tried = made if len(made) <= most else random.Random(SEED).sample(made, most)  # noqa: S311  # no secret
     alive, hung = content_with(module, tried, tests="tests")
