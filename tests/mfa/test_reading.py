@@ -30,15 +30,14 @@ class Heard:
 
 
 def test_what_a_lock_was_waited_for_is_read_again(sqlite_uow: SqlUnitOfWork):
-    """Forgetting whom nobody has read yet is nothing."""
+    """Until then what was read once is believed."""
     with sqlite_uow.begin() as tx:
         tx.factors.save(ADA, TOTP.id, UNUSED, expected=0)
     with sqlite_uow.begin() as tx:
         assert tx.factors.of_user(ADA) != Holdings()
         tx.connection.run(sa.delete(sqlite_uow.tables.mfa.factor), {})
         assert tx.factors.of_user(ADA) != Holdings()
-        tx.factors.forget(ADA)
-        tx.factors.forget(EVE)
+        tx.factors.forget()
         assert tx.factors.of_user(ADA) == Holdings()
 
 
