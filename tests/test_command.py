@@ -22,7 +22,7 @@ from authflow.witness import gate
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SHARED = {"asked", "held"}
+SHARED = {"asked", "held", "shown"}
 """What the services do for each other inside a command."""
 
 NAMES = """

@@ -34,12 +34,18 @@ class Door:
     sessions: Sessions
     repeats: Repeats
 
-    def asked(self, session: BrowserSession, command: Callable[[Asker], AnswerT], *, lock: bool) -> AnswerT:
+    def asked(self, session: BrowserSession, command: Callable[[Asker], AnswerT]) -> AnswerT:
         """Let *command* run for whoever *session* is, in the same transaction; the answer carries the session on.
 
-        With *lock* the asker's account is held before the session is read, so that whoever ends the session comes
-        before the command or after it: for every command that changes something.
+        Their account is held before the session is read: whoever ends it comes before the command, or after it.
         """
+        return self._for(session, command, lock=True)
+
+    def shown(self, session: BrowserSession, look: Callable[[Asker], AnswerT]) -> AnswerT:
+        """Let *look*, which changes nothing, answer whoever *session* is; nobody waits for anybody."""
+        return self._for(session, look, lock=False)
+
+    def _for(self, session: BrowserSession, command: Callable[[Asker], AnswerT], *, lock: bool) -> AnswerT:
         with self.uow.begin():
             asker = self.sessions.identify(session, self.clock.now(), lock=lock)
             return carried(command(asker), session, asker)

@@ -58,9 +58,7 @@ class Invitations(Door):
     ) -> InvitationView | Refused:
         """Answer what somebody sees before they accept. Looking changes nothing: a link scanner uses nothing up."""
         look = self.membership.look
-        return self.asked(
-            session, lambda a: look(a, organization=organization, invitation=invitation, token=token), lock=False
-        )
+        return self.shown(session, lambda a: look(a, organization=organization, invitation=invitation, token=token))
 
     @command("invitations.accept")
     def accept(
@@ -120,9 +118,7 @@ class Invitations(Door):
         """Invite *email* to *role*, by default the organization's. The token leaves by mail and nowhere else."""
         invite = self.membership.invite
         return self.asked(
-            session,
-            lambda a: invite(a, context, organization=organization, email=email, role=role, teams=teams),
-            lock=True,
+            session, lambda a: invite(a, context, organization=organization, email=email, role=role, teams=teams)
         )
 
     @command("invitations.request_invite")
@@ -139,9 +135,7 @@ class Invitations(Door):
         """Ask, as a member, that *email* be invited."""
         ask = self.membership.request_invite
         return self.asked(
-            session,
-            lambda a: ask(a, context, organization=organization, email=email, role=role, teams=teams),
-            lock=True,
+            session, lambda a: ask(a, context, organization=organization, email=email, role=role, teams=teams)
         )
 
     @command("invitations.request_join")
@@ -150,7 +144,7 @@ class Invitations(Door):
     ) -> InvitationAnswer:
         """Ask to join, under one's own verified primary address."""
         ask = self.membership.request_join
-        return self.asked(session, lambda a: ask(a, context, organization=organization), lock=True)
+        return self.asked(session, lambda a: ask(a, context, organization=organization))
 
     @command("invitations.approve")
     def approve(
@@ -158,9 +152,7 @@ class Invitations(Door):
     ) -> InvitationAnswer:
         """Make an invitation of a request; its token leaves by mail."""
         approve = self.membership.approve
-        return self.asked(
-            session, lambda a: approve(a, context, organization=organization, invitation=invitation), lock=True
-        )
+        return self.asked(session, lambda a: approve(a, context, organization=organization, invitation=invitation))
 
     @command("invitations.reject")
     def reject(
@@ -168,9 +160,7 @@ class Invitations(Door):
     ) -> InvitationAnswer:
         """Delete a request."""
         reject = self.membership.reject
-        return self.asked(
-            session, lambda a: reject(a, context, organization=organization, invitation=invitation), lock=True
-        )
+        return self.asked(session, lambda a: reject(a, context, organization=organization, invitation=invitation))
 
     @command("invitations.withdraw")
     def withdraw(
@@ -178,9 +168,7 @@ class Invitations(Door):
     ) -> InvitationAnswer:
         """Take a pending invitation back."""
         withdraw = self.membership.withdraw
-        return self.asked(
-            session, lambda a: withdraw(a, context, organization=organization, invitation=invitation), lock=True
-        )
+        return self.asked(session, lambda a: withdraw(a, context, organization=organization, invitation=invitation))
 
     @command("invitations.resend")
     def resend(
@@ -188,9 +176,7 @@ class Invitations(Door):
     ) -> InvitationAnswer:
         """Mail a fresh token with a fresh life; older tokens, and clicks that wait with them, are dead."""
         resend = self.membership.resend
-        return self.asked(
-            session, lambda a: resend(a, context, organization=organization, invitation=invitation), lock=True
-        )
+        return self.asked(session, lambda a: resend(a, context, organization=organization, invitation=invitation))
 
     @command("invitations.pending")
     def pending(
@@ -203,14 +189,12 @@ class Invitations(Door):
     ) -> InvitationList | Refused:
         """List what waits in an organization, for whoever manages it."""
         pending = self.membership.pending
-        return self.asked(
-            session, lambda a: pending(a, organization=organization, limit=limit, after=after), lock=False
-        )
+        return self.shown(session, lambda a: pending(a, organization=organization, limit=limit, after=after))
 
     @command("invitations.mine")
     def mine(self, session: BrowserSession) -> InvitationList:
         """List what waits for the person who is signed in here."""
-        return self.asked(session, self.membership.mine, lock=False)
+        return self.shown(session, self.membership.mine)
 
 
 @attrs.frozen(kw_only=True)
@@ -222,7 +206,7 @@ class Members(Door):
     @command("members.enter")
     def enter(self, session: BrowserSession, *, organization: OrganizationId) -> Entered | Refused:
         """Answer whether this session may act in the organization, and as whom (mfa 17.3)."""
-        return self.asked(session, lambda a: self.membership.enter(a, organization=organization), lock=False)
+        return self.shown(session, lambda a: self.membership.enter(a, organization=organization))
 
     @command("members.listing")
     def listing(
@@ -230,9 +214,7 @@ class Members(Door):
     ) -> MemberList | Refused:
         """List the members, for whoever may enter."""
         members = self.membership.members
-        return self.asked(
-            session, lambda a: members(a, organization=organization, limit=limit, after=after), lock=False
-        )
+        return self.shown(session, lambda a: members(a, organization=organization, limit=limit, after=after))
 
     @command("members.add")
     def add(
@@ -283,9 +265,7 @@ class Members(Door):
     ) -> MemberAnswer:
         """Give a member another role, at most one's own; one active owner stays."""
         change = self.membership.change_role
-        return self.asked(
-            session, lambda a: change(a, context, organization=organization, member=member, role=role), lock=True
-        )
+        return self.asked(session, lambda a: change(a, context, organization=organization, member=member, role=role))
 
     @command("members.set_teams")
     def set_teams(
@@ -299,9 +279,7 @@ class Members(Door):
     ) -> MemberAnswer:
         """Put a member into *teams* and no others."""
         change = self.membership.set_teams
-        return self.asked(
-            session, lambda a: change(a, context, organization=organization, member=member, teams=teams), lock=True
-        )
+        return self.asked(session, lambda a: change(a, context, organization=organization, member=member, teams=teams))
 
     @command("members.remove")
     def remove(
@@ -309,7 +287,7 @@ class Members(Door):
     ) -> MemberAnswer:
         """End a membership for good; a member may end their own. Coming back needs a newer invitation."""
         remove = self.membership.remove
-        return self.asked(session, lambda a: remove(a, context, organization=organization, member=member), lock=True)
+        return self.asked(session, lambda a: remove(a, context, organization=organization, member=member))
 
     @command("members.demote")
     def demote(
@@ -317,7 +295,7 @@ class Members(Door):
     ) -> MemberAnswer:
         """Turn a membership into an invitation that only the same person can accept (decision 16)."""
         demote = self.membership.demote
-        return self.asked(session, lambda a: demote(a, context, organization=organization, member=member), lock=True)
+        return self.asked(session, lambda a: demote(a, context, organization=organization, member=member))
 
     @operation("members.enforce")
     def enforce(

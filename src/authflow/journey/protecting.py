@@ -186,7 +186,7 @@ class Protecting(Door):
     @command("mfa.listing")
     def listing(self, session: BrowserSession, context: Context, *, subject: UserId | None = None) -> Listing | Refused:
         """List every kind of second factor, enrolled or not. It holds no secret and needs no elevation."""
-        return self.asked(session, lambda asker: self.factors.listing(asker, context, subject=subject), lock=False)
+        return self.shown(session, lambda asker: self.factors.listing(asker, context, subject=subject))
 
     @command("mfa.details")
     def details(
@@ -199,9 +199,7 @@ class Protecting(Door):
     ) -> Details | Refused:
         """Show one factor: name, dates, recovery codes left. Never a secret, never a code."""
         details = self.factors.details
-        return self.asked(
-            session, lambda a: details(a, context, authenticator=authenticator, subject=subject), lock=False
-        )
+        return self.shown(session, lambda a: details(a, context, authenticator=authenticator, subject=subject))
 
     @command("mfa.rename")
     def rename(
@@ -210,16 +208,14 @@ class Protecting(Door):
         """Give a factor another name, of 1 to 60 characters."""
         rename = self.factors.rename
         return self.asked(
-            session,
-            lambda a: expect(rename(a, context, authenticator=authenticator, name=name), Renamed, Refused),
-            lock=True,
+            session, lambda a: expect(rename(a, context, authenticator=authenticator, name=name), Renamed, Refused)
         )
 
     @command("mfa.regenerate_codes")
     def regenerate_codes(self, session: BrowserSession, context: Context) -> CodesShown | Refused:
         """Make new recovery codes and show them once; all old ones are dead."""
         regenerate = self.factors.regenerate_codes
-        return self.asked(session, lambda asker: expect(regenerate(asker, context), CodesShown, Refused), lock=True)
+        return self.asked(session, lambda asker: expect(regenerate(asker, context), CodesShown, Refused))
 
     @command("mfa.remove")
     def remove(
