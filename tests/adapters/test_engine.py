@@ -86,6 +86,13 @@ def test_postgresql_is_driven_by_psycopg(scheme: str):
     assert make_engine(f"{scheme}://host/name").url.drivername == "postgresql+psycopg"
 
 
+@pytest.mark.parametrize("scheme", ["postgresql+psycopg2", "postgresql+pg8000", "sqlite+pysqlite"])
+def test_a_driver_that_would_block_is_refused(scheme: str):
+    """Whether it is installed or not: no extra would help."""
+    with pytest.raises(ConfigInvalid, match="asynchronous driver"):
+        make_async_engine(f"{scheme}:///app.db")
+
+
 def test_sqlite_is_durable_and_waits(tmp_path: Path):
     engine = make_engine(f"sqlite+aiosqlite:///{tmp_path / 'a.db'}")
     with engine.connect() as connection:

@@ -18,6 +18,14 @@ AsyncDatabase = str | AsyncEngine
 DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 """What a URL without a driver means."""
 
+EXTRAS: Final = {
+    "sqlite+aiosqlite": "asyncio",
+    "postgresql+asyncpg": "asyncio",
+    "postgresql+psycopg": "postgres",
+    "postgresql+psycopg_async": "postgres",
+}
+"""What a URL may name, and what to install for it."""
+
 bridge: Final = greenlet_spawn
 """Runs a synchronous function in a greenlet that gives way to the event loop where its driver waits."""
 
@@ -41,9 +49,11 @@ def make_async_engine(url: str) -> AsyncEngine:
             raise ConfigInvalid(setting="database", problem=f"{backend} is not supported by the async face")
         if backend == "sqlite" and parsed.database in {None, "", ":memory:"}:
             raise ConfigInvalid(setting="database", problem="must be a file")
-        engine = _created(parsed if "+" in parsed.drivername else parsed.set(drivername=DRIVERS[backend]))
-    except exc.InvalidRequestError:
-        raise ConfigInvalid(setting="database", problem="needs an asynchronous driver") from None
+        driven = parsed if "+" in parsed.drivername else parsed.set(drivername=DRIVERS[backend])
+        if driven.drivername not in EXTRAS:
+            problem = "must name an asynchronous driver: " + ", ".join(EXTRAS)
+            raise ConfigInvalid(setting="database", problem=problem)
+        engine = _created(driven)
     except (exc.ArgumentError, ValueError):
         # The parser's own error may quote a part of the password.
         raise ConfigInvalid(setting="database", problem="is not a database URL") from None
@@ -55,5 +65,4 @@ def _created(url: sa.URL) -> AsyncEngine:
     try:
         return create_async_engine(url, hide_parameters=True, pool_pre_ping=url.get_backend_name() != "sqlite")
     except ImportError as error:
-        by_psycopg = url.get_driver_name().startswith("psycopg")  # which has both faces, and comes with the other one's
-        raise ExtraMissing(extra="postgres" if by_psycopg else "asyncio") from error
+        raise ExtraMissing(extra=EXTRAS[url.drivername]) from error
