@@ -110,6 +110,7 @@ ADVICE: Final[dict[Code, str]] = {
     Code.UNIT_OF_WORK_NOT_OWNED: "Call it outside your own transaction, or on a database where counts have a "
     "connection of their own.",
     Code.UNIT_OF_WORK_NO_TRANSACTION: "Begin a transaction before you share the connection.",
+    Code.UNIT_OF_WORK_ELSEWHERE: "Give the command in the thread and the task that share your transaction.",
     Code.STALE_VERSION: "Try again: somebody else was faster.",
     Code.UNIQUE_VIOLATED: "Try again: somebody else was faster.",
     Code.MACHINE_ILLEGAL_COMMAND: BUG,

@@ -116,6 +116,7 @@ class Code(StrEnum):
     UNIT_OF_WORK_OPEN = "unit_of_work.open"
     UNIT_OF_WORK_NOT_OWNED = "unit_of_work.not_owned"
     UNIT_OF_WORK_NO_TRANSACTION = "unit_of_work.no_transaction"
+    UNIT_OF_WORK_ELSEWHERE = "unit_of_work.elsewhere"
     STALE_VERSION = "unit_of_work.stale_version"
     UNIQUE_VIOLATED = "unit_of_work.unique_violated"
     # bugs
@@ -225,6 +226,7 @@ CATALOGUE: Final[dict[Code, Meaning]] = {
     Code.UNIT_OF_WORK_OPEN: Meaning("This cannot run inside a unit of work.", 500),
     Code.UNIT_OF_WORK_NOT_OWNED: Meaning("A guess is only checked where its count cannot be undone.", 500),
     Code.UNIT_OF_WORK_NO_TRANSACTION: Meaning("The connection given has no transaction, and begins none.", 500),
+    Code.UNIT_OF_WORK_ELSEWHERE: Meaning("The transaction given is shared in another thread or task.", 500),
     Code.STALE_VERSION: Meaning("Somebody else changed this at the same moment.", 409),
     Code.UNIQUE_VIOLATED: Meaning("Such a row stands already.", 409),
     Code.MACHINE_ILLEGAL_COMMAND: Meaning("A bug: this command cannot arrive in this state.", 500),
@@ -336,6 +338,17 @@ class NoTransaction(AuthflowError):
     """A host shared a connection that commits every statement by itself, and has no transaction open."""
 
     code = Code.UNIT_OF_WORK_NO_TRANSACTION
+
+
+class SharedElsewhere(AuthflowError):
+    """A command cannot be a part of the host's transaction: another thread or task shares it.
+
+    Raised by a command that runs in a copy of the context (``asyncio.gather``, ``to_thread``): it would commit by
+    itself. Raised at the end of a block of ``within`` whose beginning ran in another context, as a web framework
+    runs a synchronous dependency in a thread of its pool: no command in between was part of the transaction.
+    """
+
+    code = Code.UNIT_OF_WORK_ELSEWHERE
 
 
 # --- keys -----------------------------------------------------------------------------------------------------------

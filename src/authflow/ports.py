@@ -510,12 +510,14 @@ class UnitOfWork(Protocol[TxT_co]):
         Hits and attempts are counted at once on another connection; where there is none (SQLite), they are the host's
         to roll back, and commands that compare guesses are refused (`require_counters`).
 
-        Other threads and tasks do not see *host*.
+        Another thread or task whose context was copied from the block must not use the connection, and does not commit
+        beside it: it is refused for as long as the block lasts, unless it shares a host of its own.
 
         Raises:
             ConfigInvalid: *host* is nothing of the kind, or of another database.
             InUnitOfWork: One of our own transactions is open here.
             NoTransaction: By `begin` and `run` in the block: *host* has no transaction open and begins none.
+            SharedElsewhere: By `begin` and `run` in such a copy; at the end of a block that began elsewhere.
         """
         ...
 

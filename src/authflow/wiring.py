@@ -251,6 +251,8 @@ class Authflow:
         Raises:
             ConfigInvalid: *host* is nothing of the kind, or of another kind of database.
             NotOwned: By a command in the block that compares guesses, on SQLite.
+            SharedElsewhere: By a command in another thread or task that was started in the block (``asyncio.gather``,
+                ``wait_for`` before Python 3.12); at the end of a block that began in another context.
         """
         return self.uow.within(host)
 

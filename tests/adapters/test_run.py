@@ -21,7 +21,7 @@ from authflow.adapters.retrying import Retry
 from authflow.adapters.sql.asynchronous import make_async_engine
 from authflow.adapters.sql.tap import Event, Kind
 from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
-from authflow.errors import ConfigInvalid, DatabaseUnavailable, Retryable
+from authflow.errors import ConfigInvalid, DatabaseUnavailable, Retryable, SharedElsewhere
 from authflow.facts.records import Audit, AuditEntry
 from authflow.ports import User
 from authflow.testing.clocks import START
@@ -282,16 +282,23 @@ class AsyncExitHost:
 
 def test_a_task_does_not_join_the_one_that_made_it(awaited: tuple[SqlUnitOfWork, SqlUnitOfWork], loop: Loop):
     """It has a copy of the context, and may not have the connection: two would speak on it at once."""
-    _, uow = awaited
+    plain, uow = awaited
 
-    async def commands() -> bool:
+    def add() -> None:
+        with uow.begin() as tx:
+            tx.users.add(User(id=ANNE, label="anne"))
+
+    async def commands() -> None:
         async with AsyncExitHost(AsyncEngine(uow.engine), "connection") as host:
             with uow.within(host):
-                here = await greenlet_spawn(lambda: uow._host.get() is not None)
-                there = await asyncio.create_task(greenlet_spawn(lambda: uow._host.get() is not None))
-        return here and not there
+                for command in (add, lambda: uow.run(add), uow.require_counters, uow.require_closed):
+                    with pytest.raises(SharedElsewhere):
+                        await asyncio.create_task(greenlet_spawn(command))
+            await host.commit()
 
-    assert loop.wait(commands())
+    loop.wait(commands())
+    with plain.begin() as tx:
+        assert tx.users.get(ANNE) is None
 
 
 def test_a_violated_rule_has_its_name(awaited: tuple[SqlUnitOfWork, SqlUnitOfWork], loop: Loop):

@@ -21,7 +21,7 @@ from authflow.adapters.sql.owned import Source, isolation_of
 from authflow.adapters.sql.prepared import Prepared
 from authflow.adapters.sql.tables import build
 from authflow.adapters.sql.transaction import SqlTransaction, Statements
-from authflow.errors import CommitUnknown, InUnitOfWork, NotInUnitOfWork, NotOwned
+from authflow.errors import CommitUnknown, InUnitOfWork, NotInUnitOfWork, NotOwned, SharedElsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -88,7 +88,7 @@ class SqlUnitOfWork:
         if joined is not None:
             yield joined
             return
-        host, apart = self._host.get(), self._apart()
+        host, apart = self._shared(), self._apart()
         if host is not None:
             with self._borrowed(host, apart) as tx:
                 yield tx
@@ -99,7 +99,7 @@ class SqlUnitOfWork:
 
     def run(self, work: Callable[[], T]) -> T:
         """Do the whole command *work* in one transaction, again if it lost to another one."""
-        if self._current.get() is not None or self._host.get() is not None:
+        if self._current.get() is not None or self._shared() is not None:
             with self.begin():
                 return work()
         tries: list[Counted] = []
@@ -119,22 +119,31 @@ class SqlUnitOfWork:
         Raises:
             ConfigInvalid: *host* is nothing of the kind.
             InUnitOfWork: One of our own is open here.
+            SharedElsewhere: At the end, if no command in the block could have seen it.
         """
         if self._current.get() is not None:
             raise InUnitOfWork
-        with self._host.holding(host_of(host, self.engine.dialect)):
+        with self._host.holding(host_of(host, self.engine.dialect)) as seen:
             yield
+            if not seen():
+                raise SharedElsewhere
+
+    def _shared(self) -> Host | None:
+        """Return whose transaction is shared here, or none; a command that only seems to be inside must not commit."""
+        if self._host.elsewhere():
+            raise SharedElsewhere
+        return self._host.get()
 
     def require_counters(self) -> None:
         """Refuse to compare guesses where the host could undo their count."""
         tx = self._current.get()
-        kept = tx.kept if tx is not None else self._host.get() is None or self._counters is not None
+        kept = tx.kept if tx is not None else self._shared() is None or self._counters is not None
         if not kept:
             raise NotOwned
 
     def require_closed(self) -> None:
         """Refuse what must not run inside a transaction, be it ours or a host's."""
-        if self._current.get() is not None or self._host.get() is not None:
+        if self._current.get() is not None or self._shared() is not None:
             raise InUnitOfWork
 
     @contextmanager
