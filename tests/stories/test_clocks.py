@@ -127,7 +127,7 @@ def test_what_was_seen_as_expired_never_lives_again(
         before = stage.snapshot()
         try:
             answer = it.use(asked[node])
-        except BrokenPromise:  # the clock went back inside this very command, which is undone
+        except BrokenPromise:  # the clock leapt ahead inside this very command, which is undone
             assert node == JUMPING
             assert written(before, stage.snapshot()) <= COUNTS
             continue
