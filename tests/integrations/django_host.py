@@ -89,7 +89,7 @@ def flows() -> Authflow:
 
 
 class DjangoDriver(Driver):
-    cookie_name, stored, note = "sessionid", True, "django_content_type"
+    cookie_name, stored, note, log = "sessionid", True, "django_content_type", "django.request"
 
     def __init__(self) -> None:
         self.clock, self.file = CLOCK, FILE

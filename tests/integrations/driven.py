@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from authflow import AuthflowError, ConfigInvalid, Retryable
-from authflow.errors import CommitUnknown, DatabaseUnavailable, InputInvalid, StaleVersion
+from authflow.errors import CommitUnknown, DatabaseUnavailable, InputInvalid, KeysInvalid, StaleVersion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,9 +25,12 @@ ERRORS: dict[str, AuthflowError] = {
     "unknown": CommitUnknown("near-secret-text"),
     "stale": StaleVersion("near-secret-text"),
     "input": InputInvalid(field="user", problem="must be 1 to 64 printable ASCII characters without blanks"),
+    "caused": KeysInvalid(problem="mode 0644"),
     "setting": ConfigInvalid(setting="near-secret-text", problem="near-secret-text"),
 }
 """What each host raises when it is asked for by name."""
+
+ERRORS["caused"].__cause__ = ValueError("row (ada@example.com)")
 
 ADA = "1"
 """The first person of each host."""
@@ -51,6 +54,7 @@ class Driver(ABC):
         file: The host's database, which is SQLite's.
         note: A table of the host's that authflow knows nothing of.
         cookie_name: Of the host's own session.
+        log: The logger that shows its errors.
         stored: The host keeps sessions in a store, so that its cookie is an id.
     """
 
@@ -58,6 +62,7 @@ class Driver(ABC):
     file: Path
     note: str = "note"
     cookie_name: str
+    log: str
     stored: bool
 
     @abstractmethod

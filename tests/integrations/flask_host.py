@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class FlaskDriver(Driver):
-    cookie_name = "session"
+    cookie_name, log = "session", "host"
 
     def __init__(self, folder: Path, *, stored: bool) -> None:
         self.stored, self.clock, self.cache = stored, ManualClock(), SimpleCache()

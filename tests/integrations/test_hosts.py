@@ -281,11 +281,25 @@ def test_a_refusal_says_what_a_client_needs_and_never_why(host: Driver):
 def test_an_error_is_its_status_and_says_nothing_of_its_own(
     host: Driver, caplog: pytest.LogCaptureFixture, name: str, status: int, wait: int | None
 ):
-    with caplog.at_level(logging.ERROR, "authflow.integrations"):
+    with caplog.at_level(logging.ERROR):
         said = host.get(f"/raise/{name}")
     assert (said.status, said.body["code"], said.body["retry_after"]) == (status, ERRORS[name].code, wait)
     assert said.headers.get("Retry-After") == (None if wait is None else str(wait))
     assert "near-secret-text" not in str(said.body)
     assert set(said.body) == TYPED
-    logged = [record for record in caplog.records if record.name == "authflow.integrations"]
-    assert len(logged) == (1 if status >= 500 else 0)
+    logged = [record for record in caplog.records if record.exc_info]
+    assert [record.name for record in logged] == ([host.log] if status >= 500 else [])
+
+
+def test_an_error_of_the_installation_is_told_to_its_log_and_to_nobody_else(
+    host: Driver, caplog: pytest.LogCaptureFixture
+):
+    """The log has our own words and the way to them; the driver's, which quote rows, it has not."""
+    with caplog.at_level(logging.ERROR, host.log):
+        said = host.get("/raise/caused")
+    assert said.body["message"] == host.get("/raise/setting").body["message"]
+    (logged,) = [record for record in caplog.records if record.exc_info and "keys.invalid" in record.getMessage()]
+    text = logging.Formatter().format(logged)
+    assert "KeysInvalid: keys.invalid: The key ring cannot be read or written. [mode 0644]" in text
+    assert "Traceback" in text
+    assert "row (ada@example.com)" not in text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from abc import ABC, abstractmethod
 from datetime import timedelta
@@ -17,13 +16,18 @@ from authflow.values import NOBODY, Answer, BrowserSession, Context, Refused, Se
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
+    from logging import Logger
 
 AnswerT = TypeVar("AnswerT", bound=Answer)
 
-LOGGER: Final = logging.getLogger("authflow.integrations")
-
 NO_STORE: Final = {"Cache-Control": "no-store"}
 """RFC 9111 5.2.2.5: what belongs to one person's session is kept by no cache on its way."""
+
+FAULT: Final = "Something went wrong on our side."
+"""What a person outside is told of an error of the installation's; the code tells the rest to whoever runs it."""
+
+OURS: Final = 500
+"""RFC 9110 15.6: from this status on, the server is to blame."""
 
 BUSY_FOR: Final = timedelta(seconds=1)
 """When to try again after a database that was busy or away: the library itself has tried for longer already."""
@@ -132,7 +136,7 @@ class Browser(ABC):
 
         The session value goes into the host's session, under a new id of the host's where the value asks for one, and
         where nobody is signed in any more. Inside a transaction of the host's, call this after its commit.
-        Answers to commands that act for no browser (``members.add``) have nothing to keep.
+        Never keep the answers of ``members.add`` and ``members.set_flags``: their session is nobody's.
         """
         store, key, value = self._store(), self.keeping.session_key, answer.session
         nobody = value.id == NOBODY.id
@@ -182,12 +186,13 @@ class Problem:
 
     @classmethod
     def of(cls, said: Refused | AuthflowError) -> Problem:
-        """Return what a person outside may know of *said*: never why, and of an error not its own text."""
+        """Return what a person outside may know of *said*: never why, and of an error neither its text nor the cure."""
         if isinstance(said, Refused):
             return cls._made(said.code, said.problems, said.retry_after, attempts_left=said.attempts_left)
         problems = {said.field: said.problem} if isinstance(said, InputInvalid) else {}
         wait = BUSY_FOR if isinstance(said, Retryable | DatabaseUnavailable) else None
-        return cls._made(said.code, problems, wait, attempts_left=None)
+        made = cls._made(said.code, problems, wait, attempts_left=None)
+        return attrs.evolve(made, body={**made.body, "message": FAULT}) if made.status >= OURS else made
 
     @classmethod
     def _made(
@@ -208,9 +213,14 @@ class Problem:
         )
 
 
-def reported(error: AuthflowError) -> Problem:
-    """Return what to answer to *error*; what the installation is to blame for goes to the log as well."""
+def reported(error: AuthflowError, log: Logger, **extra: object) -> Problem:
+    """Return what to answer to *error*; what the installation is to blame for goes to *log* as well.
+
+    It is logged with its class, its own text and its traceback, and without its cause: a driver's error quotes rows.
+    """
     problem = Problem.of(error)
-    if problem.status >= 500:  # noqa: PLR2004  # RFC 9110 15.6: the server's own
-        LOGGER.error("%s", error.code, exc_info=error)
+    if problem.status >= OURS:
+        kind = type(error)
+        alone = kind.__new__(kind, *error.args)
+        log.error("%s: %s", kind.__name__, error, exc_info=(kind, alone, error.__traceback__), extra=extra)
     return problem

@@ -50,6 +50,8 @@ class FlaskBrowser(Browser):
 def install(app: Flask, keeping: Keeping | None = None) -> None:
     """Let *app* set the device cookie, and answer an `AuthflowError` by its status with a JSON body.
 
+    What the installation is to blame for goes to ``app.logger``.
+
     Args:
         app: The host.
         keeping: Where it keeps what a browser is given.
@@ -87,7 +89,7 @@ def _response(said: Problem) -> Response:
 
 
 def _answer(error: AuthflowError) -> Response:
-    return _response(reported(error))
+    return _response(reported(error, current_app.logger))
 
 
 def _carry(response: Response) -> Response:

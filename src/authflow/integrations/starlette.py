@@ -8,6 +8,7 @@ say in `install` how it is changed.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, cast
 
 from starlette.datastructures import MutableHeaders
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["Keeping", "StarletteBrowser", "browser", "install", "problem"]
 
 SCOPE = "authflow.browser"
+
+LOGGER = logging.getLogger("uvicorn.error")
+"""Where uvicorn shows the errors of an app; Starlette has no logger. Under another server it is shown by default."""
 
 
 class StarletteBrowser(Browser):
@@ -89,6 +93,8 @@ def install(
 ) -> None:
     """Let *app* set the device cookie, and answer an `AuthflowError` by its status with a JSON body.
 
+    What the installation is to blame for goes to the logger ``uvicorn.error``.
+
     Args:
         app: The host; FastAPI's is one.
         keeping: Where it keeps what a browser is given.
@@ -120,7 +126,7 @@ def _response(said: Problem) -> JSONResponse:
 
 
 async def _answer(_request: Request, error: Exception) -> Response:
-    return _response(reported(cast("AuthflowError", error)))
+    return _response(reported(cast("AuthflowError", error), LOGGER))
 
 
 def _carry(found: StarletteBrowser, headers: MutableHeaders) -> None:

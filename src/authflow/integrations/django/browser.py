@@ -5,6 +5,7 @@ Add ``"authflow.integrations.django.browser.AuthflowMiddleware"`` to MIDDLEWARE,
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.http import JsonResponse
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["AuthflowMiddleware", "DjangoBrowser", "Keeping", "browser", "problem"]
 
 META = "authflow.browser"
+
+LOGGER = logging.getLogger("django.request")
 
 
 class DjangoBrowser(Browser):
@@ -56,6 +59,8 @@ class DjangoBrowser(Browser):
 class AuthflowMiddleware:
     """Sets the device cookie, and answers an `AuthflowError` by its status with a JSON body.
 
+    What the installation is to blame for goes to Django's logger ``django.request``.
+
     A project that keeps things elsewhere makes a subclass, and names that in MIDDLEWARE.
 
     Attributes:
@@ -80,9 +85,11 @@ class AuthflowMiddleware:
             response.set_cookie(**cookie, samesite="Lax")
         return response
 
-    def process_exception(self, _request: HttpRequest, error: Exception) -> HttpResponseBase | None:
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
         """Answer an error of ours; every other one is the host's."""
-        return _response(reported(error)) if isinstance(error, AuthflowError) else None
+        if not isinstance(error, AuthflowError):
+            return None
+        return _response(reported(error, LOGGER, request=request))
 
 
 def browser(request: HttpRequest) -> DjangoBrowser:
