@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import io
+import re
 import string
+from pathlib import Path
 
 import pytest
 
 from authflow.adapters.mail import TEMPLATES, ConsoleMailer, MemoryMailer, render
+from authflow.errors import ConfigInvalid
 from authflow.facts.records import Mail, MailKind
 from authflow.facts.table import RECORDS
 from authflow.values import Address
 
+PAGE = Path(__file__).parents[2] / "docs" / "installation.md"
 ORIGIN = {"at", "ip", "actor"}
 
 
@@ -38,9 +42,24 @@ def test_a_text_asks_only_for_what_its_fact_records(row: object):
 
 
 def test_a_link_carries_the_token_percent_encoded():
-    links = {MailKind.INVITATION: "https://app.example/join/{target}?token={token}&x={absent}"}
-    text = render(mail(MailKind.INVITATION, token="a&b=c/\u00e4", target="inv-1", role="member"), links)
+    links = {MailKind.INVITATION: "https://app.example/join/{invitation}?token={token}&x={ip}"}
+    text = render(mail(MailKind.INVITATION, token="a&b=c/\u00e4", invitation="inv-1", role="member", ip=None), links)
     assert "https://app.example/join/inv-1?token=a%26b%3Dc%2F%C3%A4&x=unknown" in text.body
+
+
+def test_a_link_with_a_placeholder_that_the_mail_does_not_know_is_refused():
+    """A mail whose link opens nothing is not sent: the relay keeps it until the link is right."""
+    sent = mail(MailKind.INVITATION, token="t0ken", invitation="inv-1")
+    with pytest.raises(ConfigInvalid, match="names 'invite' in the link of invitation, which has invitation, token"):
+        render(sent, {MailKind.INVITATION: "https://app.example/{invite}/{token}"})
+
+
+@pytest.mark.parametrize("pattern", ["{", "{}", "{0}", "{token.x}", "{token[x]}", "{token:%d}", "{token!x}"])
+def test_a_link_that_is_no_pattern_is_refused_without_its_token(pattern: str):
+    with pytest.raises(ConfigInvalid) as refused:
+        render(mail(MailKind.INVITATION, token="t0ken"), {MailKind.INVITATION: pattern})
+    assert "t0ken" not in str(refused.value)
+    assert refused.value.__context__ is None
 
 
 def test_without_a_link_the_token_itself_is_shown():
@@ -51,6 +70,14 @@ def test_no_value_writes_lines_fields_or_templates_of_its_own():
     text = render(mail(MailKind.MFA_ADDED, actor="Eve\r\nSubject: {kind}\n\nPay me", kind="totp", ip=None))
     assert "By: Eve  Subject: {kind}  Pay me\n" in text.body
     assert "From: unknown\n" in text.body
+
+
+@pytest.mark.parametrize("kind", MailKind)
+def test_the_page_lists_what_every_fact_that_sends_a_mail_records(kind: MailKind):
+    rows = [row for row in RECORDS.values() if row.mail == kind]
+    shared = set.intersection(*({*row.fields, *(["token"] if row.secret else [])} for row in rows))
+    (line,) = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith(f"| `{kind.name}` |")]
+    assert set(re.findall(r"`\{(\w+)\}`", line)) == shared
 
 
 def test_a_text_never_shows_its_secret_in_a_repr():

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import attrs
 
+from authflow.errors import ConfigInvalid
 from authflow.facts.records import MailKind
 
 if TYPE_CHECKING:
@@ -102,18 +103,31 @@ def render(mail: Mail, links: Mapping[MailKind, str] = NO_LINKS) -> Text:
 
     Args:
         mail: What to say.
-        links: Where each kind leads, such as ``https://app.example/join/{target}#{token}``. The fields are those of
-            the mail's context; each is percent-encoded. Without a link the mail shows the token itself.
+        links: Where each kind of mail that has a token leads, such as
+            ``https://app.example/join/{organization}/{invitation}#{token}``. The placeholders are the names of the
+            mail's context, each percent-encoded; what is empty there is ``unknown``. Without a link the mail shows the
+            token itself.
+
+    Raises:
+        ConfigInvalid: A link has a placeholder that this kind of mail does not know, or is no pattern at all.
     """
     template = TEMPLATES[mail.kind]
     values = _Values({name: _line(value) for name, value in mail.context.items() if value is not None})
-    values["link"] = _link(mail, links.get(mail.kind, "{token}"))
+    if "{link}" in template.body:
+        values["link"] = _link(mail, links.get(mail.kind, "{token}"))
     return Text(subject=template.subject, body=template.body.format_map(values))
 
 
 def _link(mail: Mail, pattern: str) -> str:
-    given = {name: quote(str(value), safe="") for name, value in mail.context.items() if value is not None}
-    return pattern.format_map(_Values(given))
+    given = {name: quote(str("unknown" if value is None else value), safe="") for name, value in mail.context.items()}
+    try:
+        return pattern.format_map(given)
+    except KeyError as unknown:
+        problem = f"names {unknown} in the link of {mail.kind}, which has {', '.join(sorted(given))}"
+    except (AttributeError, IndexError, TypeError, ValueError):
+        problem = f"is no pattern of names in braces for {mail.kind}"
+    # The reader's own error may quote a value, and the token is one.
+    raise ConfigInvalid(setting="links", problem=problem)
 
 
 def _line(value: object) -> str:
