@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
@@ -11,12 +12,12 @@ import sqlalchemy as sa
 from sqlalchemy import exc, orm
 
 from authflow.adapters.sql.autocommit import commits_by_itself
-from authflow.adapters.sql.connection import Connection
+from authflow.adapters.sql.connection import LOG, Connection
 from authflow.adapters.sql.faults import translated
 from authflow.errors import ConfigInvalid, NoTransaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from sqlalchemy.engine.interfaces import Dialect
 
@@ -34,11 +35,21 @@ BARE: Final = {
 """The DB-API modules whose connections may be shared as they are, and what SQLAlchemy calls them."""
 
 
+@attrs.frozen
+class Lent:
+    """The DB-API connection on which a host's transaction is open."""
+
+    raw: Any
+    dialect: Dialect
+    give_up: Callable[[], object]
+    """Ends the connection, and the transaction with it: whoever commits it after that meets an error."""
+
+
 class Host(Protocol):
     """Whose transaction it is."""
 
-    def borrow(self) -> tuple[Any, Dialect]:
-        """Return the DB-API connection on which the host's transaction is open or begins now, and its dialect."""
+    def borrow(self) -> Lent:
+        """Return the connection on which the host's transaction is open or begins now."""
         ...
 
     def flush(self) -> None:
@@ -52,10 +63,11 @@ class ConnectionHost:
 
     connection: sa.Connection
 
-    def borrow(self) -> tuple[Any, Dialect]:
+    def borrow(self) -> Lent:
         if not self.connection.in_transaction():
             self.connection.begin()
-        return self.connection.connection.dbapi_connection, self.connection.dialect
+        raw = self.connection.connection.dbapi_connection
+        return Lent(raw, self.connection.dialect, self.connection.invalidate)
 
     def flush(self) -> None:
         """Do nothing: it sends everything at once."""
@@ -68,7 +80,7 @@ class SessionHost:
     session: Callable[[], orm.Session]
     database: Dialect
 
-    def borrow(self) -> tuple[Any, Dialect]:
+    def borrow(self) -> Lent:
         session = self.session()
         try:
             bound = session.get_bind()
@@ -88,8 +100,8 @@ class BareHost:
     raw: Any
     dialect: Dialect
 
-    def borrow(self) -> tuple[Any, Dialect]:
-        return self.raw, self.dialect
+    def borrow(self) -> Lent:
+        return Lent(self.raw, self.dialect, self.raw.close)
 
     def flush(self) -> None:
         """Do nothing: it sends everything at once."""
@@ -121,8 +133,12 @@ def host_of(host: Any, database: Dialect) -> Host:
     return BareHost(sync, dialect)
 
 
-def lend(host: Host, prepared: Callable[[Dialect], Prepared], rules: Rules, tap: Tap | None) -> Connection:
-    """Return the connection of *host*, inside its transaction.
+@contextmanager
+def lend(host: Host, prepared: Callable[[Dialect], Prepared], rules: Rules, tap: Tap | None) -> Generator[Connection]:
+    """Lend the connection of *host* to the block, inside its transaction.
+
+    Where the block leaves it lost (a cancelled task, a dead server), our savepoint could not be undone, and the
+    connection is given up, as SQLAlchemy does with one of its own: the host must not commit half a command.
 
     Raises:
         ConfigInvalid: It is of another kind of database.
@@ -131,17 +147,42 @@ def lend(host: Host, prepared: Callable[[Dialect], Prepared], rules: Rules, tap:
         Exception: Whatever the host's own pending writes met with.
     """
     with translated(rules):
-        raw, dialect = host.borrow()
+        lent = host.borrow()
     host.flush()
-    ready = prepared(dialect)
+    ready = prepared(lent.dialect)
     with translated(rules, ready.driver):
-        if commits_by_itself(raw, dialect.name):
+        if commits_by_itself(lent.raw, lent.dialect.name):
             raise NoTransaction
-        lent = Connection(raw=raw, cursor=_cursor(raw), prepared=ready, rules=rules, tap=tap)
-    if dialect.name == "sqlite":
-        # A savepoint outside of a transaction would be one, and the host's rollback would not undo it.
-        lent.begin()
-    return lent
+        cursor = _cursor(lent.raw)
+    connection = Connection(raw=lent.raw, cursor=cursor, prepared=ready, rules=rules, tap=tap)
+    try:
+        if lent.dialect.name == "sqlite":
+            # A savepoint outside of a transaction would be one, and the host's rollback would not undo it.
+            connection.begin()
+        yield connection
+    finally:
+        _give_back(lent, connection)
+
+
+def _give_back(lent: Lent, connection: Connection) -> None:
+    """Close our cursor, on which a statement may still run and hinder the host's commit; give up what is lost."""
+    try:
+        connection.cursor.close()
+    except BaseException as error:
+        connection.lost = True
+        if not isinstance(error, Exception):
+            raise
+    finally:
+        if connection.lost:
+            _give_up(lent)
+
+
+def _give_up(lent: Lent) -> None:
+    """End the connection. One that cannot even be closed is closed already: whatever ended the block goes on."""
+    try:
+        lent.give_up()
+    except Exception:  # noqa: BLE001  # whatever it is, it is no news to the host
+        LOG.debug("the host's connection was closed already", exc_info=True)
 
 
 def _sync_half(host: Any) -> Any:

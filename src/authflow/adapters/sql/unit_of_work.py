@@ -176,11 +176,11 @@ class SqlUnitOfWork:
 
     @contextmanager
     def _borrowed(self, host: Host, apart: Apart | None) -> Generator[SqlTransaction]:
-        connection = lend(host, self._prepared_for, self._rules, self.tap)
-        tx = SqlTransaction(connection, self._statements, Counted(), apart=apart, kept=apart is not None)
-        with _counts_staying(tx), connection.savepoint(), self._current.holding(tx):
-            yield tx
-            tx.flush()
+        with lend(host, self._prepared_for, self._rules, self.tap) as connection:
+            tx = SqlTransaction(connection, self._statements, Counted(), apart=apart, kept=apart is not None)
+            with _counts_staying(tx), connection.savepoint(), self._current.holding(tx):
+                yield tx
+                tx.flush()
 
     def _prepared_for(self, dialect: Dialect) -> Prepared:
         return self._prepared.setdefault(f"{dialect.name}+{dialect.driver}", Prepared(dialect))
