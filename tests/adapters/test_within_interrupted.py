@@ -129,6 +129,20 @@ def test_what_interrupts_between_statements_is_undone_by_our_savepoint(uow: SqlU
     assert standing(uow) == (set(), {"kept"})
 
 
+@pytest.mark.parametrize("kind", HOSTS)
+@pytest.mark.parametrize("ending", ["well", "in an error"])
+def test_nothing_of_ours_runs_on_a_connection_that_was_given_back(uow: SqlUnitOfWork, kind: str, ending: str):
+    """A statement that is still in progress on our cursor would keep SQLite from committing."""
+    with hosted(uow, kind) as host, uow.within(host.lent):
+        with suppress(Interrupted), uow.begin() as tx:
+            cursor = tx.connection.cursor
+            if ending != "well":
+                raise Interrupted
+        with pytest.raises(ERRORS):
+            cursor.execute("SELECT 1")
+        host.rollback()
+
+
 # --- a task that is cancelled
 
 
