@@ -12,7 +12,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 GUIDES = ROOT / "docs" / "embedding"
-APP = "# app.py\n"
+FILE = re.compile(r"# (\w+\.py)\n")
+"""With what a block begins that is a file of the reader's."""
+
 DONE_HERE = ("authflow ", "flask --app app init-db", "python app.py ")
 """With what a line begins that a test runs, too. The others install, or serve until they are stopped."""
 
@@ -27,21 +29,32 @@ def commands(folder: Path, language: str, text: str) -> list[list[str]]:
     if language == "sh":
         lines = [line.partition("  #")[0] for line in text.splitlines() if line.startswith(DONE_HERE)]
         return [line.split() for line in lines]
-    if text.startswith(APP):
-        (folder / "app.py").write_text(text, "utf-8")
+    if named := FILE.match(text):
+        (folder / named[1]).write_text(text, "utf-8")
         return []
     return [[sys.executable, "-c", text]]
 
 
-@pytest.mark.parametrize("name", ["flask", "fastapi", "django"])
-def test_a_guide_works_as_it_stands(name: str, tmp_path: Path):
+def walk(name: str, folder: Path) -> list[list[str]]:
+    """Do in an empty *folder* what the guide *name* says; return the commands, all of which succeeded."""
     scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": scripts, "SECRET_KEY": "of-the-test", "PYTHONDONTWRITEBYTECODE": "1"}
     found = blocks(GUIDES / f"{name}.md")
-    ran = [command for language, text in found for command in commands(tmp_path, language, text)]
+    ran = [command for language, text in found for command in commands(folder, language, text)]
+    for command in ran:
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert ran[-1][0] == sys.executable
+    return ran
+
+
+@pytest.mark.parametrize("name", ["flask", "fastapi", "django"])
+def test_a_guide_works_as_it_stands(name: str, tmp_path: Path):
+    ran = walk(name, tmp_path)
     assert (tmp_path / "app.py").exists()
     assert ["authflow", "keys"] in [command[:2] for command in ran]
-    assert ran[-1][0] == sys.executable
-    for command in ran:
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_page_on_invitations_works_as_it_stands(tmp_path: Path):
+    walk("invitations", tmp_path)
+    assert (tmp_path / "invitations.py").exists()
