@@ -14,7 +14,7 @@ from sybil.parsers.rest import DocTestParser
 
 ROOT: Final = Path(__file__).parents[1]
 ELSEWHERE: Final = {"_build", "embedding"}
-"""What was built from the pages, and guides that are whole apps: they run in processes of their own (test_guides.py)."""
+"""What was built from the pages, and guides that are whole apps: integrations/test_guides.py runs them."""
 
 OPTIONS: Final = ELLIPSIS | NORMALIZE_WHITESPACE
 
