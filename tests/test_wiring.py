@@ -84,6 +84,7 @@ def test_without_keys_nothing_is_opened(url: str, tmp_path: Path):
         ("policy", {"policy": {"mfa": {}}}),
         ("policy", {"policy": MfaPolicy()}),
         ("mailer", {"mailer": print}),
+        ("mailer", {"mailer": MemoryMailer}),
     ],
 )
 def test_an_argument_of_another_kind_is_named(setting: str, given: dict[str, Any], url: str):

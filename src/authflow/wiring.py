@@ -187,8 +187,8 @@ class Authflow:
     def of(cls, ports: Ports, policy: Policy) -> Authflow:
         """Return the flows over *ports* of the host's own: an own unit of work, cipher, pepper or mailer."""
         _require(policy, Policy, setting="policy")
-        if not callable(getattr(ports.mailer, "send", None)):
-            raise ConfigInvalid(setting="mailer", problem="must have a method send")
+        if isinstance(ports.mailer, type) or not callable(getattr(ports.mailer, "send", None)):
+            raise ConfigInvalid(setting="mailer", problem="must be an object with a method send")
         slices = Slices.of(ports, policy)
         read: dict[str, Any] = {"uow": ports.uow, "clock": ports.clock, "sessions": slices.sessions}
         repeating = Repeating(cipher=ports.cipher, pepper=ports.pepper, **read)

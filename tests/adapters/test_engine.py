@@ -13,6 +13,7 @@ from authflow.adapters.sql.engine import BUSY_TIMEOUT_MS, make_engine
 from authflow.errors import ConfigInvalid, ExtraMissing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -76,6 +77,13 @@ def test_another_driver_is_refused_and_not_replaced(scheme: str, supported: str)
     """Its options would mean something else; SQLCipher's file could not even be read."""
     with pytest.raises(ConfigInvalid, match=re.escape(supported)):
         make_engine(f"{scheme}://me:secret@host/name")
+
+
+@pytest.mark.parametrize("make", [make_engine, make_async_engine])
+@pytest.mark.parametrize("scheme", ["postgres", "postgres+asyncpg"])
+def test_the_old_name_of_postgresql_is_refused_with_the_new_one(make: Callable[[str], object], scheme: str):
+    with pytest.raises(ConfigInvalid, match="say postgresql://"):
+        make(f"{scheme}://me:secret@host/name")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util.concurrency import greenlet_spawn
 
-from authflow.adapters.sql.engine import prepare
+from authflow.adapters.sql.engine import hint, prepare
 from authflow.errors import ConfigInvalid, ExtraMissing
 
 AsyncDatabase = str | AsyncEngine
@@ -46,7 +46,8 @@ def make_async_engine(url: str) -> AsyncEngine:
         parsed = sa.make_url(url)
         backend = parsed.get_backend_name()
         if backend not in DRIVERS:
-            raise ConfigInvalid(setting="database", problem=f"{backend} is not supported by the async face")
+            problem = f"{backend} is not supported by the async face{hint(backend)}"
+            raise ConfigInvalid(setting="database", problem=problem)
         if backend == "sqlite" and parsed.database in {None, "", ":memory:"}:
             raise ConfigInvalid(setting="database", problem="must be a file")
         driven = parsed if "+" in parsed.drivername else parsed.set(drivername=DRIVERS[backend])

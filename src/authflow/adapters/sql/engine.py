@@ -96,9 +96,14 @@ _PREPARED: Final[weakref.WeakSet[Dialect]] = weakref.WeakSet()
 """By dialect: an engine shares it with those that have other execution options."""
 
 
+def hint(backend: str) -> str:
+    """Return what helps with a *backend* that is not supported: some say ``postgres``, which SQLAlchemy gave up."""
+    return ": say postgresql://" if backend == "postgres" else ""
+
+
 def _created(url: sa.URL, backend: str) -> sa.Engine:
     if backend not in DRIVERS:
-        raise ConfigInvalid(setting="database", problem=f"{backend} is not supported")
+        raise ConfigInvalid(setting="database", problem=f"{backend} is not supported{hint(backend)}")
     if url.drivername not in SAME[backend]:
         raise ConfigInvalid(setting="database", problem=f"must name no other driver than {DRIVERS[backend]}")
     driven = url.set(drivername=DRIVERS[backend])
