@@ -190,6 +190,7 @@ def test_counters_do_not_wait_for_the_pool(uow: SqlUnitOfWork):
 
 def test_a_fork_leaves_its_parents_connections_alone(uow: SqlUnitOfWork):
     """Closed in the child, a connection would be told goodbye on the very socket that its parent goes on using."""
+    uow.engine.dispose()  # of what earlier tests left in the pool
     pool = counter_pool(uow.engine)
     with closing(pool.connect()) as lent:
         raw = lent.dbapi_connection
