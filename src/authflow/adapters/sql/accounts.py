@@ -47,9 +47,7 @@ class AccountStatements:
 class SqlAccounts:
     """`authflow.ports.Accounts` in SQL: one statement makes the row if missing, locks it and reads it."""
 
-    def __init__(
-        self, connection: Connection, statements: AccountStatements, *, locked: Callable[[], None]
-    ) -> None:
+    def __init__(self, connection: Connection, statements: AccountStatements, *, locked: Callable[[], None]) -> None:
         self._run = connection
         self._sql = statements
         self._tell_locked = locked

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import sqlalchemy as sa
@@ -45,7 +45,12 @@ class CountStatements:
 
 def _limits(limit: sa.Table, dialect: str) -> dict[str, sa.Executable]:
     named = [limit.c.budget == sa.bindparam("which"), limit.c.key == sa.bindparam("whose")]
-    none = {"budget": sa.bindparam("which"), "key": sa.bindparam("whose"), "hits": "[]", "expires_at": 0}
+    none: dict[str, Any] = {
+        "budget": sa.bindparam("which"),
+        "key": sa.bindparam("whose"),
+        "hits": "[]",
+        "expires_at": 0,
+    }
     return {
         "lock_hits": insert_or_update(dialect, limit, none, lambda row: {"key": row.key}).returning(limit.c.hits),
         "read_hits": sa.select(limit.c.hits).where(*named),
@@ -58,7 +63,7 @@ def _limits(limit: sa.Table, dialect: str) -> dict[str, sa.Executable]:
 
 
 def _attempts(attempt: sa.Table, dialect: str) -> dict[str, sa.Executable]:
-    one = {"key": sa.bindparam("whose"), "total": 1, "expires_at": sa.bindparam("until")}
+    one: dict[str, Any] = {"key": sa.bindparam("whose"), "total": 1, "expires_at": sa.bindparam("until")}
     mine = attempt.c.key == sa.bindparam("whose")
     return {
         "count": insert_or_update(

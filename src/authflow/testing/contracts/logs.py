@@ -12,8 +12,8 @@ import pytest
 from authflow.errors import UniqueViolated
 from authflow.facts.records import Audit, AuditEntry, Category, Message, Scope
 from authflow.testing.clocks import START
-from authflow.testing.contracts.threads import THREADS, at_once
 from authflow.testing.contracts.deeds import Boom
+from authflow.testing.contracts.threads import THREADS, at_once
 from authflow.values import OrganizationId, SessionId, UserId
 
 if TYPE_CHECKING:

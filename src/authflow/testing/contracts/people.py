@@ -11,8 +11,8 @@ import pytest
 
 from authflow.ports import Account, User, UserAddress
 from authflow.testing.clocks import START
-from authflow.testing.contracts.threads import THREADS, at_once
 from authflow.testing.contracts.deeds import Boom
+from authflow.testing.contracts.threads import THREADS, at_once
 from authflow.values import Address, UserId
 
 if TYPE_CHECKING:
