@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -139,7 +140,8 @@ def _set_pragmas(connection: Any, _record: object) -> None:
 
 def _set_timeouts(connection: Any, _record: object) -> None:
     connection.autocommit = True  # a setting made in a transaction would go with its rollback
-    connection.execute(f"SET lock_timeout = {BUSY_TIMEOUT_MS}")
+    with closing(connection.cursor()) as cursor:  # psycopg2's connection executes nothing itself
+        cursor.execute(f"SET lock_timeout = {BUSY_TIMEOUT_MS}")
     connection.autocommit = False
 
 
