@@ -62,14 +62,13 @@ class Note(Base):
 
 def bare(uow: SqlUnitOfWork, **settings: Any) -> Any:
     """Return a connection that the host has opened by itself, in its driver's own default mode."""
-    url = uow.engine.url
+    url, connect = uow.engine.url, uow.engine.dialect.loaded_dbapi.connect
     if uow.engine.dialect.name == "sqlite":
-        return sqlite3.connect(str(url.database), **settings)
+        return connect(str(url.database), **settings)
     if uow.engine.dialect.name == "postgresql":
-        plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        return psycopg.connect(plain, **settings)
+        return connect(url.set(drivername="postgresql").render_as_string(hide_password=False), **settings)
     given = {"unix_socket": url.query["unix_socket"], "user": url.username, "database": url.database}
-    return pymysql.connect(**{**given, **settings})
+    return connect(**{**given, **settings})
 
 
 class Host:
