@@ -20,7 +20,7 @@ from tests.backends import (  # noqa: F401  # fixtures: pytest finds them by nam
     sqlite_uow,
     uow,
 )
-from tests.faces import aiosqlite_uow, asyncpg_uow, loop  # noqa: F401  # as above
+from tests.faces import aiosqlite_uow, asyncpg_uow, loop, psycopg_async_uow  # noqa: F401  # as above
 from tests.stage import stage  # noqa: F401  # as above
 
 # No test is timed: a slow machine is no defect. On CI an example that failed is printed so that it can be replayed.

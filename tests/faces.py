@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from authflow.wiring import Authflow
 
 FACES = ("aiosqlite", "asyncpg")
+"""Every service runs on these. psycopg is the third: ``adapters/test_drivers.py`` runs what depends on a driver."""
 
 
 class Loop:
@@ -79,8 +80,17 @@ def aiosqlite_uow(sqlite_uow: SqlUnitOfWork, loop: Loop) -> Iterator[tuple[SqlUn
 @pytest.fixture
 def asyncpg_uow(postgresql_uow: SqlUnitOfWork, loop: Loop) -> Iterator[tuple[SqlUnitOfWork, SqlUnitOfWork]]:
     """The same PostgreSQL twice: for the host, and for the async face."""
-    url = postgresql_uow.engine.url.set(drivername="postgresql+asyncpg")
-    yield from _both(postgresql_uow, url.render_as_string(hide_password=False), loop)
+    yield from _both(postgresql_uow, _url(postgresql_uow, "asyncpg"), loop)
+
+
+@pytest.fixture
+def psycopg_async_uow(postgresql_uow: SqlUnitOfWork, loop: Loop) -> Iterator[tuple[SqlUnitOfWork, SqlUnitOfWork]]:
+    """The same, with psycopg under the async face, too."""
+    yield from _both(postgresql_uow, _url(postgresql_uow, "psycopg"), loop)
+
+
+def _url(uow: SqlUnitOfWork, driver: str) -> str:
+    return uow.engine.url.set(drivername=f"postgresql+{driver}").render_as_string(hide_password=False)
 
 
 def _both(uow: SqlUnitOfWork, url: str, loop: Loop) -> Iterator[tuple[SqlUnitOfWork, SqlUnitOfWork]]:

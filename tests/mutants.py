@@ -52,7 +52,7 @@ PRELOADED: Final = (
 
 ALREADY: Final = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
 PYTEST: Final = ("-q", "-x", "--no-header", "-W", ALREADY, "-p", "no:xdist", "-p", "no:cov", "-p", "no:cacheprovider")
-SERVERLESS: Final = "not postgresql and not mariadb and not asyncpg"
+SERVERLESS: Final = "not postgresql and not mariadb and not asyncpg and not psycopg"
 PATIENCE: Final = 5
 """A mutant hangs when it takes that many times what the module itself takes, and `SECONDS_LEAST` at least."""
 

@@ -202,7 +202,7 @@ def enter(uow: SqlUnitOfWork, number: int) -> None:
 # --- under the async face
 
 
-@pytest.fixture(params=["aiosqlite_uow", "asyncpg_uow"])
+@pytest.fixture(params=["aiosqlite_uow", "asyncpg_uow", "psycopg_async_uow"])
 def awaited(request: pytest.FixtureRequest) -> tuple[SqlUnitOfWork, SqlUnitOfWork]:
     """The same database twice: for the host, and under the async face."""
     found: tuple[SqlUnitOfWork, SqlUnitOfWork] = request.getfixturevalue(request.param)

@@ -146,7 +146,7 @@ def test_nothing_of_ours_runs_on_a_connection_that_was_given_back(uow: SqlUnitOf
 # --- a task that is cancelled
 
 
-@pytest.fixture(params=["aiosqlite_uow", "asyncpg_uow"])
+@pytest.fixture(params=["aiosqlite_uow", "asyncpg_uow", "psycopg_async_uow"])
 def awaited(request: pytest.FixtureRequest) -> tuple[SqlUnitOfWork, SqlUnitOfWork]:
     """The same database twice: for the host, and under the async face."""
     found: tuple[SqlUnitOfWork, SqlUnitOfWork] = request.getfixturevalue(request.param)
