@@ -132,6 +132,13 @@ class RateLimiter(Protocol):
         """Count one call under (*budget.name*, *key*) unless it is over the budget."""
         ...
 
+    def hit_all(self, budgets: Sequence[Budget], key: str, now: datetime) -> Allowed | Limited:
+        """Count one call under each of *budgets*, which have names of their own, or under none if it is over any.
+
+        ``left`` is what the fullest budget has left; ``retry_after`` is the longest wait of those that are over.
+        """
+        ...
+
     def peek(self, budget: Budget, key: str, now: datetime) -> Allowed | Limited:
         """Say what `hit` would answer, counting nothing."""
         ...

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from authflow.ports import Allowed, Limited
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Protocol
 
     from authflow.ports import Attempts, RateLimiter
@@ -17,6 +19,14 @@ if TYPE_CHECKING:
         def limits(self) -> RateLimiter: ...
         @property
         def attempts(self) -> Attempts: ...
+
+
+def strictest(answers: Sequence[Allowed | Limited]) -> Allowed | Limited:
+    """Return the answer of several budgets as one: the longest wait, or the least that is left."""
+    over = [answer for answer in answers if isinstance(answer, Limited)]
+    if over:
+        return max(over, key=lambda limited: limited.retry_after)
+    return Allowed(min(answer.left for answer in answers if isinstance(answer, Allowed)))
 
 
 class Counted:

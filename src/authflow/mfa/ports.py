@@ -43,6 +43,14 @@ class Factors(Protocol):
 class RecoveryCodes(Protocol):
     """One row per code: its digest, and when it was used. A code is never stored in clear, and never shown again."""
 
+    def add(self, authenticator: AuthenticatorId, digests: Sequence[Digest]) -> None:
+        """Store *digests*, unused, together, for an *authenticator* that is new and has none.
+
+        Raises:
+            UniqueViolated: ``recovery_code.digest``, two of them are the same.
+        """
+        ...
+
     def replace(self, authenticator: AuthenticatorId, digests: Sequence[Digest]) -> None:
         """Delete every code of *authenticator* and store *digests*, unused, together.
 

@@ -82,6 +82,9 @@ class MemoryRecoveryCodes:
 
     def replace(self, authenticator: AuthenticatorId, digests: Sequence[Digest]) -> None:
         self.remove(authenticator)
+        self.add(authenticator, digests)
+
+    def add(self, authenticator: AuthenticatorId, digests: Sequence[Digest]) -> None:
         for digest in digests:
             self._codes.add(self._store.next_number(), _Code(authenticator=authenticator, digest=digest.value))
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from authflow.adapters.counting import strictest
 from authflow.ports import Account, Allowed, Limited
 from authflow.values import fold_address
 
@@ -122,13 +123,17 @@ class MemoryLimits:
         self._counted = counted
 
     def hit(self, budget: Budget, key: str, now: datetime) -> Allowed | Limited:
-        answer = self.peek(budget, key, now)
+        return self.hit_all((budget,), key, now)
+
+    def hit_all(self, budgets: Sequence[Budget], key: str, now: datetime) -> Allowed | Limited:
+        answer = strictest([self.peek(budget, key, now) for budget in budgets])
         if isinstance(answer, Limited):
             return answer
-        kept = sorted((*self._stored(budget, key), now))[-budget.limit :]
-        self._hits.put((budget.name, key), tuple(kept))
-        self._until.put((budget.name, key), kept[-1] + budget.window)
-        self._counted.add(lambda tx: tx.limits.hit(budget, key, now))
+        for budget in budgets:
+            kept = sorted((*self._stored(budget, key), now))[-budget.limit :]
+            self._hits.put((budget.name, key), tuple(kept))
+            self._until.put((budget.name, key), kept[-1] + budget.window)
+        self._counted.add(lambda tx: tx.limits.hit_all(budgets, key, now))
         return Allowed(answer.left - 1)
 
     def peek(self, budget: Budget, key: str, now: datetime) -> Allowed | Limited:

@@ -11,7 +11,7 @@ import attrs
 from sqlalchemy import event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     import sqlalchemy as sa
@@ -95,6 +95,9 @@ class LimitsApart:
 
     def hit(self, budget: Budget, key: str, now: datetime) -> Allowed | Limited:
         return self._apart(lambda tx: tx.limits.hit(budget, key, now))
+
+    def hit_all(self, budgets: Sequence[Budget], key: str, now: datetime) -> Allowed | Limited:
+        return self._apart(lambda tx: tx.limits.hit_all(budgets, key, now))
 
     def peek(self, budget: Budget, key: str, now: datetime) -> Allowed | Limited:
         return self._apart(lambda tx: tx.limits.peek(budget, key, now))

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import sqlalchemy as sa
 
+from authflow.adapters.counting import strictest
 from authflow.adapters.sql import columns as c
 from authflow.adapters.sql.dialect import insert_or_update
 from authflow.ports import Allowed, Limited
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from authflow.adapters.counting import Counted
@@ -44,20 +46,15 @@ class CountStatements:
 
 
 def _limits(limit: sa.Table, dialect: str) -> dict[str, sa.Executable]:
-    named = [limit.c.budget == sa.bindparam("which"), limit.c.key == sa.bindparam("whose")]
-    none: dict[str, Any] = {
-        "budget": sa.bindparam("which"),
-        "key": sa.bindparam("whose"),
-        "hits": "[]",
-        "expires_at": 0,
-    }
+    mine = limit.c.key == sa.bindparam("whose")
+    read = (limit.c.budget, limit.c.key, limit.c.hits)
     return {
-        "lock_hits": insert_or_update(dialect, limit, none, lambda row: {"key": row.key}).returning(limit.c.hits),
-        "read_hits": sa.select(limit.c.hits).where(*named),
+        "lock_hits": insert_or_update(dialect, limit, None, lambda row: {"key": row.key}).returning(*read),
+        "read_hits": sa.select(*read).where(mine, limit.c.budget.in_(sa.bindparam("which", expanding=True))),
         "save_hits": insert_or_update(
             dialect, limit, None, lambda row: {"hits": row.hits, "expires_at": row.expires_at}
         ),
-        "reset_hits": sa.delete(limit).where(*named),
+        "reset_hits": sa.delete(limit).where(mine, limit.c.budget == sa.bindparam("which")),
         "sweep_hits": sa.delete(limit).where(limit.c.expires_at <= sa.bindparam("now")),
     }
 
@@ -93,25 +90,29 @@ class SqlLimits:
         self._unsaved: dict[Place, int] = {}
 
     def hit(self, budget: Budget, key: str, now: datetime) -> Allowed | Limited:
-        place = (budget.name, key)
-        stored = self._hold(place)
-        answer = _verdict(stored, budget, now)
+        return self.hit_all((budget,), key, now)
+
+    def hit_all(self, budgets: Sequence[Budget], key: str, now: datetime) -> Allowed | Limited:
+        self._hold(budgets, key)
+        answer = strictest([_verdict(self._held[budget.name, key], budget, now) for budget in budgets])
         if isinstance(answer, Limited):
             return answer
-        kept = self._held[place] = sorted([*stored, c.micros(now)])[-budget.limit :]
-        self._unsaved[place] = kept[-1] + budget.window // c.MICROSECOND
-        self._counted.add(lambda tx: tx.limits.hit(budget, key, now))
+        for budget in budgets:
+            place = (budget.name, key)
+            kept = self._held[place] = sorted([*self._held[place], c.micros(now)])[-budget.limit :]
+            self._unsaved[place] = kept[-1] + budget.window // c.MICROSECOND
+        self._counted.add(lambda tx: tx.limits.hit_all(budgets, key, now))
         return Allowed(answer.left - 1)
 
     def peek(self, budget: Budget, key: str, now: datetime) -> Allowed | Limited:
-        place = (budget.name, key)
-        known = self._held.get(place)
-        return _verdict(self._read(place) if known is None else known, budget, now)
+        known = self._held.get((budget.name, key))
+        stored = self._read([budget.name], key).get((budget.name, key), []) if known is None else known
+        return _verdict(stored, budget, now)
 
     def reset(self, budget: Budget, key: str) -> None:
         place = (budget.name, key)
         self._unsaved.pop(place, None)
-        self._run.run(self._sql.reset_hits, _named(place))
+        self._run.run(self._sql.reset_hits, {"which": budget.name, "whose": key})
         self._held[place] = []
 
     def sweep(self, now: datetime) -> int:
@@ -129,24 +130,26 @@ class SqlLimits:
         if rows:
             self._run.run(self._sql.save_hits, rows)
 
-    def _hold(self, place: Place) -> list[int]:
-        """Return the hits as they are until this transaction ends."""
-        if place not in self._held:
-            if self._run.alone:
-                return self._read(place)
-            self._held[place] = json.loads(self._run.run(self._sql.lock_hits, _named(place)).scalar_one())
-        return self._held[place]
-
-    def _read(self, place: Place) -> list[int]:
-        found = self._run.run(self._sql.read_hits, _named(place)).scalar_one_or_none()
-        stored: list[int] = [] if found is None else json.loads(found)
+    def _hold(self, budgets: Sequence[Budget], key: str) -> None:
+        """Read the hits, in one statement, as they are until this transaction ends; rows are locked in their order."""
+        unread = sorted({budget.name for budget in budgets if (budget.name, key) not in self._held})
+        if not unread:
+            return
         if self._run.alone:
-            self._held[place] = stored
-        return stored
+            self._read(unread, key)
+            return
+        rows = [{"budget": name, "key": key, "hits": "[]", "expires_at": 0} for name in unread]
+        self._held |= _hits(self._run.run(self._sql.lock_hits, rows))
+
+    def _read(self, names: Sequence[str], key: str) -> dict[Place, list[int]]:
+        found = _hits(self._run.run(self._sql.read_hits, {"which": names, "whose": key}))
+        if self._run.alone:
+            self._held |= {(name, key): found.get((name, key), []) for name in names}
+        return found
 
 
-def _named(place: Place) -> dict[str, str]:
-    return {"which": place[0], "whose": place[1]}
+def _hits(rows: Iterable[Any]) -> dict[Place, list[int]]:
+    return {(row.budget, row.key): json.loads(row.hits) for row in rows}
 
 
 def _verdict(stored: list[int], budget: Budget, now: datetime) -> Allowed | Limited:

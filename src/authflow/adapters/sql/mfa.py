@@ -162,6 +162,9 @@ class SqlRecoveryCodes:
 
     def replace(self, authenticator: AuthenticatorId, digests: Sequence[Digest]) -> None:
         self.remove(authenticator)
+        self.add(authenticator, digests)
+
+    def add(self, authenticator: AuthenticatorId, digests: Sequence[Digest]) -> None:
         rows = [
             {"authenticator": authenticator, "key_id": d.key_id, "digest": d.value, "used_at": None} for d in digests
         ]

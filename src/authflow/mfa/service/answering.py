@@ -32,7 +32,7 @@ from authflow.mfa.kinds import RECOVERY
 from authflow.mfa.recovery import Consume, Ready
 from authflow.mfa.service.desk import Desk
 from authflow.policy import LIFETIME_MAX
-from authflow.ports import Allowed, Limited
+from authflow.ports import Allowed
 
 if TYPE_CHECKING:
     from authflow.mfa.answers import ChallengeAnswer
@@ -111,15 +111,11 @@ class Answering(Desk):
     def _limited(self, case: Case, attempt: Attempt) -> Attempt:
         """Spend a guess of every budget, or of none: what is refused is not counted (decision 31)."""
         key = guesses_key(attempt.user, attempt.kind, attempt.browser)
-        asked = budgets(attempt.kind, self.policy)
-        answers = [case.tx.limits.peek(budget, key, case.now) for budget in asked]
-        over = [answer for answer in answers if isinstance(answer, Limited)]
-        if not over:
-            spent = [case.tx.limits.hit(budget, key, case.now) for budget in asked]
-            return attrs.evolve(attempt, limit=spent[0])
-        longest = max(over, key=lambda limited: limited.retry_after)
+        limit = case.tx.limits.hit_all(budgets(attempt.kind, self.policy), key, case.now)
+        if isinstance(limit, Allowed):
+            return attrs.evolve(attempt, limit=limit)
         told = case.tx.limits.hit(self.policy.told_of_guesses, attempt.user, case.now)
-        return attrs.evolve(attempt, limit=longest, tell=isinstance(told, Allowed))
+        return attrs.evolve(attempt, limit=limit, tell=isinstance(told, Allowed))
 
     def _proof(
         self, case: Case, kind: Kind, code: str, proven: Authenticator | None, secret: Secret | None

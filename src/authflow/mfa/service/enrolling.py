@@ -22,11 +22,12 @@ from authflow.mfa.service.desk import Desk
 from authflow.values import Asker, Context, FlowId, Refused, SessionId, UserId, new_identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from authflow.mfa.answers import EnrollmentAnswer, RecoveryAnswer
     from authflow.mfa.kinds import Kind
     from authflow.mfa.service.desk import Case
+    from authflow.ports import Digest
     from authflow.values import Secret
 
 NO_USER: Final = UserId("")
@@ -142,14 +143,20 @@ class Enrolling(Desk):
                 closed=kinds.closed(RECOVERY, self.policy),
                 force=force,
             )
-            return self._store_codes(case, self.turn_codes(case, command))
+            answer = self.turn_codes(case, command)
+            if isinstance(answer, CodesShown):
+                tx.recovery_codes.add(answer.authenticator, self._digests(answer))
+            return answer
 
     def regenerate_codes(self, asker: Asker, context: Context) -> RecoveryAnswer:
         """Let all old codes of the asker die and show new ones, once."""
         with self.uow.begin() as tx:
             case = self.case(tx, asker, context, asker.user or NO_USER)
             change = Change(asker=asker, subject=case.user, target=RECOVERY)
-            return self._store_codes(case, self.turn_codes(case, Regenerate(change=change, codes=self._new_codes())))
+            answer = self.turn_codes(case, Regenerate(change=change, codes=self._new_codes()))
+            if isinstance(answer, CodesShown):
+                tx.recovery_codes.replace(answer.authenticator, self._digests(answer))
+            return answer
 
     # --- facts and storing ----------------------------------------------------------------------------------------
 
@@ -205,8 +212,5 @@ class Enrolling(Desk):
         count = self.policy.recovery_codes
         return new_codes(self.entropy.random_bytes(count * RECOVERY_CODE_BYTES), count)
 
-    def _store_codes(self, case: Case, answer: RecoveryAnswer) -> RecoveryAnswer:
-        if isinstance(answer, CodesShown):
-            digests = digests_to_store(self.pepper, answer.authenticator, answer.codes)
-            case.tx.recovery_codes.replace(answer.authenticator, digests)
-        return answer
+    def _digests(self, shown: CodesShown) -> Sequence[Digest]:
+        return digests_to_store(self.pepper, shown.authenticator, shown.codes)

@@ -130,6 +130,54 @@ class RateLimiterContract:
             assert tx.limits.hit(BUDGET, "a ", START) == Allowed(4)
             assert tx.limits.hit(other, "a", START) == Allowed(4)
 
+    def test_budgets_asked_together_are_spent_together(self, uow: UnitOfWork[Transaction]) -> None:
+        """Every call is counted under all of them, or, if one is over, under none; the longest wait is told."""
+
+        @given(one=budgets, other=budgets.map(lambda b: attrs.evolve(b, name="other")), calls=moments)
+        def law(one: Budget, other: Budget, calls: list[datetime]) -> None:
+            key, counted = f"law-{next(NEXT)}", list[datetime]()
+            with uow.begin() as tx:
+                for now in calls:
+                    answer = tx.limits.hit_all((one, other), key, now)
+                    alone = [allowed(budget, counted, now) for budget in (one, other)]
+                    waits = [each.retry_after for each in alone if isinstance(each, Limited)]
+                    left = [each.left for each in alone if isinstance(each, Allowed)]
+                    assert answer == (Limited(max(waits)) if waits else Allowed(min(left)))
+                    counted += [now] * isinstance(answer, Allowed)
+
+        law()
+
+    def test_what_is_spent_together_counts_alone(self, uow: UnitOfWork[Transaction]) -> None:
+        """Now and in the next transaction: each budget has a window of its own."""
+        other = attrs.evolve(BUDGET, name="other", limit=2)
+        with uow.begin() as tx:
+            assert tx.limits.hit(other, "a", START) == Allowed(1)
+            assert tx.limits.hit_all((BUDGET, other), "a", START) == Allowed(0)
+            assert tx.limits.hit_all((BUDGET, other), "a", START) == Limited(other.window)
+            assert tx.limits.peek(BUDGET, "a", START) == Allowed(4)
+        with uow.begin() as tx:
+            assert tx.limits.hit_all((BUDGET,), "a", START) == Allowed(3)
+            assert tx.limits.hit(other, "a", START) == Limited(other.window)
+            assert tx.limits.hit_all((BUDGET, other), "b", START) == Allowed(1)
+
+    def test_of_many_at_once_who_spend_together_exactly_the_limit_wins(self, uow: UnitOfWork[Transaction]) -> None:
+        """In whatever order each names the budgets: nobody waits for somebody who waits for them."""
+        other = attrs.evolve(BUDGET, name="another", limit=THREADS)
+
+        def call(number: int) -> Allowed | Limited:
+            order = (BUDGET, other) if number % 2 else (other, BUDGET)
+
+            def spend() -> Allowed | Limited:
+                with uow.begin() as tx:
+                    return tx.limits.hit_all(order, "a", START)
+
+            return uow.run(spend)
+
+        answers = at_once(call)
+        assert sorted(answer.left for answer in answers if isinstance(answer, Allowed)) == [0, 1, 2, 3, 4]
+        with uow.begin() as tx:
+            assert tx.limits.peek(other, "a", START) == Allowed(THREADS - BUDGET.limit)
+
     def test_reset_forgets_one_key(self, uow: UnitOfWork[Transaction]) -> None:
         """The others keep theirs; an unknown key is none's loss."""
         with uow.begin() as tx:

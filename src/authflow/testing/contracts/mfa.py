@@ -113,6 +113,16 @@ class RecoveryCodesContract:
         self.put(uow)
         assert self.use(uow, TEN[0])
 
+    def test_a_first_set_is_added(self, uow: UnitOfWork[MfaTransaction]) -> None:
+        """Unused, beside another owner's; two codes of it are never the same either."""
+        self.put(uow, owner=OTHER_SET)
+        with uow.begin() as tx:
+            tx.recovery_codes.add(SET, TEN)
+        assert [self.use(uow, code) for code in TEN] == [True] * 10
+        assert self.use(uow, TEN[0], owner=OTHER_SET)
+        with pytest.raises(UniqueViolated), uow.begin() as tx:
+            tx.recovery_codes.add(AuthenticatorId("codes-of-ben"), (TEN[0], TEN[0]))
+
     def test_a_removed_set_is_dead(self, uow: UnitOfWork[MfaTransaction]) -> None:
         """Its codes are refused; removing it again, or replacing it by nothing, is no error."""
         self.put(uow)
