@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import sqlalchemy as sa
 
-from authflow.adapters.sql.asynchronous import make_async_engine
-from authflow.adapters.sql.engine import BUSY_TIMEOUT_MS, make_engine
+from authflow.adapters.sql.asynchronous import async_engine_of, make_async_engine
+from authflow.adapters.sql.engine import BUSY_TIMEOUT_MS, ENGINES, engine_of, make_engine
 from authflow.errors import ConfigInvalid, ExtraMissing
 
 if TYPE_CHECKING:
@@ -77,6 +78,28 @@ def test_another_driver_is_refused_and_not_replaced(scheme: str, supported: str)
     """Its options would mean something else; SQLCipher's file could not even be read."""
     with pytest.raises(ConfigInvalid, match=re.escape(supported)):
         make_engine(f"{scheme}://me:secret@host/name")
+
+
+def test_an_engine_on_another_driver_is_refused_with_those_that_serve():
+    """SQLAlchemy takes a database that is called ``mysql`` for another dialect than MariaDB."""
+    with pytest.raises(ConfigInvalid, match=re.escape("mysql+pymysql")) as raised:
+        engine_of(sa.create_engine("mysql+pymysql://host/name"))
+    assert [name for name in ENGINES if name not in str(raised.value)] == []
+
+
+@pytest.mark.parametrize("given", [None, 5, b"sqlite:///app.db", sqlite3])
+def test_what_is_no_engine_is_refused(given: Any):
+    for take in (engine_of, async_engine_of):
+        with pytest.raises(ConfigInvalid, match="must be a URL or"):
+            take(given)
+
+
+def test_each_face_takes_an_engine_of_its_own(tmp_path: Path):
+    engine = make_async_engine(f"sqlite:///{tmp_path / 'a.db'}")
+    with pytest.raises(ConfigInvalid, match="AsyncAuthflow takes"):
+        engine_of(cast("sa.Engine", engine))
+    with pytest.raises(ConfigInvalid, match="AsyncEngine"):
+        async_engine_of(cast("Any", engine.sync_engine))
 
 
 @pytest.mark.parametrize("make", [make_engine, make_async_engine])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -31,8 +31,21 @@ bridge: Final = greenlet_spawn
 
 
 def async_engine_of(database: AsyncDatabase) -> AsyncEngine:
-    """Return the engine itself, or one made from its URL by `make_async_engine`."""
-    return make_async_engine(database) if isinstance(database, str) else database
+    """Return the engine itself, or one made from its URL by `make_async_engine`.
+
+    Raises:
+        ConfigInvalid: The URL means none (`make_async_engine`), or this is no ``AsyncEngine``.
+        ExtraMissing: The driver is not installed.
+    """
+    if isinstance(database, str):
+        return make_async_engine(database)
+    _require_engine(database)
+    return database
+
+
+def _require_engine(given: Any) -> None:
+    if not isinstance(given, AsyncEngine):
+        raise ConfigInvalid(setting="database", problem="must be a URL or a SQLAlchemy AsyncEngine")
 
 
 def make_async_engine(url: str) -> AsyncEngine:

@@ -35,6 +35,17 @@ SAME: Final = {
 }
 """What a URL may say for that driver: nothing, its name, or an asynchronous one, as the async face is given it."""
 
+ENGINES: Final = (
+    "sqlite+pysqlite",
+    "sqlite+aiosqlite",
+    "postgresql+psycopg",
+    "postgresql+psycopg2",
+    "postgresql+asyncpg",
+    "mariadb+pymysql",
+    "mariadb+mysqldb",
+)
+"""What an engine of the host's own may run on. The asynchronous ones are the synchronous half of an ``AsyncEngine``."""
+
 EXTRAS: Final = {"postgresql": "postgres", "mariadb": "mariadb", "mysql": "mariadb"}
 """What to install for a driver."""
 
@@ -43,8 +54,16 @@ Database = str | sa.Engine
 
 
 def engine_of(database: Database) -> sa.Engine:
-    """Return the engine itself, or one made from its URL by `make_engine`. The host prepares its own (`prepare`)."""
-    return make_engine(database) if isinstance(database, str) else database
+    """Return the engine itself, or one made from its URL by `make_engine`. The host prepares its own (`prepare`).
+
+    Raises:
+        ConfigInvalid: The URL means none (`make_engine`), or the engine runs on another driver than `ENGINES`.
+        ExtraMissing: The driver is not installed.
+    """
+    if isinstance(database, str):
+        return make_engine(database)
+    _require_driver(database)
+    return database
 
 
 def make_engine(url: str) -> sa.Engine:
@@ -100,6 +119,16 @@ _PREPARED: Final[weakref.WeakSet[Dialect]] = weakref.WeakSet()
 def hint(backend: str) -> str:
     """Return what helps with a *backend* that is not supported: some say ``postgres``, which SQLAlchemy gave up."""
     return ": say postgresql://" if backend == "postgres" else ""
+
+
+def _require_driver(given: Any) -> None:
+    if not isinstance(given, sa.Engine):
+        problem = "must be a URL or a SQLAlchemy Engine; AsyncAuthflow takes an AsyncEngine"
+        raise ConfigInvalid(setting="database", problem=problem)
+    found = f"{given.dialect.name}+{given.dialect.driver}"
+    if found not in ENGINES:
+        problem = f"is an engine on {found}; an engine may run on {', '.join(ENGINES)}"
+        raise ConfigInvalid(setting="database", problem=problem)
 
 
 def _created(url: sa.URL, backend: str) -> sa.Engine:
