@@ -89,6 +89,9 @@ ADVICE: Final[dict[Code, str]] = {
     Code.OUTBOX_UNKNOWN_ORGANIZATION: "Give the organization a region.",
     Code.IDEMPOTENCY_CONFLICT: "Give every submission a key of its own.",
     Code.IDEMPOTENCY_KEY_INVALID: "Make keys as the page on repeating a command says.",
+    Code.IDEMPOTENCY_TOO_LARGE: "Limit what your forms take, or send it without a key.",
+    Code.IDEMPOTENCY_REPLY_UNREADABLE: "Answer 503, and try again with the same key: it is done, and the newer of two "
+    "versions can say how. Finish the deployment; after a day at most the reply is gone.",
     Code.CONFIG_INVALID: SETUP,
     Code.INPUT_INVALID: "The argument is yours to make: check where it comes from.",
     Code.CLOCK_NAIVE: "Give every time its time zone.",

@@ -153,7 +153,7 @@ class Once:
 @attrs.frozen(kw_only=True)
 class Shop:
     uow: World = attrs.field(factory=World)
-    repeats: Once = attrs.field(factory=Once)
+    replays: Once = attrs.field(factory=Once)
     numbers: list[int] = attrs.field(factory=list)
 
     @command("shop.buy")
@@ -259,14 +259,14 @@ KEYED = Context(idempotency_key="k-1")
 def test_a_key_covers_everything_but_who_asks_and_from_where(args: tuple[Any, ...], kwargs: dict[str, Any]):
     shop = Shop()
     shop.pay(*args, **kwargs)
-    assert shop.repeats.asked == [("shop.pay", {"pin": "1", "tip": 2})]
+    assert shop.replays.asked == [("shop.pay", {"pin": "1", "tip": 2})]
 
 
 def test_without_a_key_nothing_is_kept():
     shop = Shop()
     shop.pay(NOBODY, Context(), "1")
     shop.buy(3)
-    assert shop.repeats.asked == []
+    assert shop.replays.asked == []
 
 
 # --- the async face ---------------------------------------------------------------------------------------------------
@@ -364,7 +364,7 @@ class Asking:
 
     uow: Runs
     other: Asking | None = None
-    repeats: Any = None
+    replays: Any = None
 
     @command("asking.ask")
     def ask(self) -> None:
@@ -386,7 +386,7 @@ class Starting:
     """A service whose command starts a thread that gives another command of the same installation."""
 
     uow: Runs
-    repeats: Any = None
+    replays: Any = None
 
     @command("starting.start")
     def start(self) -> None:

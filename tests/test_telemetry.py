@@ -61,7 +61,7 @@ class Trying:
 @attrs.define
 class Desk:
     uow: Any = attrs.field(factory=Trying)
-    repeats: Any = None
+    replays: Any = None
 
     @command("desk.ask")
     def ask(self, session: BrowserSession, context: Context, answer: Any) -> Any:  # noqa: ARG002  # read by the command

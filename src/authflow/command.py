@@ -37,8 +37,8 @@ class Spawn(Protocol):
         ...
 
 
-class Repeats(Protocol):
-    """Answers a command that was repeated under one idempotency key once and for all (decision 8)."""
+class Replays(Protocol):
+    """Does a command that is sent again under one idempotency key once, and answers it alike (decision 8)."""
 
     def once(
         self,
@@ -48,7 +48,7 @@ class Repeats(Protocol):
         arguments: Mapping[str, object],
         work: Callable[[], Answer],
     ) -> Answer:
-        """Return the stored answer of the same command, or do *work* and store what it answers."""
+        """Return the stored reply to the same command, or do *work* and store what it answers."""
         ...
 
 
@@ -61,7 +61,7 @@ class Service(Protocol):
         ...
 
     @property
-    def repeats(self) -> Repeats:
+    def replays(self) -> Replays:
         """Asked by commands that have a session, and so could be repeated by a browser."""
         ...
 
@@ -176,7 +176,7 @@ class Command(Generic[P, R_co]):
             return work
         session: BrowserSession = arguments["session"]
         others = {name: value for name, value in list(arguments.items())[1:] if name not in {"session", "context"}}
-        once = partial(service.repeats.once, self.name, session, context, others)
+        once = partial(service.replays.once, self.name, session, context, others)
         return lambda: cast("R_co", once(cast("Callable[[], Answer]", work)))
 
 

@@ -95,6 +95,8 @@ class Code(StrEnum):
     # repeated commands
     IDEMPOTENCY_CONFLICT = "idempotency.conflict"
     IDEMPOTENCY_KEY_INVALID = "idempotency.key_invalid"
+    IDEMPOTENCY_TOO_LARGE = "idempotency.too_large"
+    IDEMPOTENCY_REPLY_UNREADABLE = "idempotency.reply_unreadable"
     # installation
     CONFIG_INVALID = "config.invalid"
     INPUT_INVALID = "input.invalid"
@@ -206,6 +208,8 @@ CATALOGUE: Final[dict[Code, Meaning]] = {
     Code.OUTBOX_UNKNOWN_ORGANIZATION: Meaning("A signal names an organization without any region.", 500),
     Code.IDEMPOTENCY_CONFLICT: Meaning("This key was used for another request. Send it with a new one.", 422),
     Code.IDEMPOTENCY_KEY_INVALID: Meaning("An idempotency key is 1 to 64 printable ASCII characters.", 400),
+    Code.IDEMPOTENCY_TOO_LARGE: Meaning("This request is too large for an idempotency key.", 413),
+    Code.IDEMPOTENCY_REPLY_UNREADABLE: Meaning("Another version stored the answer. Try again.", 503),
     Code.CONFIG_INVALID: Meaning("A setting makes no sense.", 500),
     Code.INPUT_INVALID: Meaning("An argument is malformed.", 400),
     Code.CLOCK_NAIVE: Meaning("A time without a time zone was given.", 500),
@@ -388,6 +392,22 @@ class SealBroken(SecretUnavailable):
     """A sealed secret was altered, or moved to another owner or row."""
 
     code = Code.SEAL_BROKEN
+
+
+# --- repeated commands ----------------------------------------------------------------------------------------------
+
+
+class ReplyUnreadable(AuthflowError):
+    """The stored reply to a repeated command was written by another version of the library. Nothing is done again.
+
+    While a deployment is under way, the same request may reach a process that can read it. ``problem`` quotes nothing.
+    """
+
+    code = Code.IDEMPOTENCY_REPLY_UNREADABLE
+
+    def __init__(self, *, problem: str) -> None:
+        self.problem = problem
+        super().__init__(f"[{problem}]")
 
 
 # --- the database ---------------------------------------------------------------------------------------------------

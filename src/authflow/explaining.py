@@ -79,7 +79,7 @@ MALFORMED: Final = "malformed"
 def explained(command: str, answer: T, entries: Sequence[Entry]) -> T:
     """Return *answer* of *command*; a refusal carries its explanation, from the *entries* of a witness.
 
-    One that has an explanation keeps it: it was kept with an answer that is given again.
+    One that has an explanation keeps it: it was stored with an answer that is replayed.
     """
     if not isinstance(answer, Refused) or answer.why is not None:
         return answer

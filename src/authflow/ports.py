@@ -386,17 +386,17 @@ class Accounts(Protocol):
         ...
 
 
-# --- answers that are kept ------------------------------------------------------------------------------------------
+# --- stored replies -------------------------------------------------------------------------------------------------
 
 
 @attrs.frozen(kw_only=True)
 class Reply:
-    """The answer to a command that a host may repeat, kept under the command's idempotency key (decision 8).
+    """The answer to a command that a host may repeat, stored under the command's idempotency key (decision 8).
 
     Args:
         key: Digest of the key and of what it is scoped to.
         arguments: What the command was asked with; the same key with other arguments is a conflict.
-        answer: Sealed for this row.
+        answer: Sealed for this very row: with any other field changed it does not open.
         former_until: Until when the session value that the answer made invalid may still fetch it, or none.
         created_at: When the command was done.
         expires_at: From when on the reply counts as absent.
@@ -417,15 +417,15 @@ class Replies(Protocol):
         """Return the reply under *key*, or none for the one who must do the command now.
 
         Of any number of concurrent calls one gets none; the others wait until its transaction ends, and get the reply
-        that was kept, or, after a rollback, the same choice again. Whoever claimed keeps a reply or releases the key
+        that was stored, or, after a rollback, the same choice again. Whoever claimed stores a reply or releases the key
         in the same transaction. What has expired counts as absent.
 
         Raises:
-            Retryable: Waiting took too long, or the isolation level shows no reply that was kept meanwhile.
+            Retryable: Waiting took too long, or the isolation level shows no reply that was stored meanwhile.
         """
         ...
 
-    def keep(self, reply: Reply) -> None:
+    def store(self, reply: Reply) -> None:
         """Store *reply* under its key, which this transaction has claimed."""
         ...
 

@@ -15,7 +15,7 @@ from authflow.errors import AuthflowError, ConfigInvalid, ExtraMissing, KeysMiss
 from authflow.journey.joining import Invitations, Members
 from authflow.journey.people import People
 from authflow.journey.protecting import Protecting
-from authflow.journey.repeating import Repeating
+from authflow.journey.replaying import Replaying
 from authflow.journey.signing_in import SigningIn
 from authflow.journey.upkeep import Trail, Upkeep
 from authflow.journey.waiting import Waiting
@@ -191,8 +191,8 @@ class Authflow:
             raise ConfigInvalid(setting="mailer", problem="must be an object with a method send")
         slices = Slices.of(ports, policy)
         read: dict[str, Any] = {"uow": ports.uow, "clock": ports.clock, "sessions": slices.sessions}
-        repeating = Repeating(cipher=ports.cipher, pepper=ports.pepper, **read)
-        shared: dict[str, Any] = {**read, "repeats": repeating}
+        replaying = Replaying(cipher=ports.cipher, pepper=ports.pepper, **read)
+        shared: dict[str, Any] = {**read, "replays": replaying}
         joined: dict[str, Any] = {**shared, "membership": slices.membership}
         whole: dict[str, Any] = {**shared, "factors": slices.factors, "recorder": slices.recorder}
         waiting = Waiting(membership=slices.membership, **read)
@@ -215,7 +215,7 @@ class Authflow:
             upkeep=Upkeep(
                 factors=slices.factors,
                 membership=slices.membership,
-                repeating=repeating,
+                replaying=replaying,
                 policy=policy.membership,
                 **read,
             ),

@@ -1,4 +1,4 @@
-"""Every shipped store of kept answers keeps the contract."""
+"""Every shipped store of replies keeps the contract."""
 
 from __future__ import annotations
 

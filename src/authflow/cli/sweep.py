@@ -29,7 +29,7 @@ def _run(options: Namespace) -> int:
 
 COMMAND: Final = Command(
     name="sweep",
-    summary="remove what has expired: sessions, proposals, invitations, kept answers, counters",
+    summary="remove what has expired: sessions, proposals, invitations, stored replies, counters",
     described="Remove what has expired, and print how much of each. Run it once a day.",
     arguments=_arguments,
 )

@@ -12,7 +12,7 @@ from authflow.values import NOBODY, Answer, UserId, identifier
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authflow.command import Repeats
+    from authflow.command import Replays
     from authflow.journey.ports import JourneyTransaction
     from authflow.ports import Clock, UnitOfWork
     from authflow.sessions.service import Sessions
@@ -32,7 +32,7 @@ class Door:
     uow: UnitOfWork[JourneyTransaction]
     clock: Clock
     sessions: Sessions
-    repeats: Repeats
+    replays: Replays
 
     def asked(self, session: BrowserSession, command: Callable[[Asker], AnswerT]) -> AnswerT:
         """Let *command* run for whoever *session* is, in the same transaction; the answer carries the session on.

@@ -11,7 +11,7 @@ from authflow.command import command, operation
 if TYPE_CHECKING:
     from authflow.facts.records import AuditEntry
     from authflow.journey.ports import JourneyTransaction
-    from authflow.journey.repeating import Repeating
+    from authflow.journey.replaying import Replaying
     from authflow.membership.service import Membership
     from authflow.mfa.service import SecondFactors
     from authflow.policy import MembershipPolicy
@@ -60,17 +60,17 @@ class Upkeep:
     sessions: Sessions
     factors: SecondFactors
     membership: Membership
-    repeating: Repeating
+    replaying: Replaying
     policy: MembershipPolicy
 
     @operation("upkeep.sweep")
     def sweep(self) -> Swept:
-        """Remove what has expired: sessions, proposals, clicks, invitations, kept answers, counters. Run it daily."""
+        """Remove what has expired: sessions, proposals, clicks, invitations, stored replies, counters. Run it daily."""
         now = self.clock.now()
         proposals = self.factors.expire()
         invitations = self.membership.sweep(now, keep=self.policy.ended_kept)
         sessions = self.sessions.sweep(now)
-        replies = self.repeating.sweep(now)
+        replies = self.replaying.sweep(now)
         with self.uow.begin() as tx:
             limits, attempts = tx.limits.sweep(now), tx.attempts.sweep(now)
         return Swept(

@@ -1,4 +1,4 @@
-"""Kept answers in memory."""
+"""Stored replies in memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class MemoryReplies:
         found = self._replies.get(key)
         return None if found is None or found.expires_at <= now else found
 
-    def keep(self, reply: Reply) -> None:
+    def store(self, reply: Reply) -> None:
         self._replies.put(reply.key, reply)
 
     def release(self, key: bytes) -> None:

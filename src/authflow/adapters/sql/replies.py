@@ -1,4 +1,4 @@
-"""Kept answers in SQL."""
+"""Stored replies in SQL."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ NOTHING: Final[dict[str, Any]] = {
 
 @attrs.frozen(kw_only=True)
 class ReplyStatements:
-    """Every statement about kept answers, built once."""
+    """Every statement about stored replies, built once."""
 
     claim: sa.Executable
-    keep: sa.Executable
+    store: sa.Executable
     release: sa.Executable
     sweep: sa.Executable
 
@@ -52,7 +52,7 @@ class ReplyStatements:
         )
         return cls(
             claim=claim.returning(*reply.c),
-            keep=sa.update(reply).where(mine).values(new),
+            store=sa.update(reply).where(mine).values(new),
             release=sa.delete(reply).where(mine),
             sweep=sa.delete(reply).where(reply.c.expires_at <= sa.bindparam("now")),
         )
@@ -69,7 +69,7 @@ class SqlReplies:
         row = self._run.run(self._sql.claim, {"which": key}).one()
         return None if row.expires_at <= c.micros(now) else _reply(row)
 
-    def keep(self, reply: Reply) -> None:
+    def store(self, reply: Reply) -> None:
         values = {
             "pepper": reply.arguments.key_id,
             "arguments": reply.arguments.value,
@@ -79,7 +79,7 @@ class SqlReplies:
             "created_at": c.micros(reply.created_at),
             "expires_at": c.micros(reply.expires_at),
         }
-        self._run.run(self._sql.keep, {"which": reply.key, **{f"new_{name}": value for name, value in values.items()}})
+        self._run.run(self._sql.store, {"which": reply.key, **{f"new_{name}": value for name, value in values.items()}})
 
     def release(self, key: bytes) -> None:
         self._run.run(self._sql.release, {"which": key})

@@ -1,4 +1,4 @@
-"""What every store of kept answers must keep (decision 8)."""
+"""What every store of replies must do (decision 8)."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ class RepliesContract:
         """Return a unit of work on an empty installation."""
         raise NotImplementedError
 
-    def _kept(self, uow: UnitOfWork[Transaction], *replies: Reply) -> None:
+    def _stored(self, uow: UnitOfWork[Transaction], *replies: Reply) -> None:
         with uow.begin() as tx:
             for one in replies:
                 assert tx.replies.claim(one.key, START) is None
-                tx.replies.keep(one)
+                tx.replies.store(one)
 
-    def test_what_is_kept_comes_back(self, uow: UnitOfWork[Transaction]) -> None:
+    def test_what_is_stored_comes_back(self, uow: UnitOfWork[Transaction]) -> None:
         """To the byte and to the microsecond."""
         bare = attrs.evolve(reply(OTHER), former_until=None)
-        self._kept(uow, reply(), bare)
+        self._stored(uow, reply(), bare)
         with uow.begin() as tx:
             assert (tx.replies.claim(KEY, START), tx.replies.claim(OTHER, START)) == (reply(), bare)
 
@@ -62,25 +62,25 @@ class RepliesContract:
             assert tx.replies.claim(KEY, START) is None
             assert tx.replies.claim(KEY, START) is None
 
-    def test_an_answer_of_a_megabyte_is_kept(self, uow: UnitOfWork[Transaction]) -> None:
+    def test_an_answer_of_a_megabyte_is_stored(self, uow: UnitOfWork[Transaction]) -> None:
         """An export of an account is not cut."""
         long = attrs.evolve(reply(), answer=Sealed(key_id="sealing-1", ciphertext=bytes(1 << 20)))
-        self._kept(uow, long)
+        self._stored(uow, long)
         with uow.begin() as tx:
             assert tx.replies.claim(KEY, START) == long
 
     def test_a_claim_that_is_rolled_back_is_free(self, uow: UnitOfWork[Transaction]) -> None:
-        """And so is what was kept behind it."""
+        """And so is what was stored behind it."""
         with pytest.raises(ZeroDivisionError), uow.begin() as tx:
             tx.replies.claim(KEY, START)
-            tx.replies.keep(reply())
+            tx.replies.store(reply())
             raise ZeroDivisionError
         with uow.begin() as tx:
             assert tx.replies.claim(KEY, START) is None
 
     def test_what_is_released_is_free(self, uow: UnitOfWork[Transaction]) -> None:
         """A claim without an answer, and an answer; releasing nothing is nothing."""
-        self._kept(uow, reply(), reply(OTHER))
+        self._stored(uow, reply(), reply(OTHER))
         with uow.begin() as tx:
             tx.replies.release(KEY)
             tx.replies.release(KEY)
@@ -93,24 +93,24 @@ class RepliesContract:
 
     def test_an_answer_lives_up_to_its_end(self, uow: UnitOfWork[Transaction]) -> None:
         """At ``expires_at`` it counts as absent."""
-        self._kept(uow, reply())
+        self._stored(uow, reply())
         with uow.begin() as tx:
             assert tx.replies.claim(KEY, START + HOUR - INSTANT) == reply()
             assert tx.replies.claim(KEY, START + HOUR) is None
 
     def test_an_expired_answer_is_replaced(self, uow: UnitOfWork[Transaction]) -> None:
-        """Whoever claimed the key keeps the next answer; a clock that goes back finds that one (decision 35)."""
-        self._kept(uow, reply())
+        """Whoever claimed the key stores the next answer; a clock that goes back finds that one (decision 35)."""
+        self._stored(uow, reply())
         later = attrs.evolve(reply(), former_until=None, created_at=START + HOUR, expires_at=START + 2 * HOUR)
         with uow.begin() as tx:
             assert tx.replies.claim(KEY, START + HOUR) is None
-            tx.replies.keep(later)
+            tx.replies.store(later)
         with uow.begin() as tx:
             assert tx.replies.claim(KEY, START) == later
 
     def test_a_sweep_takes_what_has_expired(self, uow: UnitOfWork[Transaction]) -> None:
         """And tells how many there were."""
-        self._kept(uow, reply(), attrs.evolve(reply(OTHER), expires_at=START + 2 * HOUR))
+        self._stored(uow, reply(), attrs.evolve(reply(OTHER), expires_at=START + 2 * HOUR))
         with uow.begin() as tx:
             assert tx.replies.sweep(START + HOUR - INSTANT) == 0
             assert tx.replies.sweep(START + HOUR) == 1
@@ -118,7 +118,7 @@ class RepliesContract:
             assert tx.replies.claim(OTHER, START) is not None
 
     def test_one_of_many_does_the_command(self, uow: UnitOfWork[Transaction]) -> None:
-        """The others wait for its end, and all get what it kept."""
+        """The others wait for its end, and all get what it stored."""
         done: list[int] = []
 
         def ask(number: int) -> Reply:
@@ -127,7 +127,7 @@ class RepliesContract:
                 if found is not None:
                     return found
                 mine = attrs.evolve(reply(), arguments=Digest(key_id=str(number), value=b"\x00" * 32))
-                tx.replies.keep(mine)
+                tx.replies.store(mine)
             done.append(number)
             return mine
 
@@ -147,7 +147,7 @@ class RepliesContract:
                 asked.append(number)
                 if len(asked) < THREADS // 2:
                     raise LookupError
-                tx.replies.keep(reply())
+                tx.replies.store(reply())
             done.append(number)
 
         def bravely(number: int) -> None:

@@ -31,5 +31,5 @@ def alphabets() -> Mapping[str, Alphabet[Any, Any, Any]]:
     )
 
     modules = (challenge, consent, delivery, enrollment, invitation, member, recovery, save, sessions)
-    found = [journey.POST_FLOW, journey.REMOVAL, journey.SIGN_IN, *(module.ALPHABET for module in modules)]
+    found = [*journey.ALPHABETS, *(module.ALPHABET for module in modules)]
     return {alphabet.machine.name: alphabet for alphabet in sorted(found, key=lambda one: one.machine.name)}

@@ -1,16 +1,17 @@
-"""The alphabets of the three tables of the journey."""
+"""The alphabets of the four tables of the journey."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import combinations, product
 from typing import TYPE_CHECKING, Final
 
 from authflow.errors import Code
-from authflow.journey import post_flow, removal, sign_in
+from authflow.journey import post_flow, removal, replay, sign_in
 from authflow.membership.admission import Requirement
 from authflow.testing.clocks import START
 from authflow.testing.samples.alphabet import Alphabet
-from authflow.values import MemberId, OrganizationId
+from authflow.values import MemberId, OrganizationId, UserId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -55,6 +56,33 @@ JUDGED: Final[list[sign_in.Command]] = [
 ]
 
 
+VALUES: Final = (b"the former value's digest", b"the next value's digest", b"a stranger's digest")
+ADA: Final = UserId("ada")
+PERSONS: Final = (None, ADA, UserId("ben"))
+TRUTHS: Final = (True, False)
+INSTANT: Final = timedelta(microseconds=1)
+IN_GRACE: Final = START + replay.FORMER_LIFETIME - INSTANT
+MOMENTS: Final = (START - INSTANT, START, IN_GRACE, IN_GRACE + INSTANT)
+"""Before a reply was stored, for clocks go back; then, and on both sides of the end of a former value's time."""
+
+RECORDED: Final[list[replay.Command]] = [
+    replay.Record(
+        asked=VALUES[0], actor=actor, elsewhere=elsewhere, carries=carries, names=names, secret_shown=secret_shown
+    )
+    for actor, elsewhere, carries, names, secret_shown in product(
+        (None, ADA), TRUTHS, (None, *VALUES[:2]), TRUTHS, TRUTHS
+    )
+]
+REPLAYED: Final[list[replay.Command]] = [
+    *(replay.Begin(opens=opens) for opens in TRUTHS),
+    *(replay.Ask(secret=value, user=user, alike=alike) for value, user, alike in product(VALUES, PERSONS, TRUTHS)),
+    *(
+        replay.Fetch(secret=value, alike=alike, missed=missed, next_lives=next_lives)
+        for value, alike, missed, next_lives in product(VALUES, TRUTHS, TRUTHS, TRUTHS)
+    ),
+]
+
+
 def of_post_flow(state: post_flow.PostFlow) -> Iterator[tuple[post_flow.Command, datetime]]:
     """Yield what a proven factor may meet: its codes first, then every invitation."""
     for command in SETTLEMENTS if isinstance(state, post_flow.FactorProven) else meetings(CODES):
@@ -66,6 +94,12 @@ def of_removal(_state: removal.Removal) -> Iterator[tuple[removal.Cascade, datet
     yield removal.Cascade(), START
 
 
+def of_replay(_state: replay.Replay) -> Iterator[tuple[replay.Command, datetime]]:
+    """Yield every answer that may be recorded, and everybody who may ask again, at every moment that matters."""
+    yield from ((command, START) for command in RECORDED)
+    yield from product(REPLAYED, MOMENTS)
+
+
 def of_sign_in(_state: sign_in.SignIn) -> Iterator[tuple[sign_in.Command, datetime]]:
     """Yield every judgement of an answer to the second factor."""
     yield from ((command, START) for command in JUDGED)
@@ -75,8 +109,10 @@ POST_FLOW: Final = Alphabet(
     machine=post_flow.MACHINE, start=(post_flow.FactorProven(), post_flow.Unprotected()), commands=of_post_flow
 )
 REMOVAL: Final = Alphabet(machine=removal.MACHINE, start=tuple(REMOVALS), commands=of_removal)
+REPLAY: Final = Alphabet(machine=replay.MACHINE, start=(replay.Vacant(),), commands=of_replay)
 SIGN_IN: Final = Alphabet(
     machine=sign_in.MACHINE,
     start=(sign_in.Owing(), sign_in.Present(), sign_in.Absent(why_not=Code.SESSION_REQUIRED)),
     commands=of_sign_in,
 )
+ALPHABETS: Final = (POST_FLOW, REMOVAL, REPLAY, SIGN_IN)

@@ -1,4 +1,4 @@
-"""Answers that are kept under idempotency keys."""
+"""Replies that are stored under idempotency keys."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from authflow.adapters.sql import columns as c
 
 @attrs.frozen(kw_only=True)
 class ReplyTables:
-    """The table of kept answers."""
+    """The table of stored replies."""
 
     reply: sa.Table
 

@@ -11,7 +11,7 @@ import pytest
 from authflow import Authflow, BrowserSession, Code, Context, Refused
 from authflow.errors import InputInvalid, SealBroken, SecretUnavailable
 from authflow.journey.answers import AccountDeleted, Arrived, Enrolled
-from authflow.journey.repeating import FORMER_KEPT, KEPT, KEPT_WITH_SECRETS
+from authflow.journey.replay import FORMER_LIFETIME, LIFETIME, LIFETIME_WITH_SECRETS
 from authflow.mfa.answers import CodesShown, Renamed
 from authflow.sessions.commands import OthersEnded, SignedOut
 from authflow.testing.browsers import Browser, Phone
@@ -130,13 +130,13 @@ def test_the_gates_have_moved_on_since(host: Stage, ada: Person):
     assert host.flows.mfa.rename(session, keyed(), ada.factor, name="phone") == answer
 
 
-def test_without_a_key_nothing_is_kept(host: Stage, ada: Person):
+def test_without_a_key_nothing_is_stored(host: Stage, ada: Person):
     shown = [host.flows.mfa.regenerate_codes(ada.browser.session, CONTEXT) for _ in range(2)]
     assert shown[0] != shown[1]
     assert not replies(host)
 
 
-def test_what_raises_keeps_nothing(host: Stage, ada: Person):
+def test_what_raises_stores_nothing(host: Stage, ada: Person):
     session = ada.browser.session
     with pytest.raises(InputInvalid):
         host.flows.sessions.establish(session, keyed(), user=UserId(""), proof=host.password())
@@ -257,7 +257,7 @@ def test_a_sign_in_is_never_repeated_to_a_value_that_was_over_before_it(host: St
 
 def test_a_replaced_value_fetches_the_answer_for_ten_minutes(proving: Proving):
     answer, clock = proving.ask(proving.former), proving.host.clock
-    clock.advance(FORMER_KEPT - INSTANT)
+    clock.advance(FORMER_LIFETIME - INSTANT)
     assert proving.ask(proving.former) == answer
     clock.advance(INSTANT)
     assert proving.ask(proving.former).code is Code.MFA_ENROLLMENT_STATE_CHANGED
@@ -269,7 +269,7 @@ def test_that_time_is_over_for_good_also_where_the_answer_lives_longer(host: Sta
     former = ada.browser.session
     answer = host.flows.sessions.end_others(former, keyed())
     assert isinstance(answer, OthersEnded)
-    host.clock.advance(FORMER_KEPT)
+    host.clock.advance(FORMER_LIFETIME)
     assert host.flows.sessions.end_others(former, keyed()).code is Code.SESSION_SUPERSEDED
     host.clock.advance(-INSTANT)
     assert host.flows.sessions.end_others(former, keyed()).code is Code.SESSION_SUPERSEDED
@@ -296,7 +296,7 @@ def test_a_replaced_value_fetches_nothing_with_other_arguments(proving: Proving)
         assert proving.ask(proving.former, code="000000").code is Code.MFA_ENROLLMENT_STATE_CHANGED
 
 
-def test_a_kept_answer_is_no_place_to_guess_a_code(proving: Proving):
+def test_a_stored_reply_is_no_place_to_guess_a_code(proving: Proving):
     """The first wrong argument is the last: from then on the right one fetches nothing either."""
     assert isinstance(proving.ask(proving.former), Enrolled)
     assert isinstance(proving.ask(proving.former), Enrolled)
@@ -334,7 +334,7 @@ def test_a_deleted_person_is_told_that_they_are(host: Stage, ada: Person):
     assert isinstance(answer, AccountDeleted)
     assert delete(session, keyed(), user=ada.user) == answer
     assert delete(forge(session), keyed(), user=ada.user).code is Code.SESSION_REQUIRED
-    host.clock.advance(FORMER_KEPT)
+    host.clock.advance(FORMER_LIFETIME)
     assert delete(session, keyed(), user=ada.user).code is Code.SESSION_REQUIRED
 
 
@@ -344,7 +344,7 @@ def test_a_deleted_person_is_told_that_they_are(host: Stage, ada: Person):
 def test_an_answer_lives_for_a_day(host: Stage, ada: Person):
     session, clock = ada.browser.session, host.clock
     answer = host.flows.mfa.rename(session, keyed(), ada.factor, name="phone")
-    clock.advance(KEPT - INSTANT)
+    clock.advance(LIFETIME - INSTANT)
     assert host.flows.mfa.rename(session, keyed(), ada.factor, name="phone") == answer
     clock.advance(INSTANT)
     refused = host.flows.mfa.rename(session, keyed(), ada.factor, name="phone")
@@ -356,7 +356,7 @@ def test_an_answer_lives_for_a_day(host: Stage, ada: Person):
 def test_an_answer_with_secrets_lives_for_ten_minutes(host: Stage, ada: Person):
     session, clock = ada.browser.session, host.clock
     answer = host.flows.mfa.regenerate_codes(session, keyed())
-    clock.advance(KEPT_WITH_SECRETS - INSTANT)
+    clock.advance(LIFETIME_WITH_SECRETS - INSTANT)
     assert host.flows.mfa.regenerate_codes(session, keyed()) == answer
     clock.advance(INSTANT)
     anew = host.flows.mfa.regenerate_codes(session, keyed())
@@ -368,7 +368,7 @@ def test_an_answer_with_secrets_lives_for_ten_minutes(host: Stage, ada: Person):
 def test_what_has_expired_is_swept(host: Stage, ada: Person):
     host.flows.mfa.regenerate_codes(ada.browser.session, keyed())
     host.flows.mfa.rename(ada.browser.session, keyed(), ada.factor, name="phone")
-    host.clock.advance(KEPT_WITH_SECRETS)
+    host.clock.advance(LIFETIME_WITH_SECRETS)
     assert host.flows.upkeep.sweep().replies == 1
     assert len(replies(host)) == 1
 
@@ -403,18 +403,18 @@ def test_nothing_secret_stands_in_the_row(proving: Proving):
     assert answer.session.user not in stored
 
 
-def test_the_secret_of_a_session_that_goes_on_is_not_kept_at_all(host: Stage, ada: Person):
+def test_the_secret_of_a_session_that_goes_on_is_not_stored_at_all(host: Stage, ada: Person):
     host.flows.mfa.rename(ada.browser.session, keyed(), ada.factor, name="phone")
     with host.uow.begin() as tx:
-        (row,) = [tx.replies.claim(key, host.clock.now()) for key in kept_keys(host)]
-    assert host.joining.mfa.repeats._open(row).answer.session == NOBODY
+        (row,) = [tx.replies.claim(key, host.clock.now()) for key in stored_keys(host)]
+    assert host.joining.mfa.replays._open(row).answer.session == NOBODY
 
 
 def test_equal_arguments_are_not_seen_to_be_equal(host: Stage, ada: Person):
     for key in ("one", "two"):
         host.flows.mfa.rename(ada.browser.session, keyed(key), ada.factor, name="phone")
     with host.uow.begin() as tx:
-        rows = [tx.replies.claim(key, host.clock.now()) for key in kept_keys(host)]
+        rows = [tx.replies.claim(key, host.clock.now()) for key in stored_keys(host)]
     assert len({row.arguments.value for row in rows}) == 2
 
 
@@ -440,14 +440,14 @@ def test_an_answer_that_was_tampered_with_is_neither_given_nor_earned_again(host
     flows.mfa.regenerate_codes(session, keyed("one"))
     flows.mfa.regenerate_codes(session, keyed("two"))
     with host.uow.begin() as tx:
-        rows = [tx.replies.claim(key, host.clock.now()) for key in kept_keys(host)]
+        rows = [tx.replies.claim(key, host.clock.now()) for key in stored_keys(host)]
         for row, other in zip(rows, reversed(rows), strict=True):
-            tx.replies.keep(attrs.evolve(row, answer=other.answer))
+            tx.replies.store(attrs.evolve(row, answer=other.answer))
     with host.writes(), pytest.raises(SealBroken):
         flows.mfa.regenerate_codes(session, keyed("one"))
 
 
-def kept_keys(host: Stage) -> list[bytes]:
+def stored_keys(host: Stage) -> list[bytes]:
     if hasattr(host.uow, "store"):
         return [key for key, _ in host.uow.store.table("reply").items()]
     table = host.uow.tables.replies.reply

@@ -1,4 +1,4 @@
-"""What is kept for a repeated command, against a model of three lines; what counts as the same command; the cost."""
+"""What is stored for a repeated command, against a model of three lines; what counts as the same command; the cost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from authflow import Code, Context, Refused
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.errors import InputInvalid
-from authflow.journey.repeating import FORMER_KEPT, KEPT, KEPT_WITH_SECRETS
+from authflow.journey.replay import FORMER_LIFETIME, LIFETIME, LIFETIME_WITH_SECRETS
 from authflow.mfa.answers import CodesShown, Renamed
 from authflow.values import NOBODY, Answer, AuthenticatorId, Method, Secret
 from tests.stage import CONTEXT, Stage
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 INSTANT: Final = timedelta(microseconds=1)
 
 MOVES: Final = st.sampled_from(
-    [timedelta(0), INSTANT, -INSTANT, FORMER_KEPT, -FORMER_KEPT, KEPT - INSTANT, KEPT, -KEPT]
+    [timedelta(0), INSTANT, -INSTANT, FORMER_LIFETIME, -FORMER_LIFETIME, LIFETIME - INSTANT, LIFETIME, -LIFETIME]
 )
 """How a clock moves between two tries: also back."""
 
@@ -66,8 +66,8 @@ class Desk:
             codes = (Secret("a code"),)
             return CodesShown(session=session, authenticator=which, codes=codes, created_at=self.stage.clock.now())
 
-        session, repeats = self.person.browser.session, self.stage.joining.mfa.repeats
-        return repeats.once(kind.__name__, session, Context(idempotency_key=key), arguments, work)
+        session, replays = self.person.browser.session, self.stage.joining.mfa.replays
+        return replays.once(kind.__name__, session, Context(idempotency_key=key), arguments, work)
 
 
 @given(tries=TRIES)
@@ -80,7 +80,7 @@ def test_a_key_is_one_command_with_one_answer_for_its_time(tries: list[tuple[Any
         before, answer = desk.done, desk.ask(key, kind, argument=argument)
         if expected is None or clock.now() >= expected[2]:
             assert desk.done == before + 1
-            model[key, kind] = (name, answer, clock.now() + (KEPT if kind is Renamed else KEPT_WITH_SECRETS))
+            model[key, kind] = (name, answer, clock.now() + (LIFETIME if kind is Renamed else LIFETIME_WITH_SECRETS))
             continue
         assert desk.done == before
         conflict = Refused(code=Code.IDEMPOTENCY_CONFLICT, session=answer.session)
@@ -155,12 +155,12 @@ def test_a_key_costs_its_claim_its_answer_and_a_look_at_the_row(sqlite_uow: SqlU
 
 def test_a_command_and_its_key_do_not_run_into_each_other():
     desk = Desk()
-    session, repeats, done = desk.person.browser.session, desk.stage.joining.mfa.repeats, list[str]()
+    session, replays, done = desk.person.browser.session, desk.stage.joining.mfa.replays, list[str]()
     for command, key in (("mfa.remove", "d"), ("mfa.remov", "ed")):
 
         def work(command: str = command) -> Renamed:
             done.append(command)
             return Renamed(session=session, authenticator=AuthenticatorId("a"), name="phone")
 
-        repeats.once(command, session, Context(idempotency_key=key), {}, work)
+        replays.once(command, session, Context(idempotency_key=key), {}, work)
     assert done == ["mfa.remove", "mfa.remov"]

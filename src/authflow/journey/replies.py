@@ -1,7 +1,11 @@
-"""How an answer is written down, to be sealed, and read back (decision 8).
+"""How the answer of a stored reply is written down, to be sealed, and read back (decision 8).
 
 Every value but text, numbers, truths and none is written as a pair: what it is, and what is in it. So the classes of
 the table are all that reading needs; nothing else is ever made from what was stored.
+
+The test vectors are written otherwise (`authflow.testing.vectors.shapes`), for readers in other languages: by the
+annotations, which takes the source code, and without what a service fills in or what takes no part in comparisons;
+a reply has to bring back just that, the session value and the explanation of a refusal, in an installation.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import attrs
 
-from authflow.errors import BrokenPromise, Code, SchemaTooNew
+from authflow.errors import BrokenPromise, Code, ReplyUnreadable
 from authflow.journey import answers as journey
 from authflow.journey import post_flow
 from authflow.membership import answers as membership
@@ -34,36 +38,36 @@ FORMAT: Final = 1
 
 
 @unique
-class Left(StrEnum):
-    """What an answer left of the session value that had asked."""
+class SessionFate(StrEnum):
+    """What became of the session value that asked."""
 
     SAME = "same"
     RENEWED = "renewed"
-    OVER = "over"
+    ENDED = "ended"
 
 
 @attrs.frozen(kw_only=True)
-class Kept:
-    """An answer, and to whom it was given.
+class Contents:
+    """What is sealed in a stored reply: the answer, and to whom it was given.
 
     Args:
         asked: Digest of the session secret that asked.
         actor: Who was signed in when it asked, or none.
-        left: What became of that session value.
+        fate: What became of that session value.
         answer: Its session is nobody's where the value that asked stays the same.
     """
 
     asked: bytes = attrs.field(repr=False)
     actor: UserId | None
-    left: Left
+    fate: SessionFate
     answer: Answer
 
 
 CLASSES: Final[Mapping[str, type]] = {
     kind.__name__: kind
     for kind in (
-        Kept,
-        Left,
+        Contents,
+        SessionFate,
         BrowserSession,
         Code,
         Explanation,
@@ -115,28 +119,29 @@ CLASSES: Final[Mapping[str, type]] = {
 """Everything that an answer of a repeatable command may consist of. The names are stable: stored rows carry them."""
 
 
-def dump(kept: Kept) -> Secret:
-    """Return *kept* as text. It may hold secrets, and is to be sealed.
+def dump(contents: Contents) -> Secret:
+    """Return *contents* as text. It may hold secrets, and is to be sealed.
 
     Raises:
-        BrokenPromise: A class in it is not in the table: a bug, and nothing is kept.
+        BrokenPromise: A class in it is not in the table: a bug, and nothing is stored.
     """
-    return Secret(text_of([FORMAT, plain(kept)]))
+    return Secret(text_of([FORMAT, plain(contents)]))
 
 
-def load(text: Secret) -> Kept:
+def load(text: Secret) -> Contents:
     """Return what `dump` wrote.
 
     Raises:
-        SchemaTooNew: Another version of the library wrote it, and this one cannot read it.
+        ReplyUnreadable: Another version of the library wrote it, and this one cannot read it.
     """
     try:
         written_as, written = json.loads(text.reveal())
         found = _read(written) if written_as == FORMAT else None
-    except (KeyError, TypeError, ValueError) as error:
-        raise SchemaTooNew(found="an answer that another version kept") from error
-    if not isinstance(found, Kept):
-        raise SchemaTooNew(found=f"format {written_as} of an answer")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # The error's own text may quote what was written.
+        raise ReplyUnreadable(problem=type(error).__name__) from None
+    if not isinstance(found, Contents):
+        raise ReplyUnreadable(problem=f"format {written_as}")
     return found
 
 

@@ -1,0 +1,96 @@
+"""A request under an idempotency key: what can be one, what the key is scoped to, how arguments are compared."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final, cast
+
+import attrs
+
+from authflow.errors import BrokenPromise, Code, InputInvalid
+from authflow.journey import replies
+from authflow.values import Proof, token_digest
+from authflow.witness import gate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from authflow.values import BrowserSession
+
+KEY_MAX: Final = 64
+"""Characters of a key: a UUID, or the hexadecimal digits of 256 bits."""
+
+ARGUMENTS_MAX: Final = 1 << 16
+"""Characters of a command's arguments as they are written down to be compared: some 900 identifiers."""
+
+
+@attrs.frozen(kw_only=True)
+class KeyedRequest:
+    """One command as it is asked for.
+
+    Args:
+        command: Its stable name.
+        key: The idempotency key.
+        session: The value that was presented.
+        arguments: Everything else, as it is written down.
+        now: The instant at which it is asked.
+    """
+
+    command: str
+    key: str = attrs.field(repr=False)
+    session: BrowserSession
+    arguments: str = attrs.field(repr=False)
+    now: datetime
+
+    @property
+    def secret(self) -> bytes:
+        """Return the digest of the secret that was presented."""
+        return token_digest(self.session.secret)
+
+    def row(self, session: BrowserSession | None = None) -> bytes:
+        """Return the digest of the key and of what it is scoped to, as whoever presents *session* asks for it.
+
+        That is the row of the browser, the command, and the person whom the value names; while it names nobody, the
+        value itself: of two people who sign in here one after the other neither meets the other's reply. What a value
+        names opens nothing: whose reply it is, is compared again with what was sealed.
+
+        Not keyed: there is nothing to guess in it, and a key of the ring that is rotated must not hide what is stored.
+        """
+        asks = self.session if session is None else session
+        who = ("value", token_digest(asks.secret).hex()) if asks.user is None else ("person", asks.user)
+        parts = [part.encode(errors="surrogatepass") for part in (asks.id, *who, self.command, self.key)]
+        return hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).digest()
+
+
+@gate
+def malformed(key: object) -> Code | None:
+    """Return none if *key* can be a key: 1 to 64 printable ASCII characters."""
+    legal = isinstance(key, str) and key.isascii() and key.isprintable() and 1 <= len(key) <= KEY_MAX
+    return None if legal else Code.IDEMPOTENCY_KEY_INVALID
+
+
+@gate
+def oversized(arguments: str) -> Code | None:
+    """Return none if *arguments*, as they are written down, can be digested and compared at little cost."""
+    return Code.IDEMPOTENCY_TOO_LARGE if len(arguments) > ARGUMENTS_MAX else None
+
+
+def written(arguments: Mapping[str, object]) -> str:
+    """Return *arguments* as text: the same for equal ones.
+
+    Raises:
+        InputInvalid: One of them is nothing that could be compared.
+    """
+    comparable = {name: _comparable(value) for name, value in sorted(arguments.items())}
+    try:
+        return replies.text_of(replies.plain(comparable))
+    except (BrokenPromise, RecursionError) as error:
+        raise InputInvalid(field="arguments", problem="cannot be compared with those of another try") from error
+
+
+def _comparable(value: object) -> object:
+    """Return *value* as every try gives it: lists are tuples, and when a host checked a proof is no argument."""
+    if isinstance(value, Proof):
+        return (value.method, value.organization, value.provider)
+    return tuple(cast("list[object]", value)) if isinstance(value, list) else value
