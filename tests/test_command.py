@@ -16,11 +16,14 @@ from authflow import AsyncAuthflow, Authflow, BrowserSession, Code, Context, Ref
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.command import AsyncFace, Command, command, operation
 from authflow.errors import NotOwned, Retryable
+from authflow.running import CommandClock
+from authflow.testing import ManualClock
 from authflow.values import NOBODY, Answer, SessionId
 from authflow.witness import gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
 
 SHARED = {"asked", "held", "shown"}
 """What the services do for each other inside a command."""
@@ -402,3 +405,81 @@ def test_what_a_thread_does_with_a_copied_context_is_no_part_of_the_command():
     uow = Runs()
     Starting(uow).start()
     assert uow.count == 2
+
+
+# --- one instant ------------------------------------------------------------------------------------------------------
+
+
+class Ticking(ManualClock):
+    """A clock that is never looked at twice at the same instant."""
+
+    def now(self) -> datetime:
+        return self.advance(seconds=1)
+
+
+@attrs.frozen(kw_only=True)
+class Dated:
+    """A service that looks at its clock more than once."""
+
+    uow: World = attrs.field(factory=World)
+    clock: CommandClock = attrs.field(factory=lambda: CommandClock(Ticking()))
+    other: Dated | None = None
+
+    @command("dated.twice")
+    def twice(self) -> list[datetime]:
+        return [self.clock.now(), self.clock.now()]
+
+    @command("dated.nested")
+    def nested(self) -> list[datetime]:
+        return [self.clock.now(), *(self.other or self).twice(), self.clock.now()]
+
+    @operation("dated.round")
+    def round(self) -> list[datetime]:
+        return [self.clock.now(), *self.twice(), self.clock.now()]
+
+    @command("dated.in_a_thread")
+    def in_a_thread(self) -> list[datetime]:
+        """Look here, and twice in a thread that runs in a copy of this context."""
+        seen, give = [self.clock.now()], contextvars.copy_context().run
+        thread = threading.Thread(target=lambda: seen.extend(give(self.clock.now) for _ in range(2)))
+        thread.start()
+        thread.join()
+        return [*seen, self.clock.now()]
+
+
+def ticks(seen: list[datetime]) -> list[int]:
+    """Return at which look at the clock each of the instants was seen."""
+    return [round((at - ManualClock().now()).total_seconds()) for at in seen]
+
+
+def test_a_command_happens_at_one_instant_and_the_next_one_at_another():
+    dated = Dated()
+    assert ticks([*dated.twice(), *dated.nested()]) == [1, 1, 2, 2, 2, 2]
+
+
+def test_a_command_that_is_tried_again_looks_at_the_clock_again():
+    assert ticks(Dated(uow=World(lost=2)).twice()) == [3, 3]
+
+
+def test_an_operation_looks_at_the_clock_as_often_as_it_asks():
+    dated = Dated()
+    assert ticks([*dated.round(), dated.clock.now()]) == [1, 2, 2, 3, 4]
+
+
+def test_a_command_of_another_installation_has_an_instant_of_its_own():
+    assert ticks(Dated(other=Dated()).nested()) == [1, 1, 1, 1]
+    clock = CommandClock(Ticking())
+    assert ticks(Dated(clock=clock, other=Dated(clock=clock)).nested()) == [1, 2, 2, 1]
+
+
+def test_another_clock_is_not_taken_for_that_of_the_command():
+    """Two installations over one unit of work: a command of one is a part of that of the other."""
+    uow, ahead = World(), Ticking()
+    ahead.advance(seconds=10)
+    other = Dated(uow=uow, clock=CommandClock(ahead))
+    assert ticks(Dated(uow=uow, other=other).nested()) == [1, 11, 11, 1]
+    assert uow.asked == ["run"]
+
+
+def test_a_thread_that_a_command_starts_looks_at_the_clock_itself():
+    assert ticks(Dated().in_a_thread()) == [1, 2, 3, 1]

@@ -37,6 +37,7 @@ from authflow.journey.upkeep import Swept
 from authflow.membership.answers import InvitationSent
 from authflow.mfa.answers import Begun
 from authflow.policy import OWNER, EventPolicy, MembershipPolicy, OutboxPolicy, SessionPolicy
+from authflow.running import CommandClock
 from authflow.sessions.commands import Elevated
 from authflow.testing import ManualClock, SeededEntropy, add_organization, add_user
 from authflow.testing.browsers import Browser, Phone
@@ -45,6 +46,7 @@ from authflow.values import Method, OrganizationId, ProjectId, Proof
 from tests.stage import STEP, Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from authflow.outbox.signals import Notice
@@ -293,6 +295,26 @@ def test_every_port_of_the_hosts_own_is_used():
     flows.relay.drain_until_quiet()
     assert [name for name, port in noted.items() if not port.calls] == []
     assert {mail.to for mail in own["mailer"].sent} >= {"eve@example.com"}
+
+
+def clocks(service: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Yield every clock that *service* has, and whatever is in it, each by its place."""
+    for field in attrs.fields(type(service)):
+        value, place = getattr(service, field.name), f"{name}.{field.name}"
+        if field.name == "clock":
+            yield place, value
+        elif attrs.has(type(value)):
+            yield from clocks(value, place)
+
+
+def test_no_service_looks_at_the_hosts_clock_itself():
+    """Each has it as commands see it, which look once; the facade shows the host's own."""
+    clock = ManualClock()
+    found = dict(clocks(in_memory(clock=clock), "flows"))
+    assert {place for place, seen in found.items() if not isinstance(seen, CommandClock)} == {"flows.clock"}
+    assert found["flows.clock"] is clock
+    assert len(set(found.values())) == 2
+    assert "flows.sessions.sessions.clock" in found
 
 
 def test_two_installations_share_nothing():

@@ -7,13 +7,12 @@ depends on whom it asks: a service calls the method, an `AsyncFace` of the same 
 from __future__ import annotations
 
 import inspect
-from contextvars import ContextVar
 from functools import partial, wraps
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
 from authflow.explaining import explained
-from authflow.here import whoever
+from authflow.running import RUNNING, Running
 from authflow.telemetry import Report, span
 from authflow.witness import listen, unlisten
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
     from authflow.ports import UnitOfWork
     from authflow.values import Answer, BrowserSession, Context
-    from authflow.witness import Entry
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -123,16 +121,15 @@ class Command(Generic[P, R_co]):
 
     def perform(self, service: Service, *args: Any, **kwargs: Any) -> R_co:  # noqa: ANN401  # whatever the function takes
         """Do the command for *service*, and report what came of it; inside another command it is a part of that one."""
-        here = (service.uow, whoever())
-        if _INSIDE.get() == here:
+        here, around = Running(service.uow), RUNNING.get()
+        if around is not None and around.includes(here):
             return self.function(service, *args, **kwargs)
-        entries: list[Entry] = []
-        inside, heard = _INSIDE.set(here if self.whole else None), listen(entries)
+        inside, heard = RUNNING.set(here if self.whole else None), listen(here.entries)
         try:
             with span(self.name) as tracing:
                 report = Report(self.name, (*args, *kwargs.values()), tracing)
                 try:
-                    answer = explained(self.name, self._done(service, args, kwargs, report, entries), entries)
+                    answer = explained(self.name, self._done(service, args, kwargs, report, here), here.entries)
                 except BaseException as error:
                     report.raised(error)
                     raise
@@ -140,10 +137,10 @@ class Command(Generic[P, R_co]):
                 return answer
         finally:
             unlisten(heard)
-            _INSIDE.reset(inside)
+            RUNNING.reset(inside)
 
     def _done(
-        self, service: Service, args: tuple[Any, ...], kwargs: dict[str, Any], report: Report, entries: list[Entry]
+        self, service: Service, args: tuple[Any, ...], kwargs: dict[str, Any], report: Report, here: Running
     ) -> R_co:
         if not self.whole:
             return self.function(service, *args, **kwargs)
@@ -151,13 +148,13 @@ class Command(Generic[P, R_co]):
             service.uow.require_counters()
 
         def work() -> R_co:
-            return explained(self.name, self.function(service, *args, **kwargs), entries)
+            return explained(self.name, self.function(service, *args, **kwargs), here.entries)
 
         once = self._once(service, args, kwargs, work)
 
         def tried() -> R_co:
             report.tried()
-            entries.clear()
+            here.try_anew()
             return once()
 
         return service.uow.run(tried)
@@ -178,10 +175,6 @@ class Command(Generic[P, R_co]):
         others = {name: value for name, value in list(arguments.items())[1:] if name not in {"session", "context"}}
         once = partial(service.replays.once, self.name, session, context, others)
         return lambda: cast("R_co", once(cast("Callable[[], Answer]", work)))
-
-
-_INSIDE: Final[ContextVar[object]] = ContextVar("authflow_inside_command", default=None)
-"""Of the command that runs here, its unit of work and who runs it: others are no part of it, whoever copied this."""
 
 
 def command(name: str, *, guesses: bool = False) -> Callable[[Callable[Concatenate[Any, P], R_co]], Command[P, R_co]]:

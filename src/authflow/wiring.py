@@ -23,6 +23,7 @@ from authflow.outbox.inspection import Inspection
 from authflow.outbox.relay import Relay
 from authflow.outbox.signals import Receivers
 from authflow.policy import Policy
+from authflow.running import CommandClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +78,7 @@ class Authflow:
         audit: Who did what to whom.
         upkeep: What a timer calls: the sweep, and sealing anew.
         uow: The unit of work; its transactions have every repository.
-        clock: Where the time comes from.
+        clock: Where the time comes from. A command looks once; this one is the host's own, and shows every look anew.
         policy: The decisions this installation tuned.
     """
 
@@ -189,6 +190,8 @@ class Authflow:
         _require(policy, Policy, setting="policy")
         if isinstance(ports.mailer, type) or not callable(getattr(ports.mailer, "send", None)):
             raise ConfigInvalid(setting="mailer", problem="must be an object with a method send")
+        clock = ports.clock
+        ports = attrs.evolve(ports, clock=CommandClock(clock))
         slices = Slices.of(ports, policy)
         read: dict[str, Any] = {"uow": ports.uow, "clock": ports.clock, "sessions": slices.sessions}
         replaying = Replaying(cipher=ports.cipher, pepper=ports.pepper, **read)
@@ -220,7 +223,7 @@ class Authflow:
                 **read,
             ),
             uow=ports.uow,
-            clock=ports.clock,
+            clock=clock,
             policy=policy,
         )
 

@@ -161,10 +161,9 @@ class Sessions:
     ) -> SessionAnswer:
         """Finish the pending login, or re-authenticate, with a second factor that was verified just now.
 
-        *device* is the value this browser was given by an earlier one, if it has any. *proof* was made a moment ago
-        by the same command: for it the time does not go back, whatever the clock says now.
+        *device* is the value this browser was given by an earlier one, if it has any.
         """
-        now, secret = max(self.clock.now(), proof.at), self.visits.secret()
+        now, secret = self.clock.now(), self.visits.secret()
         with self.uow.begin() as tx:
             visit = self.visits.at(tx, session, context, now, lock=True)
             if isinstance(visit, Refused):
@@ -245,10 +244,9 @@ class Sessions:
     ) -> SessionAnswer:
         """Let the proof of a factor enrolled just now count here, and end every other session of the person.
 
-        After a reset this finishes the sign-in. The known browsers of the person are forgotten (decision 9). As for
-        `prove`, the time does not go back behind *proof*.
+        After a reset this finishes the sign-in. The known browsers of the person are forgotten (decision 9).
         """
-        now, secret = max(self.clock.now(), proof.at), self.visits.secret()
+        now, secret = self.clock.now(), self.visits.secret()
         with self.uow.begin() as tx:
             visit = self.visits.at(tx, session, context, now, lock=True)
             if isinstance(visit, Refused):
