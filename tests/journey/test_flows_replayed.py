@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import pytest
 
-from authflow import Authflow, BrowserSession, Code, Context, Refused
-from authflow.errors import InputInvalid, SealBroken, SecretUnavailable
+from authflow import BrowserSession, Code, Context, Refused
+from authflow.errors import InputInvalid
 from authflow.journey.answers import AccountDeleted, Arrived, Enrolled
 from authflow.journey.replay import FORMER_LIFETIME, LIFETIME, LIFETIME_WITH_SECRETS
 from authflow.mfa.answers import CodesShown, Renamed
@@ -17,7 +17,7 @@ from authflow.sessions.commands import OthersEnded, SignedOut
 from authflow.testing.browsers import Browser, Phone
 from authflow.testing.contracts.threads import THREADS, at_once
 from authflow.values import NOBODY, Secret, UserId
-from tests.stage import CONTEXT, Stage
+from tests.stage import CONTEXT, STEP, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -184,6 +184,32 @@ def test_another_person_in_the_same_browser_is_none_of_it(host: Stage, ada: Pers
     assert host.flows.mfa.rename(ben.browser.session, keyed(), ada.factor, name="tablet") == refused
 
 
+def test_of_two_people_in_one_browser_neither_replaces_the_answer_of_the_other(host: Stage, ada: Person):
+    """One after the other, under the same key: each has theirs when they come back."""
+    ben = host.person("ben@example.com")
+    host.sign_in(ben)
+    host.enroll(ben)
+    browser, told = ada.browser, dict[str, list[Any]]()
+    for _ in range(2):
+        for person in (ada, ben):
+            host.elevate(person, browser)
+            answer = host.flows.mfa.regenerate_codes(browser.session, keyed())
+            told.setdefault(person.user, []).append(answer.codes)
+    assert [codes[0] == codes[1] for codes in told.values()] == [True, True]
+    assert told[ada.user] != told[ben.user]
+
+
+def test_a_value_that_names_somebody_else_reaches_nothing_of_theirs(host: Stage, ada: Person):
+    """Whom a value names is the host's to keep and a stranger's to forge: the row and the seal say who it is."""
+    host.flows.mfa.regenerate_codes(ada.browser.session, keyed())
+    ben = host.person("ben@example.com")
+    ben.browser = ada.browser
+    host.sign_in(ben)
+    forged = attrs.evolve(ben.browser.session, user=ada.user)
+    with host.writes():
+        assert host.flows.mfa.regenerate_codes(forged, keyed()).code is Code.IDEMPOTENCY_CONFLICT
+
+
 def test_the_same_person_in_the_same_browser_gets_it_under_a_later_value_too(host: Stage, ada: Person):
     answer = host.flows.mfa.rename(ada.browser.session, keyed(), ada.factor, name="phone")
     ada.browser.ask(host.flows.sessions.end_others, CONTEXT)
@@ -205,6 +231,21 @@ def test_of_two_people_who_owe_a_second_factor_in_one_browser_each_is_judged(hos
         left.append([answer.attempts_left for answer in answers])
         host.clock.advance(timedelta(minutes=1))
     assert left == [[9, 8, 8], [9, 9, 8]]
+
+
+def test_whoever_proves_a_second_factor_gets_the_answer_with_either_value(host: Stage, ada: Person):
+    """The value that asked named nobody yet, and the next one names the person: both ask for the same reply."""
+    browser = Browser(CONTEXT)
+    host.clock.advance(STEP)
+    host.sign_in(ada, browser)
+    former, code = browser.session, ada.app.code(host.clock.now())
+    answer = host.flows.mfa.verify(former, keyed(), "totp", code)
+    assert isinstance(answer, Arrived)
+    held = attrs.evolve(answer.session, renew=False)
+    with host.writes():
+        assert host.flows.mfa.verify(former, keyed(), "totp", code) == answer
+        assert host.flows.mfa.verify(held, keyed(), "totp", code) == attrs.evolve(answer, session=held)
+        assert host.flows.mfa.verify(held, keyed(), "totp", "000000").code is Code.IDEMPOTENCY_CONFLICT
 
 
 def test_whoever_does_not_have_the_secret_gets_and_writes_nothing(proving: Proving):
@@ -384,72 +425,22 @@ def test_a_key_that_is_none_is_refused_and_nothing_happens(host: Stage, ada: Per
     assert refused.session == ada.browser.session
 
 
+def test_a_refused_key_is_explained_by_its_gate(host: Stage, ada: Person):
+    refused = host.flows.mfa.rename(ada.browser.session, keyed("k\n"), ada.factor, name="phone")
+    assert (refused.why.gate, refused.why.facts) == ("malformed", {})
+
+
+def test_a_conflict_is_explained_by_its_rule(host: Stage, ada: Person):
+    session = ada.browser.session
+    host.flows.mfa.rename(session, keyed(), ada.factor, name="phone")
+    why = host.flows.mfa.rename(session, keyed(), ada.factor, name="tablet").why
+    assert (why.machine, why.state, why.rule) == ("journey.replay", "Stored", "repeat")
+    assert why.facts["alike"] == "False"
+
+
 @pytest.mark.parametrize("key", ["k", "k" * 64, " ", "~/{}"])
 def test_any_printable_text_is_a_key(host: Stage, ada: Person, key: str):
     session = ada.browser.session
     shown = [host.flows.mfa.regenerate_codes(session, keyed(key)) for _ in range(2)]
     assert isinstance(shown[0], CodesShown)
     assert shown[0] == shown[1]
-
-
-# --- what is stored -------------------------------------------------------------------------------------------------
-
-
-def test_nothing_secret_stands_in_the_row(proving: Proving):
-    answer = proving.ask(proving.former)
-    secrets = [answer.session.secret, proving.former.secret, *answer.recovery_codes]
-    stored = str(replies(proving.host))
-    assert [secret for secret in secrets if secret.reveal() in stored] == []
-    assert answer.session.user not in stored
-
-
-def test_the_secret_of_a_session_that_goes_on_is_not_stored_at_all(host: Stage, ada: Person):
-    host.flows.mfa.rename(ada.browser.session, keyed(), ada.factor, name="phone")
-    with host.uow.begin() as tx:
-        (row,) = [tx.replies.claim(key, host.clock.now()) for key in stored_keys(host)]
-    assert host.joining.mfa.replays._open(row).answer.session == NOBODY
-
-
-def test_equal_arguments_are_not_seen_to_be_equal(host: Stage, ada: Person):
-    for key in ("one", "two"):
-        host.flows.mfa.rename(ada.browser.session, keyed(key), ada.factor, name="phone")
-    with host.uow.begin() as tx:
-        rows = [tx.replies.claim(key, host.clock.now()) for key in stored_keys(host)]
-    assert len({row.arguments.value for row in rows}) == 2
-
-
-def other_rings(host: Stage) -> tuple[Authflow, Authflow]:
-    """Return the flows after a rotation of the keys, and after the old key was retired."""
-    rotated = host.ring.rotate(host.entropy, host.clock.now())
-    return host.open(rotated), host.open(rotated.retire(host.ring.active.id))
-
-
-def test_a_rotation_of_the_keys_forgets_nothing(host: Stage, ada: Person):
-    session = ada.browser.session
-    answer = host.flows.mfa.rename(session, keyed(), ada.factor, name="phone")
-    rotated, retired = other_rings(host)
-    with host.writes():
-        assert rotated.mfa.rename(session, keyed(), ada.factor, name="phone") == answer
-        assert rotated.mfa.rename(session, keyed(), ada.factor, name="x").code is Code.IDEMPOTENCY_CONFLICT
-        with pytest.raises(SecretUnavailable):
-            retired.mfa.rename(session, keyed(), ada.factor, name="phone")
-
-
-def test_an_answer_that_was_tampered_with_is_neither_given_nor_earned_again(host: Stage, ada: Person):
-    session, flows = ada.browser.session, host.flows
-    flows.mfa.regenerate_codes(session, keyed("one"))
-    flows.mfa.regenerate_codes(session, keyed("two"))
-    with host.uow.begin() as tx:
-        rows = [tx.replies.claim(key, host.clock.now()) for key in stored_keys(host)]
-        for row, other in zip(rows, reversed(rows), strict=True):
-            tx.replies.store(attrs.evolve(row, answer=other.answer))
-    with host.writes(), pytest.raises(SealBroken):
-        flows.mfa.regenerate_codes(session, keyed("one"))
-
-
-def stored_keys(host: Stage) -> list[bytes]:
-    if hasattr(host.uow, "store"):
-        return [key for key, _ in host.uow.store.table("reply").items()]
-    table = host.uow.tables.replies.reply
-    with host.uow.begin() as tx:
-        return [bytes(row.key) for row in tx.connection.run(table.select())]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from authflow import Code, Context, Refused
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.errors import InputInvalid
+from authflow.journey.keyed import ARGUMENTS_MAX, written
 from authflow.journey.replay import FORMER_LIFETIME, LIFETIME, LIFETIME_WITH_SECRETS
 from authflow.mfa.answers import CodesShown, Renamed
 from authflow.values import NOBODY, Answer, AuthenticatorId, Method, Secret
@@ -112,6 +113,20 @@ def test_what_cannot_be_compared_is_the_hosts_mistake():
     desk = Desk()
     with pytest.raises(InputInvalid):
         desk.ask("key", Renamed, argument=object())
+    assert desk.done == 0
+
+
+@pytest.mark.parametrize(("more", "done"), [(0, 1), (1, 0)])
+def test_arguments_may_be_as_long_as_the_limit(more: int, done: int):
+    desk = Desk()
+    desk.ask("key", Renamed, argument="a" * (ARGUMENTS_MAX - len(written({"argument": ""})) + more))
+    assert desk.done == done
+
+
+def test_a_character_counts_as_it_is_written_down():
+    """Six each: the limit is that of what is digested."""
+    desk = Desk()
+    assert isinstance(desk.ask("key", Renamed, argument="\u00e9" * (ARGUMENTS_MAX // 6)), Refused)
     assert desk.done == 0
 
 
