@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.rows import Row
     from authflow.adapters.sql.tables.shared import SharedTables
     from authflow.values import UserId
 
@@ -45,29 +46,46 @@ class AccountStatements:
 
 
 class SqlAccounts:
-    """`authflow.ports.Accounts` in SQL: one statement makes the row if missing, locks it and reads it."""
+    """`authflow.ports.Accounts` in SQL: one statement makes the row if missing, locks it and reads it.
+
+    Where nobody else writes meanwhile, a row that was read is locked without another statement.
+    """
 
     def __init__(self, connection: Connection, statements: AccountStatements, *, locked: Callable[[], None]) -> None:
         self._run = connection
         self._sql = statements
         self._tell_locked = locked
         self._locked: dict[UserId, Account] = {}
+        self._seen: dict[UserId, Account | None] = {}
 
     def lock(self, user: UserId) -> Account:
         if user not in self._locked:
-            if not self._run.alone:
-                self._tell_locked()  # whoever held the lock may have changed what was read before
-            row = self._run.run(self._sql.lock, {"owner": user}).one()
-            self._locked[user] = Account(user=user, epoch=row.epoch, enrollment_required=row.enrollment_required)
+            self._locked[user] = self._standing(user) or self._lock(user)
         return self._locked[user]
 
     def read(self, user: UserId) -> Account:
         if user in self._locked:
             return self._locked[user]
-        row = self._run.run(self._sql.read, {"owner": user}).one_or_none()
-        if row is None:
-            return Account(user=user, epoch=1)
-        return Account(user=user, epoch=row.epoch, enrollment_required=row.enrollment_required)
+        if user not in self._seen:
+            self.saw(user, self._run.run(self._sql.read, {"owner": user}).one_or_none())
+        return self._seen[user] or Account(user=user, epoch=1)
+
+    def saw(self, user: UserId, row: Row | None) -> None:
+        """Remember the row of *user*, or that there is none, as it was read without a lock."""
+        self._seen[user] = None if row is None else _account(user, row)
+
+    def forget(self) -> None:
+        """Read what was read without a lock again when it is next asked for: a lock was waited for."""
+        self._seen.clear()
+
+    def _standing(self, user: UserId) -> Account | None:
+        """Return the row that was read, if it is as good as locked: nobody else writes before this transaction ends."""
+        return self._seen.get(user) if self._run.alone else None
+
+    def _lock(self, user: UserId) -> Account:
+        if not self._run.alone:
+            self._tell_locked()  # whoever held the lock may have changed what was read before
+        return _account(user, self._run.run(self._sql.lock, {"owner": user}).one())
 
     def save(self, account: Account) -> None:
         self._locked[account.user] = account
@@ -76,4 +94,9 @@ class SqlAccounts:
 
     def remove(self, user: UserId) -> None:
         self._locked.pop(user, None)
+        self._seen.pop(user, None)
         self._run.run(self._sql.remove, {"owner": user})
+
+
+def _account(user: UserId, row: Row) -> Account:
+    return Account(user=user, epoch=row.epoch, enrollment_required=row.enrollment_required)

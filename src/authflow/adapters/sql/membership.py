@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.rows import Row
     from authflow.adapters.sql.tables.membership import MembershipTables
     from authflow.membership.consent import Consent
     from authflow.membership.offer import Invitation, Waiting
@@ -183,18 +184,33 @@ class ConsentStatements:
         )
 
 
+NOTHING: Final[Stored[Consent]] = Stored(NoConsent(), 0)
+"""No click waits, and no row stands."""
+
+
 class SqlConsents:
-    """`authflow.membership.ports.ConsentRows` in SQL."""
+    """`authflow.membership.ports.ConsentRows` in SQL. A click is read once, and again after a lock or a change."""
 
     def __init__(self, connection: Connection, statements: ConsentStatements) -> None:
         self._run = connection
         self._sql = statements
+        self._read: dict[SessionId, Stored[Consent]] = {}
 
     def load(self, session: SessionId) -> Stored[Consent]:
-        row = self._run.run(self._sql.load, {"which": session}).one_or_none()
-        return Stored(NoConsent(), 0) if row is None else Stored(rows.load_consent(row), row.version)
+        if session not in self._read:
+            self.saw(session, self._run.run(self._sql.load, {"which": session}).one_or_none())
+        return self._read[session]
+
+    def saw(self, session: SessionId, row: Row | None) -> None:
+        """Remember the row of *session*, or that there is none."""
+        self._read[session] = NOTHING if row is None else Stored(rows.load_consent(row), row.version)
+
+    def forget(self) -> None:
+        """Read every click again when it is next asked for."""
+        self._read.clear()
 
     def save(self, session: SessionId, state: Consent, *, expected: int) -> None:
+        self._read.pop(session, None)
         which = {"which": session, "expected": expected}
         if isinstance(state, NoConsent):
             one_row(self._run.changed(self._sql.delete, which))
@@ -205,7 +221,9 @@ class SqlConsents:
             one_row(self._run.changed(self._sql.update, {**which, **new, "new_version": expected + 1}))
 
     def remove_of_user(self, user: UserId) -> int:
+        self.forget()
         return self._run.changed(self._sql.remove_of_user, {"owner": user})
 
     def remove_over(self, before: datetime) -> int:
+        self.forget()
         return self._run.changed(self._sql.remove_over, {"before": c.micros(before)})

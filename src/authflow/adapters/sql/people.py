@@ -17,10 +17,11 @@ from authflow.ports import Organization, User, UserAddress
 from authflow.values import Address, OrganizationId, ProjectId, Role, UserId, fold_address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.rows import Row
     from authflow.adapters.sql.tables.shared import SharedTables
     from authflow.ports import Organizations, Transaction, UnitOfWork, Users
 
@@ -135,8 +136,13 @@ class SqlUsers:
 
     def get(self, user: UserId) -> User | None:
         if user not in self._read:
-            self._read[user] = _user(self._run.run(self._sql.get, {"owner": user}).all())
+            rows = self._run.run(self._sql.get, {"owner": user}).all()
+            self.saw(user, rows[0] if rows else None, [row for row in rows if row.address is not None])
         return self._read[user]
+
+    def saw(self, user: UserId, row: Row | None, addresses: Sequence[Row]) -> None:
+        """Remember the row of *user*, or that there is none, with their addresses."""
+        self._read[user] = None if row is None else _user(row, addresses)
 
     def forget(self) -> None:
         """Read everybody again when they are next asked for: a lock was waited for."""
@@ -198,22 +204,17 @@ def _columns(user: User) -> dict[str, Any]:
     return {"label": user.label, "name": user.name, "active": user.active, "administrator": user.administrator}
 
 
-def _user(rows: Any) -> User | None:
-    if not rows:
-        return None
-    first = rows[0]
-    addresses = tuple(
-        UserAddress(address=Address(r.address), primary=r.is_primary, verified_at=c.moment_or_none(r.verified_at))
-        for r in rows
-        if r.address is not None
-    )
+def _user(row: Row, addresses: Sequence[Row]) -> User:
     return User(
-        id=UserId(first.id),
-        label=first.label,
-        name=first.name,
-        active=first.active,
-        administrator=first.administrator,
-        addresses=addresses,
+        id=UserId(row.id),
+        label=row.label,
+        name=row.name,
+        active=row.active,
+        administrator=row.administrator,
+        addresses=tuple(
+            UserAddress(address=Address(a.address), primary=a.is_primary, verified_at=c.moment_or_none(a.verified_at))
+            for a in addresses
+        ),
     )
 
 

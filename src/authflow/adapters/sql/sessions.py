@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from authflow.adapters.sql.connection import Connection
     from authflow.adapters.sql.tables.sessions import SessionTables
+    from authflow.adapters.sql.visits import SqlVisits
     from authflow.sessions.states import Personal, Session
     from authflow.values import SessionId
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 class SessionStatements:
     """Every statement about sessions, known browsers and mailed links, built once."""
 
-    load: sa.Executable
     add: sa.Executable
     save: sa.Executable
     count_alive: sa.Executable
@@ -62,7 +62,6 @@ def _sessions(session: sa.Table) -> dict[str, sa.Executable]:
     }
     same = [session.c.id == sa.bindparam("which"), session.c.version == sa.bindparam("expected")]
     return {
-        "load": sa.select(session).where(session.c.id == sa.bindparam("which")),
         "add": sa.insert(session),
         "save": sa.update(session).where(*same).values(new),
         "count_alive": sa.select(sa.func.count()).select_from(session).where(mine, *alive),
@@ -98,14 +97,15 @@ def _links(link: sa.Table) -> dict[str, sa.Executable]:
 class SqlSessions:
     """`authflow.sessions.ports.SessionRows` in SQL. A row is read once in a transaction, and again after a lock."""
 
-    def __init__(self, connection: Connection, statements: SessionStatements) -> None:
+    def __init__(self, connection: Connection, statements: SessionStatements, visits: SqlVisits) -> None:
         self._run = connection
         self._sql = statements
+        self._visits = visits
         self._read: dict[SessionId, Stored[Session]] = {}
 
     def load(self, session: SessionId) -> Stored[Session] | None:
         if session not in self._read:
-            row = self._run.run(self._sql.load, {"which": session}).one_or_none()
+            row = self._visits.read(session)
             if row is None:
                 return None
             self._read[session] = Stored(session_state.load(row), row.version)
@@ -117,6 +117,7 @@ class SqlSessions:
 
     def add(self, state: Session) -> None:
         self._run.run(self._sql.add, {**session_state.dump(state), "version": 1})
+        self._visits.add(state.handle.id)
         self._read[state.handle.id] = Stored(state, 1)
 
     def save(self, state: Session, *, expected: int) -> None:

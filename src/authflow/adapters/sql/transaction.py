@@ -15,9 +15,10 @@ from authflow.adapters.sql.members import MemberStatements, SqlMembers
 from authflow.adapters.sql.membership import ConsentStatements, InvitationStatements, SqlConsents, SqlInvitations
 from authflow.adapters.sql.mfa import MfaStatements, SqlFactorCensus, SqlFactors, SqlRecoveryCodes
 from authflow.adapters.sql.outbox_relay import RelayStatements, SqlLanes, SqlParked, SqlQueue, SqlReceipts
-from authflow.adapters.sql.people import organizations_of, users_of
+from authflow.adapters.sql.people import SqlUsers, organizations_of, users_of
 from authflow.adapters.sql.replies import ReplyStatements, SqlReplies
 from authflow.adapters.sql.sessions import SessionStatements, SqlDevices, SqlResetLinks, SqlSessions
+from authflow.adapters.sql.visits import SqlVisits, VisitStatement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,7 @@ class Statements:
     invitations: InvitationStatements
     consents: ConsentStatements
     sessions: SessionStatements
+    visit: VisitStatement
     mfa: MfaStatements
     relay: RelayStatements
     events: EventStatements
@@ -67,6 +69,7 @@ class Statements:
             invitations=InvitationStatements.of(tables.membership),
             consents=ConsentStatements.of(tables.membership),
             sessions=SessionStatements.of(tables.sessions),
+            visit=VisitStatement.of(tables, people=users is None),
             mfa=MfaStatements.of(tables.mfa, dialect),
             relay=RelayStatements.of(tables, dialect),
             events=EventStatements.of(tables.events),
@@ -120,7 +123,9 @@ class SqlTransaction:
         self.members = SqlMembers(run, sql.members)
         self.invitations = SqlInvitations(run, sql.invitations)
         self.consents = SqlConsents(run, sql.consents)
-        self.sessions = SqlSessions(run, sql.sessions)
+        users = self.users if isinstance(self.users, SqlUsers) else None
+        visits = SqlVisits(run, sql.visit, accounts=self.accounts, consents=self.consents, users=users)
+        self.sessions = SqlSessions(run, sql.sessions, visits)
         self.devices = SqlDevices(run, sql.sessions)
         self.reset_links = SqlResetLinks(run, sql.sessions)
         self.factors = SqlFactors(run, sql.mfa)
@@ -162,6 +167,8 @@ class SqlTransaction:
     def _forget(self) -> None:
         """Forget what was read before a lock was waited for: of whom it is held, and of whoever asks."""
         self._forget_people()
+        self.accounts.forget()
+        self.consents.forget()
         self.sessions.forget()
         self.devices.forget()
         self.factors.forget()
