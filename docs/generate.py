@@ -6,15 +6,13 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import json
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
-from advice import ADVICE  # beside this script
+from advice import ADVICE  # these two are beside this script
+from pieces import cells, code, described, page, prose, sentence
 
 from authflow.cli.machines import discover
 from authflow.errors import CATALOGUE, AuthflowError, Code, Meaning
@@ -30,7 +28,6 @@ DOCS: Final = Path(__file__).parent
 GENERATED: Final = ("machines", "reference")
 ANSWERED: Final[dict[str, list[str]]] = json.loads((DOCS / "answered.json").read_text("utf-8"))
 """Which commands answer with which code; `tests/test_canaries.py` compares what it sees."""
-NOTICE: Final = "<!-- Read from the code by docs/generate.py. Edits are lost. -->"
 
 
 # --- what there is --------------------------------------------------------------------------------------------------
@@ -41,56 +38,6 @@ def exceptions(root: type[AuthflowError] = AuthflowError) -> Iterator[type[Authf
     for exception in root.__subclasses__():
         yield exception
         yield from exceptions(exception)
-
-
-# --- pieces of a page -----------------------------------------------------------------------------------------------
-
-
-def prose(thing: object) -> str:
-    """Return the docstring of *thing* as Markdown; the entries of its Google sections become lists."""
-    text = re.sub(r"^::\n\n((?: {4}.*\n?)+)", _fenced, inspect.getdoc(thing) or "", flags=re.MULTILINE)
-    lines: list[str] = []
-    for line in text.splitlines():
-        entry = re.match(r" {4}(\S[^:]*): (.*)", line)
-        if entry:
-            lines.append(f"- `{entry[1].replace(', ', '`, `')}`: {entry[2]}")
-        elif re.fullmatch(r"(Args|Raises|Returns|Yields):", line):
-            lines += [f"**{line.replace('Args', 'Fields') if inspect.isclass(thing) else line}**", ""]
-        else:
-            lines.append(line if not line.startswith(" " * 4) else f"  {line.strip()}")
-    return "\n".join(lines)
-
-
-def _fenced(block: re.Match[str]) -> str:
-    """Return a literal block of a docstring as a fenced one."""
-    return "```text\n" + re.sub(r"^ {4}", "", block[1], flags=re.MULTILINE).rstrip() + "\n```\n"
-
-
-def sentence(thing: object) -> str:
-    """Return the first paragraph of the docstring of *thing* on one line."""
-    return " ".join((inspect.getdoc(thing) or "").partition("\n\n")[0].split())
-
-
-def described(value: type) -> str:
-    """Return the section of a state or command: what it says, and which fields it holds unless it says so itself."""
-    names = [f"`{field.name}`" for field in attrs.fields(value)] if attrs.has(value) else []
-    holds = f"Holds {', '.join(names)}." if names else "Holds nothing."
-    return "\n\n".join([f"### {value.__name__}", prose(value), *([] if "Args:" in (value.__doc__ or "") else [holds])])
-
-
-def cells(*values: object) -> str:
-    """Return one row of a Markdown table."""
-    return "| " + " | ".join(str(value).replace("|", "\\|") for value in values) + " |"
-
-
-def code(value: object) -> str:
-    """Return *value* as code, or a dash for nothing."""
-    return f"`{value}`" if value else "-"
-
-
-def page(*blocks: str) -> str:
-    """Join the *blocks* of a page."""
-    return "\n\n".join([NOTICE, *(block for block in blocks if block)]) + "\n"
 
 
 # --- pages ----------------------------------------------------------------------------------------------------------
