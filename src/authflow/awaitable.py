@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from authflow.command import AsyncFace
 from authflow.errors import AuthflowError, ExtraMissing
 from authflow.events.service import Events
+from authflow.journey.audit import AuditTrail
 from authflow.journey.joining import Invitations, Members
 from authflow.journey.people import People
 from authflow.journey.protecting import Protecting
 from authflow.journey.signing_in import SigningIn
-from authflow.journey.upkeep import Trail, Upkeep
+from authflow.journey.upkeep import Upkeep
 from authflow.outbox.inspection import Inspection
 from authflow.outbox.relay import Relay
 from authflow.wiring import Authflow
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
     from authflow.adapters.sql.asynchronous import AsyncDatabase
     from authflow.command import Spawn
+    from authflow.outbox.handlers import Handlers
     from authflow.outbox.signals import Receivers
+    from authflow.policy import Policy
+    from authflow.ports import Clock, UnitOfWork
     from authflow.wiring import MemorySettings, Settings
 
 T = TypeVar("T")
@@ -65,7 +69,7 @@ class AsyncInspection(AsyncFace, Inspection):
     """``flows.outbox``, awaitable."""
 
 
-class AsyncTrail(AsyncFace, Trail):
+class AsyncAuditTrail(AsyncFace, AuditTrail):
     """``flows.audit``, awaitable."""
 
 
@@ -82,7 +86,9 @@ class AsyncAuthflow:
 
     Attributes:
         sync: The same flows, synchronous, for code that runs inside `spawn`.
-        receivers: As of `Authflow`: register who hears of signals before the first delivery.
+        uow: As of `Authflow`: its transactions are synchronous, and opened by code that runs inside `spawn`.
+
+    All other attributes are those of `Authflow`.
     """
 
     def __init__(self, flows: Authflow, spawn: Spawn | None = None) -> None:
@@ -90,17 +96,21 @@ class AsyncAuthflow:
         self.sync = flows
         self.spawn = spawn
         self._dispose: Callable[[], Awaitable[None]] | None = None
-        self.receivers: Receivers = flows.receivers
         self.sessions = AsyncSigningIn(flows.sessions, spawn)
         self.mfa = AsyncProtecting(flows.mfa, spawn)
         self.invitations = AsyncInvitations(flows.invitations, spawn)
         self.members = AsyncMembers(flows.members, spawn)
         self.accounts = AsyncPeople(flows.accounts, spawn)
         self.events = AsyncEvents(flows.events, spawn)
+        self.receivers: Receivers = flows.receivers
+        self.handlers: Handlers = flows.handlers
         self.relay = AsyncRelay(flows.relay, spawn)
         self.outbox = AsyncInspection(flows.outbox, spawn)
-        self.audit = AsyncTrail(flows.audit, spawn)
+        self.audit = AsyncAuditTrail(flows.audit, spawn)
         self.upkeep = AsyncUpkeep(flows.upkeep, spawn)
+        self.uow: UnitOfWork[Any] = flows.uow
+        self.clock: Clock = flows.clock
+        self.policy: Policy = flows.policy
 
     @classmethod
     async def open(cls, database: AsyncDatabase, **settings: Unpack[Settings]) -> AsyncAuthflow:

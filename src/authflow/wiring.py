@@ -12,12 +12,13 @@ import attrs
 from authflow.adapters.keys import KeyRing
 from authflow.assembly import Ports, Slices, handlers_of, ports_of
 from authflow.errors import AuthflowError, ConfigInvalid, ExtraMissing, KeysMissing
+from authflow.journey.audit import AuditTrail
 from authflow.journey.joining import Invitations, Members
 from authflow.journey.people import People
 from authflow.journey.protecting import Protecting
 from authflow.journey.replaying import Replaying
 from authflow.journey.signing_in import SigningIn
-from authflow.journey.upkeep import Trail, Upkeep
+from authflow.journey.upkeep import Upkeep
 from authflow.journey.waiting import Waiting
 from authflow.outbox.inspection import Inspection
 from authflow.outbox.relay import Relay
@@ -73,6 +74,7 @@ class Authflow:
         accounts: Whole accounts: addresses, export, merge, deletion.
         events: Saving events and reading them back.
         receivers: Register here who hears of signals, before the first delivery.
+        handlers: Who delivers which category of messages; add none after the first delivery.
         relay: Delivers what the outbox holds; call it from a worker.
         outbox: How deep the outbox is, and what was parked.
         audit: Who did what to whom.
@@ -92,7 +94,7 @@ class Authflow:
     handlers: Handlers
     relay: Relay
     outbox: Inspection
-    audit: Trail
+    audit: AuditTrail
     upkeep: Upkeep
     uow: UnitOfWork[Any]
     clock: Clock
@@ -173,7 +175,10 @@ class Authflow:
         mailer: Mailer | None = None,
         sso: SsoStatus | None = None,
     ) -> Authflow:
-        """Return the flows without any database, for tests and trials; everything is gone with the process."""
+        """Return the flows without any database, for tests and trials; everything is gone with the process.
+
+        The settings are those of `open`; without *keys* there are new ones.
+        """
         from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
         from authflow.adapters.system import SystemEntropy
 
@@ -214,7 +219,7 @@ class Authflow:
                 uow=ports.uow, clock=ports.clock, handlers=handlers, entropy=ports.entropy, policy=policy.outbox
             ),
             outbox=Inspection(uow=ports.uow, clock=ports.clock),
-            audit=Trail(uow=ports.uow),
+            audit=AuditTrail(uow=ports.uow),
             upkeep=Upkeep(
                 factors=slices.factors,
                 membership=slices.membership,

@@ -128,7 +128,7 @@ def views(app: FastAPI, engine: Any) -> None:
 
     @app.post("/sign-in")
     async def sign_in(here: Here, flows: Flows, given: Given):
-        proof = Proof(method=Method.PASSWORD, at=flows.sync.clock.now())
+        proof = Proof(method=Method.PASSWORD, at=flows.clock.now())
         user = UserId(given["user"])
         return answered(here, await flows.sessions.establish(here.session, here.context, user=user, proof=proof))
 

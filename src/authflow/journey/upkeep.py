@@ -1,4 +1,4 @@
-"""What an installation does for itself: reading its audit log, removing what has expired, sealing anew."""
+"""What an installation does for itself: removing what has expired, sealing anew."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from authflow.command import command, operation
+from authflow.command import operation
 
 if TYPE_CHECKING:
-    from authflow.facts.records import AuditEntry
     from authflow.journey.ports import JourneyTransaction
     from authflow.journey.replaying import Replaying
     from authflow.membership.service import Membership
@@ -17,26 +16,6 @@ if TYPE_CHECKING:
     from authflow.policy import MembershipPolicy
     from authflow.ports import Clock, UnitOfWork
     from authflow.sessions.service import Sessions
-    from authflow.values import OrganizationId, UserId
-
-
-@attrs.frozen(kw_only=True)
-class Trail:
-    """``flows.audit``: who did what to whom. Who may read it is the host's to decide."""
-
-    uow: UnitOfWork[JourneyTransaction]
-
-    @command("audit.of_user")
-    def of_user(self, user: UserId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
-        """Return the newest entries of a person's own log, newest first."""
-        with self.uow.begin() as tx:
-            return tx.audit.of_user(user, limit=limit)
-
-    @command("audit.of_organization")
-    def of_organization(self, organization: OrganizationId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
-        """Return the newest entries of an organization's log, newest first."""
-        with self.uow.begin() as tx:
-            return tx.audit.of_organization(organization, limit=limit)
 
 
 @attrs.frozen(kw_only=True)
