@@ -228,10 +228,7 @@ GARBAGE = [
 
 @pytest.mark.parametrize("value", GARBAGE)
 def test_garbage_in_the_hosts_session_is_a_stranger(host: Driver, value: object):
-    try:
-        host.post("/store", {"value": value})
-    except UnicodeEncodeError:
-        pytest.skip("this host's store takes no such text")
+    assert host.post("/store", {"value": value}).status == 200  # whatever it is, each host's store takes it
     assert user(host) is None
     assert host.post("/begin").status == 401
     assert host.post("/sign-out").status == 401
