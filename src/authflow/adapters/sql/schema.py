@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
+from authflow.adapters.sql.autocommit import in_transaction
 from authflow.adapters.sql.engine import DRIVERS
 from authflow.adapters.sql.faults import Bracket, Rules, translated
 from authflow.adapters.sql.history import (
@@ -259,7 +260,7 @@ def _alone(connection: sa.Connection, tables: Tables) -> Generator[None]:
             yield
     else:
         driver: Any = connection.connection.dbapi_connection
-        if not driver.in_transaction:  # the host's engine: Python's driver begins none for a CREATE TABLE
+        if not in_transaction(driver):  # the host's engine: Python's driver begins none for a CREATE TABLE
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         yield
 
