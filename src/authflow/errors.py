@@ -252,7 +252,7 @@ class AuthflowError(Exception):
 
 
 class IllegalCommand(AuthflowError):
-    """The table has no row for this command in this state. Nothing happened."""
+    """The table has no row for this command in this state: no step was taken."""
 
     code = Code.MACHINE_ILLEGAL_COMMAND
 
@@ -414,7 +414,7 @@ class ReplyUnreadable(AuthflowError):
 
 
 class StaleVersion(AuthflowError):
-    """Somebody else saved this aggregate since it was loaded. Nothing was written."""
+    """Somebody else saved this aggregate since it was loaded. This save wrote nothing."""
 
     code = Code.STALE_VERSION
 
@@ -448,7 +448,10 @@ class CommitUnknown(DatabaseUnavailable):
 
 
 class Retryable(DatabaseError):
-    """Locked, deadlocked or not serializable. Nothing was written; the same command may be tried again."""
+    """Locked, deadlocked or not serializable. The command is undone, but what it counted of guesses and limits stays.
+
+    The same command may be tried again; inside the host's own transaction all of that has to be done again.
+    """
 
     code = Code.DATABASE_BUSY
 

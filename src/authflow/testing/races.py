@@ -23,7 +23,7 @@ WORKERS: Final = 16
 def race(workers: int, command: Callable[[int], T]) -> list[T]:
     """Run ``command(0)`` to ``command(workers - 1)``, each in a thread of its own; all of them start together.
 
-    A command that the database was too busy for wrote nothing, and is repeated: that is what a host does.
+    A command that the database was too busy for was undone, and is repeated: that is what a host does.
 
     Returns:
         What each returned, in the order of their numbers.

@@ -40,7 +40,7 @@ def at_once(work: Callable[[int], T], *, threads: int = THREADS) -> list[T]:
 
 
 def patiently(command: Callable[[], T]) -> T:
-    """Return what *command* returns, repeating it while the database is busy: `Retryable` wrote nothing.
+    """Return what *command* returns, repeating it while the database is busy: what raised `Retryable` was undone.
 
     Raises:
         Retryable: It was busy every time.
