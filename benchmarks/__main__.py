@@ -9,12 +9,18 @@ import platform
 import sqlite3
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks import chart, growth, pages, report
 from benchmarks.environments import ROOT, cached
 from benchmarks.rows import ROWS
 from benchmarks.running import FULL, QUICK, bench, measure, progress
+
+if TYPE_CHECKING:
+    from benchmarks.running import Bench
+
+IDLE: Final = 0.5
+"""Below this load average a machine has nothing else to do."""
 
 
 def main() -> None:
@@ -24,6 +30,8 @@ def main() -> None:
     _compare_arguments(commands.add_parser("compare", help="peers, the limit by hand, and authflow beside each other"))
     _growth_arguments(commands.add_parser("growth", help="what a flow costs among more and more rows"))
     options = parser.parse_args()
+    if options.docs and getattr(options, "only", None):
+        parser.error("--docs needs every row: leave --only away")
     options.run(options)
 
 
@@ -52,14 +60,14 @@ def _shared_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    effort = QUICK if options.quick else FULL
+    effort, load = QUICK if options.quick else FULL, os.getloadavg()[0]
     wanted = [row for row in ROWS if options.only is None or row.name in options.only]
     measured = []
     with bench(source=options.source.resolve(), synchronous=options.synchronous) as opened:
         for row in wanted:
             progress(row.label)
             measured.append(report.Measured(row=row, figures=measure(opened, row, effort)))
-        about = _about(options, opened.databases.about, rounds=effort.rounds, versions=opened.versions)
+        about = _about(options, opened, rounds=effort.rounds, load=load)
     text, drawing = report.markdown(measured), chart.svg(measured)
     print(text)
     kept = options.json or cached() / "compare.json"
@@ -71,27 +79,31 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _grow(options: argparse.Namespace) -> None:
+    load = os.getloadavg()[0]
     with bench(source=options.source.resolve(), synchronous=options.synchronous) as opened:
         grown = [growth.grow(opened, database, options.sizes) for database in options.databases]
-        about = _about(options, opened.databases.about, rounds=growth.ROUNDS, versions=opened.versions)
+        about = _about(options, opened, rounds=growth.ROUNDS, load=load)
     text = "\n\n".join(grown)
     print(text)
     if options.docs:
         pages.put("grown", f"{_said(about)}\n\n{text}")
 
 
-def _about(options: argparse.Namespace, server: str, *, rounds: int, versions: dict[str, str]) -> dict[str, Any]:
+def _about(options: argparse.Namespace, opened: Bench, *, rounds: int, load: float) -> dict[str, Any]:
+    """Return where and how was measured; *load* is what the machine did before."""
     git = ["git", "rev-parse", "--short", "HEAD"]
     found = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603  # a literal
     return {
         "commit": found.stdout.strip(),
         "cores": os.cpu_count(),
+        "load": round(load, 1),
+        "machine": platform.machine(),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         "synchronous": options.synchronous,
-        "postgresql": server,
+        "postgresql": opened.databases.about,
         "rounds": rounds,
-        "versions": dict(sorted(versions.items())),
+        "versions": dict(sorted(opened.versions.items())),
     }
 
 
@@ -99,8 +111,10 @@ def _said(about: dict[str, Any]) -> str:
     """Return in a paragraph where the figures come from."""
     server = about["postgresql"].partition("PostgreSQL ")[2].partition(" ")[0]
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    others = "shared with other work" if about["load"] >= IDLE else "with nothing else to do"
     return (
-        f"Medians of {about['rounds']} interleaved rounds on {about['cores']} shared cores; CPython {about['python']}, "
+        f"Medians of {about['rounds']} interleaved rounds. The machine: {about['cores']} {about['machine']} cores, "
+        f"{others} (load average {about['load']} before the run). CPython {about['python']}, "
         f"SQLite {about['sqlite']} (WAL, synchronous={about['synchronous']}), PostgreSQL {server} on a local socket "
         f"(fsync on); at commit {about['commit']}. {versions}."
     )

@@ -67,7 +67,7 @@ def svg(measured: Sequence[Measured]) -> str:
         *_grid(scale, height),
         *(line for at, each in enumerate(compared) for line in _row(each, scale, TOP + LINE * at + LINE / 2)),
     ]
-    title = "Time of one operation: by hand, authflow and the best peer; logarithmic, shorter is better"
+    title = "Time of one operation: written by hand, authflow and the peers; logarithmic, shorter is better"
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
@@ -81,9 +81,9 @@ def svg(measured: Sequence[Measured]) -> str:
 
 def _legend() -> Iterator[str]:
     marks = (
-        ("limit", "by hand, on the bare driver"),
+        ("limit", "written by hand"),
         ("ours", "authflow, 10 to 90 % of the rounds"),
-        ("peer", "best peer"),
+        ("peer", "fastest peer"),
         ("other", "other peers"),
     )
     at = LEFT
@@ -92,7 +92,7 @@ def _legend() -> Iterator[str]:
         yield _text(text, at + 12, 28, "text small")
         at += 34 + round(6.3 * len(text))
     yield f'<path class="budget" stroke-width="2" d="M{at} 17 v14"/>'
-    yield _text("first budget, from by hand", at + 10, 28, "text small")
+    yield _text("budget: its ratio, times by hand here", at + 10, 28, "text small")
 
 
 def _grid(scale: Scale, height: float) -> Iterator[str]:

@@ -34,7 +34,7 @@ def grow(bench: Bench, database: str, sizes: Sequence[int]) -> str:
         progress(f"{DATABASES[database]}: writing {size} rows of each kind")
         town.ask(LOAD, size)
     lines = [_line(name, towns) for name in sorted(towns[0].rows - {LOAD})]
-    head = [f"{DATABASES[database]}, among", *(f"{size:,}" for size in sizes), "last to first"]
+    head = [f"{DATABASES[database]}, among", *(f"{size:,} others" for size in sizes), "most to fewest"]
     return "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *lines])
 
 

@@ -15,7 +15,7 @@ DRAWING: Final = ROOT / "docs" / "performance.svg"
 
 
 def put(block: str, text: str, page: Path = PAGE) -> None:
-    """Replace what stands between the marks of *block*.
+    """Replace what stands between the marks of *block*; whoever is interrupted leaves the page as it was.
 
     Raises:
         ValueError: The page has no such marks.
@@ -26,4 +26,6 @@ def put(block: str, text: str, page: Path = PAGE) -> None:
     if not found:
         msg = f"{page.name} has no block {block}"
         raise ValueError(msg)
-    page.write_text(written, "utf-8")
+    whole = page.with_suffix(".new")
+    whole.write_text(written, "utf-8")
+    whole.replace(page)

@@ -71,7 +71,16 @@ def markdown(measured: Sequence[Measured]) -> str:
 
 
 def _times(measured: Sequence[Measured]) -> str:
-    head = ("row", "by hand", "best peer", "**authflow**", "of by hand", "of the peer", "first", "then")
+    head = (
+        "one operation",
+        "written by hand",
+        "fastest peer",
+        "**authflow**",
+        "authflow to by hand",
+        "authflow to the peer",
+        "budget",
+        "later budget",
+    )
     rows = [
         (
             each.row.label,
@@ -90,7 +99,7 @@ def _times(measured: Sequence[Measured]) -> str:
 
 
 def _statements(measured: Sequence[Measured]) -> str:
-    head = ("row", "by hand", "peers", "**authflow**", "first", "then")
+    head = ("SQL statements of one operation", "written by hand", "peers", "**authflow**", "budget", "later budget")
     rows = [
         (
             each.row.label,
@@ -113,7 +122,7 @@ def _others(measured: Sequence[Measured]) -> str:
         for each in measured
         for peer in (each.peers[1:] if each.row.compared else each.peers)
     ]
-    return _table(("row", "peer", "took"), rows) if rows else ""
+    return _table(("one operation", "slower peer", "measured"), rows) if rows else ""
 
 
 def _peer(each: Measured) -> str:
@@ -157,36 +166,37 @@ def _times_as(ratio: float | None) -> str:
 
 
 def _verdict(each: Measured, budget: Budget | None, column: str) -> str:
-    """Return a budget, and whether it is reached as a time here and as a ratio to the limit.
+    """Return a budget, and whether it is kept: as a time, and as a ratio to what is written by hand.
 
     The ratio is what counts: the time was set on another machine.
     """
     wanted: float | None = getattr(budget, column, None)
     if budget is None or wanted is None or each.ours is None:
         return "-"
-    text = f"{shown(wanted, each.row)} {_reached(each.ours.median <= wanted)}"
+    text = f"{shown(wanted, each.row)}: {_kept(each.ours.median <= wanted)}"
     ratio = each.ratio(each.limit)
     if budget.limit is None or ratio is None:
         return text
-    return f"{text}; {_times_as(wanted / budget.limit)} {_reached(ratio <= wanted / budget.limit)}"
+    return f"{text}; {_times_as(wanted / budget.limit)} by hand: {_kept(ratio <= wanted / budget.limit)}"
 
 
 def _within(figures: Figures | None, statements: Statements | None, column: str) -> str:
     if figures is None or statements is None:
         return "-"
     wanted: int = getattr(statements, column)
-    return f"{wanted} {_reached(figures.statements <= wanted)}"
+    return f"{wanted}: {_kept(figures.statements <= wanted)}"
 
 
-def _reached(yes: bool) -> str:  # noqa: FBT001  # a word for it
-    return "reached" if yes else "missed"
+def _kept(yes: bool) -> str:  # noqa: FBT001  # a word for it
+    return "kept" if yes else "missed"
 
 
 def _sent(figures: Figures | None) -> str:
     if figures is None:
         return "-"
-    trips = f" in {figures.round_trips} trips" if figures.round_trips else ""
-    return f"{figures.statements}{trips}"
+    if not figures.round_trips:
+        return str(figures.statements)
+    return f"{figures.statements} in {figures.round_trips} round trip{'s' if figures.round_trips > 1 else ''}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
