@@ -89,7 +89,8 @@ def flows() -> Authflow:
 
 
 class DjangoDriver(Driver):
-    cookie_name, stored, note, log = "sessionid", True, "django_content_type", "django.request"
+    cookie_name, stored, remembers = "sessionid", True, True
+    note, log = "django_content_type", "django.request"
 
     def __init__(self) -> None:
         self.clock, self.file = CLOCK, FILE

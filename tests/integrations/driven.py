@@ -56,6 +56,7 @@ class Driver(ABC):
         cookie_name: Of the host's own session.
         log: The logger that shows its errors.
         stored: The host keeps sessions in a store, so that its cookie is an id.
+        remembers: An id that was changed still leads to what was kept under it, which opens nothing.
     """
 
     clock: ManualClock
@@ -64,6 +65,7 @@ class Driver(ABC):
     cookie_name: str
     log: str
     stored: bool
+    remembers: bool
 
     @abstractmethod
     def send(self, method: str, path: str, body: str | None, headers: Mapping[str, str]) -> Reply:

@@ -30,7 +30,7 @@ class FlaskDriver(Driver):
     cookie_name, log = "session", "host"
 
     def __init__(self, folder: Path, *, stored: bool) -> None:
-        self.stored, self.clock, self.cache = stored, ManualClock(), SimpleCache()
+        self.stored, self.remembers, self.clock, self.cache = stored, not stored, ManualClock(), SimpleCache()
         self.app = app = Flask("host")
         self.file = folder / "app.db"
         url = f"sqlite:///{self.file}"

@@ -70,7 +70,7 @@ async def opened(engine: Any, clock: ManualClock) -> AsyncAuthflow:
 
 
 class StarletteDriver(Driver):
-    cookie_name, stored, log = "session", False, "uvicorn.error"
+    cookie_name, stored, remembers, log = "session", False, True, "uvicorn.error"
 
     def __init__(self, folder: "Path") -> None:
         self.clock, self.file = ManualClock(), folder / "app.db"

@@ -6,6 +6,7 @@ from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 from cachelib import SimpleCache
 from flask import Flask
@@ -48,12 +49,14 @@ class Recorded(Browser):
         super().__init__(keeping or Keeping())
         self.kept: dict[str, Any] = {}
         self.changes = 0
+        self.former = NOBODY
 
     def _store(self) -> MutableMapping[str, Any]:
         return self.kept
 
-    def _change_id(self) -> None:
+    def _change_id(self, former: BrowserSession) -> None:
         self.changes += 1
+        self.former = former
 
     def _ip(self) -> str | None:
         return ""
@@ -91,6 +94,17 @@ def test_the_id_changes_if_and_only_if_the_value_says_so_or_goes():
         assert browser.keep(answer) is answer
         assert browser.changes == changes
     assert browser.kept == {}
+
+
+def test_a_value_that_was_replaced_overwrites_nothing():
+    """The browser may have the newer one by now, in another response: its cookie must not go back."""
+    browser = Recorded()
+    browser.keep(arrived())
+    stood = dict(browser.kept)
+    overtaken = Refused(code=Code.SESSION_SUPERSEDED, session=attrs.evolve(HERS, user=None))
+    assert browser.keep(overtaken) is overtaken
+    assert (browser.kept, browser.changes) == (stood, 1)
+    assert browser.touched
 
 
 def test_what_is_kept_is_what_is_read():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -135,7 +136,7 @@ def test_a_session_id_from_before_the_second_factor_opens_nothing(host: Driver):
     enrolled(host)
     assert user(host) == ADA
     host.own_cookie = before
-    assert host.get("/me").body["why_not"] == ("session.required" if host.stored else "session.superseded")
+    assert host.get("/me").body["why_not"] == ("session.superseded" if host.remembers else "session.required")
 
 
 def test_a_session_id_from_before_the_sign_out_opens_nothing(host: Driver):
@@ -181,11 +182,40 @@ def test_an_answer_that_was_lost_is_fetched_once_more(host: Driver):
     first = host.post("/complete", given, Idempotency_Key=KEY)
     host.own_cookie = before  # the browser never saw the answer, nor its cookie
     again = host.post("/complete", given, Idempotency_Key=KEY)
-    if host.stored:
+    if not host.remembers:
         assert again.body["code"] == "session.required"  # the id that asked is dead, and nothing is done twice
         return
     assert again.body == first.body
     assert user(host) == ADA
+
+
+def test_of_two_clicks_neither_signs_the_person_out(host: Driver):
+    """Both left the browser with the old cookie; whichever response comes last decides which cookie it has."""
+    sign_in(host)
+    begun, before = host.post("/begin").body, host.own_cookie
+    given = {"flow": begun["flow"], "code": Phone(Secret(begun["secret"])).code(host.clock.now())}
+    host.post("/complete", given)
+    after, host.own_cookie = host.own_cookie, before
+    second = host.post("/complete", given)
+    assert second.status in {401, 409}
+    if host.remembers:
+        assert not [text for text in second.cookies if text.startswith(f"{host.cookie_name}=")]
+    host.own_cookie = after
+    assert user(host) == ADA
+
+
+def test_django_leaves_the_old_value_under_the_old_id_and_nothing_of_the_hosts(tmp_path: Path):
+    host = driver("django", tmp_path)
+    from django.contrib.sessions.models import Session
+
+    sign_in(host)
+    before = host.own_cookie
+    host.post("/begin")
+    enrolled(host)
+    left = Session.objects.get(session_key=before)
+    assert set(left.get_decoded()) == {"authflow", "authflow.successor", "_session_expiry"}
+    assert left.expire_date - datetime.now(UTC) <= timedelta(minutes=10)
+    host.close()
 
 
 @pytest.mark.parametrize("key", ["x" * 65, "x" * 5000, "caf\xe9", ""])

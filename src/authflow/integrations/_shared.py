@@ -90,8 +90,15 @@ class Browser(ABC):
         """Return the host's session."""
 
     @abstractmethod
-    def _change_id(self) -> None:
-        """Let the host's session go on under another id, and the old id open nothing."""
+    def _change_id(self, former: BrowserSession) -> None:
+        """Let the host's session go on under another id, and the old id open nothing. *former* is what was kept there.
+
+        A framework that keeps sessions in a store may leave *former* under the old id for a while: it opens nothing.
+        """
+
+    def _resume(self, value: BrowserSession) -> bool:  # noqa: ARG002  # only a framework with a store has another session
+        """Go on in the host's session that holds *value* already, if there is one: the answer was given before."""
+        return False
 
     @abstractmethod
     def _ip(self) -> str | None:
@@ -137,19 +144,25 @@ class Browser(ABC):
         The session value goes into the host's session, under a new id of the host's where the value asks for one, and
         where nobody is signed in any more. Inside a transaction of the host's, call this after its commit.
         Never keep the answers of ``members.add`` and ``members.set_flags``: their session is nobody's.
+
+        Of two requests that left the browser together the second may bring a value that the first one replaced. That
+        value opens nothing, and writes nothing: the browser may have the newer one by now.
         """
-        store, key, value = self._store(), self.keeping.session_key, answer.session
-        nobody = value.id == NOBODY.id
-        change = value.renew or (nobody and key in store)
-        if nobody:
-            store.pop(key, None)
-        elif store.get(key) != value.to_json():
-            store[key] = value.to_json()
-        if change:
-            self._change_id()
         if isinstance(answer, Arrived | Elevated) and answer.device is not None:
             self._given = answer.device
         self.touched = True
+        store, key, value = self._store(), self.keeping.session_key, answer.session
+        former = BrowserSession.from_json(store.get(key))
+        if _is_over(value, former) or (value.renew and self._resume(value)):
+            return answer
+        if value.id == NOBODY.id:
+            if store.pop(key, None) is not None:
+                self._change_id(NOBODY)
+            return answer
+        if store.get(key) != value.to_json():
+            store[key] = value.to_json()
+        if value.renew:
+            self._change_id(former)
         return answer
 
     # --- what leaves with the response ----------------------------------------------------------------------------
@@ -168,6 +181,11 @@ class Browser(ABC):
             secure=self.keeping.device_secure,
             httponly=True,
         )
+
+
+def _is_over(value: BrowserSession, former: BrowserSession) -> bool:
+    """Tell whether *value* is *former* and names nobody any more, though it named somebody: it was replaced."""
+    return former.user is not None and value == attrs.evolve(former, user=None)
 
 
 @attrs.frozen(kw_only=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from flask import Flask, Response
 
-    from authflow.values import Refused
+    from authflow.values import BrowserSession, Refused
 
 __all__ = ["FlaskBrowser", "Keeping", "browser", "install", "problem"]
 
@@ -31,7 +31,7 @@ class FlaskBrowser(Browser):
     def _store(self) -> MutableMapping[str, Any]:
         return session
 
-    def _change_id(self) -> None:
+    def _change_id(self, former: BrowserSession) -> None:  # noqa: ARG002  # what a store of Flask's keeps is its own
         session.modified = True
         regenerate = getattr(current_app.session_interface, "regenerate", None)
         if regenerate is not None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from authflow.values import Refused
+    from authflow.values import BrowserSession, Refused
 
 __all__ = ["Keeping", "StarletteBrowser", "browser", "install", "problem"]
 
@@ -48,7 +48,7 @@ class StarletteBrowser(Browser):
             raise ConfigInvalid(setting="app", problem="needs SessionMiddleware, which keeps request.session")
         return self._connection.session
 
-    def _change_id(self) -> None:
+    def _change_id(self, former: BrowserSession) -> None:  # noqa: ARG002  # what a store keeps is the host's
         if self._change is not None:
             self._change(self._connection)
 

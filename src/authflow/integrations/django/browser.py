@@ -6,13 +6,16 @@ Add ``"authflow.integrations.django.browser.AuthflowMiddleware"`` to MIDDLEWARE,
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+import attrs
 from django.http import JsonResponse
 from django.middleware.csrf import rotate_token
 
 from authflow.errors import AuthflowError, ConfigInvalid
 from authflow.integrations._shared import NO_STORE, Browser, Keeping, Problem, reported
+from authflow.values import NOBODY, BrowserSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
@@ -25,6 +28,12 @@ if TYPE_CHECKING:
 __all__ = ["AuthflowMiddleware", "DjangoBrowser", "Keeping", "browser", "problem"]
 
 META = "authflow.browser"
+
+SUCCESSOR = "authflow.successor"
+"""Under which name the session that was left behind holds the key of the one that goes on."""
+
+LEFT_FOR = timedelta(minutes=10)
+"""How long a value that was replaced can still fetch the reply of the command that replaced it (decision 8)."""
 
 LOGGER = logging.getLogger("django.request")
 
@@ -42,9 +51,36 @@ class DjangoBrowser(Browser):
             raise ConfigInvalid(setting="MIDDLEWARE", problem="needs SessionMiddleware, before authflow's")
         return cast("MutableMapping[str, Any]", session)
 
-    def _change_id(self) -> None:
-        self._request.session.cycle_key()
+    def _change_id(self, former: BrowserSession) -> None:
+        session, key = self._request.session, self._request.session.session_key
+        session.cycle_key()
         rotate_token(self._request)
+        if key is not None and former.id != NOBODY.id:
+            self._leave(key, former)
+
+    def _leave(self, key: str, former: BrowserSession) -> None:
+        """Leave *former*, which opens nothing, under the old *key*, with nothing else of the host's session.
+
+        A request that left the browser before it had the new key then learns that it was overtaken, and gets the reply
+        to a repeated command; without it Django would take the cookie, by now the new one, out of the browser.
+        """
+        left = type(self._request.session)(key)
+        left.clear()  # without a look at the store, where nothing is left under the key
+        left[self.keeping.session_key] = former.to_json()
+        left[SUCCESSOR] = self._request.session.session_key
+        left.set_expiry(LEFT_FOR)
+        left.save(must_create=True)
+
+    def _resume(self, value: BrowserSession) -> bool:
+        key = self._request.session.get(SUCCESSOR)
+        if key is None:
+            return False
+        successor = type(self._request.session)(key)
+        if BrowserSession.from_json(successor.get(self.keeping.session_key)) != attrs.evolve(value, renew=False):
+            return False
+        successor.modified = True  # so that its key reaches the browser, once more
+        self._request.session = successor
+        return True
 
     def _ip(self) -> str | None:
         return self._request.META.get("REMOTE_ADDR")
