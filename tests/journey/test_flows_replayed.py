@@ -248,6 +248,19 @@ def test_whoever_proves_a_second_factor_gets_the_answer_with_either_value(host: 
         assert host.flows.mfa.verify(held, keyed(), "totp", "000000").code is Code.IDEMPOTENCY_CONFLICT
 
 
+def test_a_sign_in_replaces_no_answer_that_the_person_has_here(host: Stage, ada: Person):
+    """What is stored for the value that comes after a sign-in is stored only where nothing stands."""
+    browser, establish = Browser(CONTEXT), host.flows.sessions.establish
+    bo, proof = host.person("bo@example.com"), host.password()
+    for _ in range(2):
+        host.sign_in(ada, browser)
+        browser.ask(host.flows.sessions.cancel, CONTEXT)
+        before = host.snapshot().get("reply", frozenset())
+        browser.keep(establish(browser.session, keyed(), user=bo.user, proof=proof))
+        assert before <= host.snapshot()["reply"]
+    assert len(host.snapshot()["reply"]) == 3
+
+
 def test_whoever_does_not_have_the_secret_gets_and_writes_nothing(proving: Proving):
     answer = proving.ask(proving.former)
     with proving.host.writes():

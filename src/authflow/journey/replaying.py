@@ -136,17 +136,14 @@ class Replaying:
         step = replay.MACHINE.step(state, command, request.now)
         if isinstance(step.state, replay.Closed) and step.state != state:
             tx.replies.store(self._sealed(attrs.evolve(found, former_until=None), contents))
-        match step.answer:
-            case Refused() as refused:
-                return carried(refused, request.session, asker)
-            case replay.Give():
-                return carried(cast("AnswerT", contents.answer), request.session, asker)
-            case replay.HandOver():
-                return cast("AnswerT", contents.answer)
-            case replay.CountMiss():
-                tx.attempts.count(_misses(found.key), expires_at=found.expires_at)
-            case _:
-                pass
+        if isinstance(step.answer, Refused):
+            return carried(step.answer, request.session, asker)
+        if isinstance(step.answer, replay.Give):
+            return carried(cast("AnswerT", contents.answer), request.session, asker)
+        if isinstance(step.answer, replay.HandOver):
+            return cast("AnswerT", contents.answer)
+        if isinstance(step.answer, replay.CountMiss):
+            tx.attempts.count(_misses(found.key), expires_at=found.expires_at)
         return work()
 
     # --- pieces ---------------------------------------------------------------------------------------------------
@@ -155,11 +152,12 @@ class Replaying:
         return carried(Refused(code=code), session, self.sessions.identify(session, now))
 
     def _fetch(self, tx: JourneyTransaction, request: KeyedRequest, contents: Contents, *, alike: bool) -> replay.Fetch:
+        renewed, carries = contents.fate is SessionFate.RENEWED, contents.answer.session
         return replay.Fetch(
             secret=request.secret,
             alike=alike,
             missed=tx.attempts.read(_misses(request.row())) > 0,
-            next_lives=_lives(self.sessions.identify(contents.answer.session, request.now)),
+            next_lives=renewed and _lives(self.sessions.identify(carries, request.now)),
         )
 
     def _digests(self, row: bytes, request: KeyedRequest) -> tuple[Digest, ...]:
