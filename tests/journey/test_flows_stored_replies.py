@@ -126,13 +126,20 @@ def test_whoever_can_write_the_row_cannot_prolong_it(host: Stage, ada: Person):
         host.flows.mfa.regenerate_codes(session, keyed())
 
 
-def test_an_answer_of_another_row_is_neither_given_nor_earned_again(host: Stage, ada: Person):
+MOVES: Final[dict[str, Callable[[Reply, Reply], Reply]]] = {
+    "its answer": lambda reply, other: attrs.evolve(other, answer=reply.answer),
+    "all of it": lambda reply, other: attrs.evolve(reply, key=other.key),
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_what_was_moved_to_another_row_is_neither_given_nor_earned_again(host: Stage, ada: Person, move: str):
     session, flows = ada.browser.session, host.flows
     flows.mfa.regenerate_codes(session, keyed("one"))
     flows.mfa.regenerate_codes(session, keyed("two"))
     rows = stored(host)
     for row, other in zip(rows, reversed(rows), strict=True):
-        overwrite(host, attrs.evolve(row, answer=other.answer))
+        overwrite(host, MOVES[move](row, other))
     with host.writes(), pytest.raises(SealBroken):
         flows.mfa.regenerate_codes(session, keyed("one"))
 
