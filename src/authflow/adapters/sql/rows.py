@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date, time
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
+from uuid import UUID
 
 import attrs
 
@@ -36,6 +38,10 @@ def shape(names: Sequence[str]) -> type[Row]:
     """Return the class of the rows whose columns are called *names*."""
     columns = {name: property(itemgetter(place)) for place, name in enumerate(names)}
     return cast("type[Row]", type("Row", (Row,), {"__slots__": (), **columns, "names": tuple(names)}))
+
+
+READ: Final = (date, time, UUID)
+"""What a type makes of a driver's text. A ``datetime`` is a ``date``."""
 
 
 class Reader:
@@ -80,7 +86,16 @@ def _processor(dialect: sa.Dialect, kind: Any, said: Any) -> Callable[[Any], Any
     if kind is None:
         return None
     processor: Callable[[Any], Any] | None = kind.dialect_impl(dialect).result_processor(dialect, said)
-    return processor
+    return None if processor is None else _unless_read(processor)
+
+
+def _unless_read(processor: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Leave a value alone that a connection of the host's has made already, as Django's do with SQLite's instants."""
+
+    def process(value: Any) -> Any:
+        return value if isinstance(value, READ) else processor(value)
+
+    return process
 
 
 @attrs.frozen

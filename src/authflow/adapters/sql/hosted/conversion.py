@@ -101,7 +101,9 @@ def readable(setting: str) -> Generator[None]:
     except (DatabaseUnavailable, Retryable):
         raise
     except DatabaseError as error:
-        raise ConfigInvalid(setting=setting, problem="cannot be read as they are mapped") from error
+        said = str(error.__cause__ or error).partition("\n")[0]  # a table's or a column's name: no value was asked for
+        # From the driver's own: what it says in our terms is meant for our tables, and these are the host's.
+        raise ConfigInvalid(setting=setting, problem=f"cannot be read as they are mapped: {said}") from error.__cause__
 
 
 # --- ids ------------------------------------------------------------------------------------------------------------

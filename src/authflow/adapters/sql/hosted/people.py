@@ -52,6 +52,8 @@ class UserTable:
         where: Who is a person at all; rows that do not match are nobody, such as softly deleted ones.
         id_type: ``int``, ``str`` or ``uuid.UUID``, where the type of the column does not say it.
         record_verified: Stores a verification; not needed where ``addresses.verified`` is a column, which is updated.
+            It is called as ``function(connection, id, address, at)``, the id being in the host's own type, the address
+            as the host wrote it, and *at* aware; it returns whether there was such an address.
         drop_password_resets: The rows of outstanding lost-password tokens, or a function that ends them; it returns
             how many they were, 0 where tokens leave no rows.
         remove: The rows of a person, their own last, or a function that deletes the person; it returns 0 or false
