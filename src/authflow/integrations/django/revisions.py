@@ -9,6 +9,7 @@ from django.db import DatabaseError, router, transaction
 from django.db.migrations.operations.base import Operation
 
 from authflow.adapters.sql.migrations import REVISIONS
+from authflow.adapters.sql.migrations.repeatable import repeatable
 from authflow.adapters.sql.schema import steps
 from authflow.errors import SchemaTooNew
 
@@ -78,8 +79,10 @@ def _run(app_label: str, schema_editor: BaseDatabaseSchemaEditor, *, start: str,
     if not router.allow_migrate(connection.alias, app_label):
         return
     database = DATABASES.get(connection.vendor, connection.vendor)
+    # What stands already counts as done where a failed migration leaves a part of itself, as MariaDB's does.
+    written = str if connection.features.can_rollback_ddl else repeatable
     for statement in steps(database, _tables(), start=start, to=to):
-        schema_editor.execute(statement, params=None)
+        schema_editor.execute(written(statement), params=None)
 
 
 def _stands(schema_editor: BaseDatabaseSchemaEditor, *, at_least: str) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 FORMS: Final = tuple(
-    (re.compile(rf"^(\s*{plain}) "), rf"\1 {condition} ")
+    (re.compile(rf"^(\s*{plain}) (?!IF )"), rf"\1 {condition} ")
     for plain, condition in (
         ("CREATE TABLE", "IF NOT EXISTS"),
         ("CREATE (?:UNIQUE )?INDEX", "IF NOT EXISTS"),
@@ -25,7 +25,7 @@ FORMS: Final = tuple(
         (r"ALTER TABLE \S+ DROP COLUMN", "IF EXISTS"),
     )
 )
-"""What Alembic's operations write, and the condition that MariaDB takes behind it."""
+"""What Alembic's operations write, and the condition that MariaDB takes behind it, if none stands there yet."""
 
 
 def repeatable(statement: str) -> str:
@@ -33,6 +33,8 @@ def repeatable(statement: str) -> str:
 
     >>> repeatable("DROP INDEX name ON place")
     'DROP INDEX IF EXISTS name ON place'
+    >>> repeatable("CREATE TABLE IF NOT EXISTS place (name TEXT)")
+    'CREATE TABLE IF NOT EXISTS place (name TEXT)'
     """
     for plain, conditional in FORMS:
         statement = plain.sub(conditional, statement)
