@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from advice import ADVICE  # these two are beside this script
+from advice import ADVICE  # these three are beside this script
 from pieces import cells, code, described, page, prose, sentence
+from reference import reference_pages
 
 from authflow.cli.machines import discover
 from authflow.errors import CATALOGUE, AuthflowError, Code, Meaning
@@ -145,6 +146,7 @@ def pages() -> dict[Path, str]:
         **{DOCS / "machines" / f"{m.name}.md": machine_page(module, m) for module, m in found.items()},
         DOCS / "reference" / "errors.md": errors_page(),
         DOCS / "reference" / "facts.md": facts_page(),
+        **reference_pages(),
     }
 
 

@@ -4,26 +4,68 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 NOTICE: Final = "<!-- Read from the code by docs/generate.py. Edits are lost. -->"
 
 
-def prose(thing: object) -> str:
-    """Return the docstring of *thing* as Markdown; the entries of its Google sections become lists."""
-    text = re.sub(r"^::\n\n((?: {4}.*\n?)+)", _fenced, inspect.getdoc(thing) or "", flags=re.MULTILINE)
+SECTION: Final = re.compile(r"(Args|Attributes|Raises|Returns|Yields):")
+ENTRY: Final = re.compile(r" {4}(\S[^:]*): (.*)")
+
+
+def prose(thing: object, *, without: Collection[str] = ()) -> str:
+    """Return the docstring of *thing* as Markdown; the entries of its Google sections become lists.
+
+    Sections *without* which it is wanted, such as ``Args``, are left out.
+    """
     lines: list[str] = []
-    for line in text.splitlines():
-        entry = re.match(r" {4}(\S[^:]*): (.*)", line)
-        if entry:
+    leaving_out = False
+    for line in _text(thing).splitlines():
+        leaving_out = leaving_out and (not line or line.startswith(" "))
+        if section := SECTION.fullmatch(line):
+            leaving_out = section[1] in without
+            lines += [] if leaving_out else [f"**{_title(section[1], thing)}:**", ""]
+        elif leaving_out:
+            continue
+        elif entry := ENTRY.match(line):
             lines.append(f"- `{entry[1].replace(', ', '`, `')}`: {entry[2]}")
-        elif re.fullmatch(r"(Args|Raises|Returns|Yields):", line):
-            lines += [f"**{line.replace('Args', 'Fields') if inspect.isclass(thing) else line}**", ""]
         else:
             lines.append(line if not line.startswith(" " * 4) else f"  {line.strip()}")
-    return "\n".join(lines)
+    return "\n".join(lines).rstrip()
+
+
+def sections(thing: object) -> dict[str, dict[str, str]]:
+    """Return the entries of each Google section in the docstring of *thing*: what it says of each name."""
+    found: dict[str, dict[str, str]] = {}
+    entries: dict[str, str] = {}
+    names: list[str] = []
+    for line in _text(thing).splitlines():
+        if section := SECTION.fullmatch(line):
+            entries = found[section[1]] = {}
+        elif entry := ENTRY.match(line):
+            names = entry[1].split(", ")
+            entries |= dict.fromkeys(names, entry[2])
+        elif line.startswith(" " * 8):
+            entries |= {name: f"{entries[name]} {line.strip()}" for name in names}
+        else:
+            entries, names = ({}, []) if line else (entries, names)
+    return found
+
+
+def _text(thing: object) -> str:
+    """Return the docstring of *thing*: literal blocks fenced, and the names before each colon on one line."""
+    text = re.sub(r"^::\n\n((?: {4}.*\n?)+)", _fenced, inspect.getdoc(thing) or "", flags=re.MULTILINE)
+    text = re.sub(r"^>>> (?:.+\n?)+", lambda block: f"```pycon\n{block[0].rstrip()}\n```\n", text, flags=re.MULTILINE)
+    return re.sub(r"^( {4}\w[\w, ]*,)\n {8}", r"\1 ", text, flags=re.MULTILINE)
+
+
+def _title(section: str, thing: object) -> str:
+    return "Fields" if section == "Args" and inspect.isclass(thing) and attrs.has(thing) else section
 
 
 def _fenced(block: re.Match[str]) -> str:
