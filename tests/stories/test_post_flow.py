@@ -20,7 +20,7 @@ from authflow.recording import Recorder
 from authflow.sessions import standing, visit
 from authflow.sessions.states import EndReason
 from authflow.testing.browsers import installed
-from authflow.testing.stories import PostFlowStory
+from authflow.testing.story import PostFlowStory
 
 if TYPE_CHECKING:
     from authflow.adapters.sql.unit_of_work import SqlUnitOfWork

@@ -8,8 +8,8 @@ Subclass `PostFlowStory` and override `make_flows` to tell it over a unit of wor
 
     TestMyStory = MyStory.TestCase
 
-Every rule is something that a person, a manager, an administrator, the post or time can do. After each the `Witness`
-holds what the installation says against what the story has seen.
+Every rule is something that a person, a manager, an administrator, the post or time can do. After each, `Invariants`
+hold what the installation says against what the story has seen.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from authflow.adapters.mail import MemoryMailer
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.journey.answers import FactorsReset
 from authflow.membership.answers import MemberGone
-from authflow.testing import cast
 from authflow.testing.browsers import installed
 from authflow.testing.clocks import ManualClock
-from authflow.testing.scenes import Scenes
+from authflow.testing.story import cast
+from authflow.testing.story.scenes import Scenes
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from authflow.ports import Mailer
-    from authflow.testing.cast import Seat
+    from authflow.testing.story.cast import Seat
     from authflow.values import OrganizationId, UserId
     from authflow.wiring import Authflow
 
@@ -185,9 +185,9 @@ class PostFlowStory(RuleBasedStateMachine):
         (place, user), house = data.draw(st.sampled_from(self.scenes.joiners())), self.scenes.house
         browser, members = house.ready(house.owner), self.scenes.flows.members
         command = members.remove if call == "remove" else members.demote
-        member = self.scenes.witness.members[place, user]
+        member = self.scenes.invariants.members[place, user]
         if isinstance(browser.ask(command, browser.context, organization=place, member=member), MemberGone):
-            self.scenes.witness.left(user, place)
+            self.scenes.invariants.left(user, place)
             house.deliver()
 
     @rule(window=cast.windows)
@@ -211,17 +211,17 @@ class PostFlowStory(RuleBasedStateMachine):
     def deliver(self) -> None:
         """The relay runs, and the receivers hear."""
         self.scenes.house.deliver()
-        self.scenes.witness.signals_hold()
+        self.scenes.invariants.signals_hold()
 
     # --- what always holds ----------------------------------------------------------------------------------------
 
     @invariant()
     def what_was_seen_holds(self) -> None:
-        """Every law of the `Witness`."""
+        """Every law of the `Invariants`."""
         scenes, people = self.scenes, list(self.scenes.people)
         with scenes.flows.uow.begin() as tx:
             census = tx.factor_census.protected(people)
-        scenes.witness.sessions_hold(scenes.browsers, frozenset(user for user, has in census.items() if has))
-        scenes.witness.members_hold()
-        scenes.witness.invitations_hold()
-        scenes.witness.factors_hold(people)
+        scenes.invariants.sessions_hold(scenes.browsers, frozenset(user for user, has in census.items() if has))
+        scenes.invariants.members_hold()
+        scenes.invariants.invitations_hold()
+        scenes.invariants.factors_hold(people)

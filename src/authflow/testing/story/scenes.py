@@ -11,9 +11,9 @@ from authflow.membership.offer import Accepted
 from authflow.mfa.answers import Begun, CodesShown
 from authflow.sessions.commands import EnrollmentOwed, OthersEnded, SecondFactorOwed, SignedOut
 from authflow.testing.browsers import STEP_SECONDS, Browser, Phone
-from authflow.testing.cast import HOMES, PLACES, REGIONS, House, Letter, Person
 from authflow.testing.people import add_user
-from authflow.testing.witness import Witness
+from authflow.testing.story.cast import HOMES, PLACES, REGIONS, House, Letter, Person
+from authflow.testing.story.invariants import Invariants
 from authflow.values import OrganizationId, Refused, UserId
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ class Scenes:
 
     def __init__(self, flows: Authflow, clock: ManualClock, mailer: MemoryMailer) -> None:
         self.flows, self.clock = flows, clock
-        self.witness = Witness(flows, PLACES, REGIONS)
+        self.invariants = Invariants(flows, PLACES, REGIONS)
         self.house = House(flows, clock, mailer)
         self.browsers = tuple(Browser() for _ in HOMES)
         self.people = {user: Person(add_user(flows, user)) for user in HOMES}
         self.begun: dict[int, Begun] = {}
         self.clicks: dict[int, list[Letter]] = {}
         for place, member in self.house.found().items():
-            self.witness.joined(place, self.house.owner.user, member)
+            self.invariants.joined(place, self.house.owner.user, member)
 
     # --- who is here ----------------------------------------------------------------------------------------------
 
@@ -53,7 +53,7 @@ class Scenes:
 
     def joiners(self) -> list[tuple[OrganizationId, UserId]]:
         """Return who is a member where, the staff left out."""
-        return [(place, user) for place, user in self.witness.members if user in self.people]
+        return [(place, user) for place, user in self.invariants.members if user in self.people]
 
     # --- signing in -----------------------------------------------------------------------------------------------
 
@@ -82,7 +82,7 @@ class Scenes:
         if self._verify(window, TOTP, code):
             assert phone is person.phone, "a phone that was replaced signs in"
             assert self.signed_in(window) is person, "somebody else's phone signs in"
-            self.witness.step_accepted(phone.secret, code, now)
+            self.invariants.step_accepted(phone.secret, code, now)
 
     def read_paper(self, window: int, person: Person, *, waste: bool) -> None:
         """Type the next recovery code, or one that was used or replaced."""
@@ -90,7 +90,7 @@ class Scenes:
         if codes and self._verify(window, RECOVERY, code := codes[0]):
             assert self.signed_in(window) is person, "somebody else's paper signs in"
             assert not waste, "a recovery code was accepted after it died"
-            self.witness.recovery_code_accepted(code)
+            self.invariants.recovery_code_accepted(code)
             person.waste.insert(0, person.paper.pop(0))
 
     def guess(self, window: int, times: int) -> None:
@@ -115,9 +115,9 @@ class Scenes:
         values = {number: one.session for number, one in enumerate(self.browsers) if self.who(number) == user}
         answer = browser.ask(commands[how], browser.context)
         if isinstance(answer, SignedOut):
-            self.witness.ended(values[window])
+            self.invariants.ended(values[window])
         if isinstance(answer, OthersEnded):
-            self.witness.ended(*(value for number, value in values.items() if number != window))
+            self.invariants.ended(*(value for number, value in values.items() if number != window))
 
     # --- factors --------------------------------------------------------------------------------------------------
 
@@ -137,11 +137,11 @@ class Scenes:
         code = phone.code(now) if right else phone.wrong(now)
         answer = browser.ask(self.flows.mfa.complete_totp, browser.context, begun.flow, code=code)
         if isinstance(answer, Refused):
-            self.witness.attempts_left(begun.flow, answer.attempts_left)
+            self.invariants.attempts_left(begun.flow, answer.attempts_left)
             return
         assert right, "a wrong code enrolled a factor"
         assert window == source, "a flow was completed in another browser"
-        self.witness.step_accepted(begun.secret, code, now)
+        self.invariants.step_accepted(begun.secret, code, now)
         self.signed_in(window).scan(phone, [one.reveal() for one in answer.recovery_codes])
         self._heard(window, answer)
 
@@ -167,9 +167,9 @@ class Scenes:
             return
         values = [one.session for number, one in enumerate(self.browsers) if self.who(number) == user]
         if isinstance(browser.ask(self.flows.accounts.delete, browser.context, user=user), AccountDeleted):
-            self.witness.ended(*values)
+            self.invariants.ended(*values)
             self.people[user].scan(None, [])
-            self.witness.left(user)
+            self.invariants.left(user)
             add_user(self.flows, user)
 
     # --- invitations ----------------------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ class Scenes:
         pending = f"{browser.session.id}:{browser.session.generation}"
         answer = browser.ask(self.flows.mfa.verify, browser.context, kind, code, device=browser.device)
         if isinstance(answer, Refused):
-            self.witness.attempts_left(pending, answer.attempts_left)
+            self.invariants.attempts_left(pending, answer.attempts_left)
             return False
         self._heard(window, answer)
         return True
@@ -231,5 +231,5 @@ class Scenes:
             stored = {one.invitation: tx.invitations.load(place, one.invitation).state for one in letters}
         used = [key for key, state in stored.items() if isinstance(state, Accepted) and state.member == member.id]
         assert used, "an invitation that somebody joined by was not used up"
-        self.witness.invitation_accepted(used[0])
-        self.witness.joined(place, user, member.id)
+        self.invariants.invitation_accepted(used[0])
+        self.invariants.joined(place, user, member.id)

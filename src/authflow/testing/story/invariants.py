@@ -27,7 +27,7 @@ REMEMBERED: Final = 40
 """Dead session values that are tried again after every step, the newest first."""
 
 
-class Witness:
+class Invariants:
     """Remembers what was accepted, who joined, which values died; and says when the installation contradicts it.
 
     Args:
@@ -47,7 +47,7 @@ class Witness:
         self._latest = flows.clock.now()
         self._joined: list[tuple[OrganizationId, UserId, MemberId]] = []
         self._used: set[InvitationId] = set()
-        flows.receivers.add("witness", Signal.MEMBER_JOINED, self.hear)
+        flows.receivers.add("invariants", Signal.MEMBER_JOINED, self.hear)
 
     # --- what was seen --------------------------------------------------------------------------------------------
 
