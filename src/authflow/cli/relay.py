@@ -32,6 +32,7 @@ COMMAND: Final = Command(
     name="relay",
     summary="deliver what is due in the outbox; mails are printed (development)",
     described="Deliver what is due in the outbox. For development: mails are printed with their secrets instead of "
-    "sent, and the receivers of your app are not called. In production call `flows.relay.drain()` from a worker.",
+    "sent, and the receivers of your app are not called. In production call `flows.relay.drain()` from a worker. "
+    "A database that stays busy is error database.busy and exit status 1: nothing is lost, run it again.",
     arguments=_arguments,
 )

@@ -121,16 +121,23 @@ class Relay:
     def drain(self) -> Drained:
         """Visit every lane that is due now once, and deliver what it holds; a lane that fails stops no other.
 
+        A loop goes on after a `DatabaseError`: nothing is lost, and the next pass finds what this one left.
+
         Raises:
             InUnitOfWork: A unit of work is open here, or a host's transaction is shared: handlers run outside of both.
-            DatabaseError: What is due cannot be read.
+            DatabaseError: What is due cannot be read, or is still locked by somebody after some tries (`Retryable`).
         """
         self.uow.require_closed()
-        return sum((self._visit(lane) for lane in self._due()), self._drop_expired())
+        lanes, expired = self.uow.run(self._due), self.uow.run(self._drop_expired)
+        return sum((self._visit(lane) for lane in lanes), expired)
 
     @operation("relay.drain_until_quiet")
     def drain_until_quiet(self, *, rounds: int = ROUNDS) -> Drained:
-        """Drain until a pass settles nothing, so that what handlers wrote is delivered too; at most *rounds* passes."""
+        """Drain until a pass settles nothing, so that what handlers wrote is delivered too; at most *rounds* passes.
+
+        Raises:
+            InUnitOfWork, DatabaseError: As of `drain`.
+        """
         total = Drained()
         for _ in range(rounds):
             once = self.drain()
