@@ -108,7 +108,7 @@ def test_who_hears_of_it_is_who_may(fact: type[Fact], row: Any):
 
 @pytest.mark.parametrize(("fact", "row"), ROWS)
 def test_a_mails_fields_leave_its_envelope_alone(fact: type[Fact], row: Any):
-    envelope = {*ENVELOPE, "at", "ip", "actor", "target"}
+    envelope = {*ENVELOPE, "at", "ip", "actor", "target", "organization_name"}
     assert row.mail is None or envelope.isdisjoint(row.fields)
 
 

@@ -286,7 +286,8 @@ def test_a_mail_says_what_its_row_says(fact: Any):
     for message in desk.of(Category.MAIL):
         told = {k: v for k, v in message.payload.items() if k not in {"to", "key_id", "sealed"}}
         origin = {"at": NOW.isoformat(timespec="seconds"), "ip": CONTEXT.ip if person else None, "actor": ASKER.label}
-        assert told == {"mail": row.mail, "target": target(fact), **recorded(fact), **origin}
+        named = {} if person else {"organization_name": "Acme"}
+        assert told == {"mail": row.mail, "target": target(fact), **recorded(fact), **origin, **named}
         assert (message.scope, message.shard) == (
             (Scope.USER, "user") if person else (Scope.ORGANIZATION, "organization")
         )

@@ -31,7 +31,8 @@ IP_MAX: Final = 64
 USER_AGENT_MAX: Final = 512
 REQUEST_ID_MAX: Final = 128
 LABEL_MAX: Final = 128
-"""What stands in an audit entry for people to read is cut to these; what is compared never is."""
+NAME_MAX: Final = 128
+"""What stands in an audit entry or a mail for people to read is cut to these; what is compared never is."""
 
 
 @attrs.frozen(kw_only=True)
@@ -96,7 +97,7 @@ class Recorder:
         if row.message is not None:
             yield self._announcement(fact, row, command)
         if row.mail is not None:
-            yield from self._mails(tx, fact, row, command)
+            yield from self._mails(tx, fact, row, command, organization)
         project = self.security_project if organization is None else organization.security_project
         if row.audit is not None and project is not None:
             yield self._security_event(project, fact, row, command)
@@ -154,12 +155,16 @@ class Recorder:
             payload={"target": _of(fact, row.target) if row.target else None, **_fields(fact, row)},
         )
 
-    def _mails(self, tx: Transaction, fact: Fact, row: Records, command: Command) -> Iterator[Message]:
+    def _mails(
+        self, tx: Transaction, fact: Fact, row: Records, command: Command, organization: Organization | None
+    ) -> Iterator[Message]:
         secret = cast("Secret | None", _of(fact, row.secret)) if row.secret else None
         for to in _recipients(tx, fact):
             key = self._mint()
             payload: dict[str, Scalar] = {"mail": row.mail, "to": to, **_fields(fact, row), **_origin(row, command)}
             payload["target"] = _of(fact, row.target) if row.target else None
+            if organization is not None:
+                payload["organization_name"] = legible(organization.name or organization.slug, NAME_MAX)
             if secret is not None:
                 sealed = self.cipher.seal(secret, bound_to=mail_binding(key, to))
                 payload |= {"key_id": sealed.key_id, "sealed": base64.b64encode(sealed.ciphertext).decode()}

@@ -10,7 +10,7 @@ import pytest
 from authflow.adapters.mail import TEMPLATES, ConsoleMailer, MemoryMailer, render
 from authflow.errors import ConfigInvalid
 from authflow.facts.records import Mail, MailKind
-from authflow.facts.table import RECORDS
+from authflow.facts.table import RECORDS, About
 from authflow.values import Address
 
 PAGE = Path(__file__).parents[2] / "docs" / "installation.md"
@@ -37,7 +37,8 @@ def test_every_mail_has_a_text_of_one_subject_line(kind: MailKind):
 def test_a_text_asks_only_for_what_its_fact_records(row: object):
     """Whatever a template names is in the payload of every fact that sends it; a secret exactly where a link is."""
     names = placeholders(TEMPLATES[row.mail].body)
-    assert names - ORIGIN - {"link"} <= set(row.fields)
+    known = ORIGIN | ({"organization_name"} if row.about is About.ORGANIZATION else set())
+    assert names - known - {"link"} <= set(row.fields)
     assert ("link" in names) == (row.secret is not None)
 
 
@@ -52,6 +53,13 @@ def test_a_link_with_a_placeholder_that_the_mail_does_not_know_is_refused():
     sent = mail(MailKind.INVITATION, token="t0ken", invitation="inv-1")
     with pytest.raises(ConfigInvalid, match="names 'invite' in the link of invitation, which has invitation, token"):
         render(sent, {MailKind.INVITATION: "https://app.example/{invite}/{token}"})
+
+
+def test_among_links_none_is_missing():
+    """A bare token under "this link" helps nobody; the relay keeps the mail until the link is there."""
+    with pytest.raises(ConfigInvalid, match="names no link for mfa_reset") as refused:
+        render(mail(MailKind.MFA_RESET, token="t0ken"), {MailKind.INVITATION: "https://app.example/{token}"})
+    assert "t0ken" not in str(refused.value)
 
 
 @pytest.mark.parametrize("pattern", ["{", "{}", "{0}", "{token.x}", "{token[x]}", "{token:%d}", "{token!x}"])

@@ -75,6 +75,7 @@ def test_looking_changes_nothing_and_says_everything(stage: Stage, letter: Lette
     assert without_session(view) == InvitationView(
         organization=letter.organization,
         slug="acme",
+        name="acme",
         role="member",
         needs_authentication=True,
         needs_sso=False,

@@ -38,6 +38,7 @@ from authflow.values import Level, ProviderId, Refused, UserId
 PLAIN = {
     "organization": HOME,
     "slug": "acme-slug",
+    "name": "acme",
     "role": MEMBER,
     "needs_authentication": False,
     "needs_sso": False,

@@ -77,7 +77,7 @@ TEMPLATES: Final[dict[MailKind, Text]] = {
     MailKind.INVITATION: Text(
         subject="You are invited to join an organization",
         body=(
-            "You are invited to join an organization as {role}. "
+            "{actor} invites you to join {organization_name} as {role}. "
             "Accept with this link, which works once and until it expires:\n\n{link}\n\n"
             "If you did not expect this, ignore it: without the link nothing happens.\n"
         ),
@@ -85,7 +85,7 @@ TEMPLATES: Final[dict[MailKind, Text]] = {
     MailKind.SETUP_SECOND_FACTOR: Text(
         subject="Your organization requires a second factor",
         body=(
-            "An organization that you belong to requires a second factor, and your account has none. "
+            "{organization_name}, to which you belong, requires a second factor, and your account has none. "
             "Set one up and come back with this link, which works once and until it expires:\n\n{link}\n"
         ),
     ),
@@ -105,17 +105,24 @@ def render(mail: Mail, links: Mapping[MailKind, str] = NO_LINKS) -> Text:
         mail: What to say.
         links: Where each kind of mail that has a token leads, such as
             ``https://app.example/join/{organization}/{invitation}#{token}``. The placeholders are the names of the
-            mail's context, each percent-encoded; what is empty there is ``unknown``. Without a link the mail shows the
-            token itself.
+            mail's context, each percent-encoded; what is empty there is ``unknown``. Without any links, for
+            development, a mail shows the token itself.
 
     Raises:
-        ConfigInvalid: A link has a placeholder that this kind of mail does not know, or is no pattern at all.
+        ConfigInvalid: A link has a placeholder that this kind of mail does not know, is no pattern at all, or is
+            missing among the others.
     """
     template = TEMPLATES[mail.kind]
     values = _Values({name: _line(value) for name, value in mail.context.items() if value is not None})
     if "{link}" in template.body:
-        values["link"] = _link(mail, links.get(mail.kind, "{token}"))
+        values["link"] = _link(mail, links[mail.kind] if mail.kind in links else _bare(mail, links))
     return Text(subject=template.subject, body=template.body.format_map(values))
+
+
+def _bare(mail: Mail, links: Mapping[MailKind, str]) -> str:
+    if links:
+        raise ConfigInvalid(setting="links", problem=f"names no link for {mail.kind}, whose mails have a token")
+    return "{token}"
 
 
 def _link(mail: Mail, pattern: str) -> str:

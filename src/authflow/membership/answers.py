@@ -22,7 +22,7 @@ class InvitationView(Answer):
     """What somebody who may hear about an invitation sees before they accept it (sso 13.2).
 
     Args:
-        organization, slug: Who invites.
+        organization, slug, name: Who invites; *name* is for the page.
         role: What they would become.
         needs_authentication: Nobody is signed in here with a proof of their own.
         needs_sso: The organization has a provider, and *sso_provider* is its name.
@@ -35,6 +35,7 @@ class InvitationView(Answer):
 
     organization: OrganizationId
     slug: str
+    name: str
     role: Role
     needs_authentication: bool
     needs_sso: bool

@@ -32,6 +32,7 @@ def view(invitation: Invitation, attempt: Attempt, now: datetime) -> InvitationV
     return InvitationView(
         organization=organization.id,
         slug=organization.slug,
+        name=organization.name,
         role=invitation.offer.role,
         needs_authentication=Requirement.SIGN_IN in needs,
         needs_sso=applicant.sso.provider is not None,

@@ -79,6 +79,7 @@ def test_a_stranger_sees_what_they_need_to_know(world: World):
     assert view == InvitationView(
         organization=HOME,
         slug="acme-slug",
+        name="acme",
         role=ADMIN,
         needs_authentication=True,
         needs_sso=True,
