@@ -15,6 +15,7 @@ from authflow.events.save import (
     MACHINE,
     Absent,
     Created,
+    Delivery,
     Identical,
     Kept,
     Replaced,
@@ -23,7 +24,7 @@ from authflow.events.save import (
 from authflow.testing import assert_complete
 from authflow.testing.clocks import START
 from authflow.testing.samples.save import ALPHABET, COLUMNS, event, save
-from authflow.values import Refused
+from authflow.values import OrganizationId, Refused
 
 if TYPE_CHECKING:
     from authflow.events.save import Saving
@@ -85,3 +86,13 @@ def test_the_announcement_names_the_key_and_what_the_stream_needs() -> None:
     told = attrs.asdict(fact)
     assert (told["key"], told["day"], told["outcome"]) == (f"2026-01-01.{COLUMNS.id}", "2026-01-01", "created")
     assert (told["sequence"], told["organization"], told["timestamp"]) == (7, "o1", START.isoformat())
+
+
+def test_the_stream_is_told_what_the_sender_said_and_otherwise_nothing() -> None:
+    """An event is consumed in full, may be the first transaction, and has no attachments, unless somebody says so."""
+    plain = Delivery(organization=OrganizationId("o1"))
+    assert not any((plain.skip_consume, plain.skip_first_transaction, plain.has_attachments))
+
+
+def test_the_content_of_an_event_is_not_printed() -> None:
+    assert "printed" not in repr(attrs.evolve(event(), data={"of": "printed"}))

@@ -31,7 +31,7 @@ from authflow.policy import MfaPolicy
 from authflow.testing import assert_complete
 from authflow.testing.samples.challenge import ALPHABET, HOME, attempt, recover, submit
 from authflow.testing.samples.mfa import ADA, CODES, LIMITED, NEW, NOW, OLD, PHONE, POLICY, WRONG, code
-from authflow.values import AuthenticatorId, Refused, UserId
+from authflow.values import AuthenticatorId, Budget, Refused, UserId
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -303,3 +303,16 @@ def test_ten_guesses_an_hour_and_five_in_twenty_seconds():
     assert (backup.limit, backup.window) == (10, timedelta(hours=1))
     assert backup.name != long.name
     assert also_short == short
+
+
+def test_each_kind_spends_the_budget_that_the_policy_gives_it():
+    policy = MfaPolicy(recovery_guesses=Budget(name="recovery", limit=3, window=timedelta(days=1)))
+    assert budgets(RECOVERY, policy) == (policy.recovery_guesses, policy.guesses_short)
+    assert all(budgets(kind, policy) == (policy.guesses_long, policy.guesses_short) for kind in (TOTP, SMS, UNKNOWN))
+
+
+def test_counters_are_found_again_by_the_next_version():
+    """They are stored under these keys."""
+    assert failures_key(ADA, TOTP, None) == "mfa.failures:code::ada"
+    assert failures_key(ADA, RECOVERY, "b") == "mfa.failures:backup:b:ada"
+    assert guesses_key(ADA, TOTP, "b") == "totp:b:ada"

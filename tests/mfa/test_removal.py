@@ -138,3 +138,11 @@ def test_a_listing_needs_no_elevation_and_everything_else_does():
     lazy = {"asker": person(elevated=False)}
     without = [name for name, order in TUPLES.items() if gates.refusal(order, change(**lazy)) is None]
     assert without == ["listing"]
+
+
+def test_a_change_of_which_nothing_else_is_said_is_refused():
+    """No factor is found, none is left, and nobody manages anything."""
+    mine = Change(asker=person(), subject=ADA, required=True)
+    assert removal.not_required(mine) == Refused(code=Code.MFA_REQUIRED_BY_ORGANIZATION)
+    assert removal.found(mine) == Refused(code=Code.MFA_NOT_FOUND)
+    assert Change(asker=person(), subject=EVE).role() is Role.STRANGER

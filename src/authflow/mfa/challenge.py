@@ -109,7 +109,7 @@ class Submit:
 
     attempt: Attempt
     proof: TypedStep | UsedUp | None
-    failures: int = 0
+    failures: int
 
 
 @attrs.frozen
@@ -249,7 +249,7 @@ def _compared(command: Submit, typed: TypedStep, now: datetime) -> ChallengeStep
 
 
 def _accepted(command: Submit, *, step: int | None = None, remaining: int | None = None) -> ChallengeStep:
-    attempt, before = command.attempt, max(command.failures - 1, 0)
+    attempt, before = command.attempt, command.failures - 1
     verified = Verified(
         user=attempt.user,
         authenticator=attempt.authenticator,
