@@ -1,4 +1,4 @@
-"""Write the pages that are read from the code: one per machine, every code, every fact.
+"""Write the pages that are read from the code: one per machine, one per code, every fact.
 
 ``python docs/generate.py`` writes them; with ``--check`` it writes nothing and fails when one is stale.
 """
@@ -6,39 +6,25 @@
 from __future__ import annotations
 
 import importlib
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from advice import ADVICE  # these three are beside this script
+from codes import code_pages  # these three are beside this script
 from pieces import cells, code, described, page, prose, sentence
 from reference import reference_pages
 
 from authflow.cli.machines import discover
-from authflow.errors import CATALOGUE, AuthflowError, Code, Meaning
 from authflow.facts.table import RECORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from authflow.facts.table import Records
     from authflow.machine import Fact, Machine
 
 DOCS: Final = Path(__file__).parent
-GENERATED: Final = ("machines", "reference")
-ANSWERED: Final[dict[str, list[str]]] = json.loads((DOCS / "answered.json").read_text("utf-8"))
-"""Which commands answer with which code; `tests/test_canaries.py` compares what it sees."""
-
-
-# --- what there is --------------------------------------------------------------------------------------------------
-
-
-def exceptions(root: type[AuthflowError] = AuthflowError) -> Iterator[type[AuthflowError]]:
-    """Yield every exception of the library."""
-    for exception in root.__subclasses__():
-        yield exception
-        yield from exceptions(exception)
+GENERATED: Final = ("machines", "reference", "errors")
 
 
 # --- pages ----------------------------------------------------------------------------------------------------------
@@ -75,35 +61,6 @@ def machines_page(found: Iterable[Machine[Any, Any, Any]]) -> str:
         "Every flow of the library is one of these tables. `authflow machines` prints them as well.",
         "\n".join(["| machine | states | commands | edges |", "|---|---|---|---|", *rows]),
         "\n".join(["```{toctree}", ":hidden:", "", *names, "```"]),
-    )
-
-
-def error_section(value: Code, meaning: Meaning, raised: type[AuthflowError] | None) -> str:
-    """Return what is said of one code: its sentence, its status, who gives it, and what a host does about it."""
-    answering = ", ".join(f"`{command}`" for command in ANSWERED.get(value, ()))
-    given = f"Raised as `{raised.__name__}`: {sentence(raised)}" if raised else "Carried by an answer (`Refused.code`)."
-    return "\n\n".join(
-        [
-            f"({value})=",
-            f"## {value}",
-            meaning.sentence,
-            f"Suggested HTTP status: {meaning.http}. {given}",
-            *([f"Answered by {answering}."] if answering else []),
-            f"**What to do:** {ADVICE[value]}",
-        ]
-    )
-
-
-def errors_page() -> str:
-    """Return the page of all codes: what each means, its HTTP status, where it comes from, and what to do about it."""
-    raised = {exception.code: exception for exception in exceptions()}
-    return page(
-        "# Codes",
-        "Every way in which authflow says no. A code is never renamed. What a person outside can cause is an answer "
-        "that carries a code; an exception means that the host or the installation has to do something. Why a command "
-        "was refused in one case is told by `Refused.why`: see {doc}`../observability`. The commands that are named "
-        "with a code are those that the tests have seen answer so.",
-        *(error_section(value, meaning, raised.get(value)) for value, meaning in CATALOGUE.items()),
     )
 
 
@@ -144,8 +101,8 @@ def pages() -> dict[Path, str]:
     return {
         DOCS / "machines" / "index.md": machines_page(found.values()),
         **{DOCS / "machines" / f"{m.name}.md": machine_page(module, m) for module, m in found.items()},
-        DOCS / "reference" / "errors.md": errors_page(),
         DOCS / "reference" / "facts.md": facts_page(),
+        **code_pages(),
         **reference_pages(),
     }
 

@@ -94,21 +94,22 @@ def _linked(hint: object) -> str:
 
 def error_link(value: str) -> str:
     """Return a link to what is said of a code."""
-    return f"[`{value}`](errors.md#{value.replace('.', '')})"
+    return f"[`{value}`](../errors/{value}.md)"
 
 
-def _exceptions(root: type[AuthflowError] = AuthflowError) -> Iterator[type[AuthflowError]]:
+def exceptions(root: type[AuthflowError] = AuthflowError) -> Iterator[type[AuthflowError]]:
+    """Yield every exception of the library."""
     for exception in root.__subclasses__():
         yield exception
-        yield from _exceptions(exception)
+        yield from exceptions(exception)
 
 
 def documented(thing: object) -> str:
     """Return the docstring of *thing* as Markdown, what it raises linked to the codes."""
-    codes = {exception.__name__: exception.code for exception in _exceptions()}
+    codes = {exception.__name__: exception.code for exception in exceptions()}
 
     def raised(entry: re.Match[str]) -> str:
-        return re.sub(r"`(\w+)`", lambda name: f"[{name[0]}](errors.md#{codes[name[1]].replace('.', '')})", entry[0])
+        return re.sub(r"`(\w+)`", lambda name: f"[{name[0]}](../errors/{codes[name[1]]}.md)", entry[0])
 
     before, marked, after = prose(thing).partition("**Raises:**")
     return before + marked + re.sub(r"^- `[^:]*:", raised, after, flags=re.MULTILINE)
