@@ -93,11 +93,21 @@ def memory_uow() -> MemoryUnitOfWork:
     return MemoryUnitOfWork()
 
 
-@pytest.fixture
-def sqlite_uow(tmp_path: Path) -> Iterator[SqlUnitOfWork]:
-    """An empty SQLite file."""
-    engine, tables = make_engine(f"sqlite:///{tmp_path / 'authflow.sqlite3'}"), build()
+@pytest.fixture(scope="session")
+def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Tables]:
+    """A SQLite file with empty tables, made once; each test writes to a copy."""
+    file, tables = tmp_path_factory.mktemp("sqlite") / "authflow.sqlite3", build()
+    engine = make_engine(f"sqlite:///{file}")
     tables.metadata.create_all(engine)
+    engine.dispose()
+    return file, tables
+
+
+@pytest.fixture
+def sqlite_uow(sqlite_file: tuple[Path, Tables], tmp_path: Path) -> Iterator[SqlUnitOfWork]:
+    """An empty SQLite file."""
+    file, tables = sqlite_file
+    engine = make_engine(f"sqlite:///{shutil.copy(file, tmp_path)}")
     yield SqlUnitOfWork(engine, tables)
     engine.dispose()
 

@@ -17,6 +17,7 @@ from tests.backends import (  # noqa: F401  # fixtures: pytest finds them by nam
     postgresql_engine,
     postgresql_uow,
     postgresql_url,
+    sqlite_file,
     sqlite_uow,
     uow,
 )
