@@ -114,3 +114,9 @@ def test_nobody_is_not_a_person():
     assert isinstance(replay.MACHINE.step(stored, ask, START).answer, Refused)
     known = replay.Stored(holder=FORMER, actor=ADA, expires_at=START + replay.LIFETIME)
     assert isinstance(replay.MACHINE.step(known, ask, START).answer, Refused)
+
+
+def test_no_digest_is_shown():
+    """Whoever finds one in a log could look for it in the table."""
+    shown = {repr(value) for step in WALK.steps for value in (step.state, step.command, step.target)}
+    assert [text for text in shown for value in VALUES if repr(value) in text] == []
