@@ -15,6 +15,7 @@ from authflow.adapters.system import SystemEntropy
 from authflow.errors import InputInvalid
 from authflow.membership.answers import Joined
 from authflow.membership.terms import read_address
+from authflow.mfa.totp import parse_code
 from authflow.testing import add_user
 from authflow.testing.browsers import Browser, Phone, installed
 from authflow.testing.strategies import (
@@ -117,6 +118,11 @@ ASKED = {made.__name__: made for made in (enrolling, signing_in, recovering)}
 def test_a_right_code_is_accepted_however_it_is_typed(asked: Callable[[], Asked], data: DataObject):
     it = asked()
     assert isinstance(it.give(data.draw(typed(it.right))), it.accepted)
+
+
+@given(text=malformed_codes("287082"))
+def test_nothing_is_computed_from_a_text_that_only_holds_a_code(text: str):
+    assert parse_code(text) is None
 
 
 @pytest.mark.parametrize("asked", [enrolling, signing_in])
