@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -13,8 +14,8 @@ from links import exceptions
 from pieces import cells, code, page, sentence
 
 import authflow
-from authflow.errors import CATALOGUE, AuthflowError, Code, Meaning
-from authflow.integrations._shared import FAULT, OURS
+from authflow.errors import CATALOGUE, AuthflowError, Code, DatabaseUnavailable, Meaning, Retryable
+from authflow.integrations._shared import BUSY_FOR, FAULT, OURS
 from authflow.testing.vectors import load
 from authflow.testing.vectors.folder import FOLDER
 from authflow.testing.vectors.sharing import resolved
@@ -109,9 +110,9 @@ def code_page(value: Code, meaning: Meaning, raised: type[AuthflowError] | None)
         f"({value})=\n# {value}",
         f"**{meaning.sentence}**",
         f"**What to do:** {ADVICE[value]}",
-        f"## To a client\n\nSuggested HTTP status: {meaning.http}. This is what an {{doc}}`integration "
-        f"</embedding/index>` answers:",
-        _fenced(_body(value, meaning, error=raised is not None)),
+        f"## To a client\n\nSuggested HTTP status: {meaning.http}. An {{doc}}`integration </embedding/index>` answers "
+        "this; where there is more to say, it fills the last three, the wait in seconds:",
+        _fenced(_body(value, meaning, raised)),
         f"## Where it comes from\n\n{_given(raised)}",
         f"Answered by {', '.join(map(_command, commands))}." if commands else "",
         _rows(decided().get(value, ())),
@@ -129,9 +130,12 @@ def _fenced(value: object) -> str:
     return f"```json\n{json.dumps(value, indent=2)}\n```"
 
 
-def _body(value: Code, meaning: Meaning, *, error: bool) -> dict[str, object]:
-    said = FAULT if error and meaning.http >= OURS else meaning.sentence
-    return {"code": value, "message": said, "attempts_left": None, "retry_after": None, "problems": {}}
+def _body(value: Code, meaning: Meaning, raised: type[AuthflowError] | None) -> dict[str, object]:
+    said = FAULT if raised and meaning.http >= OURS else meaning.sentence
+    wait = (
+        math.ceil(BUSY_FOR.total_seconds()) if issubclass(raised or object, Retryable | DatabaseUnavailable) else None
+    )
+    return {"code": value, "message": said, "attempts_left": None, "retry_after": wait, "problems": {}}
 
 
 def _given(raised: type[AuthflowError] | None) -> str:

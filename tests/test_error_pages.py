@@ -9,8 +9,12 @@ from typing import Any, Final
 
 import authflow
 from authflow.cli.machines import discover
-from authflow.errors import CATALOGUE
+from authflow.errors import CATALOGUE, InputInvalid
+from authflow.integrations._shared import Problem
+from authflow.values import Refused
 from tests.explained import DECIDED, Refusals
+from tests.integrations.driven import ERRORS
+from tests.test_architecture import exceptions
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 ANSWERED: Final[dict[str, list[str]]] = json.loads((DOCS / "answered.json").read_text("utf-8"))
@@ -51,3 +55,16 @@ def test_every_code_has_a_page_that_the_list_links_to():
     listed = (DOCS / "reference" / "errors.md").read_text("utf-8")
     assert [code for code in CATALOGUE if f"(../errors/{code}.md)" not in listed] == []
     assert {page.stem for page in (DOCS / "errors").glob("*.md")} == set(CATALOGUE)
+
+
+def shown(code: str) -> Any:
+    """Return what the page of *code* says a client is told."""
+    page = (DOCS / "errors" / f"{code}.md").read_text("utf-8")
+    return json.loads(page.partition("```json\n")[2].partition("```")[0])
+
+
+def test_a_client_is_told_what_the_integrations_answer():
+    raised = {exception.code for exception in exceptions()}
+    answers = [Refused(code=code) for code in CATALOGUE if code not in raised]
+    errors = [error for error in ERRORS.values() if not isinstance(error, InputInvalid)]  # it has a problem to tell
+    assert [said.code for said in (*answers, *errors) if shown(said.code) != Problem.of(said).body] == []
