@@ -2,8 +2,8 @@
 
 ::
 
-    Vacant ──Record──► Stored
-                       Renewed, Ended ──Fetch──► Closed
+    Vacant ──Record──► Stored, or Renewed, or Ended
+    Renewed, Ended ──Fetch──► Closed
 
 The state is what stands under the key. Whoever presents a session value that is still good asks (`Ask`); a value that
 opens nothing can only fetch the one answer that made it so (`Fetch`). The answer itself is no state: it lies sealed
@@ -228,6 +228,7 @@ def record(_state: Vacant, command: Record, now: datetime) -> ReplayStep:
     expires_at = now + (LIFETIME_WITH_SECRETS if command.secret_shown else LIFETIME)
     if command.elsewhere:
         return Step(Vacant(), Recorded())
+    # A value that named somebody, and now names nobody under the same secret, lost its row to another command.
     if carries is None or (carries == asked and command.actor is not None and not command.names):
         until = now + FORMER_LIFETIME
         return Step(Ended(former=asked, former_until=until, actor=command.actor, expires_at=expires_at), Recorded())
