@@ -64,7 +64,7 @@ def imported(tree: ast.Module) -> Iterator[tuple[int, str]]:
 AMBIENT_MODULES: Final = {"time", "uuid", "secrets", "random"}
 AMBIENT_NAMES: Final = {"os.environ", "os.getenv", "os.urandom"}
 AMBIENT_CALLS: Final = {"now", "utcnow", "today"}
-MEASURING: Final = {"telemetry.py"}
+MEASURING: Final = {"command/telemetry.py"}
 """It tells the host's logs how long a command took; nothing reads that again."""
 
 SEEDED: Final = {"testing/faults.py"}
@@ -155,7 +155,7 @@ ROOMS: Final[dict[str, str | tuple[str, ...]]] = {
     "django": "integrations/django/",
     "flask": "integrations/flask.py",
     "starlette": "integrations/starlette.py",
-    "opentelemetry": "telemetry.py",
+    "opentelemetry": "command/telemetry.py",
     "hypothesis": "testing/",
     "pytest": "testing/",
 }

@@ -15,8 +15,8 @@ import pytest
 from authflow import AsyncAuthflow, Authflow, BrowserSession, Code, Context, Refused, Secret
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.command import AsyncFace, Command, command, operation
+from authflow.command.running import CommandClock
 from authflow.errors import NotOwned, Retryable
-from authflow.running import CommandClock
 from authflow.testing import ManualClock
 from authflow.values import NOBODY, Answer, SessionId
 from authflow.witness import gate

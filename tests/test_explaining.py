@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authflow import Code, Explanation, FlowId, Refused, Secret
-from authflow.explaining import DEPTH, GIVEN, IDENTIFIERS, explained, legible, seen
+from authflow.command.explaining import DEPTH, GIVEN, IDENTIFIERS, explained, legible, seen
 from authflow.journey.gates import may_administer
 from authflow.testing.strategies import hostile_texts
 from authflow.values import Asker, SessionId, UserId

@@ -20,8 +20,8 @@ from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.adapters.sql.asynchronous import make_async_engine
 from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
 from authflow.command import command, operation
+from authflow.command.telemetry import COMMANDS, REFUSED, WARNED
 from authflow.errors import InputInvalid, Retryable
-from authflow.telemetry import COMMANDS, REFUSED, WARNED
 from authflow.testing.browsers import installed
 from authflow.values import SessionId, UserId
 from tests.stage import CONTEXT, Stage
@@ -180,7 +180,7 @@ def test_a_host_may_have_fields_of_its_own_names(caplog: pytest.LogCaptureFixtur
 
 @pytest.mark.parametrize("logger", [REFUSED, COMMANDS])
 def test_a_host_that_configures_no_logging_sees_nothing(logger: logging.Logger):
-    code = f"import authflow.telemetry, logging; logging.getLogger({logger.name!r}).error('CANARY')"
+    code = f"import authflow.command.telemetry, logging; logging.getLogger({logger.name!r}).error('CANARY')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout + done.stderr == ""
 

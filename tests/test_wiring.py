@@ -20,6 +20,7 @@ from authflow.adapters.sql import schema
 from authflow.adapters.sql.engine import make_engine
 from authflow.adapters.sql.tables import build
 from authflow.assembly import Ports
+from authflow.command.running import CommandClock
 from authflow.errors import (
     Code,
     ConfigInvalid,
@@ -37,7 +38,6 @@ from authflow.journey.upkeep import Swept
 from authflow.membership.answers import InvitationSent
 from authflow.mfa.answers import Begun
 from authflow.policy import OWNER, EventPolicy, MembershipPolicy, OutboxPolicy, SessionPolicy
-from authflow.running import CommandClock
 from authflow.sessions.commands import Elevated
 from authflow.testing import ManualClock, SeededEntropy, add_organization, add_user
 from authflow.testing.browsers import Browser, Phone

@@ -11,6 +11,7 @@ import attrs
 
 from authflow.adapters.keys import KeyRing
 from authflow.assembly import Ports, Slices, handlers_of, ports_of
+from authflow.command.running import CommandClock
 from authflow.errors import AuthflowError, ConfigInvalid, ExtraMissing, KeysMissing
 from authflow.journey.audit import AuditTrail
 from authflow.journey.joining import Invitations, Members
@@ -24,7 +25,6 @@ from authflow.outbox.inspection import Inspection
 from authflow.outbox.relay import Relay
 from authflow.outbox.signals import Receivers
 from authflow.policy import Policy
-from authflow.running import CommandClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,8 +14,8 @@ from functools import cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
+from authflow.command.explaining import legible
 from authflow.errors import AuthflowError, Code
-from authflow.explaining import legible
 from authflow.values import Answer, BrowserSession, Context, Refused
 
 if TYPE_CHECKING:

@@ -1,7 +1,6 @@
-"""Commands: what a host calls. Each is one transaction, tried again if it lost a race, and explained if refused.
+"""A command as a descriptor: what a host gets depends on whom it asks.
 
-A service's public methods are written once, as plain synchronous functions, and decorated here. What a host then gets
-depends on whom it asks: a service calls the method, an `AsyncFace` of the same service gives something to await.
+A service calls the method; an `AsyncFace` of the same service gives something to await.
 """
 
 from __future__ import annotations
@@ -11,9 +10,10 @@ from functools import partial, wraps
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
-from authflow.explaining import explained
-from authflow.running import RUNNING, Running
-from authflow.telemetry import Report, span
+from authflow.command.explaining import explained
+from authflow.command.face import AsyncFace
+from authflow.command.running import RUNNING, Running
+from authflow.command.telemetry import Report, span
 from authflow.witness import listen, unlisten
 
 if TYPE_CHECKING:
@@ -24,15 +24,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
-T = TypeVar("T")
-
-
-class Spawn(Protocol):
-    """Runs a synchronous function so that what waits inside it lets the event loop go on."""
-
-    def __call__(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, T]:  # noqa: ANN401  # whatever the function takes
-        """Return what *function* returns, to be awaited."""
-        ...
 
 
 class Replays(Protocol):
@@ -62,25 +53,6 @@ class Service(Protocol):
     def replays(self) -> Replays:
         """Asked by commands that have a session, and so could be repeated by a browser."""
         ...
-
-
-class AsyncFace:
-    """The awaitable face of *sync*: the same commands, the same code, each run by *spawn*.
-
-    ``class AsyncMembers(AsyncFace, Members)`` is all that a service's face takes: type checkers see every command of
-    ``Members`` as a coroutine function. What is no command is read from *sync*.
-    """
-
-    def __init__(self, sync: Any, spawn: Spawn) -> None:  # noqa: ANN401  # the subclass says which service it is
-        # The services are frozen, and so are their faces.
-        object.__setattr__(self, "sync", sync)
-        object.__setattr__(self, "spawn", spawn)
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # the subclass says what there is
-        return getattr(object.__getattribute__(self, "sync"), name)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
 
 
 class Command(Generic[P, R_co]):
