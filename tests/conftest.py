@@ -2,32 +2,50 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from authflow.testing import ManualClock, SeededEntropy
 from tests.backends import (  # noqa: F401  # fixtures: pytest finds them by name
-    mariadb_engine,
+    mariadb_installation,
     mariadb_server,
     mariadb_uow,
     mariadb_url,
     memory_uow,
-    postgresql_engine,
+    postgresql_installation,
     postgresql_uow,
     postgresql_url,
-    sqlite_file,
+    sqlite_installation,
     sqlite_uow,
     uow,
 )
-from tests.faces import aiosqlite_uow, asyncpg_uow, loop, psycopg_async_uow  # noqa: F401  # as above
+from tests.faces import aiosqlite_uow, asyncpg_uow, known, loop, psycopg_async_uow  # noqa: F401  # as above
 from tests.stage import stage  # noqa: F401  # as above
 
 # No test is timed: a slow machine is no defect. On CI an example that failed is printed so that it can be replayed.
 settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("local"), print_blob=True, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+MEMORY: Final = Path("/dev/shm")  # noqa: S108  # only directories with names of their own are made in it
+ROOM: Final = 2 << 30
+"""Bytes that a run may need: the servers of two workers, and what failed tests leave."""
+
+# Databases wait for the disk at every commit; in memory they do not, and no test cuts the power.
+if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage pass over thousands of tests, each of which lives as long as the run."""
+    gc.freeze()
 
 
 @pytest.fixture

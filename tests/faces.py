@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,11 @@ from authflow.command import AsyncFace
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
     from authflow.wiring import Authflow
+
+    Known = dict[str, tuple[AsyncEngine, SqlUnitOfWork]]
 
 FACES = ("aiosqlite", "asyncpg")
 """Every service runs on these. psycopg is the third: ``adapters/test_drivers.py`` runs what depends on a driver."""
@@ -71,29 +76,42 @@ def loop() -> Iterator[Loop]:
     made.close()
 
 
+@pytest.fixture(scope="session")
+def known(loop: Loop) -> Iterator[Known]:
+    """What the async face has opened in this run, by URL: each statement is compiled once."""
+    opened: Known = {}
+    yield opened
+    for engine, _ in opened.values():
+        loop.wait(engine.dispose())
+
+
 @pytest.fixture
-def aiosqlite_uow(sqlite_uow: SqlUnitOfWork, loop: Loop) -> Iterator[tuple[SqlUnitOfWork, SqlUnitOfWork]]:
+def aiosqlite_uow(sqlite_uow: SqlUnitOfWork, loop: Loop, known: Known) -> Iterator[tuple[SqlUnitOfWork, SqlUnitOfWork]]:
     """The same SQLite file twice: for the host, and for the async face."""
-    yield from _both(sqlite_uow, f"sqlite:///{sqlite_uow.engine.url.database}", loop)
+    url = f"sqlite:///{sqlite_uow.engine.url.database}"
+    yield _both(sqlite_uow, url, known)
+    engine, _ = known[url]
+    loop.wait(engine.dispose())  # the next test has another file
 
 
 @pytest.fixture
-def asyncpg_uow(postgresql_uow: SqlUnitOfWork, loop: Loop) -> Iterator[tuple[SqlUnitOfWork, SqlUnitOfWork]]:
+def asyncpg_uow(postgresql_uow: SqlUnitOfWork, known: Known) -> tuple[SqlUnitOfWork, SqlUnitOfWork]:
     """The same PostgreSQL twice: for the host, and for the async face."""
-    yield from _both(postgresql_uow, _url(postgresql_uow, "asyncpg"), loop)
+    return _both(postgresql_uow, _url(postgresql_uow, "asyncpg"), known)
 
 
 @pytest.fixture
-def psycopg_async_uow(postgresql_uow: SqlUnitOfWork, loop: Loop) -> Iterator[tuple[SqlUnitOfWork, SqlUnitOfWork]]:
+def psycopg_async_uow(postgresql_uow: SqlUnitOfWork, known: Known) -> tuple[SqlUnitOfWork, SqlUnitOfWork]:
     """The same, with psycopg under the async face, too."""
-    yield from _both(postgresql_uow, _url(postgresql_uow, "psycopg"), loop)
+    return _both(postgresql_uow, _url(postgresql_uow, "psycopg"), known)
 
 
 def _url(uow: SqlUnitOfWork, driver: str) -> str:
     return uow.engine.url.set(drivername=f"postgresql+{driver}").render_as_string(hide_password=False)
 
 
-def _both(uow: SqlUnitOfWork, url: str, loop: Loop) -> Iterator[tuple[SqlUnitOfWork, SqlUnitOfWork]]:
-    engine = make_async_engine(url)
-    yield uow, SqlUnitOfWork(engine.sync_engine, uow.tables)
-    loop.wait(engine.dispose())
+def _both(uow: SqlUnitOfWork, url: str, known: Known) -> tuple[SqlUnitOfWork, SqlUnitOfWork]:
+    if url not in known:
+        made = make_async_engine(url)
+        known[url] = made, SqlUnitOfWork(made.sync_engine, uow.tables)
+    return uow, copy(known[url][1])

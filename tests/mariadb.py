@@ -114,7 +114,7 @@ def server() -> Iterator[Server]:
         MissingServer: It is not installed.
     """
     _found("mariadbd")
-    started = Server(Path(tempfile.mkdtemp(prefix="authflow-mariadb-")))
+    started = Server(Path(tempfile.mkdtemp(prefix="mariadb-")))
     try:
         started.install()
         yield started

@@ -9,6 +9,7 @@ import pytest
 
 from authflow import Arrived, Code, Enrolled, EnrollmentOwed, Joined, Secret
 from authflow.facts.records import MailKind
+from authflow.membership.standing import Member
 from authflow.testing.browsers import Browser, Phone
 from authflow.testing.races import only_winner, race, tally
 from tests.nightly import often
@@ -42,10 +43,11 @@ class Contest:
 
 
 class Table:
-    """Where the rounds are played; every round has people of its own."""
+    """Where the rounds are played. What is raced for is new in each; strangers who got nothing stay for the next."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage, self.round = stage, 0
+        self.waiting: list[Person] = []
         self.olga = stage.owner(stage.organization(ACME, invites_bound_to_address=False))
         self.root = stage.administrator()
 
@@ -63,6 +65,11 @@ class Table:
         person = self.stage.person(f"p{self.round}@example.com")
         self.stage.sign_in(person)
         return person
+
+    def strangers(self, count: int) -> list[Person]:
+        """Return so many who are members of nothing; whoever becomes one must be taken off `waiting`."""
+        self.waiting += [self.stranger() for _ in range(count - len(self.waiting))]
+        return self.waiting
 
 
 def _pending(stage: Stage, person: Person, workers: int) -> list[Any]:
@@ -116,12 +123,18 @@ def pending_sign_in(table: Table, workers: int) -> Contest:
 def invitation_token(table: Table, workers: int) -> Contest:
     """Of many people one joins."""
     stage = table.stage
+    table.round += 1
     letter = stage.invite(table.ready(table.olga), ACME, f"anybody{table.round}@example.com")
-    sessions = [table.stranger().browser.session for _ in range(workers)]
-    return Contest(
-        lambda number: stage.flows.invitations.accept(sessions[number], CONTEXT, **letter.where()),
-        _losers(Joined, Code.INVITATION_USED),
-    )
+    people = table.strangers(workers)
+    sessions = [person.browser.session for person in people]
+    losers = _losers(Joined, Code.INVITATION_USED)
+
+    def judge(answers: list[Any]) -> None:
+        losers(answers)
+        joined = people.pop(answers.index(only_winner(answers, Joined)))
+        assert isinstance(stage.member(joined.user, ACME), Member)
+
+    return Contest(lambda number: stage.flows.invitations.accept(sessions[number], CONTEXT, **letter.where()), judge)
 
 
 def reset_link(table: Table, workers: int) -> Contest:
@@ -162,10 +175,10 @@ def idempotency_key(table: Table, workers: int) -> Contest:
 
 def relay_lease(table: Table, workers: int) -> Contest:
     """Whoever has the lease sends; the others find nothing, or somebody at work."""
-    stage, ada = table.stage, table.person()
+    stage, root = table.stage, table.ready(table.root)
     stage.flows.relay.drain_until_quiet()
     stage.mailer.sent.clear()
-    ada.browser.ask(stage.flows.mfa.regenerate_codes, CONTEXT)
+    root.browser.ask(stage.flows.mfa.regenerate_codes, CONTEXT)
 
     def judge(drained: list[Any]) -> None:
         assert len(stage.mailer.sent) == 1

@@ -119,12 +119,11 @@ def undisturbed(act: Callable[[Outside], object], *, prepare: Callable[[], objec
 
 def _run(act: Callable[[Outside], object], *, kill_at: int | None) -> Death | Life:
     reading, writing = os.pipe()
-    gc.freeze()  # or the first collection in the child would copy every page of the parent
     child = os.fork()
     if child == 0:
         os.close(reading)
+        gc.disable()  # its first collection would copy every page of the parent
         _live(act, writing, kill_at)
-    gc.unfreeze()
     os.close(writing)
     try:
         words = _words(_all(reading))
