@@ -28,6 +28,11 @@ def test_depths_are_deepest_first_and_as_many_as_asked_for(post: Post) -> None:
     assert len(inspection.depths(limit=None)) == 12
 
 
+def test_of_lanes_that_are_as_deep_the_one_that_waits_longest_is_first(post: Post) -> None:
+    post.write(*(message(f"m{user}", user=user) for user in ("u2", "u3", "u1")))
+    assert [lane.shard for lane, _ in Inspection(uow=post.uow, clock=post.clock).depths()] == ["u2", "u3", "u1"]
+
+
 @pytest.mark.parametrize("limit", [0, -1])
 def test_a_limit_is_positive(post: Post, limit: int) -> None:
     with pytest.raises(InputInvalid):
