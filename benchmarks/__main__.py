@@ -8,12 +8,13 @@ import os
 import platform
 import sqlite3
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks import chart, growth, pages, report
 from benchmarks.environments import ROOT, cached
-from benchmarks.rows import ROWS
+from benchmarks.rows import DATABASES, ROWS
 from benchmarks.running import FULL, QUICK, bench, measure, progress
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.docs and getattr(options, "only", None):
         parser.error("--docs needs every row: leave --only away")
+    if options.docs and set(getattr(options, "databases", DATABASES)) != set(DATABASES):
+        parser.error("--docs needs every database: leave --databases away")
     options.run(options)
 
 
@@ -49,18 +52,20 @@ def _growth_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sizes", nargs="+", type=int, default=[1_000, 10_000, 100_000, 1_000_000], help="rows of each kind"
     )
-    parser.add_argument("--databases", nargs="+", default=["sqlite", "postgresql"], choices=["sqlite", "postgresql"])
+    parser.add_argument("--databases", nargs="+", default=[*DATABASES], choices=[*DATABASES])
     parser.set_defaults(run=_grow)
 
 
 def _shared_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", type=Path, default=ROOT / "src", help="where authflow is imported from")
     parser.add_argument("--synchronous", default="NORMAL", choices=["NORMAL", "FULL"], help="SQLite's, for everybody")
+    parser.add_argument("--rounds", type=int, help="how often each row is measured; fewer are quicker, and less sure")
     parser.add_argument("--docs", action="store_true", help="put the figures into docs/performance.md")
 
 
 def _compare(options: argparse.Namespace) -> None:
     effort, load = QUICK if options.quick else FULL, os.getloadavg()[0]
+    effort = replace(effort, rounds=options.rounds or effort.rounds)
     wanted = [row for row in ROWS if options.only is None or row.name in options.only]
     measured = []
     with bench(source=options.source.resolve(), synchronous=options.synchronous) as opened:
@@ -79,10 +84,10 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _grow(options: argparse.Namespace) -> None:
-    load = os.getloadavg()[0]
+    load, rounds = os.getloadavg()[0], options.rounds or growth.ROUNDS
     with bench(source=options.source.resolve(), synchronous=options.synchronous) as opened:
-        grown = [growth.grow(opened, database, options.sizes) for database in options.databases]
-        about = _about(options, opened, rounds=growth.ROUNDS, load=load)
+        grown = [growth.grow(opened, database, options.sizes, rounds) for database in options.databases]
+        about = _about(options, opened, rounds=rounds, load=load)
     text = "\n\n".join(grown)
     print(text)
     if options.docs:

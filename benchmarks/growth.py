@@ -23,7 +23,7 @@ LOAD: Final = "load"
 """The row of the program that fills the tables; its operations are how many rows there shall be."""
 
 
-def grow(bench: Bench, database: str, sizes: Sequence[int]) -> str:
+def grow(bench: Bench, database: str, sizes: Sequence[int], rounds: int = ROUNDS) -> str:
     """Return a Markdown table: a line for each row of the program, a column for each of *sizes*.
 
     Each size has a database and a process of its own, so that the rounds of all sizes are interleaved.
@@ -33,16 +33,16 @@ def grow(bench: Bench, database: str, sizes: Sequence[int]) -> str:
     for size, town in zip(sizes, towns, strict=True):
         progress(f"{DATABASES[database]}: writing {size} rows of each kind")
         town.ask(LOAD, size)
-    lines = [_line(name, towns) for name in sorted(towns[0].rows - {LOAD})]
+    lines = [_line(name, towns, rounds) for name in sorted(towns[0].rows - {LOAD})]
     head = [f"{DATABASES[database]}, among", *(f"{size:,} others" for size in sizes), "most to fewest"]
     return "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *lines])
 
 
-def _line(name: str, towns: Sequence[Running]) -> list[str]:
+def _line(name: str, towns: Sequence[Running], count: int) -> list[str]:
     progress(name)
     for town in towns:
         town.ask(name, WARM)
-    rounds = [[_seconds(town.ask(name, OPERATIONS)) for town in towns] for _ in range(ROUNDS)]
+    rounds = [[_seconds(town.ask(name, OPERATIONS)) for town in towns] for _ in range(count)]
     medians = [statistics.median(column) for column in zip(*rounds, strict=True)]
     ratio = statistics.median(one[-1] / one[0] for one in rounds)
     return [name, *map(duration, medians), f"{ratio:.2f}x"]

@@ -45,12 +45,13 @@ def test_whoever_is_interrupted_leaves_the_page_as_it_was(page: Path, monkeypatc
     assert page.read_text("utf-8") == BEFORE
 
 
-def test_a_part_of_the_rows_does_not_replace_all_of_them(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("part", ["compare --only enroll", "growth --databases sqlite"])
+def test_a_part_of_the_figures_does_not_replace_all_of_them(
+    part: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     before = PAGE.read_text("utf-8")
-    monkeypatch.setattr(sys, "argv", ["benchmarks", "compare", "--only", "enroll", "--docs"])
+    monkeypatch.setattr(sys, "argv", ["benchmarks", *part.split(), "--docs"])
     with pytest.raises(SystemExit):
         main()
-    assert "leave --only away" in capsys.readouterr().err
+    assert f"leave {part.split()[1]} away" in capsys.readouterr().err
     assert PAGE.read_text("utf-8") == before
