@@ -106,7 +106,10 @@ class MemberRowsContract:
             tx.members.save(ACME, ADA, before, expected=0)
             with pytest.raises(StaleVersion):
                 tx.members.save(ACME, ADA, after, expected=2)
-        assert self.read(uow) == Stored(before, 1)
+            tx.members.save(ACME, ADA, before, expected=1)
+            with pytest.raises(StaleVersion):
+                tx.members.save(ACME, ADA, after, expected=1)
+        assert self.read(uow) == Stored(before, 2)
 
     def test_a_person_is_a_member_once(self, uow: UnitOfWork[MembershipTransaction]) -> None:
         """Whatever id the second membership has."""
@@ -208,8 +211,12 @@ class ConsentRowsContract:
             tx.consents.save(BROWSER, given, expected=0)
             with pytest.raises(StaleVersion):
                 tx.consents.save(BROWSER, NoConsent(), expected=2)
+            tx.consents.save(BROWSER, given, expected=1)
+            for after in (given, NoConsent()):
+                with pytest.raises(StaleVersion):
+                    tx.consents.save(BROWSER, after, expected=1)
         with uow.begin() as tx:
-            assert tx.consents.load(BROWSER) == Stored(given, 1)
+            assert tx.consents.load(BROWSER) == Stored(given, 2)
         with pytest.raises(UniqueViolated), uow.begin() as tx:
             tx.consents.save(BROWSER, given, expected=0)
 
@@ -218,7 +225,11 @@ class ConsentRowsContract:
         with uow.begin() as tx:
             for key, state in WAITING.items():
                 tx.consents.save(SessionId(key), state, expected=0)
+            assert [tx.consents.load(SessionId(key)).state for key in WAITING] == [*WAITING.values()]
             assert tx.consents.remove_of_user(ADA) == 1
+            assert tx.consents.load(SessionId("given")) == Stored(NoConsent(), 0)
             assert tx.consents.remove_of_user(EVE) == 1
             assert tx.consents.remove_over(INSTANT) == 0
+            assert tx.consents.load(SessionId("anonymous")) == Stored(WAITING["anonymous"], 1)
             assert tx.consents.remove_over(INSTANT + TICK) == 1
+            assert tx.consents.load(SessionId("anonymous")) == Stored(NoConsent(), 0)

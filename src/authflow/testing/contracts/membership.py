@@ -164,7 +164,10 @@ class InvitationRowsContract:
             tx.invitations.save(ACME, InvitationId("i1"), pending(), expected=0)
             with pytest.raises(StaleVersion):
                 tx.invitations.save(ACME, InvitationId("i1"), after, expected=2)
-        assert self.read(uow) == Stored(pending(), 1)
+            tx.invitations.save(ACME, InvitationId("i1"), pending(), expected=1)
+            with pytest.raises(StaleVersion):
+                tx.invitations.save(ACME, InvitationId("i1"), after, expected=1)
+        assert self.read(uow) == Stored(pending(), 2)
 
     def test_one_open_invitation_for_an_address_in_an_organization(
         self, uow: UnitOfWork[MembershipTransaction]
@@ -265,11 +268,14 @@ class InvitationRowsContract:
         """What they asked for and what only they could accept goes; what they invited to stays."""
         bound = attrs.evolve(pending("i1"), bound_to=EVE)
         asked = Requested(offer=offer("i2", "c@example.org"), by=EVE, at=INSTANT)
-        self.put(uow, bound, asked, pending("i3"), accepted(pending("i4"), EVE))
+        others = [
+            Requested(offer=offer(f"i{by}", f"{by}@example.org"), by=UserId(by), at=INSTANT) for by in ("ev", "evf")
+        ]
+        self.put(uow, bound, asked, pending("i3"), accepted(pending("i4"), EVE), *others)
         with uow.begin() as tx:
             assert tx.invitations.remove_of_user(EVE) == 2
             assert tx.invitations.remove_of_user(EVE) == 0
-            assert tx.invitations.open_in(ACME, limit=9) == (pending("i3"),)
+            assert tx.invitations.open_in(ACME, limit=9) == (pending("i3"), *others)
 
     def test_a_sweep_takes_what_is_over_and_nothing_that_waits(self, uow: UnitOfWork[MembershipTransaction]) -> None:
         """Over before the instant; a pending one counts from its end."""
