@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from authflow.errors import Code
 from authflow.sessions import standing
-from authflow.sessions.states import SUPERSEDED_KEPT, Ended, EndReason, SignedIn
+from authflow.sessions.states import SUPERSEDED_KEPT, Ended, EndReason, EnrollmentOpen, EnrollmentOwed, SignedIn
 from authflow.testing.clocks import START
 from authflow.testing.samples.sessions import (
     ACME,
     ANNE,
+    PLAIN,
     POLICY,
     PROTECTED,
     SECOND,
@@ -24,11 +25,24 @@ from authflow.testing.samples.sessions import (
     factor_owed,
     found,
     handle,
+    link,
     proof,
     signed_in,
     sso,
 )
-from authflow.values import NOBODY, BrowserSession, Level, Method, Proof, Refused, Secret, SessionId, token_digest
+from authflow.values import (
+    NOBODY,
+    BrowserSession,
+    Level,
+    Method,
+    Proof,
+    ProviderId,
+    Refused,
+    Secret,
+    SessionId,
+    UserId,
+    token_digest,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -205,6 +219,18 @@ def test_what_cannot_be_an_identifier_reaches_no_database(key: str) -> None:
     assert not standing.addressable(attrs.evolve(NOBODY, id=SessionId(key)))
 
 
+@pytest.mark.parametrize("key", ["r", "x" * 64])
+def test_an_identifier_has_1_to_64_characters(key: str) -> None:
+    assert standing.addressable(attrs.evolve(NOBODY, id=SessionId(key)))
+
+
+def test_a_value_without_a_row_opens_nothing() -> None:
+    row, values = renewed(times=1)
+    stands = attrs.evolve(anonymous(), handle=row)
+    assert standing.unopened(None, values[-1]) is Code.SESSION_REQUIRED
+    assert [standing.unopened(stands, value) for value in values] == [Code.SESSION_SUPERSEDED, None]
+
+
 # --- who asks ---------------------------------------------------------------------------------------------------------
 
 
@@ -267,8 +293,74 @@ def test_an_organization_that_is_entered_opens_something_and_one_that_is_left_do
     assert not standing.rises((sso(),), ())
 
 
+def test_a_level_that_falls_opens_nothing() -> None:
+    first, second = proof(Method.PASSWORD), proof(Method.TOTP)
+    assert standing.rises((first,), (first, second))
+    assert not standing.rises((first, second), (first,))
+
+
 def test_whoever_is_not_signed_in_is_never_elevated_and_enrolls_as_who_they_are() -> None:
     state = anonymous()
     assert not standing.elevated(state, START, has_factor=False, max_age=AGE)
     assert standing.enrolling_asker(state, found(PROTECTED), START) == standing.asker(state, found(PROTECTED), START)
     assert standing.unchallenged(state) is Code.SESSION_NO_PENDING_LOGIN
+
+
+@pytest.mark.parametrize("missing", [{"organization": None}, {"provider": None}])
+def test_a_single_sign_on_is_said_by_a_provider_of_an_organization(missing: dict[str, None]) -> None:
+    assert not standing.is_first_factor(attrs.evolve(sso(), **missing), START, max_age=AGE)
+
+
+@pytest.mark.parametrize("said", [{"organization": ACME}, {"provider": ProviderId("p")}])
+def test_no_provider_says_a_password(said: dict[str, str]) -> None:
+    assert not standing.is_first_factor(attrs.evolve(proof(Method.PASSWORD), **said), START, max_age=AGE)
+
+
+# --- rows of persons --------------------------------------------------------------------------------------------------
+
+TICK = timedelta(microseconds=1)
+OVER = Ended(handle=handle(), expires_at=START, reason=EndReason.SIGNED_OUT)
+
+
+def enrollment_owed() -> EnrollmentOwed:
+    return EnrollmentOwed(**attrs.asdict(factor_owed(), recurse=False))
+
+
+def enrollment_open() -> EnrollmentOpen:
+    return EnrollmentOpen(**attrs.asdict(factor_owed(), recurse=False), redeemed_at=START)
+
+
+def test_a_row_is_a_persons_from_the_first_factor_to_its_end() -> None:
+    persons = (factor_owed(), enrollment_owed(), enrollment_open(), signed_in())
+    assert [standing.owner(state) for state in persons] == [ANNE] * 4
+    assert [standing.owner(state) for state in (anonymous(), OVER)] == [None, None]
+
+
+def test_a_row_is_over_at_its_end() -> None:
+    state = signed_in()
+    assert standing.over(state, found(PLAIN), state.expires_at - TICK) is None
+    assert standing.over(state, found(PLAIN), state.expires_at) is EndReason.EXPIRED
+
+
+def test_wrong_answers_end_a_pending_sign_in_and_no_session() -> None:
+    most = POLICY.pending_login_failures
+    said = [standing.over(factor_owed(), found(PLAIN, failures), START) for failures in (most - 1, most, most + 1)]
+    assert said == [None, EndReason.TOO_MANY_ATTEMPTS, EndReason.TOO_MANY_ATTEMPTS]
+    assert standing.over(signed_in(), found(PLAIN, most), START) is None
+
+
+def test_a_link_is_for_its_person_until_its_end() -> None:
+    mine, end = link(), link().expires_at
+    moments = (START, end - TICK, end, end + TICK)
+    assert [standing.redeemable(enrollment_owed(), mine, now) for now in moments] == [True, True, False, False]
+    for other in (None, link(UserId("aaa")), link(UserId("zzz"))):
+        assert not standing.redeemable(enrollment_owed(), other, START)
+
+
+def test_the_mailed_link_elevates_for_enrolling_only() -> None:
+    state = enrollment_open()
+    enrolling = standing.enrolling_asker(state, found(attrs.evolve(PLAIN, label="Anne")), START)
+    assert (enrolling.user, enrolling.session, enrolling.why_not) == (ANNE, "row", None)
+    assert (enrolling.level, enrolling.elevated, enrolling.label) == (Level.ONE, True, "Anne")
+    for nobody in (standing.asker(state, found(PLAIN), START), standing.enrolling_asker(state, found(), START)):
+        assert (nobody.user, nobody.elevated, nobody.why_not) == (None, False, Code.SESSION_ENROLLMENT_OWED)
