@@ -55,8 +55,9 @@ def _default(field: attrs.Attribute[Any]) -> str:
 def members_table(kind: type[enum.Enum]) -> str:
     """Return the members of an enumeration, with their values where those are plain."""
     said = meanings(kind)
-    rows = [cells(f"`{kind.__name__}.{each.name}`", f"`{shown(each.value)}`", said.get(each.name, "")) for each in kind]
-    return "\n".join(["| member | value | meaning |", "|---|---|---|", *rows])
+    head = ["member", "value", "meaning"] if said else ["member", "value"]
+    rows = [(f"`{kind.__name__}.{each.name}`", f"`{shown(each.value)}`", said.get(each.name, "")) for each in kind]
+    return "\n".join([cells(*head), "|---" * len(head) + "|", *(cells(*row[: len(head)]) for row in rows)])
 
 
 def described(kind: Any) -> list[str]:  # noqa: ANN401  # a class, or a name for text

@@ -110,7 +110,7 @@ def code_page(value: Code, meaning: Meaning, raised: type[AuthflowError] | None)
         f"({value})=\n# {value}",
         f"**{meaning.sentence}**",
         f"**What to do:** {ADVICE[value]}",
-        f"## To a client\n\nSuggested HTTP status: {meaning.http}. An {{doc}}`integration </embedding/index>` answers "
+        f"## To a client\n\nSuggested HTTP status: {meaning.http}. An [integration](../embedding/index.md) answers "
         "this; where there is more to say, it fills the last three, the wait in seconds:",
         _fenced(_body(value, meaning, raised)),
         f"## Where it comes from\n\n{_given(raised)}",
@@ -181,7 +181,8 @@ def _explanation(seen: Iterable[Mapping[str, Any]]) -> str:
     more = sorted({fact for entry in told for fact in entry["facts"]} - example["facts"].keys())
     others = f"Other commands and states also tell {', '.join(map(code, more))}." if more else ""
     head = (
-        "## Why\n\nAn example of `Refused.why`, which is for your log and never for a client ({doc}`/observability`):"
+        "## Why\n\nAn example of `Refused.why`, which is for your log and never for a client "
+        "([observability](../observability.md)):"
     )
     return "\n\n".join(block for block in (head, _fenced(example), others) if block)
 

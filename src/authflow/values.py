@@ -48,10 +48,7 @@ def new_identifier(random: bytes) -> str:
 
 
 def token_digest(token: Secret) -> bytes:
-    """Return the SHA-256 digest under which a random token of 256 bits is stored and looked up.
-
-    A plain digest is enough for a token that nobody can guess; guessable codes go through a ``Pepper``.
-    """
+    """Return the digest under which a token of 256 random bits is stored; guessable codes go through a ``Pepper``."""
     return hashlib.sha256(token.reveal().encode(errors="surrogatepass")).digest()
 
 
@@ -67,9 +64,7 @@ def require_aware(moment: datetime) -> datetime:
 
 
 def identifier(text: object, *, field: str) -> str:
-    """Return *text* if it can be an identifier: 1 to 64 printable ASCII characters without blanks.
-
-    Over-long text is refused, never cut: two identifiers must not become one.
+    """Return *text* if it can be an identifier: 1 to 64 printable ASCII characters without blanks; it is never cut.
 
     Raises:
         InputInvalid: No text, empty, too long, or with a character that databases compare differently.
@@ -236,7 +231,13 @@ class Level(IntEnum):
 
 @attrs.frozen(kw_only=True)
 class Proof:
-    """One proof a session holds. With an *organization* it opens that organization only (decision 1).
+    """One proof a session holds.
+
+    Args:
+        method: How the person proved it.
+        at: When that was checked.
+        organization: The only one that it opens, or none: it opens everything that is the person's (decision 1).
+        provider: The organization's provider that vouched for it, or none.
 
     Raises:
         NaiveDatetime: *at* has no time zone.
@@ -284,8 +285,7 @@ class Explanation:
 
     Args:
         command: The command that a host called, such as ``mfa.complete_totp``.
-        rule: The function that decided: of a row of the machine's table; where no machine was asked the gate, and
-            where there is no gate either the command itself.
+        rule: The function that decided: of a row of the machine's table, or else the gate, or else the command itself.
         gate: The one check that said no, by the name of its function, or none.
         machine: Whose table, or none where no machine was asked.
         state: The state in which the rule decided, or none.
@@ -306,7 +306,7 @@ class Refused(Answer):
 
     Args:
         code: Stable; `authflow.errors.CATALOGUE` has the sentence and the HTTP status.
-        attempts_left: Proofs that may still fail before the flow ends, where the flow counts them.
+        attempts_left: Proofs that may still fail before the flow ends, where it counts them; a budget may be met first.
         retry_after: How long the same request stays refused, where time cures it.
         problems: For ``*.input_invalid``: field name and what is wrong with it.
         why: The rule that fired and what it saw: for logs, never for the answer to a request. Takes no part in

@@ -24,7 +24,18 @@ NO_ENVIRONMENT: Final = ""
 
 @attrs.frozen(kw_only=True)
 class Extract:
-    """The columns of an event. *day* is the UTC day of *timestamp*, ``YYYY-MM-DD``; a missing name is none."""
+    """The columns of an event. *day* is the UTC day of *timestamp*, ``YYYY-MM-DD``; a missing name is none.
+
+    Args:
+        id: 32 hexadecimal digits.
+        kind: The type of the event.
+        timestamp: When it happened.
+        received: When it came.
+        platform: What sent it.
+        release: Of which version, or none.
+        dist: Of which build of it, or none.
+        environment: From where.
+    """
 
     id: EventId
     kind: str

@@ -98,28 +98,44 @@ class Save:
 
 @attrs.frozen(kw_only=True)
 class Created(Answer):
-    """The key was new."""
+    """The key was new.
+
+    Args:
+        event: As it is kept.
+    """
 
     event: SavedEvent
 
 
 @attrs.frozen(kw_only=True)
 class Replaced(Answer):
-    """Another content stood under the key, and is gone."""
+    """Another content stood under the key, and is gone.
+
+    Args:
+        event: As it is kept.
+    """
 
     event: SavedEvent
 
 
 @attrs.frozen(kw_only=True)
 class Identical(Answer):
-    """This very content stands already, as *event*; at most its sequence was raised. Nobody is told."""
+    """This very content stands already, as *event*; at most its sequence was raised. Nobody is told.
+
+    Args:
+        event: As it is kept.
+    """
 
     event: SavedEvent
 
 
 @attrs.frozen(kw_only=True)
 class Superseded(Answer):
-    """*event* was ingested later and stands. Nothing was written: an older copy never wins."""
+    """*event* was ingested later and stands. Nothing was written: an older copy never wins.
+
+    Args:
+        event: As it is kept.
+    """
 
     event: SavedEvent
 

@@ -89,21 +89,33 @@ class FactorsReset(Answer):
 
 @attrs.frozen(kw_only=True)
 class Resumed(Answer):
-    """What had waited in this browser was tried once more."""
+    """What had waited in this browser was tried once more.
+
+    Args:
+        invitation: What became of it.
+    """
 
     invitation: InvitationOutcome
 
 
 @attrs.frozen(kw_only=True)
 class AddressRecorded(Answer):
-    """An address that the host verified was recorded, and what had waited for it happened."""
+    """An address that the host verified was recorded, and what had waited for it happened.
+
+    Args:
+        invitation: What became of the invitation that had waited for it in this browser.
+    """
 
     invitation: InvitationOutcome
 
 
 @attrs.frozen(kw_only=True)
 class AccountDeleted(Answer):
-    """Everything that authflow kept about a person is gone, and so is the person."""
+    """Everything that authflow kept about a person is gone, and so is the person.
+
+    Args:
+        user: Who is gone.
+    """
 
     user: UserId
 
@@ -127,7 +139,12 @@ class AccountsMerged(Answer):
 
 @attrs.frozen(kw_only=True)
 class AccountExported(Answer):
-    """Everything stored about a person, as JSON types, every secret blanked."""
+    """Everything stored about a person, as JSON types, every secret blanked.
+
+    Args:
+        user: Whose.
+        document: The person, their factors, memberships, sessions and audit entries.
+    """
 
     user: UserId
     document: dict[str, object] = attrs.field(repr=False)

@@ -114,7 +114,14 @@ class CodesSettled:
 
 @unique
 class InvitationFate(StrEnum):
-    """What became of the invitation that had waited."""
+    """What became of the invitation that had waited.
+
+    Attributes:
+        NONE: None had waited.
+        JOINED: It was accepted: the person is a member.
+        KEPT: It goes on waiting here: for what is open, or for a "yes".
+        CLEARED: It cannot be accepted any more, and waits no longer.
+    """
 
     NONE = "none"
     JOINED = "joined"
@@ -124,7 +131,16 @@ class InvitationFate(StrEnum):
 
 @unique
 class Detour(StrEnum):
-    """Where a person goes next so that the invitation can be accepted."""
+    """Where a person goes next so that the invitation can be accepted.
+
+    Attributes:
+        SIGN_IN: Sign in, with a proof of one's own.
+        VERIFY_ADDRESS: Confirm the address: ``accounts.record_verified_address`` tells of it.
+        ENROLL_FACTOR: Enroll a second factor: ``mfa.begin_totp``.
+        PROVE_FACTOR: Prove the one that is enrolled: ``mfa.verify``.
+        SIGN_IN_THROUGH_SSO: Sign in through the organization's provider.
+        CONFIRM: Say whether the click was one's own: ``invitations.resume(..., confirmed=True)``.
+    """
 
     SIGN_IN = "sign_in"
     VERIFY_ADDRESS = "verify_address"

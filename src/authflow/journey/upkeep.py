@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class Swept:
-    """How much a sweep removed."""
+    """How much a sweep removed.
+
+    Args:
+        sessions: Session rows, and links of resets.
+        proposals: Secrets that nobody proved.
+        invitations: Invitations that ended, and clicks that waited.
+        replies: Replies kept under idempotency keys.
+        limits: Counted calls.
+        attempts: Counters of wrong codes.
+    """
 
     sessions: int
     proposals: int

@@ -40,7 +40,14 @@ if TYPE_CHECKING:
 
 @unique
 class Requirement(StrEnum):
-    """What an organization may still ask of a person before they join."""
+    """What an organization may still ask of a person before they join.
+
+    Attributes:
+        SIGN_IN: Nobody is signed in here with a proof of their own.
+        VERIFIED_ADDRESS: The invited address, or where the organization asks for it their primary one, is not verified.
+        SECOND_FACTOR: They have none, or did not prove it in this session.
+        SSO_LINK: They did not sign in through the organization's provider.
+    """
 
     SIGN_IN = "sign_in"
     VERIFIED_ADDRESS = "verified_address"

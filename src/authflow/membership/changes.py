@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 @unique
 class FlagGroup(Enum):
-    """Which flags one setter may touch: nothing here clears a flag of another group (sso 2.4)."""
+    """Which flags one setter may touch: nothing here clears a flag of another group (sso 2.4).
+
+    Attributes:
+        SSO: The link at a provider.
+        LIMIT: The plan's limit of members.
+        IDP: What a provider provisions.
+    """
 
     SSO = MemberFlag.SSO_LINKED | MemberFlag.SSO_INVALID
     LIMIT = MemberFlag.MEMBER_LIMIT_RESTRICTED

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 @unique
 class InviteStatus(IntEnum):
-    """How an invitation began (sso 2.4). The numbers are stored, and permanent."""
+    """How an invitation began (sso 2.4). The numbers are stored, and permanent.
+
+    Attributes:
+        APPROVED: Somebody who may invite made it, or approved it.
+        REQUESTED_TO_BE_INVITED: A member asked that somebody be invited.
+        REQUESTED_TO_JOIN: An outsider asked to join.
+    """
 
     APPROVED = 0
     REQUESTED_TO_BE_INVITED = 1

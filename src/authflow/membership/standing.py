@@ -26,7 +26,16 @@ if TYPE_CHECKING:
 
 @unique
 class MemberFlag(Flag):
-    """What is known of a membership beside role and teams (sso 2.4). The numbers are stored, and permanent."""
+    """What is known of a membership beside role and teams (sso 2.4). The numbers are stored, and permanent.
+
+    Attributes:
+        NONE: Nothing.
+        SSO_LINKED: A link at the organization's provider stands.
+        SSO_INVALID: It stood, and is broken.
+        MEMBER_LIMIT_RESTRICTED: Joined above the plan's limit, and may not enter.
+        IDP_PROVISIONED: The provider made this membership.
+        IDP_ROLE_RESTRICTED: The provider decides the role.
+    """
 
     NONE = 0
     SSO_LINKED = 1
@@ -50,7 +59,16 @@ class Outside:
 
 @attrs.frozen(kw_only=True)
 class Member:
-    """The person belongs to the organization. *id* names this membership; a later one gets another."""
+    """The person belongs to the organization. *id* names this membership; a later one gets another.
+
+    Args:
+        organization: Where.
+        user: Who.
+        id: Names this membership; a later one gets another.
+        role: One of ``policy.membership.roles``.
+        teams: Ids of the host's own.
+        flags: What else is known.
+    """
 
     organization: OrganizationId
     user: UserId

@@ -64,7 +64,13 @@ class Cancelled(Answer):
 
 @attrs.frozen(kw_only=True)
 class CodesShown(Answer):
-    """New recovery codes. Show them now: nobody can show them again."""
+    """New recovery codes. Show them now: nobody can show them again.
+
+    Args:
+        authenticator: The id of the set.
+        codes: All of them, in the order in which they are shown.
+        created_at: When they were made.
+    """
 
     authenticator: AuthenticatorId
     codes: tuple[Secret, ...]
@@ -127,7 +133,13 @@ class Kept(Answer):
 
 @unique
 class Status(StrEnum):
-    """Where a kind stands for a person (mfa 3.2)."""
+    """Where a kind stands for a person (mfa 3.2).
+
+    Attributes:
+        NEW: Nothing is enrolled.
+        EXISTING: One is enrolled, and there can be no second.
+        MULTI: One is enrolled, and another may be added.
+    """
 
     NEW = "new"
     EXISTING = "existing"
@@ -179,6 +191,10 @@ class Listing(Answer):
     """Every kind that the deployment offers or the person has, in the order of kinds.
 
     *protected* tells whether they have a second factor: a primary one, available or not.
+
+    Args:
+        entries: One for each kind.
+        protected: They have a second factor: a primary one, available or not.
     """
 
     entries: tuple[Entry, ...]
@@ -187,14 +203,23 @@ class Listing(Answer):
 
 @attrs.frozen(kw_only=True)
 class Details(Answer):
-    """One enrolled factor."""
+    """One enrolled factor.
+
+    Args:
+        entry: Its kind, and what is enrolled of it.
+    """
 
     entry: Entry
 
 
 @attrs.frozen(kw_only=True)
 class Renamed(Answer):
-    """The factor has this name now."""
+    """The factor has this name now.
+
+    Args:
+        authenticator: Which.
+        name: As it is stored: trimmed.
+    """
 
     authenticator: AuthenticatorId
     name: str

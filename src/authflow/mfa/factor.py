@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 @unique
 class Mode(StrEnum):
-    """What a pending enrollment will do when it is proven; fixed when it begins (decision 28)."""
+    """What a pending enrollment will do when it is proven; fixed when it begins (decision 28).
+
+    Attributes:
+        NEW: Enroll a first one of this kind.
+        ROTATION: Replace the secret of the one that is enrolled; its id stays.
+    """
 
     NEW = "new"
     ROTATION = "rotation"

@@ -112,7 +112,13 @@ class Dropped:
 
 @attrs.frozen(kw_only=True)
 class Parked:
-    """The group was set aside after *attempts* tries, the last one *at*; the shard goes on without it."""
+    """The group was set aside after *attempts* tries, the last one *at*; the shard goes on without it.
+
+    Args:
+        reason: Why the last try failed.
+        attempts: How many there were.
+        at: When the last one was.
+    """
 
     reason: str
     attempts: int

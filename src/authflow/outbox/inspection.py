@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class Redriven:
-    """How many parked messages are *back* in their lanes, and how many were *dropped* because they had expired."""
+    """How many parked messages are *back* in their lanes, and how many were *dropped* because they had expired.
+
+    Args:
+        back: How many are in their lanes again.
+        dropped: How many had expired, and are gone.
+    """
 
     back: int
     dropped: int

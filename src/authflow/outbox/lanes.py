@@ -18,7 +18,13 @@ ALONE: Final = frozenset({Category.SIGNAL, Category.MAIL, Category.SECURITY_EVEN
 
 @attrs.frozen(kw_only=True)
 class Lane:
-    """A shard: one serial lane. *scope* is a plain number, because a newer version may have written a new one."""
+    """A shard: one serial lane. *scope* is a plain number, because a newer version may have written a new one.
+
+    Args:
+        destination: The region it is for, or none for this installation.
+        scope: What its messages are about; see `authflow.facts.records.Scope`.
+        shard: The id of the organization, person or project.
+    """
 
     destination: str | None
     scope: int
@@ -27,7 +33,19 @@ class Lane:
 
 @attrs.frozen(kw_only=True)
 class Queued:
-    """A message as it waits in its lane; *number* is its place. Scope and category may be of a newer version."""
+    """A message as it waits in its lane; *number* is its place. Scope and category may be of a newer version.
+
+    Args:
+        number: Its place.
+        lane: Where it waits.
+        id: By which receivers know it again.
+        category: See `authflow.Category`.
+        object: What it is about; a newer message about it may replace it.
+        payload: Scalars; a secret among them is sealed.
+        at: When the change happened.
+        due_at: Not delivered before.
+        expires_at: Dropped after, or none.
+    """
 
     number: int
     lane: Lane

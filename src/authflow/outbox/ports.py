@@ -70,7 +70,12 @@ class Queue(Protocol):
 
 @attrs.frozen(kw_only=True)
 class ParkedMessage:
-    """A message that was set aside: why, after how many tries, when."""
+    """A message that was set aside: why, after how many tries, when.
+
+    Args:
+        queued: The message.
+        parked: Why, after how many tries, when.
+    """
 
     queued: Queued
     parked: Parked

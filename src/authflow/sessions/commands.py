@@ -137,6 +137,12 @@ class SignedIn(Answer):
     """*user* is signed in, and *others_ended* other sessions of theirs are over.
 
     A *device* value goes into a long-lived cookie of this browser (decision 9).
+
+    Args:
+        user: Who.
+        level: The assurance of the session.
+        device: A value for a long-lived cookie of this browser, or none (decision 9).
+        others_ended: How many other sessions of theirs are over.
     """
 
     user: UserId
@@ -147,7 +153,12 @@ class SignedIn(Answer):
 
 @attrs.frozen(kw_only=True)
 class SecondFactorOwed(Answer):
-    """The first factor passed; a second one is owed until *expires_at*. Nothing is said about the person."""
+    """The first factor passed; a second one is owed until *expires_at*. Nothing is said about the person.
+
+    Args:
+        expires_at: When the sign-in is over without it.
+        attempts_left: Wrong codes that this sign-in survives; `Refused` says what else may come first.
+    """
 
     expires_at: datetime
     attempts_left: int
@@ -155,7 +166,12 @@ class SecondFactorOwed(Answer):
 
 @attrs.frozen(kw_only=True)
 class EnrollmentOwed(Answer):
-    """A second factor must be enrolled before anything else, once the mailed link has been used."""
+    """A second factor must be enrolled before anything else, once the mailed link has been used.
+
+    Args:
+        expires_at: When this sign-in is over without it.
+        link_redeemed: The mailed link was used here: ``mfa.begin_totp`` comes next, else ``sessions.redeem``.
+    """
 
     expires_at: datetime
     link_redeemed: bool
@@ -163,7 +179,13 @@ class EnrollmentOwed(Answer):
 
 @attrs.frozen(kw_only=True)
 class Elevated(Answer):
-    """The signed-in person proved a second factor once more. *device* as in `SignedIn`."""
+    """The signed-in person proved a second factor once more. *device* as in `SignedIn`.
+
+    Args:
+        user: Who.
+        level: The assurance of the session.
+        device: As of `Arrived`.
+    """
 
     user: UserId
     level: Level
@@ -172,7 +194,11 @@ class Elevated(Answer):
 
 @attrs.frozen(kw_only=True)
 class OthersEnded(Answer):
-    """*count* other sessions of the person ended."""
+    """*count* other sessions of the person ended.
+
+    Args:
+        count: How many ended.
+    """
 
     count: int
 
