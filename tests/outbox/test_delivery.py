@@ -152,6 +152,13 @@ def test_a_dead_lease_counts_as_a_try_so_that_what_kills_relays_is_parked() -> N
     assert (state.reason, state.attempts, tries) == ("lease_lost", 10, 11)
 
 
+def test_a_policy_of_fewer_tries_holds_for_what_is_under_way() -> None:
+    state = leased(POLICY.attempts + 2)
+    taken = MACHINE.step(state, claim(token="t2"), START + POLICY.lease)
+    failed = MACHINE.step(state, settle(Retry()), START)
+    assert [type(step.state) for step in (taken, failed)] == [Parked, Parked]
+
+
 def test_a_new_head_starts_counting_anew() -> None:
     for state in (leased(9), Waiting(head="m1", until=START, attempts=9)):
         taken = MACHINE.step(state, claim(head="m2", token="t2"), START + POLICY.lease).state
