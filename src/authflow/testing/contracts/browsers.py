@@ -46,12 +46,20 @@ class DevicesContract:
         with uow.begin() as tx:
             for device in (_device(1), _device(2), _device(3), _device(4, BEN)):
                 tx.devices.add(device)
+            assert tx.devices.of_user(ANNE) == (_device(1), _device(2), _device(3))
             tx.devices.remove(_digest(1))
             tx.devices.remove(_digest(9))
             assert tx.devices.of_user(ANNE) == (_device(2), _device(3))
             assert tx.devices.remove_of_user(ANNE) == 2
             assert tx.devices.of_user(ANNE) == ()
             assert tx.devices.of_user(BEN) == (_device(4, BEN),)
+
+    def test_a_browser_is_known_at_once(self, uow: UnitOfWork[SessionsTransaction]) -> None:
+        """Also where the transaction has asked before."""
+        with uow.begin() as tx:
+            assert tx.devices.of_user(ANNE) == ()
+            tx.devices.add(_device(1))
+            assert tx.devices.of_user(ANNE) == (_device(1),)
 
     def test_a_browsers_value_is_known_once(self, uow: UnitOfWork[SessionsTransaction]) -> None:
         """Two people never share one."""
@@ -80,6 +88,14 @@ class ResetLinksContract:
             assert tx.reset_links.spend(_digest(1), user=ANNE, now=START) == _link(1)
         with uow.begin() as tx:
             assert tx.reset_links.spend(_digest(1), user=ANNE, now=START - HOUR) is None
+
+    def test_another_link_of_the_person_stays_as_it_is(self, uow: UnitOfWork[SessionsTransaction]) -> None:
+        """Whichever of them is spent."""
+        with uow.begin() as tx:
+            for number in (1, 2, 3):
+                tx.reset_links.add(_link(number))
+            assert tx.reset_links.spend(_digest(2), user=ANNE, now=START) == _link(2)
+            assert [tx.reset_links.unspent(_digest(n), user=ANNE) for n in (1, 2, 3)] == [True, False, True]
 
     def test_an_expired_link_is_spent_too(self, uow: UnitOfWork[SessionsTransaction]) -> None:
         """Whoever saw it expired keeps it expired (decision 35)."""

@@ -142,6 +142,7 @@ class SessionsContract:
             tx.sessions.save(factor_owed(), expected=1)
             with pytest.raises(StaleVersion):
                 tx.sessions.save(signed_in(), expected=expected)
+            assert tx.sessions.load(SessionId("row")) == Stored(factor_owed(), 2)
             tx.sessions.add(anonymous("another"))
         with uow.begin() as tx:
             assert tx.sessions.load(SessionId("row")) == Stored(factor_owed(), 2)
@@ -208,7 +209,9 @@ class SessionsContract:
                 tx.sessions.add(state)
         with uow.begin() as tx:
             assert tx.sessions.of_user(ANNE) == (older, signed_in("a"), signed_in("b"))
+            assert tx.sessions.load(SessionId("a")) == Stored(signed_in("a"), 1)
             assert tx.sessions.remove_of_user(ANNE) == 3
+            assert tx.sessions.load(SessionId("a")) is None
             assert tx.sessions.of_user(ANNE) == ()
             assert tx.sessions.of_user(BEN) == (signed_in("ben", BEN),)
             assert tx.sessions.load(SessionId("row")) is not None
@@ -220,5 +223,7 @@ class SessionsContract:
             for state in (anonymous(), signed_in("in"), later):
                 tx.sessions.add(state)
             assert tx.sessions.remove_expired(START + HOUR - timedelta(microseconds=1)) == 0
+            assert tx.sessions.load(SessionId("in")) == Stored(signed_in("in"), 1)
             assert tx.sessions.remove_expired(START + HOUR) == 2
+            assert tx.sessions.load(SessionId("in")) is None
             assert tx.sessions.load(SessionId("later")) == Stored(later, 1)
