@@ -156,7 +156,7 @@ def test_a_lost_compare_and_set_leaves_the_click_waiting(scene: Scene):
 
 COMMITTED_WITH_THE_REST = [
     ("factors", "save"),
-    ("recovery_codes", "replace"),
+    ("recovery_codes", "add"),
     ("sessions", "save"),
     ("accounts", "save"),
     ("invitations", "accept"),
