@@ -16,7 +16,7 @@ from authflow import AsyncAuthflow, Authflow, BrowserSession, Code, Context, Ref
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.command import AsyncFace, Command, command, operation
 from authflow.command.running import CommandClock
-from authflow.errors import NotOwned, Retryable
+from authflow.errors import InputInvalid, NotOwned, Retryable
 from authflow.testing import ManualClock
 from authflow.values import NOBODY, Answer, SessionId
 from authflow.witness import gate
@@ -483,3 +483,16 @@ def test_another_clock_is_not_taken_for_that_of_the_command():
 
 def test_a_thread_that_a_command_starts_looks_at_the_clock_itself():
     assert ticks(Dated().in_a_thread()) == [1, 2, 3, 1]
+
+
+@pytest.mark.parametrize(("field", "session", "context"), [("session", "{}", Context()), ("context", NOBODY, None)])
+def test_what_is_no_session_and_no_context_is_refused_by_its_name(field: str, session: Any, context: Any):
+    """Such as the text in which a host keeps the session; never an AttributeError from somewhere inside."""
+    flows = Authflow.in_memory()
+    with pytest.raises(InputInvalid) as by_place:
+        flows.sessions.sign_out(session, context)
+    with pytest.raises(InputInvalid) as by_name:
+        flows.sessions.sign_out(context=context, session=session)
+    assert by_place.value.field == by_name.value.field == field
+    with pytest.raises(TypeError, match="context"):
+        flows.sessions.sign_out(NOBODY)

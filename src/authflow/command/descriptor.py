@@ -14,13 +14,18 @@ from authflow.command.explaining import explained
 from authflow.command.face import AsyncFace
 from authflow.command.running import RUNNING, Running
 from authflow.command.telemetry import Report, span
+from authflow.errors import InputInvalid
+from authflow.values import BrowserSession, Context
 from authflow.witness import listen, unlisten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from authflow.ports import UnitOfWork
-    from authflow.values import Answer, BrowserSession, Context
+    from authflow.values import Answer
+
+ASKER: Final[dict[str, type]] = {"session": BrowserSession, "context": Context}
+"""Who asks, and from where: by these names a command knows its own."""
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -68,7 +73,8 @@ class Command(Generic[P, R_co]):
     def __init__(self, function: Callable[..., R_co], *, name: str, guesses: bool, whole: bool) -> None:
         self.function, self.name, self.guesses, self.whole = function, name, guesses, whole
         self.signature: Final = inspect.signature(function)
-        self.repeatable = whole and {"session", "context"} <= self.signature.parameters.keys()
+        self._places = {name: at - 1 for at, name in enumerate(self.signature.parameters) if name in ASKER}
+        self.repeatable = whole and len(self._places) == len(ASKER)
         self.__doc__ = function.__doc__
 
         @wraps(function)
@@ -114,6 +120,7 @@ class Command(Generic[P, R_co]):
     def _done(
         self, service: Service, args: tuple[Any, ...], kwargs: dict[str, Any], report: Report, here: Running
     ) -> R_co:
+        self._require_asker(args, kwargs)
         if not self.whole:
             return self.function(service, *args, **kwargs)
         if self.guesses:
@@ -135,18 +142,31 @@ class Command(Generic[P, R_co]):
         self, service: Service, args: tuple[Any, ...], kwargs: dict[str, Any], work: Callable[[], R_co]
     ) -> Callable[[], R_co]:
         """Return *work*, or under an idempotency key what answers as it did the first time, explanation included."""
-        if not self.repeatable:
+        context: Context | None = self._asker(args, kwargs).get("context") if self.repeatable else None
+        if context is None or context.idempotency_key is None:
             return work
         bound = self.signature.bind(service, *args, **kwargs)
         bound.apply_defaults()
         arguments = bound.arguments
-        context: Context = arguments["context"]
-        if context.idempotency_key is None:
-            return work
         session: BrowserSession = arguments["session"]
         others = {name: value for name, value in list(arguments.items())[1:] if name not in {"session", "context"}}
         once = partial(service.replays.once, self.name, session, context, others)
         return lambda: cast("R_co", once(cast("Callable[[], Answer]", work)))
+
+    def _asker(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Return who asks, as far as it was given; what is missing Python will say."""
+        by_place = {name: args[place] for name, place in self._places.items() if place < len(args)}
+        return by_place | {name: kwargs[name] for name in self._places if name in kwargs}
+
+    def _require_asker(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Refuse a session or a context that is something else, such as the text in which a host keeps it.
+
+        Raises:
+            InputInvalid: It is.
+        """
+        for name, given in self._asker(args, kwargs).items():
+            if not isinstance(given, ASKER[name]):
+                raise InputInvalid(field=name, problem=f"must be a {ASKER[name].__name__}")
 
 
 def command(name: str, *, guesses: bool = False) -> Callable[[Callable[Concatenate[Any, P], R_co]], Command[P, R_co]]:
