@@ -18,6 +18,7 @@ from authflow.membership.standing import (
     may_manage,
     may_return,
     nowhere,
+    proved_twice,
     proves,
     role_in,
 )
@@ -192,3 +193,12 @@ def test_flags_name_themselves():
 def test_nobody_has_no_id():
     assert standing(None).person == UserId("")
     assert standing(person()).person == UserId("ada")
+
+
+def test_whoever_has_a_second_factor_must_have_passed_it_here():
+    """Decision 12."""
+    passed = {
+        level: proved_twice(standing(person(), asker=asker(person(), level=level), has_factor=True)) for level in Level
+    }
+    assert passed == {Level.NONE: False, Level.ONE: False, Level.TWO: True}
+    assert not proved_twice(standing(person(), asker=asker(person(), level=Level.TWO), has_factor=False))

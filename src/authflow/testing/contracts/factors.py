@@ -142,6 +142,23 @@ class FactorsContract:
         self.put(uow, after, kind=RECOVERY.id, expected=1)
         assert self.read(uow).recovery == Stored(after, 2)
 
+    def test_what_a_transaction_wrote_it_reads(self, uow: UnitOfWork[MfaTransaction]) -> None:
+        """Also where it has read before."""
+        with uow.begin() as tx:
+            assert tx.factors.of_user(ADA) == Holdings()
+            tx.factors.save(ADA, TOTP.id, PROPOSED, expected=0)
+            tx.factors.save(ADA, RECOVERY.id, FRESH, expected=0)
+            assert tx.factors.of_user(ADA) == Holdings(
+                factors={TOTP.id: Stored(PROPOSED, 1)}, recovery=Stored(FRESH, 1)
+            )
+            tx.factors.save(ADA, TOTP.id, USED, expected=1)
+            assert tx.factors.of_user(ADA).factor(TOTP) == Stored(USED, 2)
+            with pytest.raises(StaleVersion):
+                tx.factors.save(ADA, TOTP.id, ROTATING, expected=1)
+            assert tx.factors.of_user(ADA).factor(TOTP) == Stored(USED, 2)
+            tx.factors.remove(ADA)
+            assert tx.factors.of_user(ADA) == Holdings()
+
     def test_a_stale_version_writes_nothing(self, uow: UnitOfWork[MfaTransaction]) -> None:
         """Compare-and-set, for the first row too; the transaction lives on."""
         with uow.begin() as tx:

@@ -187,6 +187,7 @@ class FactorCensusContract:
         with uow.begin() as tx:
             tx.factors.save(ADA, kind.id, state, expected=0)
             assert tx.factor_census.protected([ADA]) == {ADA: True}
+            assert tx.factor_census.protected([EVE, ADA]) == {ADA: True, EVE: False}
 
     @pytest.mark.parametrize(
         ("state", "kind"), [(Unenrolled(), TOTP), (PROPOSED, TOTP), (NoCodes(), RECOVERY), (READY, RECOVERY)]
@@ -196,6 +197,7 @@ class FactorCensusContract:
         with uow.begin() as tx:
             tx.factors.save(ADA, kind.id, state, expected=0)
             assert tx.factor_census.protected([ADA]) == {ADA: False}
+            assert tx.factor_census.protected([EVE, ADA]) == {ADA: False, EVE: False}
 
     def test_everybody_who_is_asked_for_is_answered(self, uow: UnitOfWork[MfaTransaction]) -> None:
         """Unknown people too, and however many there are; nobody else is."""
