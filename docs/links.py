@@ -105,11 +105,17 @@ def exceptions(root: type[AuthflowError] = AuthflowError) -> Iterator[type[Authf
 
 
 def documented(thing: object) -> str:
-    """Return the docstring of *thing* as Markdown, what it raises linked to the codes."""
+    """Return the docstring of *thing* as Markdown, the answers it names and what it raises linked."""
     codes = {exception.__name__: exception.code for exception in exceptions()}
 
     def raised(entry: re.Match[str]) -> str:
         return re.sub(r"`(\w+)`", lambda name: f"[{name[0]}](../errors/{codes[name[1]]}.md)", entry[0])
 
+    known = {kind.__name__: home for kind, home in homes().items() if home.startswith("answers.md#")}
+
+    def described(name: re.Match[str]) -> str:
+        return f"[{name[0]}]({known[name[1]]})" if name[1] in known else name[0]
+
     before, marked, after = prose(thing).partition("**Raises:**")
-    return before + marked + re.sub(r"^- `[^:]*:", raised, after, flags=re.MULTILINE)
+    linked_before = re.sub(r"`([A-Z]\w+)`", described, before)
+    return linked_before + marked + re.sub(r"^- `[^:]*:", raised, after, flags=re.MULTILINE)

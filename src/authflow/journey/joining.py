@@ -115,7 +115,7 @@ class Invitations(Door):
         role: str | None = None,
         teams: Sequence[str] = (),
     ) -> InvitationAnswer:
-        """Invite *email* to *role*, by default the organization's. The token leaves by mail and nowhere else."""
+        """Invite *email* to *role*, by default the organization's (`InvitationSent`); the token leaves by mail only."""
         invite = self.membership.invite
         return self.asked(
             session, lambda a: invite(a, context, organization=organization, email=email, role=role, teams=teams)
@@ -132,7 +132,7 @@ class Invitations(Door):
         role: str | None = None,
         teams: Sequence[str] = (),
     ) -> InvitationAnswer:
-        """Ask, as a member, that *email* be invited."""
+        """Ask, as a member, that *email* be invited (`RequestFiled`)."""
         ask = self.membership.request_invite
         return self.asked(
             session, lambda a: ask(a, context, organization=organization, email=email, role=role, teams=teams)
@@ -142,7 +142,7 @@ class Invitations(Door):
     def request_join(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId
     ) -> InvitationAnswer:
-        """Ask to join, under one's own verified primary address."""
+        """Ask to join, under one's own verified primary address (`RequestFiled`)."""
         ask = self.membership.request_join
         return self.asked(session, lambda a: ask(a, context, organization=organization))
 
@@ -150,7 +150,7 @@ class Invitations(Door):
     def approve(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, invitation: InvitationId
     ) -> InvitationAnswer:
-        """Make an invitation of a request; its token leaves by mail."""
+        """Make an invitation of a request (`InvitationSent`); its token leaves by mail."""
         approve = self.membership.approve
         return self.asked(session, lambda a: approve(a, context, organization=organization, invitation=invitation))
 
@@ -158,7 +158,7 @@ class Invitations(Door):
     def reject(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, invitation: InvitationId
     ) -> InvitationAnswer:
-        """Delete a request."""
+        """Delete a request (`InvitationClosed`)."""
         reject = self.membership.reject
         return self.asked(session, lambda a: reject(a, context, organization=organization, invitation=invitation))
 
@@ -166,7 +166,7 @@ class Invitations(Door):
     def withdraw(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, invitation: InvitationId
     ) -> InvitationAnswer:
-        """Take a pending invitation back."""
+        """Take a pending invitation back (`InvitationClosed`)."""
         withdraw = self.membership.withdraw
         return self.asked(session, lambda a: withdraw(a, context, organization=organization, invitation=invitation))
 
@@ -174,7 +174,7 @@ class Invitations(Door):
     def resend(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, invitation: InvitationId
     ) -> InvitationAnswer:
-        """Mail a fresh token with a fresh life; older tokens, and clicks that wait with them, are dead."""
+        """Mail a fresh token with a fresh life (`InvitationSent`); older ones, and clicks that wait with them, end."""
         resend = self.membership.resend
         return self.asked(session, lambda a: resend(a, context, organization=organization, invitation=invitation))
 
@@ -226,7 +226,7 @@ class Members(Door):
         role: str | None = None,
         teams: Sequence[str] = (),
     ) -> MemberAnswer:
-        """Make *user* a member without an invitation, for the host's own code.
+        """Make *user* a member without an invitation (`Joined`, also who was one), for the host's own code.
 
         Nobody is asked for permission, and there is no session to keep: the answer's is `NOBODY`.
 
@@ -247,7 +247,7 @@ class Members(Door):
         group: FlagGroup,
         flags: MemberFlag,
     ) -> MemberAnswer:
-        """Make the flags of *group* exactly *flags*, for the host's own code: lift the member limit, say.
+        """Make the flags of *group* exactly *flags* (`MemberSaved`), for the host's own code: to lift a limit, say.
 
         The flags of other groups stay; nobody is asked for permission, and there is no session to keep.
 
@@ -263,7 +263,7 @@ class Members(Door):
     def change_role(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, member: MemberId, role: str
     ) -> MemberAnswer:
-        """Give a member another role, at most one's own; one active owner stays."""
+        """Give a member another role, at most one's own (`MemberSaved`); one active owner stays."""
         change = self.membership.change_role
         return self.asked(session, lambda a: change(a, context, organization=organization, member=member, role=role))
 
@@ -277,7 +277,7 @@ class Members(Door):
         member: MemberId,
         teams: Sequence[str],
     ) -> MemberAnswer:
-        """Put a member into *teams* and no others."""
+        """Put a member into *teams* and no others (`MemberSaved`)."""
         change = self.membership.set_teams
         return self.asked(session, lambda a: change(a, context, organization=organization, member=member, teams=teams))
 
@@ -285,7 +285,7 @@ class Members(Door):
     def remove(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, member: MemberId
     ) -> MemberAnswer:
-        """End a membership for good; a member may end their own. Coming back needs a newer invitation."""
+        """End a membership for good (`MemberGone`); a member may end their own. To return takes a newer invitation."""
         remove = self.membership.remove
         return self.asked(session, lambda a: remove(a, context, organization=organization, member=member))
 
@@ -293,7 +293,7 @@ class Members(Door):
     def demote(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, member: MemberId
     ) -> MemberAnswer:
-        """Turn a membership into an invitation that only the same person can accept (decision 16)."""
+        """Turn a membership into an invitation that only its person can accept (`MemberGone`; decision 16)."""
         demote = self.membership.demote
         return self.asked(session, lambda a: demote(a, context, organization=organization, member=member))
 

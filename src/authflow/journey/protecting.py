@@ -87,6 +87,9 @@ class Protecting(Door):
 
         Afterwards the factor stands, recovery codes were made if there were none, the other sessions of the person
         are over, lost-password links are void, and the invitation that waited in this browser has its outcome.
+
+        *session* is the browser in which it began, *flow* is from `Begun`, *code* what was typed. Where the page named
+        a *subject*, it must be the one who asks. The primary address must be verified (``require_verified_address``).
         """
         with self.uow.begin():
             asker = self.sessions.enrolling(session, self.clock.now())
@@ -205,7 +208,7 @@ class Protecting(Door):
     def rename(
         self, session: BrowserSession, context: Context, authenticator: AuthenticatorId, *, name: str | None
     ) -> Renamed | Refused:
-        """Give a factor another name, of 1 to 60 characters."""
+        """Give a factor another name, of 1 to 60 characters after trimming; an empty one is refused."""
         rename = self.factors.rename
         return self.asked(
             session, lambda a: expect(rename(a, context, authenticator=authenticator, name=name), Renamed, Refused)

@@ -14,6 +14,7 @@ from authflow.sessions.commands import (
     EnrollmentOwed,
     OthersEnded,
     SecondFactorOwed,
+    SignedIn,
     SignedOut,
     SignInCancelled,
 )
@@ -21,7 +22,6 @@ from authflow.values import Refused, identifier
 
 if TYPE_CHECKING:
     from authflow.journey.waiting import Waiting
-    from authflow.sessions.outcomes import SessionAnswer
     from authflow.values import Asker, BrowserSession, Context, Proof, Secret, UserId
 
 
@@ -61,26 +61,37 @@ class SigningIn(Door):
         return self.sessions.identify(session, self.clock.now())
 
     @command("sessions.look")
-    def look(self, session: BrowserSession) -> SessionAnswer:
+    def look(self, session: BrowserSession) -> SignedIn | SecondFactorOwed | EnrollmentOwed | Refused:
         """Answer what stands here: signed in, a second factor or an enrollment owed, or why nobody is."""
-        return self.sessions.look(session)
+        return expect(self.sessions.look(session), SignedIn, SecondFactorOwed, EnrollmentOwed, Refused)
 
     @command("sessions.cancel")
     def cancel(self, session: BrowserSession, context: Context) -> SignInCancelled | Refused:
-        """Give up a pending sign-in. Asking twice changes nothing."""
+        """Give up a pending sign-in. Asking twice changes nothing, and a click that waits here goes on waiting."""
         return expect(self.sessions.cancel(session, context), SignInCancelled, Refused)
 
     @command("sessions.sign_out")
     def sign_out(self, session: BrowserSession, context: Context) -> SignedOut | Refused:
-        """End this session. The host forgets its value."""
+        """End this session, in the server's rows too. The answer's session is nobody's: the host forgets the value."""
         return expect(self.sessions.sign_out(session, context), SignedOut, Refused)
 
     @command("sessions.end_others")
     def end_others(self, session: BrowserSession, context: Context) -> OthersEnded | Refused:
-        """End every other session of the person who is signed in here ("log out everywhere else")."""
+        """End every other session of the person who is signed in here ("sign me out everywhere else").
+
+        This one gets a new value; the host changes its own session id, as the answer's session says.
+        """
         return expect(self.sessions.end_others(session, context, reason="asked"), OthersEnded, Refused)
 
     @command("sessions.redeem")
     def redeem(self, session: BrowserSession, context: Context, *, token: Secret) -> EnrollmentOwed | Refused:
-        """Use the link that was mailed after an administrator's reset: here, once, by its own person (mfa 20.6)."""
+        """Use the link that was mailed after an administrator's reset: here, once, by its own person (mfa 20.6).
+
+        The person gives the password first: *session* is that of `EnrollmentOwed`. Then ``mfa.begin_totp`` is open.
+
+        Args:
+            session: The browser, whose sign-in waits for an enrollment.
+            context: Where the command came from.
+            token: From the link.
+        """
         return expect(self.sessions.redeem(session, context, token=token), EnrollmentOwed, Refused)
