@@ -200,6 +200,12 @@ def test_everybody_may_leave_even_who_lacks_a_requirement():
     assert step.answer == MemberGone(organization=HOME, user=ADA)
 
 
+@pytest.mark.parametrize("other", ["aaron", "zoe"])
+def test_nobody_leaves_for_another_person(other: str):
+    step = MACHINE.step(member(other), remove(standing(person(), member())), NOW)
+    assert (step.state, step.answer) == (member(other), Refused(code=Code.MEMBERSHIP_FORBIDDEN))
+
+
 def test_leaving_needs_a_proof_that_reaches_the_organization():
     elsewhere = standing(person(), member(), asker=asker(person(), standing(None).asker.level))
     inactive = standing(person(active=False), member())
