@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from authflow.testing.explorer import Answered
 
 WALK: Final = REPLAY.walk()
-FORMER, NEXT, STRANGER = VALUES
+FORMER, _, STRANGER = VALUES
 INSTANT: Final = timedelta(microseconds=1)
 
 
@@ -100,7 +100,8 @@ def test_what_became_of_the_value_that_asked_is_what_stands():
 def test_what_stands_is_for_whoever_asked():
     for step in taken(replay.Record):
         if isinstance(step.target, replay.Renewed):
-            assert (step.target.former, step.target.holder, step.target.actor) == (FORMER, NEXT, step.command.actor)
+            assert (step.target.former, step.target.actor) == (FORMER, step.command.actor)
+            assert step.target.holder == step.command.carries != FORMER
         elif isinstance(step.target, replay.Ended):
             assert (step.target.former, step.target.actor) == (FORMER, step.command.actor)
         elif isinstance(step.target, replay.Stored):

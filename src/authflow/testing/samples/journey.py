@@ -62,16 +62,14 @@ PERSONS: Final = (None, ADA, UserId("ben"))
 TRUTHS: Final = (True, False)
 INSTANT: Final = timedelta(microseconds=1)
 IN_GRACE: Final = START + replay.FORMER_LIFETIME - INSTANT
-MOMENTS: Final = (START - INSTANT, START, IN_GRACE, IN_GRACE + INSTANT)
-"""Before a reply was stored, for clocks go back; then, and on both sides of the end of a former value's time."""
+MOMENTS: Final = (START - INSTANT, START, IN_GRACE, IN_GRACE + INSTANT, START + replay.LIFETIME)
+"""Before a reply was stored, for clocks go back; then, on both sides of the end of a former value's time, and later."""
 
 RECORDED: Final[list[replay.Command]] = [
     replay.Record(
         asked=VALUES[0], actor=actor, elsewhere=elsewhere, carries=carries, names=names, secret_shown=secret_shown
     )
-    for actor, elsewhere, carries, names, secret_shown in product(
-        (None, ADA), TRUTHS, (None, *VALUES[:2]), TRUTHS, TRUTHS
-    )
+    for actor, elsewhere, carries, names, secret_shown in product((None, ADA), TRUTHS, (None, *VALUES), TRUTHS, TRUTHS)
 ]
 REPLAYED: Final[list[replay.Command]] = [
     *(replay.Begin(opens=opens) for opens in TRUTHS),
