@@ -143,7 +143,8 @@ class Browser(ABC):
 
         The session value goes into the host's session, under a new id of the host's where the value asks for one, and
         where nobody is signed in any more. Inside a transaction of the host's, call this after its commit.
-        Never keep the answers of ``members.add`` and ``members.set_flags``: their session is nobody's.
+        Never keep the answers of ``members.add`` and ``members.set_flags``, nor of a command that was given another
+        session than this browser's, such as `NOBODY`: their session is nobody's.
 
         Of two requests that left the browser together the second may bring a value that the first one replaced. That
         value opens nothing, and writes nothing: the browser may have the newer one by now.
