@@ -108,11 +108,12 @@ class MfaPolicy:
         enrollment_proofs: Wrong proofs that end a pending enrollment.
         enrollments: Completions a day, per actor and kind, good or bad (mfa 12.1 G4).
         proposals: Begins an hour per actor (mfa 11).
-        require_verified_address: Gate G3; an installation without working mail may relax it.
+        require_verified_address: Whoever completes an enrollment has a verified primary address (gate G3, mfa 12.1),
+            else it is ``mfa.address_unverified``; an installation without working mail may relax it.
         closed_kinds: Kinds of which nobody may enroll a new one (mfa 3.3).
         unavailable_kinds: Kinds the deployment cannot offer now; they still count as "has a second factor" (mfa 3.4).
         recovery_codes: How many recovery codes are made.
-        guesses_short, guesses_long: Evaluated guesses per user and kind (decision 9).
+        guesses_short, guesses_long: Evaluated guesses per user and kind, and of each known browser (decision 9).
         recovery_guesses: The budget of recovery codes, which never lock.
         lock_after: Failures in a row that lock out unknown browsers (NIST 800-63B-4 3.2.2: at most 100).
         known_browsers: Browsers per user that keep budgets of their own (decision 9).
@@ -158,7 +159,7 @@ class SessionPolicy:
     """Sessions (mfa 15, 18.1, 22; NIST 800-63B-4 2.2.3).
 
     Args:
-        lifetime: Absolute life of a signed-in session.
+        lifetime: Absolute life of a signed-in session, from its sign-in; nothing prolongs it.
         elevation_age: How long a proof elevates: 15 minutes for changes of factors.
         pending_login_ttl: How long a second factor may be owed; attempts never extend it (mfa 2.3).
         pending_login_failures: Wrong second factors that end a pending sign-in (mfa 15.5).
