@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import hints  # these two are beside this script
-from pieces import cells, page, prose, sections, sentence
+from pieces import cells, page, prose, sections
 
 from authflow import policy
 from authflow.values import Budget
@@ -63,7 +63,7 @@ def spelled(default: object) -> str:
         case timedelta():
             return lasting(default)
         case Budget():
-            return f"{default.limit} in {lasting(default.window)}"
+            return f"{default.limit} in {lasting(default.window)} (`{default.name}`)"
         case frozenset() | tuple():
             names: Collection[Any] = default
             ordered = names if isinstance(default, tuple) else sorted(names)
@@ -100,7 +100,10 @@ def policy_section(kind: type, name: str) -> str:
 def policies_page() -> str:
     """Return the page of every policy."""
     parts = [(hints.of_class(policy.Policy)[field.name], field.name) for field in attrs.fields(policy.Policy)]
-    budget = f"A budget is a `Budget(name=..., limit=..., window=...)`: give one of the same name. {sentence(Budget)}"
+    budget = (
+        "A budget is a `Budget(name=..., limit=..., window=...)`: at most *limit* times in any *window*, however the "
+        "window is laid. Its calls are counted under its name, which stands in parentheses; let yours keep it."
+    )
     return page(
         "# Policies",
         INTRODUCTION,
