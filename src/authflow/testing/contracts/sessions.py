@@ -103,9 +103,10 @@ class SessionsContract:
 
     @pytest.mark.parametrize("state", STATES, ids=lambda state: type(state).__name__)
     def test_a_row_comes_back_as_it_was_added(self, uow: UnitOfWork[SessionsTransaction], state: Session) -> None:
-        """Every field of every state survives, in version 1."""
+        """Every field of every state survives, in version 1, in this transaction and in the next."""
         with uow.begin() as tx:
             tx.sessions.add(state)
+            assert tx.sessions.load(state.handle.id) == Stored(state, 1)
         with uow.begin() as tx:
             assert tx.sessions.load(state.handle.id) == Stored(state, 1)
 
@@ -115,6 +116,7 @@ class SessionsContract:
         with uow.begin() as tx:
             tx.sessions.add(signed_in())
             tx.sessions.save(state, expected=1)
+            assert tx.sessions.load(state.handle.id) == Stored(state, 2)
         with uow.begin() as tx:
             assert tx.sessions.load(state.handle.id) == Stored(state, 2)
 
