@@ -16,7 +16,7 @@ from authflow.command import Command
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-APART: Final = {"uow", "clock", "policy", "handlers", "_dispose"}
+APART: Final = {"uow", "clock", "policy", "_dispose"}
 """Fields of the facade that are no service."""
 
 WIDE: Final = 100

@@ -7,10 +7,12 @@ import subprocess
 import sys
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
+import sqlalchemy as sa
 
 from authflow import Authflow, MfaPolicy, Policy, Refused
 from authflow.adapters.keys import AesGcmCipher, HmacPepper, KeyRing
@@ -108,6 +110,26 @@ def test_missing_tables_are_missed_and_not_made(url: str, tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
+def test_whatever_a_hosts_function_raises_no_connection_is_left_open(url: str):
+    """Neither by an error of ours nor by any other."""
+    made(url)
+    seen: list[str] = []
+    told = {name: partial(_note, seen, name) for name in ("connect", "close")}
+    for name, note in told.items():
+        sa.event.listen(sa.Pool, name, note)
+    try:
+        with pytest.raises(ZeroDivisionError):
+            Authflow.open(url, keys=KEYS, users=lambda _connection: 1 // 0)
+    finally:
+        for name, note in told.items():
+            sa.event.remove(sa.Pool, name, note)
+    assert seen.count("connect") == seen.count("close") > 0
+
+
+def _note(seen: list[str], name: str, *_connection: object) -> None:
+    seen.append(name)
+
+
 def test_another_prefix_has_other_tables(url: str):
     made(url)
     with Authflow.open(url, keys=KEYS) as flows:
@@ -131,6 +153,20 @@ def test_tables_of_a_newer_version_are_refused(url: str):
     with pytest.raises(SchemaTooNew) as caught:
         Authflow.open(url, keys=KEYS)
     assert caught.value.found == "9999"
+
+
+def test_a_name_whose_extra_is_missing_names_the_extra():
+    code = """
+import sys
+sys.modules["sqlalchemy"] = None
+import authflow
+try:
+    authflow.UserTable
+except authflow.ExtraMissing as error:
+    print(error.extra)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["sql"]
 
 
 @pytest.mark.parametrize(

@@ -444,10 +444,21 @@ _HOMES: Final = {
 def __getattr__(name: str) -> Any:  # noqa: ANN401  # whatever the name is
     for home, names in _HOMES.items():
         if name in names:
-            value = globals()[name] = getattr(import_module(home), name)
+            value = globals()[name] = getattr(_imported(home), name)
             return value
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)
+
+
+def _imported(home: str) -> Any:  # noqa: ANN401  # a module, whose names only it knows
+    try:
+        return import_module(home)
+    except ModuleNotFoundError as error:
+        if error.name != "sqlalchemy":
+            raise
+        from authflow.errors import ExtraMissing
+
+        raise ExtraMissing(extra="sql") from error
 
 
 def __dir__() -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from authflow.command import AsyncFace
-from authflow.errors import AuthflowError, ExtraMissing
+from authflow.errors import ExtraMissing
 from authflow.events.service import Events
 from authflow.journey.audit import AuditTrail
 from authflow.journey.joining import Invitations, Members
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from authflow.adapters.sql.asynchronous import AsyncDatabase
     from authflow.command import Spawn
-    from authflow.outbox.handlers import Handlers
     from authflow.outbox.signals import Receivers
     from authflow.policy import Policy
     from authflow.ports import Clock, UnitOfWork
@@ -103,7 +102,6 @@ class AsyncAuthflow:
         self.accounts = AsyncPeople(flows.accounts, spawn)
         self.events = AsyncEvents(flows.events, spawn)
         self.receivers: Receivers = flows.receivers
-        self.handlers: Handlers = flows.handlers
         self.relay = AsyncRelay(flows.relay, spawn)
         self.outbox = AsyncInspection(flows.outbox, spawn)
         self.audit = AsyncAuditTrail(flows.audit, spawn)
@@ -131,7 +129,7 @@ class AsyncAuthflow:
         engine = async_engine_of(database)
         try:
             opened = cls(await spawn(Authflow.open, engine.sync_engine, **settings), spawn)
-        except AuthflowError:
+        except BaseException:  # as there
             if engine is not database:
                 await engine.dispose()
             raise

@@ -12,7 +12,7 @@ import attrs
 from authflow.adapters.keys import KeyRing
 from authflow.assembly import Ports, Slices, handlers_of, ports_of
 from authflow.command.running import CommandClock
-from authflow.errors import AuthflowError, ConfigInvalid, ExtraMissing, KeysMissing
+from authflow.errors import ConfigInvalid, ExtraMissing, KeysMissing
 from authflow.journey.audit import AuditTrail
 from authflow.journey.joining import Invitations, Members
 from authflow.journey.people import People
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from authflow.adapters.sql.hosted import OrganizationTable, UserTable
     from authflow.adapters.sql.people import OrganizationsFactory, UsersFactory
     from authflow.events.service import Events
-    from authflow.outbox.handlers import Handlers
     from authflow.ports import Clock, Entropy, Mailer, SsoStatus, UnitOfWork
 
 
@@ -74,7 +73,6 @@ class Authflow:
         accounts: Whole accounts: addresses, export, merge, deletion.
         events: Saving events and reading them back.
         receivers: Register here who hears of signals, before the first delivery.
-        handlers: Who delivers which category of messages; add none after the first delivery.
         relay: Delivers what the outbox holds; call it from a worker.
         outbox: How deep the outbox is, and what was parked.
         audit: Who did what to whom.
@@ -91,7 +89,6 @@ class Authflow:
     accounts: People
     events: Events
     receivers: Receivers
-    handlers: Handlers
     relay: Relay
     outbox: Inspection
     audit: AuditTrail
@@ -158,7 +155,7 @@ class Authflow:
             require_readable(uow, users, organizations)
             ports = ports_of(uow, ring, clock=clock, entropy=entropy, mailer=mailer, sso=sso)
             opened = cls.of(ports, Policy() if policy is None else policy)
-        except AuthflowError:
+        except BaseException:  # a host's own function may raise anything, and a task may be cancelled
             if engine is not database:
                 engine.dispose()
             raise
@@ -214,7 +211,6 @@ class Authflow:
             accounts=People(membership=slices.membership, waiting=waiting, **whole),
             events=slices.events,
             receivers=receivers,
-            handlers=handlers,
             relay=Relay(
                 uow=ports.uow, clock=ports.clock, handlers=handlers, entropy=ports.entropy, policy=policy.outbox
             ),
