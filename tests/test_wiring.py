@@ -110,7 +110,15 @@ def test_missing_tables_are_missed_and_not_made(url: str, tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
-def test_whatever_a_hosts_function_raises_no_connection_is_left_open(url: str):
+class Unready:
+    """A mailer of a host's that is not made yet."""
+
+    @property
+    def send(self) -> Any:
+        return 1 // 0
+
+
+def test_whatever_a_host_raises_no_connection_is_left_open(url: str):
     """Neither by an error of ours nor by any other."""
     made(url)
     seen: list[str] = []
@@ -119,7 +127,7 @@ def test_whatever_a_hosts_function_raises_no_connection_is_left_open(url: str):
         sa.event.listen(sa.Pool, name, note)
     try:
         with pytest.raises(ZeroDivisionError):
-            Authflow.open(url, keys=KEYS, users=lambda _connection: 1 // 0)
+            Authflow.open(url, keys=KEYS, mailer=Unready())
     finally:
         for name, note in told.items():
             sa.event.remove(sa.Pool, name, note)
