@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 SHARE: Final = 0.1
 
-COMMANDS: Final = {"sqlite": often(1000, 10_000), "postgresql": often(300, 3000), "mariadb": often(100, 1000)}
+COMMANDS: Final = {"sqlite": 1000, "postgresql": 300, "mariadb": 100}
+"""Of one play."""
+
+PLAYS: Final = range(7, often(8, 17))
+"""Seeds."""
 
 AT_ONCE: Final = Retry(first=timedelta(), longest=timedelta())
 """Five tries, as everywhere; nobody is there to wait for."""
@@ -66,13 +70,14 @@ def played(play: Play, calm: Play, commands: int, faults: Faults, *, watched: bo
     return seen
 
 
-def test_one_in_ten_transactions_loses_and_the_commands_succeed(crowded: SqlUnitOfWork):
+@pytest.mark.parametrize("seed", PLAYS)
+def test_one_in_ten_transactions_loses_and_the_commands_succeed(crowded: SqlUnitOfWork, seed: int):
     """Five tries of which one in ten loses: all five do in one of 100,000."""
     commands = COMMANDS[crowded.engine.dialect.name]
-    play, calm = Play(crowded, 7), Play(MemoryUnitOfWork(), 7)
-    faults = conflicts(SHARE, losses(crowded), seed=7)
+    play, calm = Play(crowded, seed), Play(MemoryUnitOfWork(), seed)
+    faults = conflicts(SHARE, losses(crowded), seed=seed)
     seen = played(play, calm, commands, faults)
-    assert len(faults.raised) >= commands * SHARE * 0.7
+    assert len(faults.raised) >= commands * SHARE / 4  # of 100 at 1 in 10 there are fewer than 3 in one of 500 plays
     assert seen["succeeded"] >= commands * 0.999
     assert play.record() == calm.record()
 

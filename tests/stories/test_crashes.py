@@ -14,11 +14,9 @@ from authflow.events.save import Created, Identical
 from authflow.facts.records import MailKind
 from authflow.testing.crashes import deaths, undisturbed
 from authflow.values import NOBODY, ProjectId
-from tests.nightly import often
 from tests.stage import CONTEXT, Stage
 from tests.stories.crashing import (
     ACME,
-    BOTH,
     FLOWS,
     Draw,
     PostgresqlDatabase,
@@ -34,12 +32,6 @@ if TYPE_CHECKING:
     from authflow.testing.crashes import Death, Outside
 
 DATABASES: Final = {"sqlite": SqliteDatabase, "postgresql": PostgresqlDatabase}
-
-KILLED: Final = [
-    *(("sqlite", flow) for flow in FLOWS),
-    *(("postgresql", flow) for flow in often(BOTH, tuple(FLOWS))),
-]
-"""Every point of every flow on SQLite; on PostgreSQL every point of the flows that write most."""
 
 KEYED: Final = attrs.evolve(CONTEXT, idempotency_key="k-1")
 
@@ -69,7 +61,8 @@ def is_over(death: Death) -> bool:
     return (death.point.kind, death.point.side) == (Kind.COMMIT, "after")
 
 
-@pytest.mark.parametrize(("backend", "flow"), KILLED)
+@pytest.mark.parametrize("flow", FLOWS)
+@pytest.mark.parametrize("backend", DATABASES)
 def test_all_or_nothing_and_one_answer(scene: Scene, backend: str, flow: str):  # the fixture reads it
     """Done: another try changes nothing and is told the very answer that was lost. Not done: it is done now, once."""
     stage, database = scene.stage, scene.database
