@@ -36,7 +36,7 @@ NAME_MAX: Final = 128
 
 
 @attrs.frozen(kw_only=True)
-class Command:
+class Origin:
     """Who gave the command, from where, and when: what every row of one command shares."""
 
     asker: Asker
@@ -54,14 +54,14 @@ class Recorder:
 
     def record(self, tx: Transaction, facts: Sequence[Fact], *, asker: Asker, context: Context, now: datetime) -> None:
         """Store everything *facts* record: one call for the entries, one for the messages."""
-        command = Command(asker=asker, context=context, now=now)
+        origin = Origin(asker=asker, context=context, now=now)
         entries: list[AuditEntry] = []
         messages: list[Message] = []
         for fact in facts:
             row = RECORDS[type(fact)]
             if row.audit is not None:
-                entries.append(self._entry(fact, row, command))
-            messages.extend(self._messages(tx, fact, row, command))
+                entries.append(self._entry(fact, row, origin))
+            messages.extend(self._messages(tx, fact, row, origin))
         for message in messages:
             check_message(message)
         if entries:
@@ -72,39 +72,39 @@ class Recorder:
     def _mint(self) -> str:
         return new_identifier(self.entropy.random_bytes(16))
 
-    def _entry(self, fact: Fact, row: Records, command: Command) -> AuditEntry:
-        context = command.context
+    def _entry(self, fact: Fact, row: Records, origin: Origin) -> AuditEntry:
+        context = origin.context
         return AuditEntry(
             id=self._mint(),
-            at=command.now,
+            at=origin.now,
             event=_present(row.audit),
-            actor=command.asker.user,
-            actor_label=legible(command.asker.label, LABEL_MAX),
+            actor=origin.asker.user,
+            actor_label=legible(origin.asker.label, LABEL_MAX),
             organization=_of(fact, "organization"),
             target_user=_of(fact, "user"),
             target=None if row.target is None else _of(fact, row.target),
-            session=command.asker.session or None,
+            session=origin.asker.session or None,
             ip=None if context.ip is None else legible(context.ip, IP_MAX),
             user_agent=None if context.user_agent is None else legible(context.user_agent, USER_AGENT_MAX),
             request_id=None if context.request_id is None else legible(context.request_id, REQUEST_ID_MAX),
             data=_fields(fact, row),
         )
 
-    def _messages(self, tx: Transaction, fact: Fact, row: Records, command: Command) -> Iterator[Message]:
+    def _messages(self, tx: Transaction, fact: Fact, row: Records, origin: Origin) -> Iterator[Message]:
         organization = _organization(tx, fact, row)
         if row.signal is not None:
-            yield from self._signals(_present(organization), fact, row, command)
+            yield from self._signals(_present(organization), fact, row, origin)
         if row.message is not None:
-            yield self._announcement(fact, row, command)
+            yield self._announcement(fact, row, origin)
         if row.mail is not None:
-            yield from self._mails(tx, fact, row, command, organization)
+            yield from self._mails(tx, fact, row, origin, organization)
         project = self.security_project if organization is None else organization.security_project
         if row.audit is not None and project is not None:
-            yield self._security_event(project, fact, row, command)
+            yield self._security_event(project, fact, row, origin)
 
     def _message(
         self,
-        command: Command,
+        origin: Origin,
         *,
         scope: Scope,
         shard: str,
@@ -124,19 +124,19 @@ class Recorder:
             object=about or key,
             destination=destination,
             payload=payload,
-            at=command.now,
-            due_at=command.now,
+            at=origin.now,
+            due_at=origin.now,
             expires_at=expires_at,
         )
 
-    def _signals(self, organization: Organization, fact: Fact, row: Records, command: Command) -> Iterator[Message]:
+    def _signals(self, organization: Organization, fact: Fact, row: Records, origin: Origin) -> Iterator[Message]:
         if not organization.regions:
             detail = f"[{organization.id}]"
             raise UnknownOrganization(detail)
         args = {f"arg.{name}": _of(fact, field) for name, field in row.args.items()}
         for region in organization.regions:
             yield self._message(
-                command,
+                origin,
                 scope=Scope.ORGANIZATION,
                 shard=organization.id,
                 category=Category.SIGNAL,
@@ -144,10 +144,10 @@ class Recorder:
                 payload={"signal": int(_present(row.signal)), **args},
             )
 
-    def _announcement(self, fact: Fact, row: Records, command: Command) -> Message:
+    def _announcement(self, fact: Fact, row: Records, origin: Origin) -> Message:
         about_project = row.about is About.PROJECT
         return self._message(
-            command,
+            origin,
             scope=Scope.PROJECT if about_project else Scope.USER,
             shard=_of(fact, "project" if about_project else "user"),
             category=_present(row.message),
@@ -156,12 +156,17 @@ class Recorder:
         )
 
     def _mails(
-        self, tx: Transaction, fact: Fact, row: Records, command: Command, organization: Organization | None
+        self, tx: Transaction, fact: Fact, row: Records, origin: Origin, organization: Organization | None
     ) -> Iterator[Message]:
         secret = cast("Secret | None", _of(fact, row.secret)) if row.secret else None
         for to in _recipients(tx, fact):
             key = self._mint()
-            payload: dict[str, Scalar] = {"mail": row.mail, "to": to, **_fields(fact, row), **_origin(row, command)}
+            payload: dict[str, Scalar] = {
+                "mail": row.mail,
+                "to": to,
+                **_fields(fact, row),
+                **_origin_fields(row, origin),
+            }
             payload["target"] = _of(fact, row.target) if row.target else None
             if organization is not None:
                 payload["organization_name"] = legible(organization.name or organization.slug, NAME_MAX)
@@ -170,7 +175,7 @@ class Recorder:
                 payload |= {"key_id": sealed.key_id, "sealed": base64.b64encode(sealed.ciphertext).decode()}
             person = row.about is About.PERSON
             yield self._message(
-                command,
+                origin,
                 key=key,
                 scope=Scope.USER if person else Scope.ORGANIZATION,
                 shard=_of(fact, "user" if person else "organization"),
@@ -179,16 +184,16 @@ class Recorder:
                 expires_at=_of(fact, "expires_at") if secret is not None else None,
             )
 
-    def _security_event(self, project: ProjectId, fact: Fact, row: Records, command: Command) -> Message:
+    def _security_event(self, project: ProjectId, fact: Fact, row: Records, origin: Origin) -> Message:
         """Id and timestamp of the event are fixed here, so that a second delivery saves the identical event."""
         return self._message(
-            command,
+            origin,
             scope=Scope.PROJECT,
             shard=project,
             category=Category.SECURITY_EVENT,
             payload={
                 "event_id": self.entropy.random_bytes(16).hex(),
-                "timestamp": command.now.isoformat(),
+                "timestamp": origin.now.isoformat(),
                 "event": _present(row.audit),
                 "user": _of(fact, "user"),
                 "target": _of(fact, row.target) if row.target else None,
@@ -247,13 +252,13 @@ def _fields(fact: Fact, row: Records) -> dict[str, Scalar]:
     return {name: _of(fact, name) for name in row.fields}
 
 
-def _origin(row: Records, command: Command) -> dict[str, Scalar]:
+def _origin_fields(row: Records, origin: Origin) -> dict[str, Scalar]:
     """Say when, by whom and from where; of an organization's people nobody learns the address (decision 38)."""
-    ip = command.context.ip if row.about is About.PERSON else None
+    ip = origin.context.ip if row.about is About.PERSON else None
     return {
-        "at": command.now.isoformat(timespec="seconds"),
+        "at": origin.now.isoformat(timespec="seconds"),
         "ip": None if ip is None else legible(ip, IP_MAX),
-        "actor": legible(command.asker.label, LABEL_MAX),
+        "actor": legible(origin.asker.label, LABEL_MAX),
     }
 
 
