@@ -161,7 +161,7 @@ class RateLimiterContract:
             assert tx.limits.hit_all((BUDGET, other), "b", START) == Allowed(1)
 
     def test_of_many_at_once_who_spend_together_exactly_the_limit_wins(self, uow: UnitOfWork[Transaction]) -> None:
-        """No race lets one more through, in whatever order each names the budgets, and the other budget counts alike."""
+        """No race lets one more through, in whatever order each names the budgets; the other one counts as many."""
         other = attrs.evolve(BUDGET, name="another", limit=THREADS)
 
         def call(number: int) -> Allowed | Limited:
