@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from authflow import Code, Explanation, FlowId, Refused, Secret
 from authflow.command.explaining import DEPTH, GIVEN, IDENTIFIERS, explained, legible, seen
 from authflow.journey.gates import may_administer
+from authflow.policy import MANAGER, MEMBER, OWNER
 from authflow.testing.strategies import hostile_texts
 from authflow.values import Asker, SessionId, UserId
 from authflow.witness import gate, witnessed
@@ -261,6 +262,23 @@ def test_a_gate_of_the_journey_is_told(host: Stage):
     told = why(person.browser.ask(host.flows.accounts.delete, CONTEXT, user=other.user))
     assert (told.gate, told.machine) == ("may_administer", None)
     assert told.facts["actor.administrator"] == "False"
+
+
+def test_what_the_member_table_refuses_is_told_by_its_gate(host: Stage):
+    """Two tables decide about an acceptance; the second one's refusal is no silence."""
+    acme = host.organization()
+    olga, ada = host.owner(acme), host.person()
+    host.sign_in(olga)
+    joined = host.flows.members.add(CONTEXT, organization=acme, user=ada.user, role="admin")
+    gone = olga.browser.ask(host.flows.members.demote, CONTEXT, organization=acme, member=joined.member.id)
+    letter = host.letter(acme, gone.invitation)
+    fewer = attrs.evolve(host.policy.membership, roles=(MEMBER, MANAGER, OWNER))
+    host.flows = host.open(host.ring, attrs.evolve(host.policy, membership=fewer))
+    host.sign_in(ada)
+    refused = host.accept(ada, letter)
+    told = why(refused)
+    assert (refused.code, told.machine, told.state) == (Code.MEMBERSHIP_INPUT_INVALID, "membership.member", "Outside")
+    assert (told.rule, told.gate) == ("join", "cannot_join")
 
 
 def test_a_command_without_gate_or_machine_names_itself(host: Stage):

@@ -271,6 +271,19 @@ def test_policy_lets_removed_members_back_in(memory_uow: Any):
     assert isinstance(world.service.add(ada, CONTEXT, organization=HOME, user=UserId("ada")), Joined)
 
 
+def test_a_role_that_left_the_policy_is_no_way_back_and_nobody_is_called_a_member(anywhere: World):
+    """What the member table refuses is answered as it refused it, and the invitation is not used up."""
+    ada = anywhere.join(person(), ADMIN)
+    anywhere.service.demote(anywhere.olga, CONTEXT, organization=HOME, member=anywhere.key("ada"))
+    token = anywhere.token()
+    [way_back] = {InvitationId(mail["invitation"]) for mail in anywhere.mails() if "invitation" in mail}
+    before = anywhere.state(way_back)
+    anywhere.service = attrs.evolve(anywhere.service, policy=MembershipPolicy(roles=(MEMBER, MANAGER, OWNER)))
+    no = Refused(code=Code.MEMBERSHIP_INPUT_INVALID, problems={"role": "is not a role of this installation"})
+    assert anywhere.accept(ada, way_back, token) == no
+    assert (anywhere.state(way_back), anywhere.member("ada")) == (before, Outside())
+
+
 def test_an_inviter_who_may_no_longer_give_the_role_invites_nobody(anywhere: World):
     """Decision 12: for a request, the approver stands for the inviter."""
     max_ = anywhere.join(person("max"), MANAGER)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from authflow.errors import Code, StaleVersion, UniqueViolated
+from authflow.errors import BrokenPromise, Code, StaleVersion, UniqueViolated
 from authflow.membership.admission import presented, suits
 from authflow.membership.answers import ConfirmationOwed, Joined, RequirementsOpen
 from authflow.membership.changes import Join
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from authflow.machine import Fact
     from authflow.membership.answers import InvitationView
-    from authflow.membership.consent import Answer as ConsentAnswer
     from authflow.membership.consent import Command as ConsentCommand
     from authflow.membership.offer import Invitation
     from authflow.membership.standing import Membership as MemberState
@@ -134,7 +133,7 @@ class Admissions(Desk):
                 policy=self.policy,
             )
             return self._enter(case, before, after, join, step.facts)
-        refused = answer if isinstance(answer, RequirementsOpen | Refused) else Refused(code=Code.INVITATION_INVALID)
+        refused = answer if isinstance(answer, RequirementsOpen) else _refused(answer)
         if after != before and not self._kept(case, key, found, after):
             return refused
         self._told(case, step)
@@ -152,8 +151,10 @@ class Admissions(Desk):
         """Use the invitation up and write the membership, both or neither."""
         found = case.tx.members.load(case.organization.id, after.by)
         step = MEMBER.step(found.state, join, case.now)
-        if isinstance(found.state, Member) or not isinstance(step.answer, Joined):
+        if isinstance(found.state, Member):
             return Refused(code=Code.INVITATION_ALREADY_MEMBER)
+        if not isinstance(step.answer, Joined):
+            return _refused(step.answer)
         lost = self._write(case, before, after, found, step.state)
         if lost is not None:
             return Refused(code=lost)
@@ -217,5 +218,8 @@ class Admissions(Desk):
         return True
 
 
-def _refused(answer: ConsentAnswer) -> Refused:
-    return answer if isinstance(answer, Refused) else Refused(code=Code.INVITATION_CONSENT_VOID)
+def _refused(answer: object) -> Refused:
+    """Return the refusal that is all a table can still answer here; anything else is a bug."""
+    if not isinstance(answer, Refused):
+        raise BrokenPromise(answer=type(answer).__name__)
+    return answer
