@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from advice import ADVICE  # these three are beside this script
+from advice import ADVICE  # these four are beside this script
+from calls import commands, services
 from links import exceptions
 from pieces import cells, code, page, sentence
 
@@ -30,6 +31,14 @@ ANSWERED: Final[dict[str, list[str]]] = json.loads((DOCS / "answered.json").read
 
 EXPLAINED: Final[list[dict[str, Any]]] = json.loads((DOCS / "explained.json").read_text("utf-8"))
 """How commands were refused in tests, written by ``tests/explained.py``; `tests/test_error_pages.py` compares it."""
+
+REPEATABLE: Final = {
+    command.name for service in services().values() for command in commands(service).values() if command.repeatable
+}
+"""The commands that take an idempotency key."""
+
+BY_THE_KEY: Final = {Code.IDEMPOTENCY_CONFLICT, Code.IDEMPOTENCY_KEY_INVALID, Code.IDEMPOTENCY_TOO_LARGE}
+"""What each of them answers for the key's sake."""
 
 FAMILIES: Final = {
     "session": "Sessions and sign-in",
@@ -102,10 +111,16 @@ def functions() -> Mapping[str, tuple[str, ...]]:
 # --- the parts of a page --------------------------------------------------------------------------------------------
 
 
+def refusers(value: Code) -> set[str]:
+    """Return the commands that tests have seen refuse with *value*; under a key each can, for a reason of the key."""
+    seen = {*ANSWERED.get(value, ()), *(entry["command"] for entry in EXPLAINED if entry["code"] == value)}
+    return seen | REPEATABLE if value in BY_THE_KEY else seen
+
+
 def code_page(value: Code, meaning: Meaning, raised: type[AuthflowError] | None) -> str:
     """Return the page of one code."""
     seen = [entry for entry in EXPLAINED if entry["code"] == value]
-    commands = sorted({*ANSWERED.get(value, ()), *(entry["command"] for entry in seen)})
+    commands = sorted(refusers(value))
     return page(
         f"({value})=\n# {value}",
         f"**{meaning.sentence}**",

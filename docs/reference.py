@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import hints  # these are beside this script
 from answers import values_page
 from calls import commands, services, signature
+from codes import BY_THE_KEY, refusers
 from facade import facade_page, integrations_page
 from links import documented, error_link, linked
 from pieces import cells, page, sentence
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 DOCS: Final = Path(__file__).parent
 FOLDER: Final = DOCS / "reference"
-ANSWERED: Final[dict[str, list[str]]] = json.loads((DOCS / "answered.json").read_text("utf-8"))
 
 BESIDE: Final = {
     "answers": "Every answer and every value, with its fields.",
@@ -38,16 +37,16 @@ BESIDE: Final = {
 def command_section(service: str, method: str, command: Command[..., Any]) -> str:
     """Return what is said of one command: how it is called, what it answers, and what it refuses."""
     returned = hints.of_function(command.function)["return"]
-    refusals = [error_link(value) for value, by in ANSWERED.items() if command.name in by]
-    key = "taken from `context` ([idempotency](../idempotency.md))" if command.repeatable else "none"
+    refusals = [error_link(value) for value in Code if value not in BY_THE_KEY and command.name in refusers(value)]
+    keyed = f"taken from `context` ([idempotency](../idempotency.md)): {', '.join(map(error_link, sorted(BY_THE_KEY)))}"
     return "\n\n".join(
         [
             f"## {method}",
             signature(f"flows.{service}.{method}", command.function),
             documented(command),
             f"**Answers:** {linked(returned)}",
-            *([f"**Refuses with:** {', '.join(refusals)}"] if refusals else []),
-            f"**Idempotency key:** {key}",
+            *([f"**Refuses with** (seen in tests): {', '.join(refusals)}"] if refusals else []),
+            f"**Idempotency key:** {keyed if command.repeatable else 'none'}",
             *(["**Guesses:** it compares one, and counts it where your rollback cannot undo it"] * command.guesses),
             *(["**Transactions:** none, or its own: call it outside of yours"] * (not command.whole)),
         ]
