@@ -25,6 +25,7 @@ from authflow.outbox.delivery import (
     Park,
     Parked,
     Redrive,
+    Release,
     Retry,
     TriedAgain,
     Waiting,
@@ -130,6 +131,21 @@ def test_a_lost_lease_settles_nothing(state: Delivery, result: Result) -> None:
     """The fence: whatever the late relay reports, the state stays (outbox 1.11)."""
     step = MACHINE.step(state, settle(result, token="t1"), START)
     assert (step.state, step.answer) == (state, LeaseLost())
+
+
+@pytest.mark.parametrize("state", [Due(), Waiting(head="m1", until=START, attempts=1), leased(token="t2")])
+def test_a_lost_lease_is_not_given_back(state: Delivery) -> None:
+    """It is another relay's by now."""
+    step = MACHINE.step(state, Release(token="t1"), START)
+    assert (step.state, step.answer) == (state, LeaseLost())
+
+
+@pytest.mark.parametrize("before", [Due(), *(Waiting(head="m1", until=START, attempts=n) for n in (1, 5, 10))])
+def test_a_lease_that_is_given_back_counts_no_try(before: Delivery) -> None:
+    """The lane is as it was before the claim, and due at once."""
+    taken = MACHINE.step(before, claim(), START).state
+    step = MACHINE.step(taken, Release(token="t1"), START)
+    assert (step.state, step.answer) == (before, TriedAgain(at=START))
 
 
 def test_a_lease_that_ran_out_is_still_its_holders_until_somebody_takes_over() -> None:

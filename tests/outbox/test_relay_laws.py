@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from authflow.testing.contracts.outbox import Heard, Killed
 from authflow.testing.contracts.outbox_stores import Post, message
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
     from authflow.outbox.delivery import Delivery
@@ -188,6 +189,9 @@ def test_a_lane_that_the_database_fails_stops_no_other(
     assert post.relay(heard).drain() == counted
     assert (heard.ids, post.left()) == (["m2"], 1)
     assert "secret" not in caplog.text
+    if counted.failed:
+        place = f"{__file__}:{inspect.getsourcelines(Failing.load)[1] + 2}"
+        assert f"failed with {type(error).__name__} at {place}" in caplog.text
 
 
 def test_a_lane_that_is_never_empty_gives_the_others_their_turn() -> None:
@@ -226,6 +230,53 @@ def test_a_batch_ends_before_its_lease_does() -> None:
     relay = post.relay(slow)
     assert relay.drain_until_quiet() == Drained(delivered=4)
     assert (heard.ids, other.ids) == (["m0", "m1", "m2", "m3"], [])
+
+
+class PausingUnitOfWork(MemoryUnitOfWork):
+    """Something happens after every commit: time passes, or somebody else works."""
+
+    def __init__(self, pause: Callable[[], object]) -> None:
+        super().__init__()
+        self.pause = pause
+
+    @contextmanager
+    def begin(self) -> Generator[Any]:
+        with super().begin() as tx:
+            yield tx
+        self.pause()
+
+
+def test_a_lease_with_too_little_left_to_call_a_handler_is_given_back_and_counts_no_try() -> None:
+    """A slow commit or a paused machine parks nothing that no handler was ever given."""
+    slow = timedelta()
+    post = Post(PausingUnitOfWork(lambda: post.clock.advance(slow)))
+    post.write(message("m1"), message("m2", about="o2"))
+    heard = Heard(Retry())
+    relay = post.relay(heard)
+    assert relay.drain() == Drained(retried=1)
+    post.clock.advance(post.policy.longest_delay)
+    slow = post.policy.lease / 2 + timedelta(seconds=1)
+    tries = 2 * post.policy.attempts
+    assert [relay.drain() for _ in range(tries)] == [Drained(busy=1)] * tries
+    slow, heard.answer = timedelta(), Done()
+    assert relay.drain_until_quiet() == Drained(delivered=2)
+    assert heard.ids == ["m1", "m1", "m2"]
+
+
+def test_a_lease_that_another_relay_took_over_before_a_handler_was_called_is_not_given_back() -> None:
+    commits = iter(["written", "due", "expired", "claimed"])
+
+    def sleep() -> None:
+        if next(commits, None) == "claimed":
+            post.clock.advance(post.policy.lease)
+            with pytest.raises(Killed):
+                post.relay(other).drain()
+
+    post, heard, other = Post(PausingUnitOfWork(sleep)), Heard(), Heard(Killed())
+    post.write(message("m1"))
+    relay = post.relay(heard)
+    assert (relay.drain(), relay.drain()) == (Drained(lease_lost=1), Drained())
+    assert (heard.ids, other.ids) == ([], ["m1"])
 
 
 def test_an_innocent_message_is_not_parked_for_what_kills_relays_behind_it() -> None:

@@ -6,6 +6,7 @@ A crash anywhere leaves the messages and a lease that runs out. Nothing here log
 from __future__ import annotations
 
 import logging
+import traceback
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -23,6 +24,7 @@ from authflow.outbox.delivery import (
     LeaseLost,
     NotNow,
     Parked,
+    Release,
     Result,
     Retry,
     Settle,
@@ -65,7 +67,7 @@ class Drained:
         retried: Failed, and wait for the next try.
         parked: Set aside.
         lease_lost: Outlived their lease; what they handled comes again.
-        busy: Another relay was faster.
+        busy: Another relay was faster, or too little of the lease was left to call a handler.
         failed: The database failed; the lane is due again when its lease ends.
     """
 
@@ -172,7 +174,8 @@ class Relay:
         except (Retryable, StaleVersion, UniqueViolated):
             return total + Drained(busy=1)
         except Exception as error:  # noqa: BLE001  # whatever fails one lane must not keep the others waiting
-            LOG.error("lane %s failed with %s", lane, type(error).__name__)  # noqa: TRY400  # a traceback shows payloads
+            raised = (type(error).__name__, _where(error))
+            LOG.error("lane %s failed with %s at %s", lane, *raised)  # noqa: TRY400  # a traceback shows payloads
             return total + Drained(failed=1)
         return total
 
@@ -180,7 +183,10 @@ class Relay:
         claimed = self._claim(lane)
         if not isinstance(claimed, Lease):
             return claimed, bool(claimed.parked)
-        done = self._settle(claimed, tuple(self._call_all(claimed)))
+        called = tuple(self._call_all(claimed))
+        if not called:
+            return self._release(claimed), False
+        done = self._settle(claimed, called)
         return done, claimed.more and not (done.retried or done.lease_lost)
 
     def _claim(self, lane: Lane) -> Lease | Drained:
@@ -227,6 +233,15 @@ class Relay:
             )
             return Retry(reason=type(error).__name__)
 
+    def _release(self, lease: Lease) -> Drained:
+        """Give the lane back as it was: half of the lease was over before the first handler could be called."""
+        LOG.warning("lease of %s was half over before a handler was called: given back", lease.lane)
+        with self.uow.begin() as tx:
+            stored = tx.lanes.load(lease.lane)
+            step = MACHINE.step(stored.state, Release(token=lease.token), self.clock.now())
+            tx.lanes.save(lease.lane, step.state, expected=stored.version)
+        return Drained(lease_lost=1) if isinstance(step.answer, LeaseLost) else Drained(busy=1)
+
     def _settle(self, lease: Lease, called: Sequence[tuple[Group, Result]]) -> Drained:
         """Write what came of each group, if the stored lease is still ours; the first step is the fence."""
         now = self.clock.now()
@@ -271,3 +286,9 @@ def _apply(tx: OutboxTransaction, settled: Sequence[tuple[Group, Delivery]]) -> 
         if isinstance(state, Parked):
             tx.parked.add(group.ids, state)
     return sum((COUNTED[type(state)] for _, state in settled), Drained())
+
+
+def _where(error: Exception) -> str:
+    """Return the file and line at which *error* was raised: the part of a traceback that shows no payload."""
+    *_, (innermost, line) = traceback.walk_tb(error.__traceback__)
+    return f"{innermost.f_code.co_filename}:{line}"
