@@ -45,6 +45,13 @@ function settle(state, { token, result, jitter, policy }, now) {
   return { next, answer: answer("TriedAgain", { at: until }), facts: [] };
 }
 
+function giveBack(state, { token }, now) {
+  if (state.token !== token) return stays(state, answer("LeaseLost"));
+  const { head, attempts } = state;
+  const next = attempts === 1 ? { type: "Due" } : { type: "Waiting", head, until: now, attempts: attempts - 1 };
+  return { next, answer: answer("TriedAgain", { at: now }), facts: [] };
+}
+
 function redrive(_state, { expires_at }, now) {
   if (expires_at !== null && now >= expires_at) return ended({ type: "Dropped", reason: "expired" });
   return granted({ type: "Due" });
@@ -52,9 +59,9 @@ function redrive(_state, { expires_at }, now) {
 
 const outrun = (state) => stays(state, answer("LeaseLost"));
 const TABLE = {
-  Due: { Claim: (_state, command, now) => granted(lease(command, 1, now)), Settle: outrun },
-  Waiting: { Claim: claimWaiting, Settle: outrun },
-  Leased: { Claim: takeOver, Settle: settle },
+  Due: { Claim: (_state, command, now) => granted(lease(command, 1, now)), Settle: outrun, GiveBack: outrun },
+  Waiting: { Claim: claimWaiting, Settle: outrun, GiveBack: outrun },
+  Leased: { Claim: takeOver, Settle: settle, GiveBack: giveBack },
   Parked: { Redrive: redrive },
 };
 

@@ -18,6 +18,7 @@ from authflow.outbox.delivery import (
     Dropped,
     Due,
     Ended,
+    GiveBack,
     Granted,
     Leased,
     LeaseLost,
@@ -25,7 +26,6 @@ from authflow.outbox.delivery import (
     Park,
     Parked,
     Redrive,
-    Release,
     Retry,
     TriedAgain,
     Waiting,
@@ -136,7 +136,7 @@ def test_a_lost_lease_settles_nothing(state: Delivery, result: Result) -> None:
 @pytest.mark.parametrize("state", [Due(), Waiting(head="m1", until=START, attempts=1), leased(token="t2")])
 def test_a_lost_lease_is_not_given_back(state: Delivery) -> None:
     """It is another relay's by now."""
-    step = MACHINE.step(state, Release(token="t1"), START)
+    step = MACHINE.step(state, GiveBack(token="t1"), START)
     assert (step.state, step.answer) == (state, LeaseLost())
 
 
@@ -144,7 +144,7 @@ def test_a_lost_lease_is_not_given_back(state: Delivery) -> None:
 def test_a_lease_that_is_given_back_counts_no_try(before: Delivery) -> None:
     """The lane is as it was before the claim, and due at once."""
     taken = MACHINE.step(before, claim(), START).state
-    step = MACHINE.step(taken, Release(token="t1"), START)
+    step = MACHINE.step(taken, GiveBack(token="t1"), START)
     assert (step.state, step.answer) == (before, TriedAgain(at=START))
 
 

@@ -304,6 +304,7 @@ def test_an_implementation_in_javascript_passes():
         ("state.token !== token", "false"),
         ("state.head === head ? state.attempts + 1 : 1", "state.attempts + 1"),
         ("0.1 * jitter", "0"),
+        ("attempts: attempts - 1", "attempts"),
         ("now >= expires_at", "now > expires_at"),
     ],
 )

@@ -151,7 +151,7 @@ class Settle:
 
 
 @attrs.frozen(kw_only=True)
-class Release:
+class GiveBack:
     """The relay with *token* gives the lane back: it had no time left to call a handler."""
 
     token: str
@@ -164,7 +164,7 @@ class Redrive:
     expires_at: datetime | None
 
 
-Command = Claim | Settle | Release | Redrive
+Command = Claim | Settle | GiveBack | Redrive
 
 
 # --- answers --------------------------------------------------------------------------------------------------------
@@ -242,7 +242,7 @@ def settle(
     return Step(Waiting(head=state.head, until=until, attempts=state.attempts), TriedAgain(at=until))
 
 
-def release(state: Leased, command: Release, now: datetime) -> Step[Leased | Due | Waiting, DeliveryAnswer]:
+def give_back(state: Leased, command: GiveBack, now: datetime) -> Step[Leased | Due | Waiting, DeliveryAnswer]:
     """No handler was called: the try is taken back, those before it stay counted, and the lane is due at once."""
     if state.token != command.token:
         return Step(state, LeaseLost())
@@ -251,7 +251,7 @@ def release(state: Leased, command: Release, now: datetime) -> Step[Leased | Due
     return Step(Waiting(head=state.head, until=now, attempts=state.attempts - 1), TriedAgain(at=now))
 
 
-def settle_outrun(state: IdleT, _command: Settle | Release, _now: datetime) -> Step[IdleT, DeliveryAnswer]:
+def settle_outrun(state: IdleT, _command: Settle | GiveBack, _now: datetime) -> Step[IdleT, DeliveryAnswer]:
     """The lease ran out and another relay has settled since."""
     return Step(state, LeaseLost())
 
@@ -314,11 +314,11 @@ MACHINE = Machine[Delivery, Command, DeliveryAnswer](
         on(Waiting, Claim).to(claim_waiting, Waiting, Leased),
         on(Leased, Claim).to(take_over, Leased, Parked),
         on(Leased, Settle).to(settle, Delivered, Dropped, Waiting, Parked, Leased),
-        on(Leased, Release).to(release, Due, Waiting, Leased),
+        on(Leased, GiveBack).to(give_back, Due, Waiting, Leased),
         on(Due, Settle).to(settle_outrun, Due),
         on(Waiting, Settle).to(settle_outrun, Waiting),
-        on(Due, Release).to(settle_outrun, Due),
-        on(Waiting, Release).to(settle_outrun, Waiting),
+        on(Due, GiveBack).to(settle_outrun, Due),
+        on(Waiting, GiveBack).to(settle_outrun, Waiting),
         on(Parked, Redrive).to(redrive, Due, Dropped),
     ),
 )

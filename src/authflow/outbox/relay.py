@@ -20,11 +20,11 @@ from authflow.outbox.delivery import (
     Drop,
     Dropped,
     Due,
+    GiveBack,
     Leased,
     LeaseLost,
     NotNow,
     Parked,
-    Release,
     Result,
     Retry,
     Settle,
@@ -185,7 +185,7 @@ class Relay:
             return claimed, bool(claimed.parked)
         called = tuple(self._call_all(claimed))
         if not called:
-            return self._release(claimed), False
+            return self._give_back(claimed), False
         done = self._settle(claimed, called)
         return done, claimed.more and not (done.retried or done.lease_lost)
 
@@ -233,12 +233,12 @@ class Relay:
             )
             return Retry(reason=type(error).__name__)
 
-    def _release(self, lease: Lease) -> Drained:
+    def _give_back(self, lease: Lease) -> Drained:
         """Give the lane back as it was: half of the lease was over before the first handler could be called."""
         LOG.warning("lease of %s was half over before a handler was called: given back", lease.lane)
         with self.uow.begin() as tx:
             stored = tx.lanes.load(lease.lane)
-            step = MACHINE.step(stored.state, Release(token=lease.token), self.clock.now())
+            step = MACHINE.step(stored.state, GiveBack(token=lease.token), self.clock.now())
             tx.lanes.save(lease.lane, step.state, expected=stored.version)
         return Drained(lease_lost=1) if isinstance(step.answer, LeaseLost) else Drained(busy=1)
 

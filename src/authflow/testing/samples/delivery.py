@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from authflow.outbox.delivery import MACHINE, Claim, Done, Drop, Due, Leased, Park, Redrive, Release, Retry, Settle
+from authflow.outbox.delivery import MACHINE, Claim, Done, Drop, Due, GiveBack, Leased, Park, Redrive, Retry, Settle
 from authflow.policy import OutboxPolicy
 from authflow.testing.clocks import START
 from authflow.testing.samples.alphabet import Alphabet
@@ -61,7 +61,7 @@ def commands(_state: Delivery) -> Iterator[tuple[Command, datetime]]:
             for token in ("t1", "t2"):
                 yield settle(result, token, SHORT), now
         for token in ("t1", "t2"):
-            yield Release(token=token), now
+            yield GiveBack(token=token), now
         for jitter in (-1.0, 1.0):
             yield settle(Retry(reason="y"), "t1", SHORT, jitter), now
         yield Redrive(expires_at=None), now
