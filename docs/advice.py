@@ -77,6 +77,14 @@ ADVICE: Final[dict[Code, str]] = {
     Code.ACCOUNT_INPUT_INVALID: AGAIN,
     Code.ACCOUNT_SAME: "Ask for two different accounts.",
     Code.ACCOUNT_FORBIDDEN: FORBIDDEN,
+    Code.ACCOUNT_ADDRESS_UNKNOWN: "Show the addresses of the account again: this one was removed meanwhile.",
+    Code.ACCOUNT_ADDRESS_VERIFIED: "Say so: nothing is left to do.",
+    Code.ACCOUNT_ADDRESS_TAKEN: "Offer to sign in as the other account: whoever has the mailbox may know that there "
+    "is one.",
+    Code.ACCOUNT_CONFIRMATION_INVALID: "Say no more than the sentence, show who is signed in, and offer to switch "
+    "accounts, or another mail (`accounts.send_confirmations`).",
+    Code.ACCOUNT_CONFIRMATION_EXPIRED: "Offer another mail (`accounts.send_confirmations`).",
+    Code.ACCOUNT_RATE_LIMITED: WAIT,
     Code.EVENT_UNKNOWN_PROJECT: "Drop the event, and check where the project's id comes from.",
     Code.EVENT_NORMALIZED_TWICE: BUG,
     Code.EVENT_INVALID: "Drop the event, and tell its sender.",

@@ -430,6 +430,14 @@ def _reset(walk: Walk, root: Person, ada: Person) -> None:
 
 def _accounts(walk: Walk, root: Person, ada: Person) -> None:
     accounts, at = walk.flows.accounts, root.browser
+    more = walk.canaries.address("more")
+    walk.give_address(ada.user, more, verified=False)
+    walk.sign_in(ada)
+    ada.browser.ask(accounts.send_confirmations, ada.browser.context)
+    token = Secret(str(walk.mails(MailKind.ADDRESS_CONFIRMATION)[-1].context["token"]))
+    ada.browser.ask(accounts.look_at_confirmation, token=token)
+    ada.browser.ask(accounts.confirm_address, ada.browser.context, token=token)
+    accounts.void_confirmations(user=ada.user, address=more)
     at.ask(accounts.record_verified_address, at.context, user=ada.user, address=ada.user)
     at.ask(accounts.export, at.context, user=ada.user)
     at.ask(accounts.merge, at.context, source=walk.newcomer("fay").user, target=ada.user)

@@ -29,7 +29,8 @@ SHARED = {"asked", "held", "shown"}
 """What the services do for each other inside a command."""
 
 NAMES = """
-accounts.delete accounts.export accounts.merge accounts.record_verified_address
+accounts.confirm_address accounts.delete accounts.export accounts.look_at_confirmation accounts.merge
+accounts.record_verified_address accounts.send_confirmations accounts.void_confirmations
 audit.of_organization audit.of_user
 events.draft events.get events.latest events.normalize events.of_day events.save events.save_security
 invitations.accept invitations.approve invitations.invite invitations.look invitations.mine invitations.pending

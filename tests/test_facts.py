@@ -144,6 +144,7 @@ def test_numbers_in_the_database_are_permanent():
         5: "MAIL",
         6: "SECURITY_EVENT",
         7: "EVENT_STORED",
+        8: "EMAIL_VERIFIED",
     }
 
 

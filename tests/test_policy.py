@@ -16,6 +16,7 @@ from authflow.policy import (
     MANAGER,
     MEMBER,
     OWNER,
+    AccountsPolicy,
     EventPolicy,
     MembershipPolicy,
     MfaPolicy,
@@ -25,7 +26,7 @@ from authflow.policy import (
 )
 from authflow.values import Budget
 
-POLICIES = [EventPolicy, MembershipPolicy, MfaPolicy, OutboxPolicy, Policy, SessionPolicy]
+POLICIES = [AccountsPolicy, EventPolicy, MembershipPolicy, MfaPolicy, OutboxPolicy, Policy, SessionPolicy]
 
 SECOND, TICK = timedelta(seconds=1), timedelta(microseconds=1)
 GOOD = Budget(name="x", limit=1, window=SECOND)

@@ -13,6 +13,7 @@ import attrs
 import pytest
 from sqlalchemy import event
 
+from authflow import MailKind, Secret
 from authflow.adapters.sql.engine import make_engine
 from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
 from benchmarks.counting import Tally, wire
@@ -42,6 +43,7 @@ EXPECTED: Final = {
     "the same, an invitation waits": Sent(sqlite=46, postgresql=52, round_trips=52),
     "second factor by TOTP": Sent(sqlite=13, postgresql=18, round_trips=18),
     "second factor by recovery code": Sent(sqlite=15, postgresql=20, round_trips=20),
+    "address confirmed": Sent(sqlite=21, postgresql=24, round_trips=24),
     "invitation accepted": Sent(sqlite=23, postgresql=26, round_trips=26),
 }
 
@@ -94,6 +96,17 @@ def verify_recovery(stage: Stage, watch: Watch) -> None:
     assert answer.user == person.user
 
 
+def confirm(stage: Stage, watch: Watch) -> None:
+    person = stage.person(f"{stage.entropy.random_bytes(8).hex()}@example.com", verified=False)
+    stage.sign_in(person)
+    browser = person.browser
+    browser.ask(stage.flows.accounts.send_confirmations, browser.context)
+    token = Secret(str(stage.mails(MailKind.ADDRESS_CONFIRMATION)[-1].context["token"]))
+    with watch:
+        browser.ask(stage.flows.accounts.confirm_address, browser.context, token=token)
+    assert stage.user(person.user).primary_verified()
+
+
 def accept(stage: Stage, watch: Watch) -> None:
     person = newcomer(stage)
     letter = invited(stage, person)
@@ -110,6 +123,7 @@ FLOWS: Final[dict[str, Flow]] = {
     "the same, an invitation waits": enroll_with_an_invitation,
     "second factor by TOTP": verify_totp,
     "second factor by recovery code": verify_recovery,
+    "address confirmed": confirm,
     "invitation accepted": accept,
 }
 

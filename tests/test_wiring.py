@@ -387,10 +387,12 @@ def test_a_sweep_takes_what_has_expired_and_counts_it(stage: Stage):
     ada = stage.person()
     stage.waiting(ada, letter)
     stage.clock.advance(HOUR + timedelta(seconds=1))
-    assert stage.flows.upkeep.sweep() == Swept(sessions=0, proposals=1, invitations=1, replies=0, limits=3, attempts=0)
+    assert stage.flows.upkeep.sweep() == Swept(
+        sessions=0, proposals=1, invitations=1, replies=0, limits=3, attempts=0, confirmations=0
+    )
     with stage.writes():
         assert stage.flows.upkeep.sweep() == Swept(
-            sessions=0, proposals=0, invitations=0, replies=0, limits=0, attempts=0
+            sessions=0, proposals=0, invitations=0, replies=0, limits=0, attempts=0, confirmations=0
         )
     stage.clock.advance(stage.policy.sessions.lifetime)
     later = stage.flows.upkeep.sweep()

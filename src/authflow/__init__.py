@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from authflow.accounts.commands import ConfirmationsSent, ConfirmationView, NothingToConfirm
     from authflow.adapters.keys import KeyRing
     from authflow.adapters.mail import ConsoleMailer, MemoryMailer
     from authflow.adapters.sql.hosted import AddressColumn, AddressTable, OrganizationTable, RowsOf, UserTable
@@ -60,7 +61,9 @@ if TYPE_CHECKING:
         AccountDeleted,
         AccountExported,
         AccountsMerged,
+        AddressConfirmed,
         AddressRecorded,
+        AlreadyConfirmed,
         Arrived,
         Enrolled,
         FactorRemoved,
@@ -90,7 +93,15 @@ if TYPE_CHECKING:
     from authflow.mfa.codes import render_text
     from authflow.outbox.relay import Drained
     from authflow.outbox.signals import Notice
-    from authflow.policy import EventPolicy, MembershipPolicy, MfaPolicy, OutboxPolicy, Policy, SessionPolicy
+    from authflow.policy import (
+        AccountsPolicy,
+        EventPolicy,
+        MembershipPolicy,
+        MfaPolicy,
+        OutboxPolicy,
+        Policy,
+        SessionPolicy,
+    )
     from authflow.ports import Mailer, Organization, User, UserAddress
     from authflow.sessions.commands import (
         Elevated,
@@ -136,10 +147,13 @@ __all__ = [
     "AccountDeleted",
     "AccountExported",
     "AccountsMerged",
+    "AccountsPolicy",
     "Address",
     "AddressColumn",
+    "AddressConfirmed",
     "AddressRecorded",
     "AddressTable",
+    "AlreadyConfirmed",
     "Arrived",
     "Asker",
     "AsyncAuthflow",
@@ -158,6 +172,8 @@ __all__ = [
     "CodesShown",
     "CommitUnknown",
     "ConfigInvalid",
+    "ConfirmationView",
+    "ConfirmationsSent",
     "ConsoleMailer",
     "Context",
     "Created",
@@ -218,6 +234,7 @@ __all__ = [
     "NormalizedTwice",
     "NotInUnitOfWork",
     "NotOwned",
+    "NothingToConfirm",
     "Notice",
     "Organization",
     "OrganizationId",
@@ -272,6 +289,11 @@ __all__ = [
 ]
 
 _HOMES: Final = {
+    "authflow.accounts.commands": (
+        "ConfirmationView",
+        "ConfirmationsSent",
+        "NothingToConfirm",
+    ),
     "authflow.adapters.keys": ("KeyRing",),
     "authflow.adapters.mail": (
         "ConsoleMailer",
@@ -345,7 +367,9 @@ _HOMES: Final = {
         "AccountDeleted",
         "AccountExported",
         "AccountsMerged",
+        "AddressConfirmed",
         "AddressRecorded",
+        "AlreadyConfirmed",
         "Arrived",
         "Enrolled",
         "FactorRemoved",
@@ -390,6 +414,7 @@ _HOMES: Final = {
     "authflow.outbox.relay": ("Drained",),
     "authflow.outbox.signals": ("Notice",),
     "authflow.policy": (
+        "AccountsPolicy",
         "EventPolicy",
         "MembershipPolicy",
         "MfaPolicy",

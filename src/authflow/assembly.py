@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from authflow.accounts.service import Addresses
 from authflow.events.service import Events
 from authflow.facts.records import Category
 from authflow.journey.liveness import StillWanted
@@ -44,6 +45,7 @@ class Slices:
 
     recorder: Recorder
     sessions: Sessions
+    addresses: Addresses
     factors: SecondFactors
     membership: Membership
     events: Events
@@ -61,6 +63,7 @@ class Slices:
         return cls(
             recorder=recorder,
             sessions=Sessions(policy=policy, **world),
+            addresses=Addresses(policy=policy.accounts, **world),
             factors=SecondFactors(cipher=ports.cipher, pepper=ports.pepper, policy=policy.mfa, **world),
             membership=Membership(policy=policy.membership, sso=ports.sso, **world),
             events=Events(policy=policy.events, **world),
@@ -97,7 +100,9 @@ def ports_of(
 def handlers_of(ports: Ports, slices: Slices, receivers: Receivers) -> Handlers:
     """Return who delivers which category of message."""
     handlers = Handlers()
-    still_wanted = StillWanted(uow=ports.uow, cipher=ports.cipher, membership=slices.membership)
+    still_wanted = StillWanted(
+        uow=ports.uow, cipher=ports.cipher, membership=slices.membership, addresses=slices.addresses
+    )
     telling = SignalHandler(uow=ports.uow, receivers=receivers)
     for category in TOLD:
         handlers.add(category, telling)

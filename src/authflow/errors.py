@@ -80,6 +80,12 @@ class Code(StrEnum):
     ACCOUNT_INPUT_INVALID = "account.input_invalid"
     ACCOUNT_SAME = "account.same"
     ACCOUNT_FORBIDDEN = "account.forbidden"
+    ACCOUNT_ADDRESS_UNKNOWN = "account.address_unknown"
+    ACCOUNT_ADDRESS_VERIFIED = "account.address_verified"
+    ACCOUNT_ADDRESS_TAKEN = "account.address_taken"
+    ACCOUNT_CONFIRMATION_INVALID = "account.confirmation_invalid"
+    ACCOUNT_CONFIRMATION_EXPIRED = "account.confirmation_expired"
+    ACCOUNT_RATE_LIMITED = "account.rate_limited"
     # events
     EVENT_UNKNOWN_PROJECT = "event.unknown_project"
     EVENT_NORMALIZED_TWICE = "event.normalized_twice"
@@ -196,6 +202,12 @@ CATALOGUE: Final[dict[Code, Meaning]] = {
     Code.ACCOUNT_INPUT_INVALID: Meaning("A field is missing or malformed.", 400),
     Code.ACCOUNT_SAME: Meaning("An account cannot be merged into itself.", 400),
     Code.ACCOUNT_FORBIDDEN: Meaning("You may not act on this account.", 403),
+    Code.ACCOUNT_ADDRESS_UNKNOWN: Meaning("This is no address of your account.", 400),
+    Code.ACCOUNT_ADDRESS_VERIFIED: Meaning("This address is confirmed already.", 400),
+    Code.ACCOUNT_ADDRESS_TAKEN: Meaning("This address is confirmed for another account.", 409),
+    Code.ACCOUNT_CONFIRMATION_INVALID: Meaning("This link is not valid for your account, or no longer.", 400),
+    Code.ACCOUNT_CONFIRMATION_EXPIRED: Meaning("This link has expired. Ask for a new one.", 400),
+    Code.ACCOUNT_RATE_LIMITED: Meaning("Too many mails. Wait and try again.", 429),
     Code.EVENT_UNKNOWN_PROJECT: Meaning("There is no such project.", 404),
     Code.EVENT_NORMALIZED_TWICE: Meaning("This event was normalized already, or for another project.", 500),
     Code.EVENT_INVALID: Meaning("This is not an event.", 400),

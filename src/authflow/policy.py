@@ -222,6 +222,27 @@ class MembershipPolicy:
 
 
 @attrs.frozen(kw_only=True)
+class AccountsPolicy:
+    """Addresses and their confirmation (sso 6.7, 11).
+
+    Args:
+        confirmation_ttl: Life of a mailed link (sso 11: 48 hours).
+        confirmations: How often one person may ask for links (sso 11: 10 in 60 s).
+        mails: How many mails one address gets, whoever asks for them (decision 22: 5 in 300 s).
+        ended_kept: How long an expired link is remembered, so that its person is told so.
+    """
+
+    confirmation_ttl: timedelta = attrs.field(default=timedelta(hours=48), validator=_lifetime)
+    confirmations: Budget = attrs.field(
+        default=Budget(name="accounts.confirmations", limit=10, window=timedelta(seconds=60)), validator=_budget
+    )
+    mails: Budget = attrs.field(
+        default=Budget(name="accounts.mails", limit=5, window=timedelta(seconds=300)), validator=_budget
+    )
+    ended_kept: timedelta = attrs.field(default=timedelta(days=30), validator=_lifetime)
+
+
+@attrs.frozen(kw_only=True)
 class OutboxPolicy:
     """Delivery (outbox 1.9, 1.14, decision 35).
 
@@ -266,5 +287,6 @@ class Policy:
     mfa: MfaPolicy = attrs.field(default=MfaPolicy(), validator=_part(MfaPolicy))
     sessions: SessionPolicy = attrs.field(default=SessionPolicy(), validator=_part(SessionPolicy))
     membership: MembershipPolicy = attrs.field(default=MembershipPolicy(), validator=_part(MembershipPolicy))
+    accounts: AccountsPolicy = attrs.field(default=AccountsPolicy(), validator=_part(AccountsPolicy))
     outbox: OutboxPolicy = attrs.field(default=OutboxPolicy(), validator=_part(OutboxPolicy))
     events: EventPolicy = attrs.field(default=EventPolicy(), validator=_part(EventPolicy))

@@ -235,6 +235,10 @@ class Users(Protocol):
         """Store that the host verified *address* for *user*; false if there is no such user or address."""
         ...
 
+    def drop_unverified(self, address: Address, *, keep: UserId) -> tuple[UserId, ...]:
+        """Take *address* from all but *keep* who hold it unverified (decision 19); return whom, in order of ids."""
+        ...
+
     def drop_password_resets(self, user: UserId) -> int:
         """Delete every outstanding lost-password token of *user*; return how many there were."""
         ...

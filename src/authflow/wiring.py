@@ -190,8 +190,7 @@ class Authflow:
     def of(cls, ports: Ports, policy: Policy) -> Authflow:
         """Return the flows over *ports* of the host's own: an own unit of work, cipher, pepper or mailer."""
         _require(policy, Policy, setting="policy")
-        if isinstance(ports.mailer, type) or not callable(getattr(ports.mailer, "send", None)):
-            raise ConfigInvalid(setting="mailer", problem="must be an object with a method send")
+        _require_mailer(ports.mailer)
         clock = ports.clock
         ports = attrs.evolve(ports, clock=CommandClock(clock))
         slices = Slices.of(ports, policy)
@@ -208,7 +207,7 @@ class Authflow:
             mfa=Protecting(waiting=waiting, policy=policy.mfa, **whole),
             invitations=Invitations(waiting=waiting, **joined),
             members=Members(**joined),
-            accounts=People(membership=slices.membership, waiting=waiting, **whole),
+            accounts=People(membership=slices.membership, addresses=slices.addresses, waiting=waiting, **whole),
             events=slices.events,
             receivers=receivers,
             relay=Relay(
@@ -217,6 +216,7 @@ class Authflow:
             outbox=Inspection(uow=ports.uow, clock=ports.clock),
             audit=AuditTrail(uow=ports.uow),
             upkeep=Upkeep(
+                addresses=slices.addresses,
                 factors=slices.factors,
                 membership=slices.membership,
                 replaying=replaying,
@@ -264,6 +264,11 @@ class Authflow:
 def _require(given: object, kind: type, *, setting: str) -> None:
     if not isinstance(given, kind):
         raise ConfigInvalid(setting=setting, problem=f"must be a {kind.__name__}")
+
+
+def _require_mailer(given: object) -> None:
+    if isinstance(given, type) or not callable(getattr(given, "send", None)):
+        raise ConfigInvalid(setting="mailer", problem="must be an object with a method send")
 
 
 def _required(keys: KeyRing | None) -> KeyRing:

@@ -11,13 +11,16 @@ import sqlalchemy as sa
 from authflow import (
     AccountDeleted,
     AccountExported,
+    AddressConfirmed,
     AddressRecorded,
     Authflow,
     ConfigInvalid,
+    MailKind,
     OrganizationId,
     Refused,
     SchemaMissing,
     SecondFactorOwed,
+    Secret,
 )
 from authflow.adapters.keys import KeyRing
 from authflow.adapters.sql import schema
@@ -127,6 +130,32 @@ def test_an_address_that_the_host_verifies_is_stored_where_the_host_keeps_it(sta
     assert stage.user(ada.user).primary_verified() is True
     with stage.uow.begin() as tx:
         assert tx.users.holders(Address("ada@example.com")) == (ada.user,)
+
+
+def test_a_mailed_link_confirms_an_address_where_the_host_keeps_it(stage: HostedStage):
+    """Whoever else only claimed it holds it no more."""
+    ada, eve = claimants(stage)
+    stage.sign_in(ada)
+    sent = ada.browser.ask(stage.flows.accounts.send_confirmations, CONTEXT)
+    assert sent.addresses == ("ada@example.com",)
+    token = Secret(str(stage.mails(MailKind.ADDRESS_CONFIRMATION)[-1].context["token"]))
+    answer = ada.browser.ask(stage.flows.accounts.confirm_address, CONTEXT, token=token)
+    assert isinstance(answer, AddressConfirmed)
+    assert stage.user(ada.user).primary_verified() is True
+    assert stage.user(eve.user).addresses == ()
+
+
+def claimants(stage: HostedStage) -> tuple[Somebody, Somebody]:
+    """Return two persons who registered with one address."""
+    ada = stage.person("ada@example.com", verified=False)
+    eve = User(
+        id=UserId(stage.host.key("eve")),
+        label="eve",
+        addresses=(UserAddress(address=Address("ADA@example.com"), primary=True),),
+    )
+    with stage.uow.begin() as tx:
+        stage.host.add_user(tx, eve)
+    return ada, Somebody(eve.id)
 
 
 # --- opening --------------------------------------------------------------------------------------------------------

@@ -202,6 +202,54 @@ def test_the_host_itself_stores_a_verification(engine: sa.Engine):
     assert told == [(1, "Ada@example.org", START)]
 
 
+def test_an_address_in_a_column_is_lost_by_being_empty(engine: sa.Engine):
+    """Only of whoever did not verify it, and only the address that was meant."""
+    rows = [
+        {"id": 1, "email": "Ada@example.org", "confirmed": True},
+        {"id": 2, "email": "ada@EXAMPLE.org", "confirmed": False},
+        {"id": 3, "email": "ada@example.org"},
+        {"id": 4, "email": "\u0251da@example.org", "confirmed": False},
+    ]
+    with people(engine, mapped(), *rows) as users:
+        assert users.drop_unverified(Address("ADA@example.org"), keep=UserId("3")) == ("2",)
+        assert [len(users.get(UserId(key)).addresses) for key in ("1", "2", "3", "4")] == [1, 0, 1, 1]
+
+
+@pytest.mark.parametrize("stored", [None, 0])
+def test_an_instant_of_never_is_no_verification(engine: sa.Engine, stored: int | None):
+    """Unix time in a column that is not null says zero."""
+    table = mapped(addresses=AddressColumn(address=USER.c.email, verified=epoch, unit=timedelta(seconds=1)))
+    rows = [{"id": key, "email": "ada@example.org", "confirmed_epoch": at} for key, at in ((1, stored), (2, 7))]
+    with people(engine, table, *rows) as users:
+        assert users.drop_unverified(Address("ada@example.org"), keep=UserId("3")) == ("1",)
+        assert [len(users.get(UserId(key)).addresses) for key in ("1", "2")] == [0, 1]
+
+
+def test_a_row_of_the_address_that_only_looks_alike_stays(engine: sa.Engine):
+    """MariaDB takes both for one text; the row's own key tells them apart."""
+    with SqlUnitOfWork(engine, users=SEVERAL).begin() as tx:
+        tx.connection.run(sa.insert(USER), {"id": 1, "email": ""})
+        for key, text in enumerate(("\u00e9ve@example.org", "eve@example.org"), 1):
+            tx.connection.run(sa.insert(ADDRESS), {"id": key, "user_id": 1, "email": text, "confirmed": False})
+        assert tx.users.drop_unverified(Address("EVE@example.org"), keep=UserId("2")) == ("1",)
+        assert [held.address for held in tx.users.get(UserId("1")).addresses] == ["\u00e9ve@example.org"]
+
+
+def test_the_host_itself_takes_an_address_away(engine: sa.Engine):
+    """With its own id and the address as it wrote it."""
+    told: list[Any] = []
+    table = mapped(drop_address=lambda _connection, user, address: told.append((user, address)))
+    with people(engine, table, {"id": 1, "email": "Ada@example.org", "confirmed": False}) as users:
+        assert users.drop_unverified(Address("ada@example.org"), keep=UserId("2")) == ("1",)
+    assert told == [(1, "Ada@example.org")]
+
+
+def test_where_no_other_than_verified_addresses_are_stored_nobody_loses_one(engine: sa.Engine):
+    table = mapped(addresses=AddressColumn(address=sa.func.lower(USER.c.email), verified=True))
+    with people(engine, table, {"id": 1, "email": "ada@example.org"}) as users:
+        assert users.drop_unverified(Address("ada@example.org"), keep=UserId("2")) == ()
+
+
 def test_an_instant_that_the_hosts_connection_has_read_is_taken_as_it_is(tmp_path: Path):
     """Django's connections to SQLite do: they are opened so that a column's type names its converter."""
     engine = make_engine(f"sqlite:///{tmp_path / 'app.sqlite3'}")
@@ -394,6 +442,7 @@ epoch = USER.c.confirmed_epoch
         ("users.remove", {"remove": None}),
         ("users.remove", {"remove": USER.c.id}),
         ("users.record_verified", {"addresses": attrs.evolve(column, verified=False)}),
+        ("users.drop_address", {"addresses": attrs.evolve(column, address=sa.func.trim(USER.c.email))}),
         ("users.record_verified", {"addresses": attrs.evolve(column, verified=USER.c.role == "proven")}),
         ("users.record_verified", {"addresses": attrs.evolve(column, verified=ADDRESS.c.confirmed)}),
     ],

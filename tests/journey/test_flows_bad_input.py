@@ -189,6 +189,12 @@ PLAIN: Final[dict[str, Any]] = {
     "delete.user": lambda s, t: s.olga.browser.ask(s.stage.flows.accounts.delete, CONTEXT, user=t),
     "merge.source": lambda s, t: s.olga.browser.ask(s.stage.flows.accounts.merge, CONTEXT, source=t, target=s.bob.user),
     "merge.target": lambda s, t: s.olga.browser.ask(s.stage.flows.accounts.merge, CONTEXT, source=s.bob.user, target=t),
+    "send.user": lambda s, t: s.olga.browser.ask(s.stage.flows.accounts.send_confirmations, CONTEXT, user=t),
+    "send.address": lambda s, t: s.olga.browser.ask(s.stage.flows.accounts.send_confirmations, CONTEXT, address=t),
+    "confirm.token": lambda s, t: s.bob.browser.ask(
+        s.stage.flows.accounts.confirm_address, CONTEXT, token=Secret(t or "")
+    ),
+    "look_at.token": lambda s, t: s.bob.browser.ask(s.stage.flows.accounts.look_at_confirmation, token=Secret(t or "")),
     "record.user": lambda s, t: s.olga.browser.ask(
         s.stage.flows.accounts.record_verified_address, CONTEXT, user=t, address="bob@example.com"
     ),

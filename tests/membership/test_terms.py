@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authflow.membership.terms import TEAMS_MAX, Malformed, Terms, read_address, read_teams, read_terms, well_formed
+from authflow.mailbox import read_address
+from authflow.membership.terms import TEAMS_MAX, Malformed, Terms, read_teams, read_terms, well_formed
 from authflow.testing.samples.membership import POLICY
 from authflow.values import ADDRESS_MAX
 

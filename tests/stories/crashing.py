@@ -294,6 +294,30 @@ def demote(stage: Stage) -> Ask:
     return _ending(stage, "demote")
 
 
+def confirm_address(stage: Stage) -> Ask:
+    """The first address of a person, which somebody else claims too; an invitation waits for it."""
+    olga = place(stage)
+    stage.change(ACME, require_verified_address=True)
+    ada, eve = stage.person(verified=False), stage.person("eve@example.com")
+    stage.give_address(eve.user, "ada@example.com", verified=False)
+    assert isinstance(stage.waiting(ada, stage.invite(olga, ACME, "ada@example.com")), RequirementsOpen)
+    send = stage.flows.accounts.send_confirmations
+    send(ada.browser.session, CONTEXT, user=eve.user)
+    ada.browser.ask(send, CONTEXT)
+    token = Secret(str(stage.mails(MailKind.ADDRESS_CONFIRMATION)[-1].context["token"]))
+    session = ada.browser.session
+    return lambda context: stage.flows.accounts.confirm_address(session, context, token=token)
+
+
+def send_confirmations(stage: Stage) -> Ask:
+    """Two mails, one of them a warning to somebody else."""
+    ada = stage.person(verified=False)
+    stage.give_address(ada.user, stage.person("bob@example.com").user, verified=False)
+    stage.sign_in(ada)
+    session = ada.browser.session
+    return lambda context: stage.flows.accounts.send_confirmations(session, context)
+
+
 def merge(stage: Stage) -> Ask:
     root, ada, bob = stage.administrator(), protected(stage), protected(stage, "bob@example.com")
     session = root.browser.session
@@ -313,6 +337,7 @@ FLOWS: Final[dict[str, Callable[[Stage], Ask]]] = {
         *(establish, begin_totp, complete_totp, rotate_totp, verify_totp, verify_recovery, verify_wrongly),
         *(regenerate_codes, remove_factor, reset, redeem, sign_out),
         *(invite, accept, resume, remove_member, demote, merge, delete),
+        *(send_confirmations, confirm_address),
     )
 }
 

@@ -89,6 +89,21 @@ TEMPLATES: Final[dict[MailKind, Text]] = {
             "Set one up and come back with this link, which works once and until it expires:\n\n{link}\n"
         ),
     ),
+    MailKind.ADDRESS_CONFIRMATION: Text(
+        subject="Confirm your e-mail address",
+        body=(
+            "Somebody gave {address} as an address of their account. If that was you, sign in and confirm it with "
+            "this link, which works once and until it expires:\n\n{link}\n\n"
+            "If it was not you, ignore this mail: without the link nothing happens.\n"
+        ),
+    ),
+    MailKind.ADDRESS_CLAIMED: Text(
+        subject="Somebody gave your e-mail address for another account",
+        body=(
+            "Somebody wanted to confirm {address} for another account. It is confirmed for yours, and stays so.\n\n"
+            "If that was you, sign in to the account that has this address. If not, there is nothing to do.\n"
+        ),
+    ),
 }
 """What each mail says. ``{link}`` is the host's link with the mail's token in it."""
 

@@ -45,6 +45,8 @@ class Audit(StrEnum):
     SESSIONS_ENDED = "sessions_ended"
     SIGNED_OUT = "signed_out"
     ADDRESS_VERIFIED = "address_verified"
+    ADDRESS_CONFIRMATION_SENT = "address_confirmation_sent"
+    ADDRESS_LOST = "address_lost"
     USER_DELETED = "user_deleted"
     USERS_MERGED = "users_merged"
     USER_EXPORTED = "user_exported"
@@ -112,6 +114,7 @@ class Category(IntEnum):
     MAIL = 5
     SECURITY_EVENT = 6
     EVENT_STORED = 7
+    EMAIL_VERIFIED = 8
 
 
 @unique
@@ -136,6 +139,8 @@ class MailKind(StrEnum):
     SIGN_IN_AFTER_FAILURES = "sign_in_after_failures"
     INVITATION = "invitation"
     SETUP_SECOND_FACTOR = "setup_2fa"
+    ADDRESS_CONFIRMATION = "address_confirmation"
+    ADDRESS_CLAIMED = "address_claimed"
 
 
 @attrs.frozen(kw_only=True)
@@ -171,7 +176,7 @@ class Message:
 
 @attrs.frozen(kw_only=True)
 class Mail:
-    """One mail to one stored, verified address (or the address an invitation names).
+    """One mail to one stored, verified address (or the one that an invitation names, or that is to be confirmed).
 
     *context* holds what a template needs, secrets such as an invitation's token included: never log it.
     """

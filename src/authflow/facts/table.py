@@ -60,6 +60,7 @@ class Records:
 
 NOTHING: Final = Records(about=About.NOBODY)
 
+_ADDRESS = ("address",)
 _FACTOR = ("kind",)
 _INVITE = ("email", "role", "teams", "status")
 
@@ -217,7 +218,19 @@ RECORDS: Final[dict[type[Fact], Records]] = {
         about=About.ORGANIZATION, audit=Audit.MEMBER_JOIN_REFUSED, fields=("code",), target="invitation"
     ),
     # accounts
-    accounts.AddressVerified: Records(about=About.PERSON, audit=Audit.ADDRESS_VERIFIED, fields=("address",)),
+    accounts.AddressVerified: Records(
+        about=About.PERSON, audit=Audit.ADDRESS_VERIFIED, fields=_ADDRESS, message=Category.EMAIL_VERIFIED
+    ),
+    accounts.ConfirmationSent: Records(
+        about=About.PERSON,
+        audit=Audit.ADDRESS_CONFIRMATION_SENT,
+        fields=_ADDRESS,
+        mail=MailKind.ADDRESS_CONFIRMATION,
+        secret="token",
+    ),
+    accounts.ConfirmationWithheld: Records(about=About.PERSON, audit=Audit.ADDRESS_CONFIRMATION_SENT, fields=_ADDRESS),
+    accounts.AddressClaimed: Records(about=About.PERSON, fields=_ADDRESS, mail=MailKind.ADDRESS_CLAIMED),
+    accounts.AddressLost: Records(about=About.PERSON, audit=Audit.ADDRESS_LOST, fields=_ADDRESS),
     accounts.UserDeleted: Records(about=About.PERSON, audit=Audit.USER_DELETED),
     accounts.UsersMerged: Records(
         about=About.PERSON, audit=Audit.USERS_MERGED, fields=("merged", "dropped"), target="merged"
@@ -241,6 +254,7 @@ SCOPES: Final[dict[Category, frozenset[Scope]]] = {
     Category.FACTOR_ENROLLED: frozenset({Scope.USER}),
     Category.FACTOR_REMOVED: frozenset({Scope.USER}),
     Category.RECOVERY_CODES_REGENERATED: frozenset({Scope.USER}),
+    Category.EMAIL_VERIFIED: frozenset({Scope.USER}),
     Category.MAIL: frozenset({Scope.USER, Scope.ORGANIZATION}),
     Category.SECURITY_EVENT: frozenset({Scope.PROJECT}),
     Category.EVENT_STORED: frozenset({Scope.PROJECT}),

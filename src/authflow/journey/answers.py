@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from authflow.journey.post_flow import InvitationOutcome
-    from authflow.values import AuthenticatorId, Level, Secret, UserId
+    from authflow.values import Address, AuthenticatorId, Level, Secret, UserId
 
 
 @attrs.frozen(kw_only=True)
@@ -104,6 +104,33 @@ class AddressRecorded(Answer):
 
     Args:
         invitation: What became of the invitation that had waited for it in this browser.
+    """
+
+    invitation: InvitationOutcome
+
+
+@attrs.frozen(kw_only=True)
+class AddressConfirmed(Answer):
+    """The mailed link was used: *address* is verified, and what had waited for it happened.
+
+    Args:
+        address: Which.
+        ended_sessions: How many other sessions of the person ended, because it was the first address they proved:
+            whoever opened the account before that may have been somebody else.
+        invitation: What became of the invitation that had waited in this browser.
+    """
+
+    address: Address
+    ended_sessions: int = 0
+    invitation: InvitationOutcome
+
+
+@attrs.frozen(kw_only=True)
+class AlreadyConfirmed(Answer):
+    """A second click, or an old link where nothing is left to confirm: a success.
+
+    Args:
+        invitation: What became of the invitation that had waited in this browser.
     """
 
     invitation: InvitationOutcome

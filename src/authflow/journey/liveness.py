@@ -14,6 +14,9 @@ from authflow.recording import mail_binding
 from authflow.values import InvitationId, OrganizationId, Sealed, UserId, token_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from authflow.accounts.service import Addresses
     from authflow.facts.records import Message
     from authflow.journey.ports import JourneyTransaction
     from authflow.membership.service import Membership
@@ -30,6 +33,7 @@ class StillWanted:
     uow: UnitOfWork[JourneyTransaction]
     cipher: Cipher
     membership: Membership
+    addresses: Addresses
 
     def __call__(self, message: Message) -> bool:
         """Tell whether the mail of *message* still says something true."""
@@ -41,7 +45,16 @@ class StillWanted:
             person = tx.users.get(UserId(message.shard))
             if person is None:
                 return False
-            return message.payload.get("mail") != MailKind.MFA_RESET or self._resets(tx, person, message)
+            still = self._personal(tx, person).get(str(message.payload.get("mail")))
+            return still is None or still(message)
+
+    def _personal(self, tx: JourneyTransaction, person: User) -> Mapping[str, Callable[[Message], bool]]:
+        """Return what decides about the mails to *person* that are not always worth sending."""
+        return {
+            MailKind.MFA_RESET: lambda message: self._resets(tx, person, message),
+            MailKind.ADDRESS_CONFIRMATION: lambda message: self._confirms(person, message),
+            MailKind.ADDRESS_CLAIMED: lambda message: person.holds(str(message.payload.get("to"))),
+        }
 
     def _invites(self, message: Message) -> bool:
         """A resent, used or withdrawn invitation is not mailed."""
@@ -55,6 +68,11 @@ class StillWanted:
         """A link that was used, or replaced by a later reset, is not mailed."""
         token = self._token(message)
         return person.active and (token is None or tx.reset_links.unspent(token_digest(token), user=person.id))
+
+    def _confirms(self, person: User, message: Message) -> bool:
+        """A link is not mailed once the address is verified, changed or removed, or the person is inactive."""
+        token = self._token(message)
+        return token is None or self.addresses.carries(person.id, token)
 
     def _token(self, message: Message) -> Secret | None:
         """Return the token, or none where it cannot be opened: the handler says what becomes of that."""

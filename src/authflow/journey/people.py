@@ -9,17 +9,28 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from authflow.accounts.commands import ConfirmationsSent, ConfirmationView, NothingToConfirm, Verified
 from authflow.command import command
 from authflow.errors import Code, SecretUnavailable
 from authflow.facts.accounts import AddressVerified, UserDeleted, UserExported, UsersMerged
 from authflow.facts.mfa import FactorsReset
-from authflow.journey.answers import AccountDeleted, AccountExported, AccountsMerged, AddressRecorded
-from authflow.journey.door import Door, carried
+from authflow.journey.answers import (
+    AccountDeleted,
+    AccountExported,
+    AccountsMerged,
+    AddressConfirmed,
+    AddressRecorded,
+    AlreadyConfirmed,
+)
+from authflow.journey.door import Door, carried, expect
 from authflow.journey.gates import last_owner, may_act_on, may_administer, unreachable
-from authflow.membership.terms import read_address
-from authflow.values import Refused
+from authflow.mailbox import read_address
+from authflow.sessions.commands import OthersEnded
+from authflow.values import Refused, identifier
 
 if TYPE_CHECKING:
+    from authflow.accounts.service import Addresses
+    from authflow.accounts.states import Over, Sent
     from authflow.journey.ports import JourneyTransaction
     from authflow.journey.waiting import Waiting
     from authflow.machine import Fact
@@ -27,7 +38,7 @@ if TYPE_CHECKING:
     from authflow.mfa.service import SecondFactors
     from authflow.ports import User
     from authflow.recording import Recorder
-    from authflow.values import Address, Asker, BrowserSession, Context, UserId
+    from authflow.values import Address, Asker, BrowserSession, Context, Secret, UserId
 
 
 Gate = Callable[["Asker", "User | None", "User | None"], "Code | None"]
@@ -37,6 +48,7 @@ Gate = Callable[["Asker", "User | None", "User | None"], "Code | None"]
 class People(Door):
     """``flows.accounts``: what concerns a person as a whole."""
 
+    addresses: Addresses
     factors: SecondFactors
     membership: Membership
     waiting: Waiting
@@ -48,22 +60,91 @@ class People(Door):
     ) -> AddressRecorded | Refused:
         """Record that the host verified *address* of *user*, and go on with the invitation that waited for it.
 
-        For the host's own code, after its own proof of the mailbox: nobody is asked for permission.
+        For the host's own code, after its own proof of the mailbox: nobody is asked for permission. As after
+        `confirm_address`, links mailed to it work no more, and whoever else held it unverified loses it.
 
         Raises:
             InputInvalid: *user* cannot be a person's id.
         """
-        now = self.clock.now()
         with self.uow.begin() as tx:
             asker = self.held(tx, session, user)
             if read_address(address) is None:
                 problems = {"address": "is not an e-mail address"}
                 return carried(Refused(code=Code.ACCOUNT_INPUT_INVALID, problems=problems), session, asker)
-            if not tx.users.record_verified(user, address, now):
+            if not self.addresses.record(user, address):
                 return carried(Refused(code=Code.ACCOUNT_UNKNOWN), session, asker)
             self._tell(tx, AddressVerified(user=user, address=address), asker, context)
             outcome = self.waiting.settled(asker, session, context)
             return carried(AddressRecorded(invitation=outcome), session, asker)
+
+    @command("accounts.send_confirmations")
+    def send_confirmations(
+        self, session: BrowserSession, context: Context, *, user: UserId | None = None, address: Address | None = None
+    ) -> ConfirmationsSent | Refused:
+        """Mail a link of its own to each unverified address of the signed-in person, for `confirm_address`.
+
+        An address that is verified for somebody else gets a warning instead of a link, and the answer does not say
+        which it was (decision 22).
+
+        Args:
+            session: The browser.
+            context: Where the command came from.
+            user: Whose addresses, for the host's own code, such as right after a registration: then nobody is asked
+                for permission. Never pass on what a request says.
+            address: Only this one.
+
+        Raises:
+            InputInvalid: *user* cannot be a person's id.
+        """
+        with self.uow.begin() as tx:
+            asker = self.held(tx, session, *(() if user is None else (user,)))
+            return carried(self.addresses.send(asker, context, user=user, address=address), session, asker)
+
+    @command("accounts.look_at_confirmation")
+    def look_at_confirmation(
+        self, session: BrowserSession, *, token: Secret
+    ) -> ConfirmationView | NothingToConfirm | Refused:
+        """Return what a mailed link would confirm, for the page that it opens: whoever looks changes nothing."""
+        look = self.addresses.look
+        return self.shown(
+            session, lambda asker: expect(look(asker, token=token), ConfirmationView, NothingToConfirm, Refused)
+        )
+
+    @command("accounts.confirm_address")
+    def confirm_address(
+        self, session: BrowserSession, context: Context, *, token: Secret
+    ) -> AddressConfirmed | AlreadyConfirmed | Refused:
+        """Verify the address to which *token* was mailed, for a POST by the person it was mailed for (sso 11).
+
+        Afterwards no other link to it works, whoever else held it unverified has lost it, and the invitation that
+        waited in this browser has its outcome. With the first address that a person proves, their other sessions
+        end and lost-password links are void: whoever opened the account may have been somebody else.
+        """
+        with self.uow.begin() as tx:
+            asker = self.sessions.identify(session, self.clock.now(), lock=True)
+            answer = self.addresses.confirm(asker, context, token=token)
+            if isinstance(answer, NothingToConfirm):
+                outcome = self.waiting.settled(asker, session, context)
+                return carried(AlreadyConfirmed(invitation=outcome), session, asker)
+            if not isinstance(answer, Verified):
+                return carried(expect(answer, Refused), session, asker)
+            return self._confirmed(tx, answer, session, context)
+
+    @command("accounts.void_confirmations")
+    def void_confirmations(self, *, user: UserId, address: Address) -> int:
+        """End every link that was mailed to *address* for *user*: call it where you change or remove an address.
+
+        For the host's own code, as `record_verified_address`. A link to an address that a person holds no more
+        confirms nothing in any case; this keeps it so when they take the address back.
+
+        Returns:
+            How many links still worked.
+
+        Raises:
+            InputInvalid: *user* cannot be a person's id.
+        """
+        identifier(user, field="user")
+        return self.addresses.void(user, address) if read_address(address) is not None else 0
 
     @command("accounts.export")
     def export(self, session: BrowserSession, context: Context, *, user: UserId) -> AccountExported | Refused:
@@ -134,6 +215,20 @@ class People(Door):
 
     # --- pieces ---------------------------------------------------------------------------------------------------
 
+    def _confirmed(
+        self, tx: JourneyTransaction, verified: Verified, session: BrowserSession, context: Context
+    ) -> AddressConfirmed:
+        kept, ended = session, 0
+        asker = self.sessions.identify(session, self.clock.now())
+        if verified.first and asker.user is not None:
+            tx.users.drop_password_resets(asker.user)
+            others = expect(self.sessions.end_others(session, context, reason="first_address_verified"), OthersEnded)
+            self.sessions.forget_devices(asker.user)
+            kept, ended = others.session, others.count
+        outcome = self.waiting.settled(asker, kept, context)
+        answer = AddressConfirmed(address=verified.address, ended_sessions=ended, invitation=outcome)
+        return attrs.evolve(answer, session=kept) if kept is not session else carried(answer, session, asker)
+
     def _merge(
         self, tx: JourneyTransaction, asker: Asker, context: Context, source: UserId, target: UserId
     ) -> AccountsMerged:
@@ -163,6 +258,7 @@ class People(Door):
         self.sessions.forget(user)
         self.factors.erase(user)
         self.membership.forget(user)
+        self.addresses.forget(user)
         tx.users.remove(user)
         tx.accounts.remove(user)
 
@@ -183,12 +279,23 @@ class People(Door):
             "user": None if person is None else attrs.asdict(person, value_serializer=_plain),
             "factors": self.factors.export(user),
             "memberships": [attrs.asdict(m, value_serializer=_plain) for m in self.membership.of_user(user)],
+            "confirmations": [_mailing(state) for state in self.addresses.of_user(user)],
             "sessions": [{"since": r.handle.created_at.isoformat(), "state": type(r).__name__} for r in rows],
             "audit": [attrs.asdict(e, value_serializer=_plain) for e in tx.audit.of_user(user, limit=1000)],
         }
 
     def _tell(self, tx: JourneyTransaction, fact: Fact, asker: Asker, context: Context) -> None:
         self.recorder.record(tx, (fact,), asker=asker, context=context, now=self.clock.now())
+
+
+def _mailing(state: Sent | Over) -> dict[str, object]:
+    """Return what is stored of one mailed link, without its token's digest."""
+    mailing = state.mailing
+    return {
+        "address": mailing.address,
+        "expires_at": mailing.expires_at.isoformat(),
+        "state": type(state).__name__,
+    }
 
 
 def _plain(_instance: type, _field: object, value: object) -> object:

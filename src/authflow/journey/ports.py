@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from authflow.accounts.ports import AccountsTransaction
 from authflow.membership.ports import MembershipTransaction
 from authflow.mfa.ports import MfaTransaction
 from authflow.sessions.ports import SessionsTransaction
 
 
-class JourneyTransaction(MfaTransaction, SessionsTransaction, MembershipTransaction, Protocol):
-    """One transaction that sessions, second factors and membership share."""
+class JourneyTransaction(MfaTransaction, SessionsTransaction, MembershipTransaction, AccountsTransaction, Protocol):
+    """One transaction that sessions, second factors, membership and addresses share."""

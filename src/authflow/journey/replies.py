@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import attrs
 
+from authflow.accounts import commands as accounts
 from authflow.errors import BrokenPromise, Code, ReplyUnreadable
 from authflow.journey import answers as journey
 from authflow.journey import post_flow
@@ -78,12 +79,15 @@ CLASSES: Final[Mapping[str, type]] = {
         journey.AccountDeleted,
         journey.AccountExported,
         journey.AccountsMerged,
+        journey.AddressConfirmed,
         journey.AddressRecorded,
+        journey.AlreadyConfirmed,
         journey.Arrived,
         journey.Enrolled,
         journey.FactorRemoved,
         journey.FactorsReset,
         journey.Resumed,
+        accounts.ConfirmationsSent,
         post_flow.Detour,
         post_flow.InvitationFate,
         post_flow.InvitationOutcome,

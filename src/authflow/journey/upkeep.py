@@ -9,6 +9,7 @@ import attrs
 from authflow.command import operation
 
 if TYPE_CHECKING:
+    from authflow.accounts.service import Addresses
     from authflow.journey.ports import JourneyTransaction
     from authflow.journey.replaying import Replaying
     from authflow.membership.service import Membership
@@ -29,6 +30,7 @@ class Swept:
         replies: Replies kept under idempotency keys.
         limits: Counted calls.
         attempts: Counters of wrong codes.
+        confirmations: Links that confirmed addresses, long after their end.
     """
 
     sessions: int
@@ -37,6 +39,7 @@ class Swept:
     replies: int
     limits: int
     attempts: int
+    confirmations: int
 
 
 @attrs.frozen(kw_only=True)
@@ -46,6 +49,7 @@ class Upkeep:
     uow: UnitOfWork[JourneyTransaction]
     clock: Clock
     sessions: Sessions
+    addresses: Addresses
     factors: SecondFactors
     membership: Membership
     replaying: Replaying
@@ -53,12 +57,13 @@ class Upkeep:
 
     @operation("upkeep.sweep")
     def sweep(self) -> Swept:
-        """Remove what has expired: sessions, proposals, clicks, invitations, stored replies, counters. Run it daily."""
+        """Remove what has expired: sessions, proposals, clicks, invitations, links, replies, counters. Run it daily."""
         now = self.clock.now()
         proposals = self.factors.expire()
         invitations = self.membership.sweep(now, keep=self.policy.ended_kept)
         sessions = self.sessions.sweep(now)
         replies = self.replaying.sweep(now)
+        confirmations = self.addresses.sweep(now)
         with self.uow.begin() as tx:
             limits, attempts = tx.limits.sweep(now), tx.attempts.sweep(now)
         return Swept(
@@ -68,6 +73,7 @@ class Upkeep:
             replies=replies,
             limits=limits,
             attempts=attempts,
+            confirmations=confirmations,
         )
 
     @operation("upkeep.reseal")

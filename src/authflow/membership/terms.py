@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Final, cast
 import attrs
 
 from authflow.errors import InputInvalid
-from authflow.values import ADDRESS_MAX, Address, Role, TeamId, identifier
+from authflow.mailbox import read_address
+from authflow.values import Role, TeamId, identifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from authflow.policy import MembershipPolicy
-
-LOCAL_MAX: Final = 64
-"""RFC 5321 4.5.3.1.1: the local part is at most 64 octets."""
+    from authflow.values import Address
 
 TEAMS_MAX: Final = 32
 """With identifiers of 64 characters the teams fit into one outbox message of 4 KiB beside everything else."""
@@ -26,9 +25,6 @@ PAGE_MAX: Final = 1000
 
 TOKEN_MAX: Final = 128
 """Twice the length of a token of ours; what is longer is not even hashed."""
-
-_FORBIDDEN: Final = frozenset('()<>[]:;,\\"')
-"""RFC 5322 3.2.3 "specials": legal only inside a quoted local part, which nobody has and attackers use."""
 
 
 @attrs.frozen(kw_only=True)
@@ -62,21 +58,6 @@ def role_problem(role: str, policy: MembershipPolicy) -> dict[str, str]:
     return {} if policy.rank(role) is not None else {"role": "is not a role of this installation"}
 
 
-def read_address(text: object) -> Address | None:
-    """Return *text* if it can be the one mailbox a mail goes to, exactly as it was typed; else none.
-
-    One ``@``, both sides present, no blank, control character, quote or comma, at most 254 bytes (RFC 5321). A list
-    of addresses is no address (CVE-2023-7028).
-    """
-    if not isinstance(text, str) or not text.isprintable() or any(c.isspace() or c in _FORBIDDEN for c in text):
-        return None
-    local, at, domain = text.partition("@")
-    if not (local and at and domain) or "@" in domain or not _dotted(local) or not _dotted(domain):
-        return None
-    short = len(text.encode()) <= ADDRESS_MAX and len(local.encode()) <= LOCAL_MAX
-    return Address(text) if short else None
-
-
 def read_teams(teams: object) -> tuple[tuple[TeamId, ...], dict[str, str]]:
     """Return *teams*, each once and in order, and what is wrong with them."""
     listed = tuple(cast("Collection[object]", teams)) if isinstance(teams, Collection) else ()
@@ -104,7 +85,3 @@ def well_formed(*identifiers: object) -> bool:
     except InputInvalid:
         return False
     return True
-
-
-def _dotted(part: str) -> bool:
-    return not (part.startswith(".") or part.endswith(".") or ".." in part)

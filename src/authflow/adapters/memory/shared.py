@@ -8,7 +8,7 @@ import attrs
 
 from authflow.adapters.counting import strictest
 from authflow.ports import Account, Allowed, Limited
-from authflow.values import fold_address
+from authflow.values import fold_address, same_address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from authflow.adapters.counting import Counted
     from authflow.adapters.memory.store import Store, Table
     from authflow.facts.records import AuditEntry, Message
-    from authflow.ports import Organization, User
+    from authflow.ports import Organization, User, UserAddress
     from authflow.values import Address, Budget, OrganizationId, UserId
 
 
@@ -45,6 +45,14 @@ class MemoryUsers:
         self._users.put(user, attrs.evolve(person, addresses=addresses))
         return True
 
+    def drop_unverified(self, address: Address, *, keep: UserId) -> tuple[UserId, ...]:
+        losers = [person for person in self._users.rows() if person.id != keep and _unproven(person, address)]
+        for person in losers:
+            lost = _unproven(person, address)
+            left = tuple(held for held in person.addresses if held not in lost)
+            self._users.put(person.id, attrs.evolve(person, addresses=left))
+        return tuple(sorted(person.id for person in losers))
+
     def drop_password_resets(self, user: UserId) -> int:
         return self._resets.drop_all(digest for digest, owner in self._resets.items() if owner == user)
 
@@ -63,6 +71,11 @@ class MemoryUsers:
     def add_password_reset(self, user: UserId, digest: bytes) -> None:
         """Store an outstanding lost-password token by its digest."""
         self._resets.put(digest, user)
+
+
+def _unproven(person: User, address: Address) -> tuple[UserAddress, ...]:
+    """Return *address* as *person* holds it unverified."""
+    return tuple(a for a in person.addresses if a.verified_at is None and same_address(a.address, address))
 
 
 class MemoryOrganizations:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from authflow.adapters.counting import Counted
 from authflow.adapters.current import Current
+from authflow.adapters.memory.accounts import MemoryConfirmations
 from authflow.adapters.memory.events import MemoryEvents, MemoryProjects, MemorySightings
 from authflow.adapters.memory.membership import MemoryConsents, MemoryInvitations, MemoryMembers
 from authflow.adapters.memory.mfa import MemoryFactorCensus, MemoryFactors, MemoryRecoveryCodes
@@ -49,6 +50,7 @@ class MemoryTransaction:
         self.members = MemoryMembers(store)
         self.invitations = MemoryInvitations(store)
         self.consents = MemoryConsents(store)
+        self.confirmations = MemoryConfirmations(store)
         self.sessions = MemorySessions(store)
         self.devices = MemoryDevices(store)
         self.reset_links = MemoryResetLinks(store)

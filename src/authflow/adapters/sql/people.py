@@ -92,6 +92,8 @@ class UserStatements:
     get: sa.Executable
     holders: sa.Executable
     verify: sa.Executable
+    unproven: sa.Executable
+    drop_unproven: sa.Executable
     drop_resets: sa.Executable
     remove_addresses: sa.Executable
     remove: sa.Executable
@@ -107,6 +109,8 @@ class UserStatements:
         owner = sa.bindparam("owner", type_=sa.String())
         where = [address.c.user_id == owner, address.c.folded == sa.bindparam("which")]
         proven = address.c.verified_at.is_not(None)
+        claimed = [address.c.folded == sa.bindparam("which"), address.c.verified_at.is_(None)]
+        claimed.append(address.c.user_id != sa.bindparam("keeper"))
         return cls(
             get=sa.select(user, address.c.address, address.c.is_primary, address.c.verified_at)
             .select_from(joined)
@@ -114,6 +118,8 @@ class UserStatements:
             .order_by(address.c.folded),
             holders=sa.select(address.c.user_id).where(address.c.folded == sa.bindparam("which"), proven),
             verify=sa.update(address).where(*where).values(verified_at=sa.bindparam("at")),
+            unproven=sa.select(address.c.user_id).where(*claimed),
+            drop_unproven=sa.delete(address).where(*claimed),
             drop_resets=sa.delete(reset).where(reset.c.user_id == owner),
             remove_addresses=sa.delete(address).where(address.c.user_id == owner),
             remove=sa.delete(user).where(user.c.id == owner),
@@ -156,6 +162,14 @@ class SqlUsers:
         self._read.pop(user, None)
         where = {"owner": user, "which": fold_address(address), "at": c.micros(at)}
         return self._run.changed(self._sql.verify, where) == 1
+
+    def drop_unverified(self, address: Address, *, keep: UserId) -> tuple[UserId, ...]:
+        claimed = {"which": fold_address(address), "keeper": keep}
+        losers = sorted(UserId(row.user_id) for row in self._run.run(self._sql.unproven, claimed))
+        if losers:
+            self._read.clear()
+            self._run.run(self._sql.drop_unproven, claimed)
+        return tuple(losers)
 
     def drop_password_resets(self, user: UserId) -> int:
         return self._run.changed(self._sql.drop_resets, {"owner": user})

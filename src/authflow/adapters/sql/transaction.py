@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from authflow.adapters.sql.accounts import AccountStatements, SqlAccounts
+from authflow.adapters.sql.confirmations import ConfirmationStatements, SqlConfirmations
 from authflow.adapters.sql.counters import AttemptsApart, LimitsApart
 from authflow.adapters.sql.counts import CountStatements, SqlAttempts, SqlLimits
 from authflow.adapters.sql.events import EventStatements, SqlEvents, SqlProjects, SqlSightings
@@ -49,6 +50,7 @@ class Statements:
     relay: RelayStatements
     events: EventStatements
     replies: ReplyStatements
+    confirmations: ConfirmationStatements
 
     @classmethod
     def of(
@@ -74,6 +76,7 @@ class Statements:
             relay=RelayStatements.of(tables, dialect),
             events=EventStatements.of(tables.events),
             replies=ReplyStatements.of(tables.replies, dialect),
+            confirmations=ConfirmationStatements.of(tables.accounts),
         )
 
 
@@ -139,6 +142,7 @@ class SqlTransaction:
         self.sightings = SqlSightings(run, sql.events)
         self.events = SqlEvents(run, sql.events)
         self.replies = SqlReplies(run, sql.replies)
+        self.confirmations = SqlConfirmations(run, sql.confirmations)
 
     @property
     def lanes(self) -> SqlLanes:

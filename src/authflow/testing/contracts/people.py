@@ -169,6 +169,34 @@ class UsersContract:
                 assert tx.users.record_verified(nobody, CARA.addresses[0].address, LATER) is False
             assert tx.users.holders(CARA.addresses[0].address) == ()
 
+    def test_whoever_did_not_verify_an_address_loses_it(self, uow: UnitOfWork[Transaction]) -> None:
+        """However they write it, and nothing else of theirs; a second time there is nobody (decision 19)."""
+        alike = UserAddress(address=Address("CARA@work.example"), primary=True)
+        dan = User(id=UserId("dan"), label="dan", addresses=(alike,))
+        eve = attrs.evolve(dan, id=UserId("eve"), label="eve")
+        with uow.begin() as tx:
+            cara, dan, eve, ben = self.people(tx, CARA, dan, eve, BEN)
+            losers = tuple(sorted([dan.id, eve.id]))
+            wanted = Address("cara@WORK.example")
+            assert [tx.users.drop_unverified(wanted, keep=cara.id) for _ in range(2)] == [losers, ()]
+        with uow.begin() as tx:
+            assert _sorted(tx.users.get(cara.id)) == _sorted(cara)
+            assert _sorted(tx.users.get(ben.id)) == _sorted(ben)
+            for loser in losers:
+                left = tx.users.get(loser)
+                assert left is not None
+                assert left.addresses == ()
+
+    def test_a_verified_address_is_lost_to_nobody(self, uow: UnitOfWork[Transaction]) -> None:
+        """And of an unknown one, or one that only looks alike, there is nobody to lose it."""
+        with uow.begin() as tx:
+            anne, cara = self.people(tx, ANNE, CARA)
+            for wanted in ("anne@example.org", "cara@nowhere.example", "c\u0251ra@work.example", ""):
+                assert tx.users.drop_unverified(Address(wanted), keep=self.key("ben")) == ()
+            assert tx.users.drop_unverified(CARA.addresses[0].address, keep=cara.id) == ()
+            assert _sorted(tx.users.get(anne.id)) == _sorted(anne)
+            assert _sorted(tx.users.get(cara.id)) == _sorted(cara)
+
     def test_drops_every_password_reset_of_one_person(self, uow: UnitOfWork[Transaction]) -> None:
         """And says how many there were."""
         with uow.begin() as tx:

@@ -19,6 +19,7 @@ def alphabets() -> Mapping[str, Alphabet[Any, Any, Any]]:
     """Return the alphabet of every machine of the library, by the machine's name, sorted."""
     from authflow.testing.samples import (
         challenge,
+        confirmation,
         consent,
         delivery,
         enrollment,
@@ -30,6 +31,6 @@ def alphabets() -> Mapping[str, Alphabet[Any, Any, Any]]:
         sessions,
     )
 
-    modules = (challenge, consent, delivery, enrollment, invitation, member, recovery, save, sessions)
+    modules = (challenge, confirmation, consent, delivery, enrollment, invitation, member, recovery, save, sessions)
     found = [*journey.ALPHABETS, *(module.ALPHABET for module in modules)]
     return {alphabet.machine.name: alphabet for alphabet in sorted(found, key=lambda one: one.machine.name)}

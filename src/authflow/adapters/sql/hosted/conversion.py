@@ -197,6 +197,12 @@ class Instants:
         condition: sa.ColumnElement[bool] = self.given.is_(sa.true()) if self._is_flag() else self.given.is_not(None)
         return condition
 
+    def unproven(self) -> sa.ColumnElement[bool]:
+        """Return the condition under which an address is not verified, as `read` sees it."""
+        if self.unit is not None:
+            return sa.or_(self.given.is_(None), self.given == 0)
+        return sa.not_(self.proven())
+
     def read(self, stored: Any) -> datetime | None:
         """Return the instant that the host stored, `UNDATED` for a flag, or none."""
         if self._is_flag() or isinstance(self.given, bool):

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 Verifier = Callable[[Connection, Any, str, datetime], bool]
 """Stores that a person's address, as the host wrote it, was verified; tells whether it did."""
 
+Dropper = Callable[[Connection, Any, str], object]
+"""Takes an address, as the host wrote it, from a person who has not verified it."""
+
 Deleter = Callable[[Connection, Any], int]
 """Deletes something of a person; says how many rows it was."""
 
@@ -54,6 +57,9 @@ class UserTable:
         record_verified: Stores a verification; not needed where ``addresses.verified`` is a column, which is updated.
             It is called as ``function(connection, id, address, at)``, the id being in the host's own type, the address
             as the host wrote it, and *at* aware; it returns whether there was such an address.
+        drop_address: Takes an unverified address from a person, because somebody else verified it (decision 19); not
+            needed where ``addresses.address`` is a column: its row in a table of addresses is deleted; in the table
+            of people it becomes null, or empty where it cannot be null.
         drop_password_resets: The rows of outstanding lost-password tokens, or a function that ends them; it returns
             how many they were, 0 where tokens leave no rows.
         remove: The rows of a person, their own last, or a function that deletes the person; it returns 0 or false
@@ -72,6 +78,7 @@ class UserTable:
     where: Expression | None = None
     id_type: type | None = None
     record_verified: Verifier | None = None
+    drop_address: Dropper | None = None
     drop_password_resets: RowsOf | Deleter | None = None
     remove: RowsOf | Deleter | None = None
 
@@ -155,6 +162,14 @@ class HostedUsers:
         stored = [self._verify(found, held, at) for held in same]  # each, not only up to the first
         return any(stored)
 
+    def drop_unverified(self, address: Address, *, keep: UserId) -> tuple[UserId, ...]:
+        losers = [(owner, row) for owner, row in self._claimants(address) if owner != keep]
+        for _, row in losers:
+            self._drop_address(row)
+        if losers:
+            self.forget()
+        return tuple(sorted({owner for owner, _ in losers}))
+
     def drop_password_resets(self, user: UserId) -> int:
         owner = self._sql.ids.parse(user)
         return 0 if owner is None else int(self._sql.drop_password_resets(self._run, owner))
@@ -175,6 +190,24 @@ class HostedUsers:
         keys = {f"key_{number}": key for number, key in enumerate(held.keys)}
         where = {"owner": found.id, "held": held.text, **keys}
         return self._run.changed(self._sql.verify, {**where, "at": self._sql.instants.stored(at)}) >= 1
+
+    def _claimants(self, address: Address) -> list[tuple[UserId, Any]]:
+        """Return the rows that hold *address* unverified, and whose each is."""
+        folded = fold_address(address)
+        if self._sql.claimants is None or not _is_text(folded):
+            return []
+        rows = self._run.run(self._sql.claimants, {"which": folded}).all()
+        verified = self._table.addresses.verified
+        unproven = (row for row in rows if self._sql.instants.read(read(row, "verified", verified)) is None)
+        owned = ((self._sql.ids.text(row.id), row) for row in unproven if fold_address(row.address) == folded)
+        return [(UserId(owner), row) for owner, row in owned if owner is not None]
+
+    def _drop_address(self, row: Any) -> None:
+        if self._table.drop_address is not None:
+            self._table.drop_address(self._run, row.id, row.address)
+        elif self._sql.drop_address is not None:
+            keys = {f"key_{number}": getattr(row, f"key_{number}") for number in range(len(self._sql.keys))}
+            self._sql.drop_address(self._run, {"owner": row.id, "held": row.address, **keys})
 
     def _find(self, user: UserId) -> Found | None:
         if user not in self._read:

@@ -30,6 +30,8 @@ class HostedUserStatements:
     get: sa.Executable
     holders: sa.Executable
     verify: sa.Executable | None
+    claimants: sa.Executable | None
+    drop_address: Callable[[Connection, dict[str, Any]], object] | None
     drop_password_resets: Callable[[Connection, Any], int]
     remove: Callable[[Connection, Any], int]
 
@@ -45,6 +47,8 @@ class HostedUserStatements:
             get=_get(t, ids, keys),
             holders=_holders(t, instants),
             verify=_verify(t, ids, keys),
+            claimants=_claimants(t, keys),
+            drop_address=_drop_address(t, ids, keys),
             drop_password_resets=deleting(
                 t.drop_password_resets, ids, setting="users.drop_password_resets", problem=NO_RESETS
             ),
@@ -54,6 +58,7 @@ class HostedUserStatements:
 
 NO_RESETS: Final = "must be the rows of lost-password tokens, RowsOf(...), or a function that ends them"
 NO_REMOVAL: Final = "must be the rows of a person, RowsOf(...), or a function that deletes the person"
+NO_DROPPER: Final = "must be a function: addresses.address is no column that can be emptied"
 NO_VERIFIER: Final = "must be a function: addresses.verified is no column that can be updated"
 
 
@@ -105,6 +110,48 @@ def _verify(t: UserTable, ids: Ids, keys: tuple[Any, ...]) -> sa.Executable | No
         .where(owner == ids.bound("owner"), same, *where)
         .values({verified.name: sa.bindparam("at", type_=verified.type)})
     )
+
+
+def _claimants(t: UserTable, keys: tuple[Any, ...]) -> sa.Executable | None:
+    """Whoever may hold an address, verified or not; none where the host stores no other than verified ones."""
+    verified: Any = t.addresses.verified
+    if verified is True:
+        return None
+    key: Any = t.id
+    address: Any = t.addresses.address
+    mapped = {"id": key, "address": address, **({"verified": verified} if is_expression(verified) else {})}
+    looked_up = t.addresses.lookup
+    return (
+        sa.select(
+            *(given.label(name) for name, given in mapped.items()),
+            *(column.label(f"key_{number}") for number, column in enumerate(keys)),
+        )
+        .select_from(_joined(t, outer=False))
+        .where(looked_up(address) == looked_up(sa.bindparam("which", type_=sa.String())), *_people(t))
+    )
+
+
+def _drop_address(
+    t: UserTable, ids: Ids, keys: tuple[Any, ...]
+) -> Callable[[Connection, dict[str, Any]], object] | None:
+    """Return how one row loses an address, while it holds the very text that was read and is not verified."""
+    if t.drop_address is not None or t.addresses.verified is True:
+        return None
+    table: Any = _home(t)
+    address: Any = t.addresses.address
+    if not is_column(address, table):
+        raise ConfigInvalid(setting="users.drop_address", problem=NO_DROPPER)
+    owner = t.addresses.user if isinstance(t.addresses, AddressTable) else t.id
+    where = [key == sa.bindparam(f"key_{number}", type_=key.type) for number, key in enumerate(keys)]
+    if is_column(t.addresses.verified, table):
+        where.append(t.addresses.instants().unproven())
+    where += [owner == ids.bound("owner"), address == sa.bindparam("held", type_=sa.String())]
+    if isinstance(t.addresses, AddressTable):
+        dropped: Any = sa.delete(table).where(*where)
+    else:
+        nothing = sa.null() if getattr(address, "nullable", True) else sa.literal("", sa.String())
+        dropped = sa.update(table).where(*where).values({address.name: nothing})
+    return lambda connection, row: connection.changed(dropped, row)
 
 
 def _home(t: UserTable) -> Any:

@@ -9,6 +9,7 @@ import attrs
 import sqlalchemy as sa
 
 from authflow.adapters.sql import columns as c
+from authflow.adapters.sql.tables.accounts import AccountsTables, accounts_tables
 from authflow.adapters.sql.tables.events import EventTables, event_tables
 from authflow.adapters.sql.tables.membership import MembershipTables, membership_tables
 from authflow.adapters.sql.tables.mfa import MfaTables, mfa_tables
@@ -39,6 +40,7 @@ class Tables:
     outbox_relay: OutboxRelayTables
     events: EventTables
     replies: ReplyTables
+    accounts: AccountsTables
 
 
 def build(*, prefix: str = PREFIX, schema: str | None = None) -> Tables:
@@ -61,6 +63,7 @@ def build(*, prefix: str = PREFIX, schema: str | None = None) -> Tables:
         outbox_relay=outbox_relay_tables(metadata, prefix),
         events=event_tables(metadata, prefix),
         replies=reply_tables(metadata, prefix),
+        accounts=accounts_tables(metadata, prefix),
     )
     for table in metadata.tables.values():
         table.kwargs.update(c.MARIADB)

@@ -1,0 +1,1 @@
+"""The addresses of a person: mailed tokens, and the confirmation that a mailbox is theirs."""
