@@ -281,11 +281,14 @@ def test_an_administrator_may_be_who_is_left_and_never_who_goes(stage: Stage, ad
     assert (type(answer), answer.user) == (AccountsMerged, root.user)
 
 
-def test_a_merge_with_a_lost_key_moves_nothing(stage: Stage, ada: Person, root: Person):
-    bob = stage.person("bob@example.com")
+def test_a_merge_with_a_lost_key_moves_nothing_and_the_log_names_the_key(
+    stage: Stage, ada: Person, root: Person, caplog: pytest.LogCaptureFixture
+):
+    bob, lost = stage.person("bob@example.com"), stage.ring.active.id
     stage.flows = stage.open(KeyRing.generate(stage.entropy, stage.clock.now()))
     with stage.writes():
         assert merge(stage, root, ada.user, bob.user).code is Code.MFA_SECRET_UNAVAILABLE
+    assert [vars(record)["authflow_key"] for record in caplog.records if record.name == "authflow.keys"] == [lost]
 
 
 # --- exporting --------------------------------------------------------------------------------------------------------

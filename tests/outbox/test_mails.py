@@ -153,9 +153,10 @@ def test_a_secret_opens_for_its_own_message_and_recipient_only(desk: Desk) -> No
     assert desk.handler()(envelope(**given)) == Done()
 
 
-def test_a_missing_key_waits_for_it(desk: Desk) -> None:
+def test_a_missing_key_waits_for_it_and_the_log_names_it(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     given = {"key_id": "k1", "sealed": base64.b64encode(b"other").decode()}
     assert desk.handler()(envelope(**given)) == Retry(reason="key_unavailable")
+    assert [vars(record)["authflow_key"] for record in caplog.records if record.name == "authflow.keys"] == ["k1"]
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,13 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
     from opentelemetry.util.types import AttributeValue
 
+    from authflow.errors import SecretUnavailable
+
 logging.getLogger("authflow").addHandler(logging.NullHandler())
 
 REFUSED: Final = logging.getLogger("authflow.refused")
 COMMANDS: Final = logging.getLogger("authflow.command")
+KEYS: Final = logging.getLogger("authflow.keys")
 
 WARNED: Final = frozenset(
     {
@@ -125,6 +128,12 @@ class Report:
                 case _:
                     pass
         return {**fields, **(_browser(answer.session) if isinstance(answer, Answer) else {})}
+
+
+def report_unavailable(error: SecretUnavailable) -> None:
+    """Log under which key a secret could not be opened, wherever the answer, which a person sees, keeps it silent."""
+    extra = _extra({"code": error.code.value, "key": legible(error.key_id)})
+    KEYS.warning("a secret sealed under key %(authflow_key)s cannot be opened: %(authflow_code)s", extra, extra=extra)
 
 
 # --- spans ------------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import attrs
 
 from authflow.accounts.commands import ConfirmationsSent, ConfirmationView, NothingToConfirm, Verified
 from authflow.command import command
+from authflow.command.telemetry import report_unavailable
 from authflow.errors import Code, SecretUnavailable
 from authflow.facts.accounts import AddressVerified, UserDeleted, UserExported, UsersMerged
 from authflow.facts.mfa import FactorsReset
@@ -209,7 +210,8 @@ class People(Door):
             try:
                 with self.uow.savepoint():
                     merged = self._merge(tx, asker, context, source, target)
-            except SecretUnavailable:
+            except SecretUnavailable as error:
+                report_unavailable(error)
                 return carried(Refused(code=Code.MFA_SECRET_UNAVAILABLE), session, asker)
             return carried(merged, session, self.sessions.identify(session, self.clock.now()))
 

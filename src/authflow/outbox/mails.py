@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from authflow.command.telemetry import report_unavailable
 from authflow.errors import SealBroken, SecretUnavailable
 from authflow.facts.records import Mail, MailKind, Scope
 from authflow.outbox.delivery import Done, Drop, Park, Result, Retry
@@ -50,10 +51,9 @@ class MailHandler:
     def _send(self, message: Message, kind: MailKind, to: Address) -> Result:
         try:
             secrets = self._secrets(message, to)
-        except SealBroken:
-            return Park(reason="seal_broken")
-        except SecretUnavailable:
-            return Retry(reason="key_unavailable")
+        except SecretUnavailable as error:
+            report_unavailable(error)
+            return Park(reason="seal_broken") if isinstance(error, SealBroken) else Retry(reason="key_unavailable")
         except (TypeError, ValueError):
             return Park(reason="malformed")
         self.mailer.send(Mail(id=message.id, kind=kind, to=to, context={**_context(message), **secrets}))

@@ -82,6 +82,30 @@ def test_a_lost_key_locks_what_lies_under_it_and_nothing_else(world: World):
     assert world.passes(secret)
 
 
+@pytest.mark.parametrize("altered", [False, True])
+def test_the_log_names_the_key_that_the_answer_keeps_silent(
+    world: World, caplog: pytest.LogCaptureFixture, *, altered: bool
+):
+    """The operator has to find it; the record tells neither the secret nor its ciphertext."""
+    secret, code = world.enroll(), Code.SEAL_BROKEN if altered else Code.KEYS_UNKNOWN
+    if altered:
+        put(world, UserId("ada"), flipped(sealed_of(world), -1))
+    else:
+        world.service = world.with_ring(
+            world.ring.rotate(world.entropy, world.clock.now()).retire(world.ring.active.id)
+        )
+    unavailable(world)
+    (record,) = [record for record in caplog.records if record.name == "authflow.keys"]
+    told = vars(record)
+    assert (record.levelname, told["authflow_key"], told["authflow_code"]) == (
+        "WARNING",
+        world.ring.active.id,
+        code.value,
+    )
+    assert secret.reveal() not in str(told)
+    assert sealed_of(world).ciphertext.hex() not in str(told)
+
+
 def test_a_lost_key_leaves_the_way_out_by_a_rotation(world: World):
     """Whoever is elevated by a recovery code proves a new secret in the place of the lost one."""
     world.enroll()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from authflow.command.telemetry import report_unavailable
 from authflow.errors import SecretUnavailable
 from authflow.mfa.commands import Reseal
 from authflow.mfa.enrollment import MACHINE as FACTOR_MACHINE
@@ -70,10 +71,11 @@ class Desk:
         return Case(tx=tx, asker=asker, context=context, now=self.clock.now(), user=user, held=held)
 
     def opened(self, sealed: Sealed, user: UserId, kind: Kind, authenticator: AuthenticatorId) -> Secret | None:
-        """Return the secret, or none where it cannot be opened now: that is never a wrong code."""
+        """Return the secret, or none where it cannot be opened now, which the log tells: never a wrong code."""
         try:
             return self.cipher.open(sealed, bound_to=binding(user, kind.id, authenticator))
-        except SecretUnavailable:
+        except SecretUnavailable as error:
+            report_unavailable(error)
             return None
 
     def sealed_anew(self, case: Case, kind: Kind, state: Factor) -> Factor:
