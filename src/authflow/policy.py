@@ -247,10 +247,10 @@ class OutboxPolicy:
     """Delivery (outbox 1.9, 1.14, decision 35).
 
     Args:
-        lease: How long one relay may work on a shard before another may take it over.
+        lease: How long one relay may work on a lane before another may take it over.
         first_delay, longest_delay: Back-off doubles from the one to the other.
         attempts: Tries after which a message is parked.
-        batch: Messages a relay takes from one shard at a time.
+        batch: Messages a relay takes from one lane at a time.
     """
 
     lease: timedelta = attrs.field(default=timedelta(seconds=60), validator=_lifetime)

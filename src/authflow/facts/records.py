@@ -147,12 +147,13 @@ class MailKind(StrEnum):
 class Message:
     """One row of the outbox (outbox 1.2).
 
-    The shard is *(destination, scope, shard)*: one serial lane. Messages of one shard that share *category* and
-    *object* form a group, of which only the newest is delivered; a fresh *object* never coalesces (outbox 1.3).
+    Its lane is *(destination, scope, shard)*: what waits there is delivered one by one. Messages of one lane that share
+    *category* and *object* form a group, of which only the newest is delivered; a fresh *object* never coalesces
+    (outbox 1.3).
 
     Args:
         id: Opaque, unique, minted in the command; receivers de-duplicate by it.
-        scope, shard: Whose lane: an organization, a user, a project.
+        scope, shard: Whose lane: an organization, a user, a project, and its id.
         category: Selects the handler; belongs to exactly one scope set in ``REGISTRY``.
         object: Which object changed, or a fresh identifier.
         destination: The region that must receive it, or none for local receivers.

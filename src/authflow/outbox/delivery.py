@@ -1,8 +1,8 @@
-"""One delivery: the oldest group of a shard from "due" to delivered, dropped or parked.
+"""One delivery: the oldest group of a lane from "due" to delivered, dropped or parked.
 
-A relay leases the shard, calls the handler outside any transaction, and settles what came of it. The lease is
+A relay leases the lane, calls the handler outside any transaction, and settles what came of it. The lease is
 written, with the try counted, *before* the handler runs, so that a crash needs no clean-up: the lease runs out and the
-shard is claimed again. The token is the fence: a relay that outlived its lease settles nothing, its messages stay
+lane is claimed again. The token is the fence: a relay that outlived its lease settles nothing, its messages stay
 and are delivered once more (outbox 1.8, 1.11).
 
 A clock that goes back holds nothing up: a wait or a lease that lies further ahead than any can is over.
@@ -69,12 +69,12 @@ Result = Done | Retry | Drop | Park
 
 @attrs.frozen(kw_only=True)
 class Due:
-    """Nobody works on the shard and nothing keeps it waiting. The state of a shard without a row."""
+    """Nobody works on the lane and nothing keeps it waiting. The state of a lane without a row."""
 
 
 @attrs.frozen(kw_only=True)
 class Leased:
-    """A relay works on the shard.
+    """A relay works on the lane.
 
     Args:
         head: The first message of the group on which the tries are counted.
@@ -91,7 +91,7 @@ class Leased:
 
 @attrs.frozen(kw_only=True)
 class Waiting:
-    """The last of *attempts* tries with *head* failed; the shard is tried again at *until*."""
+    """The last of *attempts* tries with *head* failed; the lane is tried again at *until*."""
 
     head: str
     until: datetime
@@ -112,7 +112,7 @@ class Dropped:
 
 @attrs.frozen(kw_only=True)
 class Parked:
-    """The group was set aside after *attempts* tries, the last one *at*; the shard goes on without it.
+    """The group was set aside after *attempts* tries, the last one *at*; the lane goes on without it.
 
     Args:
         reason: Why the last try failed.
@@ -133,7 +133,7 @@ Delivery = Due | Leased | Waiting | Delivered | Dropped | Parked
 
 @attrs.frozen(kw_only=True)
 class Claim:
-    """A relay wants the shard, whose oldest due message is *head*. *token* is freshly minted."""
+    """A relay wants the lane, whose oldest due message is *head*. *token* is freshly minted."""
 
     head: str
     token: str
@@ -172,12 +172,12 @@ Command = Claim | Settle | GiveBack | Redrive
 
 @attrs.frozen(kw_only=True)
 class Granted(Answer):
-    """The shard is this relay's until its lease ends."""
+    """The lane is this relay's until its lease ends."""
 
 
 @attrs.frozen(kw_only=True)
 class NotNow(Answer):
-    """Somebody else works on the shard, or it waits; ask again at *until*."""
+    """Somebody else works on the lane, or it waits; ask again at *until*."""
 
     until: datetime
 
@@ -257,7 +257,7 @@ def settle_outrun(state: IdleT, _command: Settle | GiveBack, _now: datetime) -> 
 
 
 def redrive(_state: Parked, command: Redrive, now: datetime) -> Step[Due | Dropped, DeliveryAnswer]:
-    """The group takes its old place in its shard with no try counted, unless its secret has expired."""
+    """The group takes its old place in its lane with no try counted, unless its secret has expired."""
     if has_expired(command.expires_at, now):
         return Step(Dropped(reason="expired"), Ended())
     return Step(Due(), Granted())

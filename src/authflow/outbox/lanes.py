@@ -18,7 +18,7 @@ ALONE: Final = frozenset({Category.SIGNAL, Category.MAIL, Category.SECURITY_EVEN
 
 @attrs.frozen(kw_only=True)
 class Lane:
-    """A shard: one serial lane. *scope* is a plain number, because a newer version may have written a new one.
+    """One serial lane. *scope* is a plain number, because a newer version may have written a new one.
 
     Args:
         destination: The region it is for, or none for this installation.

@@ -33,7 +33,7 @@ MOMENTS: Final = (
 
 
 def claim(head: str = "m1", token: str = "t1", policy: OutboxPolicy = POLICY) -> Claim:  # noqa: S107  # a lease's name
-    """Return a relay that wants the shard."""
+    """Return a relay that wants the lane."""
     return Claim(head=head, token=token, policy=policy)
 
 
@@ -48,7 +48,7 @@ def settle(
 
 
 def leased(attempts: int = 1, head: str = "m1", token: str = "t1") -> Leased:  # noqa: S107  # as above
-    """Return a shard on which a relay works since `START`."""
+    """Return a lane on which a relay works since `START`."""
     return Leased(head=head, token=token, until=START + POLICY.lease, attempts=attempts)
 
 
