@@ -241,6 +241,18 @@ def test_mermaid_draws_one_arrow_for_all_commands_between_two_states():
     assert machine.mermaid().splitlines()[2:] == ["    Opened --> Closed: Close, Burn"]
 
 
+def test_mermaid_draws_a_way_in_to_every_state_that_only_itself_leads_to():
+    machine = Machine[Door, Command, str](
+        "test.ways_in",
+        rows=(
+            on(Opened, Close).to(close, Closed),
+            on(Closed, Knock).to(knock, Opened),
+            on(Sealed, Burn).to(lambda state, _command, _now: Step(state, ""), Sealed, Closed),
+        ),
+    )
+    assert machine.mermaid().splitlines()[1:3] == ["    [*] --> Opened", "    [*] --> Sealed"]
+
+
 def test_table():
     assert MACHINE.table() == (
         "| state | command | rule | next | what it decides |\n"

@@ -152,13 +152,21 @@ class Machine(Generic[StateT, CommandT, AnswerT]):
         return tuple(dict.fromkeys(row.command for row in self.rows))
 
     def mermaid(self) -> str:
-        """Return the machine as a Mermaid ``stateDiagram-v2``; arrows are labelled with the command."""
+        """Return the machine as a Mermaid ``stateDiagram-v2``; arrows are labelled with the command.
+
+        The ways in lead to the state of the first row and to each that no other state leads to: where a flow begins.
+        """
         labels: dict[tuple[str, str], list[str]] = {}
         for edge in self.edges():
             ends = (edge.state.__name__, edge.target.__name__)
             labels.setdefault(ends, []).append(edge.command.__name__)
         arrows = [f"    {a} --> {b}: {', '.join(names)}" for (a, b), names in labels.items()]
-        return "\n".join(["stateDiagram-v2", f"    [*] --> {self.rows[0].state.__name__}", *arrows])
+        return "\n".join(["stateDiagram-v2", *(f"    [*] --> {state.__name__}" for state in self._entries()), *arrows])
+
+    def _entries(self) -> tuple[type, ...]:
+        """Return the state of the first row, and each state that only itself leads to."""
+        reached = {edge.target for edge in self.edges() if edge.target is not edge.state}
+        return tuple(state for state in self.states() if state is self.rows[0].state or state not in reached)
 
     def table(self) -> str:
         """Return the machine as a Markdown table: state, command, rule, next states, and what the rule says."""
