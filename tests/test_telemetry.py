@@ -23,7 +23,7 @@ from authflow.command import command, operation
 from authflow.command.telemetry import COMMANDS, REFUSED, WARNED
 from authflow.errors import InputInvalid, Retryable
 from authflow.testing.browsers import installed
-from authflow.values import SessionId, UserId
+from authflow.values import NOBODY, SessionId, UserId
 from tests.stage import CONTEXT, Stage
 from tests.tracing import traced
 
@@ -120,6 +120,26 @@ def test_what_should_be_looked_at_is_a_warning(code: Code, caplog: pytest.LogCap
     with caplog.at_level(logging.INFO, "authflow"):
         asked(Refused(code=code))
     assert caplog.records[0].levelno == (logging.WARNING if code in WARNED else logging.INFO)
+
+
+@pytest.mark.parametrize(
+    ("old", "level", "kept"),
+    [(True, logging.WARNING, "session.superseded"), (False, logging.INFO, "session.required")],
+)
+def test_a_replaced_value_is_a_warning_where_its_owner_is_told_less(
+    memory_uow: MemoryUnitOfWork, caplog: pytest.LogCaptureFixture, *, old: bool, level: int, kept: str
+):
+    """Whoever answers a second factor with it hears what the loser of two answers hears (mfa 21); the log hears why."""
+    stage = Stage(memory_uow)
+    ada = stage.person()
+    before = stage.flows.sessions.establish(NOBODY, CONTEXT, user=ada.user, proof=stage.password()).session
+    stage.flows.sessions.end_others(before, CONTEXT)
+    with caplog.at_level(logging.INFO, "authflow.refused"):
+        answer = stage.flows.mfa.verify(before if old else NOBODY, CONTEXT, "totp", "000000")
+    assert isinstance(answer, Refused)
+    (record,) = caplog.records
+    assert (answer.code, record.levelno) == (Code.SESSION_NO_PENDING_LOGIN, level)
+    assert told(record)["facts"]["state.why_not"] == kept
 
 
 @pytest.mark.parametrize(("answer", "outcome"), [("text", "answered"), (None, "answered"), (REFUSAL, "refused")])

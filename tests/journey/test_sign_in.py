@@ -21,7 +21,8 @@ def test_every_edge_of_signing_in_is_taken():
 def test_nothing_counts_and_nothing_is_judged_where_nobody_is():
     for why in Code:
         verdict = sign_in.MACHINE.step(sign_in.Absent(why_not=why), sign_in.Ask(), START).answer
-        assert verdict == sign_in.Verdict(directive=sign_in.Directive.LEAVE, code=why)
+        told = Code.SESSION_NO_PENDING_LOGIN if why in {Code.SESSION_REQUIRED, Code.SESSION_SUPERSEDED} else why
+        assert verdict == sign_in.Verdict(directive=sign_in.Directive.LEAVE, code=told)
 
 
 def test_only_a_pending_sign_in_counts_a_miss():

@@ -65,7 +65,7 @@ def test_a_strangers_value_is_an_answer_and_never_an_error(world: World, value: 
     assert (asker.user, asker.session, asker.why_not) == (None, "", Code.SESSION_REQUIRED)
     assert code(world.service.look(value)) is Code.SESSION_REQUIRED
     assert code(world.service.sign_out(value, CONTEXT)) is Code.SESSION_REQUIRED
-    assert code(world.prove(value)) is Code.SESSION_NO_PENDING_LOGIN
+    assert code(world.prove(value)) is Code.SESSION_REQUIRED
     assert isinstance(world.establish(value), SignedIn)
 
 
@@ -216,7 +216,7 @@ def test_a_superseded_value_is_refused_everywhere_and_changes_nothing(world: Wor
                 assert (told.user, told.elevated, told.why_not) == (None, False, Code.SESSION_SUPERSEDED)
                 assert told.session == mine.id
             case Refused():
-                assert told.code in {Code.SESSION_SUPERSEDED, Code.SESSION_NO_PENDING_LOGIN}
+                assert told.code is Code.SESSION_SUPERSEDED
                 assert told.session == old
             case _:
                 assert told is None
@@ -413,21 +413,21 @@ def test_who_may_answer_a_second_factor_is_said_before_a_code_is_compared(world:
     assert not isinstance(here, Refused)
     assert here.user == BEN
     assert code(world.service.challenged(opened, now)) is Code.SESSION_NO_PENDING_LOGIN
-    assert code(world.service.challenged(NOBODY, now)) is Code.SESSION_NO_PENDING_LOGIN
+    assert code(world.service.challenged(NOBODY, now)) is Code.SESSION_REQUIRED
 
 
 # --- races ----------------------------------------------------------------------------------------------------------
 
 
 def test_two_parallel_second_factors_are_one_sign_in(world: World) -> None:
-    """The losers are told that no sign-in is pending (mfa 21)."""
+    """The winner's value replaces the one that the losers hold (mfa 21)."""
     world.protect()
     owing = world.owing()
     answers = at_once(lambda _: world.prove(owing))
     won = [answer for answer in answers if isinstance(answer, SignedIn)]
     lost = [answer for answer in answers if not isinstance(answer, SignedIn)]
     assert len(won) == 1
-    assert {code(answer) for answer in lost} == {Code.SESSION_NO_PENDING_LOGIN}
+    assert {code(answer) for answer in lost} == {Code.SESSION_SUPERSEDED}
     assert world.identify(won[0].session).user == ANNE
     assert world.audited() == ["login_pending", "login_succeeded"]
 
@@ -487,7 +487,7 @@ def test_a_row_is_read_again_once_its_person_is_locked(world: World) -> None:
     with world.uow.begin() as tx:
         tx.accounts = FirstAtTheLock(tx.accounts, lambda: world.prove(owing))
         late = world.service.challenged(owing, world.clock.now())
-    assert code(late) is Code.SESSION_NO_PENDING_LOGIN
+    assert code(late) is Code.SESSION_SUPERSEDED
 
 
 def test_nobody_acts_who_waited_for_the_lock_while_their_session_ended(world: World) -> None:

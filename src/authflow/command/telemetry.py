@@ -77,7 +77,7 @@ class Report:
     def answered(self, answer: object) -> None:
         """The command answered."""
         refused = answer if isinstance(answer, Refused) else None
-        level = logging.WARNING if refused is not None and refused.code in WARNED else logging.INFO
+        level = logging.WARNING if refused is not None and _warns(refused) else logging.INFO
         logs = REFUSED.isEnabledFor(level) if refused is not None else False
         if not logs and not self._heard():
             return
@@ -173,6 +173,12 @@ _NO_SPAN: Final[AbstractContextManager[None]] = nullcontext()
 def _browser(session: BrowserSession) -> dict[str, object]:
     named = {"session": session.id, "user": session.user}
     return {name: legible(text) for name, text in named.items() if text}
+
+
+def _warns(refused: Refused) -> bool:
+    """Tell whether somebody should look at this: by its code, or by the session's own, which a stranger is not told."""
+    kept = None if refused.why is None else refused.why.facts.get("state.why_not")
+    return refused.code in WARNED or kept in {code.value for code in WARNED}
 
 
 def _refusal(refused: Refused) -> dict[str, object]:

@@ -7,7 +7,7 @@ is owed and proven. Neither knows the other; this table decides what one means f
 from __future__ import annotations
 
 from enum import Enum, unique
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
     from authflow.mfa.answers import ChallengeAnswer
     from authflow.sessions.states import SignedIn
+
+
+UNOPENED: Final = frozenset({Code.SESSION_REQUIRED, Code.SESSION_SUPERSEDED})
+"""The value opens no row. Who answers with a stranger's or a replaced one is told what losers are told (mfa 21)."""
 
 
 # --- states: where the browser session stands -----------------------------------------------------------------------
@@ -38,7 +42,7 @@ class Present:
 
 @attrs.frozen(kw_only=True)
 class Absent:
-    """Nobody who could answer: *why_not* is the session's own reason."""
+    """Nobody who could answer: *why_not* is the session's own reason, for whoever reads the log."""
 
     why_not: Code
 
@@ -109,7 +113,8 @@ def judge(state: Owing | Present, _command: Ask, _now: datetime) -> Step[SignIn,
 
 def nobody(state: Absent, _command: Ask, _now: datetime) -> Step[SignIn, Verdict]:
     """Nobody is here: no code is compared, so none can be guessed or used up."""
-    return Step(state, Verdict(directive=Directive.LEAVE, code=state.why_not))
+    told = Code.SESSION_NO_PENDING_LOGIN if state.why_not in UNOPENED else state.why_not
+    return Step(state, Verdict(directive=Directive.LEAVE, code=told))
 
 
 def finish(_state: Owing, _command: Pass, _now: datetime) -> Step[SignIn, Verdict]:

@@ -146,12 +146,12 @@ class Sessions:
     def challenged(self, session: BrowserSession, now: datetime) -> FactorOwed | SignedIn | Refused:
         """Return whose second factor may be answered here, under their lock, before any code is compared.
 
-        The loser of two parallel answers is refused here with ``session.no_pending_login`` (mfa 21).
+        The loser of two parallel answers is refused here: the winner's value replaced theirs (mfa 21).
         """
         with self.uow.begin() as tx:
             visit = self.visits.at(tx, session, Context(), now, lock=True)
             if isinstance(visit, Refused):
-                return attrs.evolve(visit, code=Code.SESSION_NO_PENDING_LOGIN)
+                return visit
             if isinstance(visit.state, FactorOwed | SignedIn):
                 return visit.state
             return Refused(code=standing.unchallenged(visit.state), session=session)
@@ -167,7 +167,7 @@ class Sessions:
         with self.uow.begin() as tx:
             visit = self.visits.at(tx, session, context, now, lock=True)
             if isinstance(visit, Refused):
-                return attrs.evolve(visit, code=Code.SESSION_NO_PENDING_LOGIN)
+                return visit
             command = Prove(found=visit.found, proof=proof, digest=token_digest(secret))
             answer = self.visits.take(tx, visit, command, secret=secret, lost=Code.SESSION_NO_PENDING_LOGIN)
             if not isinstance(answer, answers.SignedIn | answers.Elevated):
@@ -182,7 +182,7 @@ class Sessions:
         with self.uow.begin() as tx:
             visit = self.visits.at(tx, session, context, now, lock=True)
             if isinstance(visit, Refused):
-                return attrs.evolve(visit, code=Code.SESSION_NO_PENDING_LOGIN)
+                return visit
             found = visit.found
             if isinstance(visit.state, FactorOwed):
                 key = standing.pending_key(visit.state)

@@ -110,7 +110,13 @@ REMOVAL: Final = Alphabet(machine=removal.MACHINE, start=tuple(REMOVALS), comman
 REPLAY: Final = Alphabet(machine=replay.MACHINE, start=(replay.Vacant(),), commands=of_replay)
 SIGN_IN: Final = Alphabet(
     machine=sign_in.MACHINE,
-    start=(sign_in.Owing(), sign_in.Present(), sign_in.Absent(why_not=Code.SESSION_REQUIRED)),
+    start=(
+        sign_in.Owing(),
+        sign_in.Present(),
+        sign_in.Absent(why_not=Code.SESSION_REQUIRED),
+        sign_in.Absent(why_not=Code.SESSION_SUPERSEDED),
+        sign_in.Absent(why_not=Code.SESSION_ENDED),
+    ),
     commands=of_sign_in,
 )
 ALPHABETS: Final = (POST_FLOW, REMOVAL, REPLAY, SIGN_IN)
