@@ -17,6 +17,9 @@ from authflow.testing.clocks import START
 from authflow.testing.contracts.outbox import Killed
 from authflow.testing.contracts.outbox_stores import Post, message
 
+OURS = (Category.SIGNAL, Category.MAIL, Category.SECURITY_EVENT)
+"""What signals travel in, and what is mailed and saved."""
+
 
 def joined(key: str = "m1", region: str = "eu", signal: int = Signal.MEMBER_JOINED) -> Message:
     """A signal as the recorder writes it."""
@@ -170,6 +173,19 @@ def test_local_receivers_hear_of_persons_and_projects_with_the_whole_payload(pos
     (notice,) = ear.notices
     assert (notice.topic, notice.subject, notice.region) == (category, told.shard, None)
     assert notice.args == {"target": "a1", "kind": "totp"}
+
+
+@pytest.mark.parametrize("topic", [*Signal, *(category for category in Category if category not in OURS)])
+def test_every_signal_and_every_local_message_has_receivers(topic: Signal | Category) -> None:
+    receivers, ear = Receivers(), Ear()
+    receivers.add("ear", topic, ear)
+    assert receivers.of(Notice(id="m", topic=topic, subject="s", region=None, at=START, args={})) == {"ear": ear}
+
+
+@pytest.mark.parametrize("category", OURS)
+def test_what_is_for_handlers_of_our_own_has_no_receivers(category: Category) -> None:
+    with pytest.raises(ConfigInvalid, match="nobody is told of it"):
+        Receivers().add("ear", category, Ear())
 
 
 def test_receivers_are_registered_once_by_name_and_before_the_first_message() -> None:

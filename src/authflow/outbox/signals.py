@@ -132,7 +132,7 @@ class Receivers:
                 first message was delivered already.
             InputInvalid: This cannot be a name.
         """
-        if not isinstance(topic, Signal) and topic not in TOLD[1:]:
+        if not isinstance(topic, Signal) and (topic is Category.SIGNAL or topic not in TOLD):
             raise ConfigInvalid(setting="receivers", problem=f"cannot listen to {topic!r}: nobody is told of it")
         if not callable(receiver):
             raise ConfigInvalid(setting="receivers", problem=f"need something to call for {name}")
