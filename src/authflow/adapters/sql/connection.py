@@ -82,12 +82,15 @@ class Connection:
 
     # --- steps of a transaction
 
-    def begin(self) -> None:
-        """Begin a transaction, on SQLite as a writer; drivers of servers begin one with the first statement."""
+    def begin(self, *, writes: bool = True) -> None:
+        """Begin a transaction, on SQLite as a writer if it *writes*; drivers of servers begin with the first statement.
+
+        One that began as a reader must not write: where somebody else has written meanwhile, SQLite refuses at once.
+        """
         if self.dialect != "sqlite":
             self._do(Kind.BEGIN, "BEGIN", _nothing)
         elif not in_transaction(self.raw):
-            self._send(Kind.BEGIN, "BEGIN IMMEDIATE")
+            self._send(Kind.BEGIN, "BEGIN IMMEDIATE" if writes else "BEGIN")
 
     def commit(self) -> None:
         """Commit the transaction.

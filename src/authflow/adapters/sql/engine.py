@@ -35,6 +35,9 @@ SAME: Final = {
 }
 """What a URL may say for that driver: nothing, its name, or an asynchronous one, as the async face is given it."""
 
+READS: Final = "authflow_reads"
+"""An execution option: what is begun only reads, so that on SQLite it waits for no writer."""
+
 ENGINES: Final = (
     "sqlite+pysqlite",
     "sqlite+aiosqlite",
@@ -95,8 +98,9 @@ def make_engine(url: str) -> sa.Engine:
 def prepare(engine: sa.Engine) -> None:
     """Give *engine*, which has not connected yet, the settings that suit the unit of work best.
 
-    They hold for the host's own transactions, too: on SQLite each begins as a writer, MariaDB runs at READ COMMITTED in
-    strict mode, and on both servers no wait for a lock is longer than `BUSY_TIMEOUT_MS`.
+    They hold for the host's own transactions, too: on SQLite each begins as a writer (those with the execution option
+    `READS` do not), MariaDB runs at READ COMMITTED in strict mode, and on both servers no wait for a lock is longer
+    than `BUSY_TIMEOUT_MS`.
     """
     _PREPARED.add(engine.dialect)
     if engine.dialect.name == "sqlite":
@@ -175,4 +179,5 @@ def _set_timeouts(connection: Any, _record: object) -> None:
 
 
 def _begin_immediate(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    reads = connection.get_execution_options().get(READS, False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -49,8 +49,10 @@ class Source:
     secure: Callable[[Any], None] | None = None
 
     @contextmanager
-    def transaction(self, tap: Tap | None) -> Generator[Connection]:
+    def transaction(self, tap: Tap | None, *, writes: bool = True) -> Generator[Connection]:
         """Open a transaction: leaving the block without an error commits, anything else rolls back.
+
+        One that does not *write* waits for no writer of SQLite.
 
         Raises:
             ConfigInvalid: The engine commits every statement by itself.
@@ -61,7 +63,7 @@ class Source:
         connection: Connection | None = None
         try:
             connection = self._connection(lent.dbapi_connection, tap)
-            with self._transaction(connection):
+            with self._transaction(connection, writes=writes):
                 yield connection
         finally:
             self._give_back(lent, connection)
@@ -78,9 +80,9 @@ class Source:
             return Connection(raw=raw, cursor=raw.cursor(), prepared=self.prepared, rules=self.rules, tap=tap)
 
     @contextmanager
-    def _transaction(self, connection: Connection) -> Generator[None]:
+    def _transaction(self, connection: Connection, *, writes: bool) -> Generator[None]:
         try:
-            connection.begin()
+            connection.begin(writes=writes)
             yield
             connection.commit()
         except BaseException:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from authflow.adapters.sql.connection import Connection
     from authflow.adapters.sql.rows import Row
     from authflow.adapters.sql.tables.shared import SharedTables
-    from authflow.ports import Organizations, Transaction, UnitOfWork, Users
+    from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
+    from authflow.ports import Organizations, Users
 
     UsersFactory = Callable[[Connection], Users]
     OrganizationsFactory = Callable[[Connection], Organizations]
@@ -62,7 +63,7 @@ def organizations_of(
     return given
 
 
-def require_readable(uow: UnitOfWork[Transaction], *given: object) -> None:
+def require_readable(uow: SqlUnitOfWork, *given: object) -> None:
     """Refuse tables of the host's that are not as they are mapped, before anybody signs in.
 
     Args:
@@ -74,7 +75,7 @@ def require_readable(uow: UnitOfWork[Transaction], *given: object) -> None:
     """
     if not any(isinstance(mapped, UserTable | OrganizationTable) for mapped in given):
         return
-    with uow.begin() as tx:
+    with uow.reading() as tx:
         for mapped in (tx.users, tx.organizations):
             if isinstance(mapped, HostedUsers | HostedOrganizations):
                 mapped.probe()

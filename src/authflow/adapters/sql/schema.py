@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from authflow.adapters.sql.autocommit import in_transaction
-from authflow.adapters.sql.engine import DRIVERS
+from authflow.adapters.sql.engine import DRIVERS, READS
 from authflow.adapters.sql.faults import Bracket, Rules, translated
 from authflow.adapters.sql.history import (
     SCRIPTS,
@@ -55,12 +55,13 @@ PATIENCE_S: Final = 60
 
 
 def current(engine: sa.Engine, tables: Tables) -> str | None:
-    """Return the revision of the tables in the database, or none if it holds none.
+    """Return the revision of the tables in the database, or none if it holds none; nobody who writes is waited for.
 
     Raises:
         DatabaseError: Its subclass says what is wrong with the database.
     """
-    with Bracket(engine.begin(), NO_RULES) as connection:
+    reading = engine.execution_options(**{READS: True})
+    with Bracket(reading.begin(), NO_RULES) as connection:
         return _found(connection, tables)
 
 

@@ -97,6 +97,12 @@ class SqlUnitOfWork:
         with self._repeating(lambda: counted), self._owned(counted, apart=apart, kept=apart is not None) as tx:
             yield tx
 
+    @contextmanager
+    def reading(self) -> Generator[SqlTransaction]:
+        """Open a transaction in which nothing is written, for the start of a worker: on SQLite it waits for nobody."""
+        with self._source.transaction(self.tap, writes=False) as connection:
+            yield SqlTransaction(connection, self._statements, Counted())
+
     def run(self, work: Callable[[], T]) -> T:
         """Do the whole command *work* in one transaction, again if it lost to another one."""
         if self._current.get() is not None or self._shared() is not None:
