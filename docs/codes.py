@@ -157,7 +157,11 @@ def _given(raised: type[AuthflowError] | None) -> str:
     if raised is None:
         return "Carried by an answer (`Refused.code`, or the outcome of an invitation): nothing is raised."
     bases = [base.__name__ for base in raised.__mro__[1:] if issubclass(base, AuthflowError)]
-    return f"Raised as `{raised.__name__}`, a {code(bases[0])}: {sentence(raised)}"
+    return f"Raised as `{raised.__name__}`, {_article(bases[0])} {code(bases[0])}: {sentence(raised)}"
+
+
+def _article(name: str) -> str:
+    return "an" if name[0] in "AEIOU" else "a"
 
 
 def _rows(found: Iterable[Decided]) -> str:
