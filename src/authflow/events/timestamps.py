@@ -94,7 +94,7 @@ def _claimed(raw: Document, notes: Notes) -> datetime | None:
 def _drift(
     claimed: datetime | None, sent_at: datetime | None, received: datetime, policy: EventPolicy
 ) -> tuple[str | None, timedelta]:
-    """Return what is wrong with the sender's clock, and by how much; 30 days and 60 seconds are still right."""
+    """Return what is wrong with the sender's clock, and by how much; a time exactly at a bound is right."""
     drift = STILL if sent_at is None else received - sent_at
     if abs(drift) < DRIFT_MIN:
         drift = STILL

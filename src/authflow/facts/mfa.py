@@ -158,7 +158,7 @@ class SecondFactorLimited(Fact):
 
 @attrs.frozen(kw_only=True)
 class TooManyAttemptsTold(Fact):
-    """The owner is told of too many guesses; at most once in half an hour (mfa 16.2)."""
+    """The owner is told of too many guesses; at most as often as `MfaPolicy.told_of_guesses` says (mfa 16.2)."""
 
     user: UserId
     kind: str

@@ -154,7 +154,7 @@ class Message:
     Args:
         id: Opaque, unique, minted in the command; receivers de-duplicate by it.
         scope, shard: Whose lane: an organization, a user, a project, and its id.
-        category: Selects the handler; belongs to exactly one scope set in ``REGISTRY``.
+        category: Selects the handler; written in the scopes that `authflow.facts.table.SCOPES` names.
         object: Which object changed, or a fresh identifier.
         destination: The region that must receive it, or none for local receivers.
         payload: Allow-listed scalars, at most 4 KiB of JSON.

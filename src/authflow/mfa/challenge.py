@@ -2,11 +2,12 @@
 
 ::
 
-    Open ──Submit──► Open        after the 50th failure in a row: Open ──Submit──► Locked ──Unlock──► Open
+    Open ──Submit──► Open        at the last failure in a row: Open ──Submit──► Locked ──Unlock──► Open
 
-One counter per person, class of kinds and browser is the whole state: `standing` reads it. Browsers that nobody knows
-share one counter, and only that one locks, so that a stranger with the password locks out strangers and not the owner
-at a known browser (decision 9). Recovery codes have a counter of their own, and never lock.
+`MfaPolicy.lock_after` says how many failures that takes. One counter per person, class of kinds and browser is the
+whole state: `standing` reads it. Browsers that nobody knows share one counter, and only that one locks, so that a
+stranger with the password locks out strangers and not the owner at a known browser (decision 9). Recovery codes have a
+counter of their own, and never lock.
 """
 
 from __future__ import annotations
