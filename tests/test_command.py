@@ -32,7 +32,7 @@ NAMES = """
 accounts.confirm_address accounts.delete accounts.export accounts.look_at_confirmation accounts.merge
 accounts.record_verified_address accounts.send_confirmations accounts.void_confirmations
 audit.of_organization audit.of_user
-events.draft events.get events.latest events.normalize events.of_day events.save events.save_security
+events.draft events.get events.latest events.normalize events.of_day events.save
 invitations.accept invitations.approve invitations.invite invitations.look invitations.mine invitations.pending
 invitations.reject invitations.request_invite invitations.request_join invitations.resend invitations.resume
 invitations.withdraw
@@ -48,7 +48,7 @@ upkeep.reseal upkeep.sweep
 """Logs, spans and stored idempotency keys know the commands by these names: they are never changed."""
 
 APART = """
-events.draft events.normalize events.save events.save_security members.enforce relay.drain relay.drain_until_quiet
+events.draft events.normalize events.save members.enforce relay.drain relay.drain_until_quiet
 upkeep.reseal upkeep.sweep
 """
 """Operations: they make transactions of their own, or none."""

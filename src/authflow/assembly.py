@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from authflow.accounts.service import Addresses
+from authflow.events.security import SecurityEvents
 from authflow.events.service import Events
 from authflow.facts.records import Category
 from authflow.journey.liveness import StillWanted
@@ -49,6 +50,7 @@ class Slices:
     factors: SecondFactors
     membership: Membership
     events: Events
+    security_events: SecurityEvents
 
     @classmethod
     def of(cls, ports: Ports, policy: Policy) -> Slices:
@@ -67,6 +69,7 @@ class Slices:
             factors=SecondFactors(cipher=ports.cipher, pepper=ports.pepper, policy=policy.mfa, **world),
             membership=Membership(policy=policy.membership, sso=ports.sso, **world),
             events=Events(policy=policy.events, **world),
+            security_events=SecurityEvents(policy=policy.events, **world),
         )
 
 
@@ -107,5 +110,5 @@ def handlers_of(ports: Ports, slices: Slices, receivers: Receivers) -> Handlers:
     for category in TOLD:
         handlers.add(category, telling)
     handlers.add(Category.MAIL, MailHandler(cipher=ports.cipher, mailer=ports.mailer, still_live=still_wanted))
-    handlers.add(Category.SECURITY_EVENT, SecurityEventHandler(save=slices.events.save_security))
+    handlers.add(Category.SECURITY_EVENT, SecurityEventHandler(save=slices.security_events.save))
     return handlers

@@ -128,7 +128,7 @@ def test_what_a_flow_did_is_saved_once_however_often_it_is_delivered() -> None:
     asker = Asker(user=UserId("ann"), session=SessionId("s"))
     with desk.uow.begin() as tx:
         recorder.record(tx, [fact], asker=asker, context=Context(ip="192.0.2.7"), now=START)
-    handler, told = SecurityEventHandler(save=desk.events().save_security), list[Message]()
+    handler, told = SecurityEventHandler(save=desk.security_events().save), list[Message]()
 
     def dying(message: Message) -> Result:
         told.append(message)

@@ -1,4 +1,4 @@
-"""Saves events, and reads them back."""
+"""Saves events of a host, and reads them back."""
 
 from __future__ import annotations
 
@@ -7,47 +7,23 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from authflow.command import command, operation
-from authflow.errors import Code, EventKindUnsupported, InputInvalid, StaleVersion, UniqueViolated, UnknownProject
+from authflow.errors import Code, InputInvalid
 from authflow.events import timestamps
-from authflow.events.adjacent import ReleaseProject, Sighting, legacy_version, places, raises
+from authflow.events.desk import Desk, project_of
 from authflow.events.draft import EventDraft
-from authflow.events.extract import extract, with_derived
-from authflow.events.normalize import Receipt, event_id
-from authflow.events.save import MACHINE, Created, Delivery, Kept, Replaced, Save, SaveAnswer, SavedEvent
-from authflow.values import Asker, Context, EventId, Refused, SessionId
+from authflow.events.normalize import event_id
+from authflow.events.save import Delivery, SaveAnswer, SavedEvent
+from authflow.values import Refused
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from authflow.events.adjacent import Place, Project
-    from authflow.events.extract import Extract
-    from authflow.events.ports import EventsTransaction
-    from authflow.policy import EventPolicy
-    from authflow.ports import Clock, Entropy, UnitOfWork
-    from authflow.recording import Recorder
     from authflow.values import ProjectId
-
-KINDS: Final = frozenset({"generic"})
-"""The types of events that are saved."""
-
-TRIES: Final = 3
-"""How often a save is decided: whoever loses the race for a new key finds it and locks it the second time."""
 
 CACHE_KEY_MAX: Final = 255
 
-NOBODY: Final = Asker(user=None, session=SessionId(""))
-"""Events are saved by the system; nobody asks."""
-
 
 @attrs.frozen(kw_only=True)
-class Events:
+class Events(Desk):
     """Saving and reading events of the host's projects. Who may read a project is the host's to decide."""
-
-    uow: UnitOfWork[EventsTransaction]
-    clock: Clock
-    entropy: Entropy
-    recorder: Recorder
-    policy: EventPolicy
 
     @operation("events.draft")
     def draft(self, event: object, project_id: ProjectId | None = None) -> EventDraft:
@@ -106,7 +82,7 @@ class Events:
 
         def write() -> SaveAnswer:
             with self.uow.begin() as tx:
-                project = _project(tx, project_id)
+                project = project_of(tx, project_id)
                 if project.security:
                     return Refused(code=Code.EVENT_PROJECT_CLOSED)
                 delivery = Delivery(
@@ -118,23 +94,6 @@ class Events:
                     has_attachments=has_attachments,
                 )
                 return self._write(tx, project, ready, delivery, insert_only=False)
-
-        return self.uow.run(write)
-
-    @operation("events.save_security")
-    def save_security(self, project_id: ProjectId, event: object) -> SaveAnswer:
-        """Save an event of our own: its time is taken as it is, and another under its key is never replaced.
-
-        Raises:
-            UnknownProject: There is no such project. Nothing was written.
-            EventInvalid: This is no event.
-        """
-        ready = self.draft(event).normalize(project_id, self._receipt(trusted=True), self.policy)
-
-        def write() -> SaveAnswer:
-            with self.uow.begin() as tx:
-                project = _project(tx, project_id)
-                return self._write(tx, project, ready, Delivery(organization=project.organization), insert_only=True)
 
         return self.uow.run(write)
 
@@ -157,85 +116,6 @@ class Events:
         """Return the latest ingested events of a project, newest first."""
         with self.uow.begin() as tx:
             return tx.events.latest(project_id, limit=limit)
-
-    def _receipt(self, *, client_ip: str | None = None, trusted: bool = False) -> Receipt:
-        fresh = EventId(self.entropy.random_bytes(16).hex())
-        return Receipt(received=self.clock.now(), fresh_id=fresh, client_ip=client_ip, trusted=trusted)
-
-    def _write(
-        self, tx: EventsTransaction, project: Project, ready: EventDraft, delivery: Delivery, *, insert_only: bool
-    ) -> SaveAnswer:
-        """Decide and write; whoever saved the same key in between makes us decide anew."""
-        found = extract(ready.data)
-        if found.kind not in KINDS:
-            raise EventKindUnsupported(detail=f"[{found.kind}]")
-        for _ in range(TRIES):
-            try:
-                with self.uow.savepoint():
-                    return self._decide(tx, project, ready, found, delivery, insert_only=insert_only)
-            except (StaleVersion, UniqueViolated):
-                continue
-        raise StaleVersion
-
-    def _decide(
-        self,
-        tx: EventsTransaction,
-        project: Project,
-        ready: EventDraft,
-        found: Extract,
-        delivery: Delivery,
-        *,
-        insert_only: bool,
-    ) -> SaveAnswer:
-        now = self.clock.now()
-        stored = tx.events.load(project.id, found.day, found.id)
-        event = SavedEvent(
-            project=project.id,
-            columns=found,
-            sequence=tx.events.next_sequence(),
-            content=ready.content,
-            data=with_derived(ready.data, found),
-        )
-        step = MACHINE.step(stored.state, Save(event=event, insert_only=insert_only, delivery=delivery), now)
-        if isinstance(step.answer, Created | Replaced):
-            self._see(tx, project, found)
-        if isinstance(step.state, Kept) and step.state != stored.state:
-            tx.events.save(step.state, expected=stored.version)
-        self.recorder.record(tx, step.facts, asker=NOBODY, context=Context(), now=now)
-        return step.answer
-
-    def _see(self, tx: EventsTransaction, project: Project, event: Extract) -> None:
-        """Get or create every row beside the event, and raise the last sights."""
-        for place in places(project, event, _version(tx, project, event.release)):
-            known = self._get_or_create(tx, place, event.timestamp)
-            if raises(place, known, event.timestamp):
-                tx.sightings.raise_last_seen(place, event.timestamp)
-
-    def _get_or_create(self, tx: EventsTransaction, place: Place, at: datetime) -> Sighting:
-        known = tx.sightings.get(place)
-        if known is not None:
-            return known
-        try:
-            with self.uow.savepoint():
-                tx.sightings.add(place, at)
-        except UniqueViolated:
-            known = tx.sightings.get(place)
-        return known or Sighting(first_seen=at, last_seen=at)
-
-
-def _project(tx: EventsTransaction, project_id: ProjectId) -> Project:
-    found = tx.projects.get(project_id)
-    if found is None:
-        raise UnknownProject(detail=f"[{project_id}]")
-    return found
-
-
-def _version(tx: EventsTransaction, project: Project, release: str | None) -> str | None:
-    """Prefer the older spelling of a release, if this project uses a release of that name (outbox 3.6)."""
-    older = None if release is None else legacy_version(project, release)
-    if older is not None and tx.sightings.get(ReleaseProject(project=project.id, version=older)):
-        return older
-    return release
 
 
 def _start_time(given: float | None) -> str | None:

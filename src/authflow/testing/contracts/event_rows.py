@@ -22,6 +22,7 @@ from authflow.events.adjacent import (
     Sighting,
 )
 from authflow.events.save import Absent, Created, SavedEvent
+from authflow.events.security import SecurityEvents
 from authflow.events.service import Events
 from authflow.facts.records import Category
 from authflow.outbox.lanes import Lane
@@ -71,6 +72,10 @@ class Desk:
         entropy = SeededEntropy(seed)
         recorder = Recorder(cipher=cipher, entropy=entropy)
         return Events(uow=self.uow, clock=self.clock, entropy=entropy, recorder=recorder, policy=EventPolicy())
+
+    def security_events(self) -> SecurityEvents:
+        """Return what saves the installation's own events."""
+        return SecurityEvents(**attrs.asdict(self.events(), recurse=False))
 
     def save(self, given: object, project: Project = WEB, **options: Any) -> SaveAnswer:  # noqa: ANN401  # as `save`
         """Save *given* into *project*."""

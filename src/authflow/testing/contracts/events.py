@@ -123,7 +123,7 @@ class EventsContract(EventRowsContract):
         with pytest.raises(UnknownProject):
             desk.save(event(release="1.0"), nowhere)
         with pytest.raises(UnknownProject):
-            desk.events().save_security(nowhere.id, event())
+            desk.security_events().save(nowhere.id, event())
         assert (desk.messages(), desk.events().latest(nowhere.id)) == (0, ())
         assert desk.seen(Release(organization=ACME, version="1.0")) is None
 
@@ -138,7 +138,7 @@ class EventsContract(EventRowsContract):
         """Its events come from the outbox's handler only, with the time that they were given (decision 38)."""
         assert desk.save(event(), VAULT) == Refused(code=Code.EVENT_PROJECT_CLOSED)
         long_ago = (START - timedelta(days=365)).isoformat()
-        save = desk.events().save_security
+        save = desk.security_events().save
         first = save(VAULT.id, event("told", timestamp=long_ago))
         assert isinstance(first, Created)
         desk.clock.advance(timedelta(days=40))
