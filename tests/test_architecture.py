@@ -151,7 +151,6 @@ ROOMS: Final[dict[str, str | tuple[str, ...]]] = {
     "sqlalchemy": "adapters/sql/",
     "alembic": "adapters/sql/",
     "psycopg": ("adapters/sql/", "testing/faults.py"),
-    "cattrs": "adapters/",
     "django": "integrations/django/",
     "flask": "integrations/flask.py",
     "starlette": "integrations/starlette.py",

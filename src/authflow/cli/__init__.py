@@ -30,7 +30,6 @@ COMMANDS: Final[tuple[Command, ...]] = (
 EXTRAS: Final = {
     "sqlalchemy": "sql",
     "alembic": "sql",
-    "cattrs": "sql",
     "psycopg": "postgres",
     "pymysql": "mariadb",
     "segno": "qr",
