@@ -132,14 +132,14 @@ def test_who_has_one_owes_it_and_is_nobody_until_then(world: World) -> None:
     assert owing.user is None
     asker = world.identify(owing)
     assert (asker.user, asker.why_not, asker.session) == (None, Code.SESSION_SECOND_FACTOR_OWED, owing.id)
-    pending = world.service.pending(owing, world.clock.now())
-    assert pending is not None
+    pending = world.service.challenged(owing, world.clock.now())
+    assert isinstance(pending, FactorOwed)
     assert pending.user == ANNE
     answer = world.prove(owing)
     assert isinstance(answer, SignedIn)
     assert (answer.level, answer.session.id, answer.session.generation) == (Level.TWO, owing.id, owing.generation + 1)
     assert world.identify(answer.session).elevated
-    assert world.service.pending(answer.session, world.clock.now()) is None
+    assert not isinstance(world.service.challenged(answer.session, world.clock.now()), FactorOwed | Refused)
     assert world.audited() == ["login_pending", "login_succeeded"]
 
 
@@ -188,7 +188,6 @@ EVERYTHING: dict[str, Callable[[World, BrowserSession], object]] = {
     "identify": lambda w, s: w.identify(s),
     "enrolling": lambda w, s: w.service.enrolling(s, w.clock.now()),
     "look": lambda w, s: w.service.look(s),
-    "pending": lambda w, s: w.service.pending(s, w.clock.now()),
     "challenged": lambda w, s: w.service.challenged(s, w.clock.now()),
     "prove": lambda w, s: w.prove(s),
     "fail": lambda w, s: w.service.fail(s, CONTEXT),
@@ -284,7 +283,7 @@ def test_a_pending_login_that_was_seen_to_have_expired_stays_so_when_the_clock_g
     world.protect()
     owing, began = world.owing(), world.clock.now()
     world.clock.advance(POLICY.pending_login_ttl)
-    assert world.service.pending(owing, world.clock.now()) is None
+    assert code(world.service.look(owing)) is Code.SESSION_REQUIRED
     world.clock.set(began)
     assert code(world.prove(owing)) is Code.SESSION_NO_PENDING_LOGIN
     assert world.audited() == ["login_pending", "login_refused"]

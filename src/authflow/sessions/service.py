@@ -137,12 +137,6 @@ class Sessions:
             command = Establish(policy=self.policy.sessions, person=person, proof=proof, digest=token_digest(secret))
             return self.visits.take(tx, visit, command, secret=secret, actor=person)
 
-    def pending(self, session: BrowserSession, now: datetime) -> FactorOwed | None:
-        """Return the living pending login of this browser, or none; for showing it, not for answering it."""
-        with self.uow.begin() as tx:
-            visit = self.visits.at(tx, session, Context(), now, lock=False)
-            return visit.state if isinstance(visit, Visit) and isinstance(visit.state, FactorOwed) else None
-
     def challenged(self, session: BrowserSession, now: datetime) -> FactorOwed | SignedIn | Refused:
         """Return whose second factor may be answered here, under their lock, before any code is compared.
 
