@@ -72,16 +72,14 @@ def test_whoever_has_a_primary_factor_and_no_codes_gets_some_shown_once():
     assert step.facts == (facts.RecoveryCodesAdded(user=ADA, authenticator=CODES, count=10),)
 
 
-def test_codes_never_stand_alone_unless_somebody_insists():
+def test_codes_never_stand_alone():
     assert MACHINE.step(NoCodes(), add(protected=False), NOW).answer == NoCodesAdded(why=WhyNoCodes.NO_PRIMARY)
-    assert isinstance(MACHINE.step(NoCodes(), add(protected=False, force=True), NOW).answer, CodesShown)
 
 
 @pytest.mark.parametrize("protected", [True, False])
-@pytest.mark.parametrize("force", [True, False])
-def test_a_closed_kind_is_not_added_and_never_an_error(*, protected: bool, force: bool):
+def test_a_closed_kind_is_not_added_and_never_an_error(*, protected: bool):
     """Section 3.3: it must not surface after the primary factor was stored."""
-    step = MACHINE.step(NoCodes(), add(protected=protected, force=force, closed=True), NOW)
+    step = MACHINE.step(NoCodes(), add(protected=protected, closed=True), NOW)
     assert step.answer == NoCodesAdded(why=WhyNoCodes.CLOSED)
     assert step.state == NoCodes()
 
@@ -89,12 +87,9 @@ def test_a_closed_kind_is_not_added_and_never_an_error(*, protected: bool, force
 @pytest.mark.parametrize("protected", [True, False])
 @pytest.mark.parametrize("closed", [True, False])
 def test_codes_that_there_are_stay(*, protected: bool, closed: bool):
-    """Decision 28: insisting is refused, and nothing is written."""
-    quiet = MACHINE.step(READY, add(protected=protected, closed=closed), NOW)
-    insisting = MACHINE.step(READY, add(protected=protected, closed=closed, force=True), NOW)
-    assert quiet.answer == NoCodesAdded(why=WhyNoCodes.PRESENT)
-    assert insisting.answer == Refused(code=Code.MFA_ALREADY_ENROLLED)
-    assert quiet.state == insisting.state == READY
+    """Decision 28: nothing is written."""
+    step = MACHINE.step(READY, add(protected=protected, closed=closed), NOW)
+    assert (step.state, step.answer, step.facts) == (READY, NoCodesAdded(why=WhyNoCodes.PRESENT), ())
 
 
 # --- replacing ------------------------------------------------------------------------------------------------------

@@ -57,14 +57,13 @@ Recovery = NoCodes | Ready
 
 @attrs.frozen(kw_only=True)
 class Add:
-    """Add *codes* if the person has a primary factor and no codes yet; *force* asks for neither, and fails instead."""
+    """Add *codes* if the person has a primary factor and no codes yet."""
 
     user: UserId
     authenticator: AuthenticatorId
     codes: tuple[Secret, ...]
     protected: bool
     closed: bool
-    force: bool
 
 
 @attrs.frozen(kw_only=True)
@@ -120,16 +119,14 @@ def add(state: NoCodes, command: Add, now: datetime) -> RecoveryStep:
     """Add codes for whoever has a primary factor. A closed kind means "do not add" and is never an error (mfa 3.3)."""
     if command.closed:
         return Step(state, NoCodesAdded(why=WhyNoCodes.CLOSED))
-    if not command.protected and not command.force:
+    if not command.protected:
         return Step(state, NoCodesAdded(why=WhyNoCodes.NO_PRIMARY))
     told = facts.RecoveryCodesAdded(user=command.user, authenticator=command.authenticator, count=len(command.codes))
     return _new_set(command.authenticator, command.codes, now, told)
 
 
-def add_no_more(state: Ready, command: Add, _now: datetime) -> RecoveryStep:
-    """Leave the codes that there are; being forced to add some is refused, and writes nothing."""
-    if command.force:
-        return Step(state, Refused(code=Code.MFA_ALREADY_ENROLLED))
+def add_no_more(state: Ready, _command: Add, _now: datetime) -> RecoveryStep:
+    """Leave the codes that there are."""
     return Step(state, NoCodesAdded(why=WhyNoCodes.PRESENT))
 
 

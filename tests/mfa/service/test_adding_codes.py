@@ -8,13 +8,13 @@ import attrs
 
 from authflow.errors import Code
 from authflow.mfa.answers import CodesShown, NoCodesAdded, WhyNoCodes
-from authflow.values import Refused, UserId
+from authflow.values import UserId
 from tests.mfa.world import CONTEXT, World, refusal
 
 
 def test_recovery_codes_come_with_a_primary_factor_and_once(world: World):
-    def add(**given: Any) -> Any:
-        return world.service.add_codes(world.ada, CONTEXT, user=UserId("ada"), **given)
+    def add() -> Any:
+        return world.service.add_codes(world.ada, CONTEXT, user=UserId("ada"))
 
     assert add() == NoCodesAdded(why=WhyNoCodes.NO_PRIMARY)
     world.enroll()
@@ -24,17 +24,14 @@ def test_recovery_codes_come_with_a_primary_factor_and_once(world: World):
     assert not any(code.reveal() in repr(world.tables()) for code in shown.codes)
     written, again = world.written_by(add)
     assert (written, again) == (set(), NoCodesAdded(why=WhyNoCodes.PRESENT))
-    written, forced = world.written_by(lambda: add(force=True))
-    assert (written, forced) == (set(), Refused(code=Code.MFA_ALREADY_ENROLLED))
 
 
 def test_a_closed_kind_of_codes_means_that_none_are_added(world: World):
-    """Mfa 3.3: never an error, not even when forced."""
+    """Mfa 3.3: never an error."""
     world.enroll()
     service = world.tuned(closed_kinds=frozenset({"recovery"}))
-    for force in (False, True):
-        answer = service.add_codes(world.ada, CONTEXT, user=UserId("ada"), force=force)
-        assert answer == NoCodesAdded(why=WhyNoCodes.CLOSED)
+    answer = service.add_codes(world.ada, CONTEXT, user=UserId("ada"))
+    assert answer == NoCodesAdded(why=WhyNoCodes.CLOSED)
 
 
 def test_new_codes_kill_the_old_ones_and_keep_the_id(world: World):

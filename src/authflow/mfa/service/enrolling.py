@@ -131,8 +131,8 @@ class Enrolling(Desk):
 
     # --- recovery codes -------------------------------------------------------------------------------------------
 
-    def add_codes(self, asker: Asker, context: Context, *, user: UserId, force: bool = False) -> RecoveryAnswer:
-        """Add recovery codes for whoever has a primary factor and none yet; *force* fails where there are some."""
+    def add_codes(self, asker: Asker, context: Context, *, user: UserId) -> RecoveryAnswer:
+        """Add recovery codes for whoever has a primary factor and none yet."""
         with self.uow.begin() as tx:
             case = self.case(tx, asker, context, user)
             command = Add(
@@ -141,7 +141,6 @@ class Enrolling(Desk):
                 codes=self._new_codes(),
                 protected=bool(case.held.primaries()),
                 closed=kinds.closed(RECOVERY, self.policy),
-                force=force,
             )
             answer = self.turn_codes(case, command)
             if isinstance(answer, CodesShown):

@@ -24,7 +24,7 @@ OTHER: Final = Ready(authenticator=AuthenticatorId("codes-2"), created_at=NOW, l
 
 def add(**given: Any) -> Add:
     """Return an addition of codes for somebody who has a primary factor."""
-    asked: dict[str, Any] = {"authenticator": CODES, "protected": True, "closed": False, "force": False, **given}
+    asked: dict[str, Any] = {"authenticator": CODES, "protected": True, "closed": False, **given}
     return Add(user=ADA, codes=SHOWN, **asked)
 
 
@@ -40,8 +40,8 @@ def remove(**given: Any) -> Remove:
 
 def commands(state: Recovery) -> Iterator[tuple[RecoveryCommand, datetime]]:
     """Yield what can be asked of recovery codes; a code is used only where one is left."""
-    for protected, closed, force in product((True, False), repeat=3):
-        yield add(protected=protected, closed=closed, force=force), NOW
+    for protected, closed in product((True, False), repeat=2):
+        yield add(protected=protected, closed=closed), NOW
     for facts in ({}, *STOPPED_CHANGES, *OF_OTHERS):
         yield regenerate(**facts), NOW
         yield remove(**facts), NOW
