@@ -23,12 +23,6 @@ if TYPE_CHECKING:
 TOTP_SECRET_BYTES: Final = 20
 """160 bits, what RFC 4226 R6 recommends."""
 
-SECRET_BITS_MIN: Final = 128
-"""The least that is imported: RFC 4226 R6. CVE-2024-8796 was a default of 120 bits."""
-
-SECRET_TEXT_MAX: Final = 208
-"""Characters of an imported secret: 1040 bits, more than one block of any HMAC used here."""
-
 CODE_TEXT_MAX: Final = 20
 """Characters of a code as typed, blanks and hyphens included; longer text is not looked at."""
 
@@ -40,9 +34,6 @@ DIGITS: Final = range(6, 9)
 
 PERIODS: Final = range(10, 121)
 """Seconds: no authenticator in use is faster, and NIST 800-63B-4 3.1.4.1 wants a new code every two minutes."""
-
-BASE32: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
-"""RFC 4648 section 6."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -183,22 +174,6 @@ def new_secret(random: bytes) -> Secret:
     if len(random) < TOTP_SECRET_BYTES or len(random) % 5:
         raise InputInvalid(field="random", problem=f"must be {TOTP_SECRET_BYTES} bytes, or more in fives")
     return Secret(base64.b32encode(random).decode())
-
-
-def import_secret(text: str) -> Secret:
-    """Return a secret that was made elsewhere: base32 in any letter case, without padding (mfa 6).
-
-    Raises:
-        InputInvalid: Not base32, not a multiple of 8 characters, under 128 bits, or absurdly long.
-    """
-    # Only ASCII may be made upper-case: "\u0131".upper() is "I", and another secret.
-    if not text.isascii() or not BASE32.issuperset(text.upper()):
-        raise InputInvalid(field="secret", problem="must be base32 without padding")
-    if len(text) % 8 or len(text) > SECRET_TEXT_MAX:
-        raise InputInvalid(field="secret", problem=f"must have a multiple of 8 characters, {SECRET_TEXT_MAX} at most")
-    if len(text) * 5 < SECRET_BITS_MIN:
-        raise InputInvalid(field="secret", problem=f"must have at least {SECRET_BITS_MIN} bits")
-    return Secret(text.upper())
 
 
 def provisioning_uri(secret: Secret, *, issuer: str, account: str, parameters: Parameters = DEFAULTS) -> str:
