@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import Enum, Flag
 from typing import TYPE_CHECKING, Any
@@ -17,15 +18,16 @@ from authflow.journey.gates import may_administer
 from authflow.policy import MANAGER, MEMBER, OWNER
 from authflow.testing.strategies import hostile_texts
 from authflow.values import Asker, SessionId, UserId
-from authflow.witness import gate, witnessed
+from authflow.witness import gate, listen, unlisten
 from tests.stage import CONTEXT, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
     from authflow.policy import MfaPolicy
     from authflow.values import Address, OrganizationId
+    from authflow.witness import Entry
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 USER, FLOW = UserId("u1"), FlowId("CANARY")
@@ -156,6 +158,15 @@ def test_a_handle_that_opens_something_is_no_identifier():
 
 
 # --- who said no ------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def witnessed() -> Iterator[list[Entry]]:
+    """Collect what is decided inside the block."""
+    entries: list[Entry] = []
+    token = listen(entries)
+    yield entries
+    unlisten(token)
 
 
 @gate

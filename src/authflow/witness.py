@@ -5,13 +5,12 @@ Machines and gates report here only while somebody listens, in the same thread o
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
     from datetime import datetime
 
 P = ParamSpec("P")
@@ -50,17 +49,6 @@ listen: Final = _WITNESS.set
 
 unlisten: Final = _WITNESS.reset
 """Let whoever listened before listen again."""
-
-
-@contextmanager
-def witnessed() -> Generator[list[Entry]]:
-    """Collect what is decided inside the block, in this thread or task."""
-    entries: list[Entry] = []
-    token = listen(entries)
-    try:
-        yield entries
-    finally:
-        unlisten(token)
 
 
 def refused(function: Callable[..., object], answer: object, *args: object, **kwargs: object) -> None:
