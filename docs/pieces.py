@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -11,11 +13,21 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+DECISIONS: Final = Path(__file__).parent / "decisions.md"
+
 NOTICE: Final = "<!-- Read from the code by docs/generate.py. Edits are lost. -->"
 
 
 SECTION: Final = re.compile(r"(Args|Attributes|Raises|Returns|Yields):")
 ENTRY: Final = re.compile(r" {4}(\S[^:]*): (.*)")
+
+CITATION: Final = re.compile(
+    r"^```.*?^```|`[^`]*`"  # never within code
+    r"|\b(?P<kind>decision|mfa|sso|outbox|outbox_events)(?P<plural>s?)(?P<gap>\s)"
+    r"(?P<numbers>\d+(?:\.\d+)?(?:(?:,?\s(?:and|to)\s|,\s)\d+(?:\.\d+)?)*)",
+    re.DOTALL | re.MULTILINE,
+)
+"""Code, or a kind of decision and its numbers: "decision 35", "decisions 3 and 28", "mfa 15, 18.1, 22"."""
 
 
 def prose(thing: object, *, without: Collection[str] = ()) -> str:
@@ -96,5 +108,39 @@ def code(value: object) -> str:
 
 
 def page(*blocks: str) -> str:
-    """Join the *blocks* of a page."""
-    return "\n\n".join([NOTICE, *(block for block in blocks if block)]) + "\n"
+    """Join the *blocks* of a page, one folder below the page of decisions; each that they cite is linked to it."""
+    return "\n\n".join([NOTICE, *(cited(block) for block in blocks if block)]) + "\n"
+
+
+def cited(text: str) -> str:
+    """Return *text* with a link at each decision and rule that it cites.
+
+    Raises:
+        KeyError: The page of decisions states no such one.
+    """
+    return CITATION.sub(_linked, text)
+
+
+def _linked(found: re.Match[str]) -> str:
+    if found["kind"] is None:
+        return found[0]
+    kind, anchors = found["kind"], _stated()
+    named = f"{kind}{found['plural']}{found['gap']}"
+
+    def link(number: re.Match[str]) -> str:
+        says = number[0] if number.start() else named + number[0]
+        return f"[{says}](../decisions.md#{anchors[f'{kind} {number[0]}']})"
+
+    return re.sub(r"\d+(?:\.\d+)?", link, found["numbers"])
+
+
+@cache
+def _stated() -> dict[str, str]:
+    """Return the anchor of each heading of the page of decisions, as Sphinx and code hosts spell it."""
+    headings = re.findall(r"^#+ (.+)$", DECISIONS.read_text("utf-8"), re.MULTILINE)
+    slugs = [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
+    earlier = [slugs[:place].count(slug) for place, slug in enumerate(slugs)]  # "mfa 2.1" and "mfa 21" are both mfa-21
+    return {
+        heading: f"{slug}-{times}" if times else slug
+        for heading, slug, times in zip(headings, slugs, earlier, strict=True)
+    }

@@ -8,6 +8,8 @@ from typing import Final
 
 import pytest
 
+from tests.test_decisions import cited
+
 ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = [
     ROOT / "README.md",
@@ -25,7 +27,8 @@ def prose(page: Path) -> str:
 def anchors(page: Path) -> set[str]:
     """Return where links may lead inside *page*: its headings, as a code host spells them."""
     headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), flags=re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
+    slugs = [re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings]
+    return {*slugs, *(f"{slug}-{n}" for slug in slugs for n in range(1, slugs.count(slug)))}
 
 
 def broken(page: Path) -> list[str]:
@@ -52,6 +55,23 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path: Path):
         "# Here we are\n[a](gone.md) [b](#there) [c](page.md#here-we-are) [d](https://example.org)", "utf-8"
     )
     assert broken(page) == ["gone.md", "#there"]
+
+
+GENERATED: Final = [page for page in PAGES if "Read from the code" in page.read_text("utf-8").partition("\n")[0]]
+
+
+def test_whatever_a_generated_page_cites_is_linked_to_what_it_says():
+    unlinked = {page.name: list(cited(re.sub(r"\[[^]]*\]\([^)]*\)", "", prose(page)))) for page in GENERATED}
+    assert {page: found for page, found in unlinked.items() if found} == {}
+
+
+def test_a_citation_leads_to_its_own_heading():
+    lines = (ROOT / "docs" / "decisions.md").read_text("utf-8").splitlines()
+    wanted = {"decision 9": "decision-9", "mfa 2.1": "mfa-21", "mfa 21": "mfa-21-1", "mfa 20.6": "mfa-206"}
+    assert [line[4:] for line in lines if line[4:] in wanted] == ["decision 9", "mfa 2.1", "mfa 20.6", "mfa 21"]
+    linked = re.findall(r"\[(\w+ [\d.]+)\]\(\.\./decisions\.md#(.*?)\)", "".join(map(prose, GENERATED)))
+    assert {name: anchor for name, anchor in linked if name in wanted}.items() <= wanted.items()
+    assert {anchor for _, anchor in linked} >= {"decision-9", "mfa-206"}
 
 
 def test_no_page_says_what_only_sphinx_can_read():
