@@ -149,6 +149,15 @@ class OutboxStoresContract:
             assert [lane.shard for lane in due] == ["d", "c", "b"]
             assert tx.lanes.due(START, blocked_until=horizon, limit=2) == due[:2]
 
+    def test_a_lane_of_which_nothing_is_due_is_not_due(self, post: Post) -> None:
+        """From the very instant on; what was written after now is due, because the clock went back."""
+        later = START + SECOND
+        post.write(message("m1", user="a", due_at=later), message("m2", user="b", at=later, due_at=later))
+        with post.uow.begin() as tx:
+            for now, due in ((START, ["b"]), (later, ["a", "b"])):
+                lanes = tx.lanes.due(now, blocked_until=START + timedelta(hours=1), limit=10)
+                assert [lane.shard for lane in lanes] == due
+
     def test_a_lanes_state_is_saved_only_over_the_version_that_was_loaded(self, post: Post) -> None:
         """A lost compare-and-set writes nothing; what ends a delivery empties the lane."""
         lane = Lane(destination="eu", scope=1, shard="u1")
