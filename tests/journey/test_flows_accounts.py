@@ -247,13 +247,15 @@ def reset(stage: Stage, root: Person, user: Any) -> None:
 
 
 def test_a_merge_carries_over_the_enrollment_that_is_owed(stage: Stage, ada: Person, root: Person):
-    """Otherwise a merge would be the way past an administrator's reset."""
+    """Otherwise a merge would be the way past an administrator's reset. Nobody is told that a factor was removed."""
     bob = stage.person("bob@example.com")
     reset(stage, root, ada.user)
     assert isinstance(merge(stage, root, ada.user, bob.user), AccountsMerged)
     assert isinstance(stage.sign_in(bob), EnrollmentOwed)
-    (mail,) = stage.mails(MailKind.MFA_RESET)
-    assert mail.to == "bob@example.com"
+    assert stage.mails(MailKind.MFA_RESET) == []
+    (mail,) = stage.mails(MailKind.MFA_ENROLLMENT_DEMANDED)
+    assert (mail.to, mail.context["reason"]) == ("bob@example.com", "accounts_merged")
+    assert [event for event in stage.audited(bob) if event.startswith("mfa_")] == ["mfa_enrollment_demanded"]
     bob.browser.ask(stage.flows.sessions.redeem, CONTEXT, token=Secret(str(mail.context["token"])))
     stage.enroll(bob)
     assert stage.identify(bob).user == bob.user
@@ -265,7 +267,7 @@ def test_who_has_a_factor_owes_nothing_after_a_merge(stage: Stage, ada: Person, 
     reset(stage, root, ada.user)
     merge(stage, root, ada.user, bob.user)
     assert isinstance(stage.sign_in(bob), SecondFactorOwed)
-    assert stage.mails(MailKind.MFA_RESET) == []
+    assert stage.mails(MailKind.MFA_RESET) == stage.mails(MailKind.MFA_ENROLLMENT_DEMANDED) == []
 
 
 def test_an_enrollment_is_not_carried_over_to_whom_no_link_reaches(stage: Stage, ada: Person, root: Person):
@@ -302,7 +304,7 @@ def test_an_export_is_json_and_holds_no_secret(stage: Stage, ada: Person):
     text = json.dumps(answer.document)
     secrets = [ada.app.secret.reveal(), *ada.codes, ada.browser.session.secret.reveal()]
     assert [secret for secret in secrets if secret in text] == []
-    assert sorted(answer.document) == ["audit", "factors", "memberships", "sessions", "user"]
+    assert sorted(answer.document) == ["audit", "confirmations", "factors", "memberships", "sessions", "user"]
     factors: Any = answer.document["factors"]
     assert [(factor["kind"], factor["remaining"]) for factor in factors] == [("totp", None), ("recovery", 10)]
     memberships: Any = answer.document["memberships"]

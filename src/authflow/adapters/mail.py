@@ -62,6 +62,14 @@ TEMPLATES: Final[dict[MailKind, Text]] = {
             f"{_WHEN}\nIf you did not ask for this, contact your administrator.\n"
         ),
     ),
+    MailKind.MFA_ENROLLMENT_DEMANDED: Text(
+        subject="Set up a second factor for your account",
+        body=(
+            "Another account was merged into yours, and a second factor was still owed there. "
+            "Set one up with this link, which works once and until it expires:\n\n{link}\n\n"
+            f"{_WHEN}\nIf you did not expect this, contact your administrator.\n"
+        ),
+    ),
     MailKind.RECOVERY_CODES_REGENERATED: Text(
         subject="New recovery codes were made for your account",
         body=f"New recovery codes were made. All older ones no longer work.\n\n{_WHEN}\n{_NOT_YOU}",

@@ -192,6 +192,16 @@ class FactorsReset(Fact):
 
 
 @attrs.frozen(kw_only=True)
+class EnrollmentDemanded(Fact):
+    """*user*, who had no second factor, must enroll one through a mailed link, for *reason*; nothing was removed."""
+
+    user: UserId
+    reason: str
+    token: Secret
+    expires_at: datetime
+
+
+@attrs.frozen(kw_only=True)
 class ResetLinkUsed(Fact):
     """The mailed link of a reset was used; it works no more."""
 

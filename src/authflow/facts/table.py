@@ -135,6 +135,13 @@ RECORDS: Final[dict[type[Fact], Records]] = {
         mail=MailKind.MFA_RESET,
         secret="token",
     ),
+    mfa.EnrollmentDemanded: Records(
+        about=About.PERSON,
+        audit=Audit.MFA_ENROLLMENT_DEMANDED,
+        fields=("reason",),
+        mail=MailKind.MFA_ENROLLMENT_DEMANDED,
+        secret="token",
+    ),
     mfa.ResetLinkUsed: Records(about=About.PERSON, audit=Audit.MFA_RESET_LINK_USED),
     # sessions
     sessions.SignedIn: Records(about=About.PERSON, audit=Audit.LOGIN_SUCCEEDED, fields=("methods",)),

@@ -51,7 +51,8 @@ class StillWanted:
     def _personal(self, tx: JourneyTransaction, person: User) -> Mapping[str, Callable[[Message], bool]]:
         """Return what decides about the mails to *person* that are not always worth sending."""
         return {
-            MailKind.MFA_RESET: lambda message: self._resets(tx, person, message),
+            MailKind.MFA_RESET: lambda message: self._enrolls(tx, person, message),
+            MailKind.MFA_ENROLLMENT_DEMANDED: lambda message: self._enrolls(tx, person, message),
             MailKind.ADDRESS_CONFIRMATION: lambda message: self._confirms(person, message),
             MailKind.ADDRESS_CLAIMED: lambda message: person.holds(str(message.payload.get("to"))),
         }
@@ -64,7 +65,7 @@ class StillWanted:
             return True
         return self.membership.carries(OrganizationId(message.shard), InvitationId(str(invitation)), token)
 
-    def _resets(self, tx: JourneyTransaction, person: User, message: Message) -> bool:
+    def _enrolls(self, tx: JourneyTransaction, person: User, message: Message) -> bool:
         """A link that was used, or replaced by a later reset, is not mailed."""
         token = self._token(message)
         return person.active and (token is None or tx.reset_links.unspent(token_digest(token), user=person.id))

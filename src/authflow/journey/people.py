@@ -14,7 +14,7 @@ from authflow.command import command
 from authflow.command.telemetry import report_unavailable
 from authflow.errors import Code, SecretUnavailable
 from authflow.facts.accounts import AddressVerified, UserDeleted, UserExported, UsersMerged
-from authflow.facts.mfa import FactorsReset
+from authflow.facts.mfa import EnrollmentDemanded
 from authflow.journey.answers import (
     AccountDeleted,
     AccountExported,
@@ -250,9 +250,7 @@ class People(Door):
 
     def _demand_enrollment(self, tx: JourneyTransaction, asker: Asker, context: Context, user: UserId) -> None:
         link = self.sessions.require_enrollment(user)
-        fact = FactorsReset(
-            user=user, reason="accounts_merged", removed=0, token=link.token, expires_at=link.expires_at
-        )
+        fact = EnrollmentDemanded(user=user, reason="accounts_merged", token=link.token, expires_at=link.expires_at)
         self._tell(tx, fact, asker, context)
 
     def _erase(self, tx: JourneyTransaction, user: UserId) -> None:

@@ -129,7 +129,7 @@ class House:
         self.flows.relay.drain_until_quiet()
         for mail in self.mailer.sent[before:]:
             token, context = Secret(str(mail.context.get("token"))), mail.context
-            if mail.kind is MailKind.MFA_RESET:
+            if mail.kind in {MailKind.MFA_RESET, MailKind.MFA_ENROLLMENT_DEMANDED}:
                 self.links.setdefault(UserId(mail.to), []).append(token)
             if mail.kind in {MailKind.INVITATION, MailKind.SETUP_SECOND_FACTOR}:
                 place, key = OrganizationId(str(context["organization"])), InvitationId(str(context["invitation"]))
