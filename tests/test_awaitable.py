@@ -39,7 +39,7 @@ def test_a_name_means_the_same_on_both(name: str):
     if commands_of(type(own)):
         assert isinstance(theirs, AsyncFace)
         assert isinstance(theirs, type(own))
-        assert theirs.sync is own
+        assert theirs._sync is own
     else:
         assert theirs is own
 

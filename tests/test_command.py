@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-SHARED = {"asked", "held", "shown"}
-"""What the services do for each other inside a command."""
-
 NAMES = """
 accounts.confirm_address accounts.delete accounts.export accounts.look_at_confirmation accounts.merge
 accounts.record_verified_address accounts.send_confirmations accounts.void_confirmations
@@ -69,6 +66,11 @@ def commands_of(service: type) -> dict[str, Command[..., Any]]:
     return {name: member for name, member in members.items() if isinstance(member, Command)}
 
 
+def public(service: Any) -> set[str]:
+    """Return what a host finds on *service*."""
+    return {name for name in dir(service) if not name.startswith("_")}
+
+
 ALL = {found.name: found for service in services().values() for found in commands_of(type(service)).values()}
 
 
@@ -92,9 +94,9 @@ def test_a_command_is_named_for_where_a_host_finds_it(name: str, service: Any):
 
 
 @pytest.mark.parametrize("service", services().values())
-def test_every_public_method_is_a_command(service: Any):
-    functions = {name for name, _ in inspect.getmembers_static(type(service), inspect.isfunction) if name[0] != "_"}
-    assert functions <= SHARED
+def test_a_service_shows_its_commands_and_nothing_else(service: Any):
+    """What a command asks inside asks nobody for permission."""
+    assert public(service) == set(commands_of(type(service)))
 
 
 def test_what_compares_guesses_says_so():
@@ -114,6 +116,7 @@ def test_the_async_face_has_the_same_commands(name: str, service: Any):
     face = getattr(AsyncAuthflow.in_memory(), name)
     assert isinstance(face, AsyncFace)
     assert commands_of(type(face)) == commands_of(type(service))
+    assert public(face) == public(service)
 
 
 # --- one command ------------------------------------------------------------------------------------------------------
@@ -156,8 +159,8 @@ class Once:
 
 @attrs.frozen(kw_only=True)
 class Shop:
-    uow: World = attrs.field(factory=World)
-    replays: Once = attrs.field(factory=Once)
+    _uow: World = attrs.field(factory=World, alias="uow")
+    _replays: Once = attrs.field(factory=Once, alias="replays")
     numbers: list[int] = attrs.field(factory=list)
 
     @command("shop.buy")
@@ -197,25 +200,25 @@ def why(answer: Any) -> Any:
 def test_a_command_is_one_transaction():
     shop = Shop()
     shop.buy(3)
-    assert shop.uow.asked == ["run"]
+    assert shop._uow.asked == ["run"]
 
 
 def test_commands_inside_a_command_are_parts_of_it():
     shop = Shop()
     shop.both()
-    assert shop.uow.asked == ["run"]
+    assert shop._uow.asked == ["run"]
 
 
 def test_commands_inside_an_operation_are_one_each():
     shop = Shop()
     shop.round()
-    assert shop.uow.asked == ["run", "run"]
+    assert shop._uow.asked == ["run", "run"]
 
 
 def test_an_operation_makes_no_transaction():
     shop = Shop()
     assert isinstance(shop.tidy(3), Answer)
-    assert shop.uow.asked == []
+    assert shop._uow.asked == []
 
 
 def test_a_command_after_one_that_failed_is_whole_again():
@@ -223,14 +226,14 @@ def test_a_command_after_one_that_failed_is_whole_again():
     with pytest.raises(NotOwned):
         shop.open_safe("1")
     shop.buy(3)
-    assert shop.uow.asked == ["counters", "run"]
+    assert shop._uow.asked == ["counters", "run"]
 
 
 def test_only_what_compares_guesses_asks_who_owns_its_counts_and_asks_first():
     shop = Shop()
     shop.open_safe("1")
     shop.buy(3)
-    assert shop.uow.asked == ["counters", "run", "run"]
+    assert shop._uow.asked == ["counters", "run", "run"]
 
 
 def test_a_refusal_carries_why():
@@ -263,14 +266,14 @@ KEYED = Context(idempotency_key="k-1")
 def test_a_key_covers_everything_but_who_asks_and_from_where(args: tuple[Any, ...], kwargs: dict[str, Any]):
     shop = Shop()
     shop.pay(*args, **kwargs)
-    assert shop.replays.asked == [("shop.pay", {"pin": "1", "tip": 2})]
+    assert shop._replays.asked == [("shop.pay", {"pin": "1", "tip": 2})]
 
 
 def test_without_a_key_nothing_is_kept():
     shop = Shop()
     shop.pay(NOBODY, Context(), "1")
     shop.buy(3)
-    assert shop.replays.asked == []
+    assert shop._replays.asked == []
 
 
 # --- the async face ---------------------------------------------------------------------------------------------------
@@ -298,13 +301,13 @@ def awaitable() -> Iterator[tuple[AsyncShop, Shop]]:
 def test_a_command_of_the_async_face_is_awaited_and_the_same():
     with awaitable() as (face, shop):
         told = why(asyncio.run(face.buy(2)))
-    assert (told.rule, shop.uow.asked, SPAWNED) == ("small", ["run"], ["spawned"])
+    assert (told.rule, shop._uow.asked, SPAWNED) == ("small", ["run"], ["spawned"])
 
 
 def test_commands_inside_a_command_of_the_async_face_are_not_awaited():
     with awaitable() as (face, shop):
         asyncio.run(face.both())
-    assert (shop.uow.asked, SPAWNED) == (["run"], ["spawned"])
+    assert (shop._uow.asked, SPAWNED) == (["run"], ["spawned"])
 
 
 def test_what_is_no_command_is_the_services_own():
@@ -329,7 +332,7 @@ def test_tasks_beside_each_other_are_inside_commands_of_their_own():
         await asyncio.gather(*(inner() for _ in range(3)))
 
     asyncio.run(waits())
-    assert shop.uow.asked == ["run"] * 3
+    assert shop._uow.asked == ["run"] * 3
 
 
 def test_a_command_keeps_its_signature_and_its_words():
@@ -366,9 +369,9 @@ class Runs(MemoryUnitOfWork):
 class Asking:
     """A service whose command asks *other* first."""
 
-    uow: Runs
+    _uow: Runs = attrs.field(alias="uow")
     other: Asking | None = None
-    replays: Any = None
+    _replays: Any = attrs.field(default=None, alias="replays")
 
     @command("asking.ask")
     def ask(self) -> None:
@@ -389,14 +392,14 @@ def test_a_command_of_another_installation_is_no_part_of_this_one():
 class Starting:
     """A service whose command starts a thread that gives another command of the same installation."""
 
-    uow: Runs
-    replays: Any = None
+    _uow: Runs = attrs.field(alias="uow")
+    _replays: Any = attrs.field(default=None, alias="replays")
 
     @command("starting.start")
     def start(self) -> None:
-        self.uow.store.lock = threading.RLock()  # the other one need not wait for this one here
+        self._uow.store.lock = threading.RLock()  # the other one need not wait for this one here
         give = contextvars.copy_context().run
-        thread = threading.Thread(target=give, args=(Asking(self.uow).ask,))
+        thread = threading.Thread(target=give, args=(Asking(self._uow).ask,))
         thread.start()
         thread.join()
 
@@ -422,7 +425,7 @@ class Ticking(ManualClock):
 class Dated:
     """A service that looks at its clock more than once."""
 
-    uow: World = attrs.field(factory=World)
+    _uow: World = attrs.field(factory=World, alias="uow")
     clock: CommandClock = attrs.field(factory=lambda: CommandClock(Ticking()))
     other: Dated | None = None
 

@@ -60,8 +60,8 @@ class Trying:
 
 @attrs.define
 class Desk:
-    uow: Any = attrs.field(factory=Trying)
-    replays: Any = None
+    _uow: Any = attrs.field(factory=Trying, alias="uow")
+    _replays: Any = attrs.field(default=None, alias="replays")
 
     @command("desk.ask")
     def ask(self, session: BrowserSession, context: Context, answer: Any) -> Any:  # noqa: ARG002  # read by the command

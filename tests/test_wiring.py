@@ -344,8 +344,8 @@ def test_every_port_of_the_hosts_own_is_used():
 def clocks(service: Any, name: str) -> Iterator[tuple[str, Any]]:
     """Yield every clock that *service* has, and whatever is in it, each by its place."""
     for field in attrs.fields(type(service)):
-        value, place = getattr(service, field.name), f"{name}.{field.name}"
-        if field.name == "clock":
+        value, place = getattr(service, field.name), f"{name}.{field.alias}"
+        if field.alias == "clock":
             yield place, value
         elif attrs.has(type(value)):
             yield from clocks(value, place)

@@ -11,7 +11,7 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
 from authflow.command.explaining import explained
-from authflow.command.face import AsyncFace
+from authflow.command.face import AsyncFace, awaited
 from authflow.command.running import RUNNING, Running
 from authflow.command.telemetry import Report, span
 from authflow.errors import InputInvalid
@@ -47,15 +47,15 @@ class Replays(Protocol):
 
 
 class Service(Protocol):
-    """What a command needs of the service it belongs to."""
+    """What a command needs of the service it belongs to, where it is as private as everything that is no command."""
 
     @property
-    def uow(self) -> UnitOfWork[Any]:
+    def _uow(self) -> UnitOfWork[Any]:
         """Makes the command's transaction."""
         ...
 
     @property
-    def replays(self) -> Replays:
+    def _replays(self) -> Replays:
         """Asked by commands that have a session, and so could be repeated by a browser."""
         ...
 
@@ -94,12 +94,12 @@ class Command(Generic[P, R_co]):
         if service is None:
             return self
         if isinstance(service, AsyncFace):
-            return wraps(self.function)(partial(service.spawn, self._call, service.sync))
+            return wraps(self.function)(awaited(service, self._call))
         return MethodType(self._call, service)
 
     def perform(self, service: Service, *args: Any, **kwargs: Any) -> R_co:  # noqa: ANN401  # whatever the function takes
         """Do the command for *service*, and report what came of it; inside another command it is a part of that one."""
-        here, around = Running(service.uow), RUNNING.get()
+        here, around = Running(_uow_of(service)), RUNNING.get()
         if around is not None and around.includes(here):
             return self.function(service, *args, **kwargs)
         inside, heard = RUNNING.set(here if self.whole else None), listen(here.entries)
@@ -124,7 +124,7 @@ class Command(Generic[P, R_co]):
         if not self.whole:
             return self.function(service, *args, **kwargs)
         if self.guesses:
-            service.uow.require_counters()
+            here.uow.require_counters()
 
         def work() -> R_co:
             return explained(self.name, self.function(service, *args, **kwargs), here.entries)
@@ -136,7 +136,7 @@ class Command(Generic[P, R_co]):
             here.try_anew()
             return once()
 
-        return service.uow.run(tried)
+        return here.uow.run(tried)
 
     def _once(
         self, service: Service, args: tuple[Any, ...], kwargs: dict[str, Any], work: Callable[[], R_co]
@@ -150,7 +150,7 @@ class Command(Generic[P, R_co]):
         arguments = bound.arguments
         session: BrowserSession = arguments["session"]
         others = {name: value for name, value in list(arguments.items())[1:] if name not in {"session", "context"}}
-        once = partial(service.replays.once, self.name, session, context, others)
+        once = partial(_replays_of(service).once, self.name, session, context, others)
         return lambda: cast("R_co", once(cast("Callable[[], Answer]", work)))
 
     def _asker(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -167,6 +167,16 @@ class Command(Generic[P, R_co]):
         for name, given in self._asker(args, kwargs).items():
             if not isinstance(given, ASKER[name]):
                 raise InputInvalid(field=name, problem=f"must be a {ASKER[name].__name__}")
+
+
+def _uow_of(service: Service) -> UnitOfWork[Any]:
+    # A command is a method of its service.
+    return service._uow  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def _replays_of(service: Service) -> Replays:
+    # As above.
+    return service._replays  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 def command(name: str, *, guesses: bool = False) -> Callable[[Callable[Concatenate[Any, P], R_co]], Command[P, R_co]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -25,13 +26,23 @@ class AsyncFace:
     ``Members`` as a coroutine function. What is no command is read from *sync*.
     """
 
+    _sync: Any
+    _spawn: Spawn
+
     def __init__(self, sync: Any, spawn: Spawn) -> None:  # noqa: ANN401  # the subclass says which service it is
         # The services are frozen, and so are their faces.
-        object.__setattr__(self, "sync", sync)
-        object.__setattr__(self, "spawn", spawn)
+        object.__setattr__(self, "_sync", sync)
+        object.__setattr__(self, "_spawn", spawn)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # the subclass says what there is
-        return getattr(object.__getattribute__(self, "sync"), name)
+        return getattr(object.__getattribute__(self, "_sync"), name)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
+
+
+def awaited(face: AsyncFace, function: Callable[..., T]) -> Callable[..., Coroutine[Any, Any, T]]:
+    """Return *function* of the synchronous service as *face* gives it: something to await."""
+    # A face shows commands and nothing else.
+    spawn, sync = face._spawn, face._sync  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return partial(spawn, function, sync)

@@ -40,15 +40,15 @@ NOBODY: Final = Asker(user=None, session=SessionId(""))
 class Desk:
     """The ports of the slice, and the writing that every saver of events shares."""
 
-    uow: UnitOfWork[EventsTransaction]
-    clock: Clock
-    entropy: Entropy
-    recorder: Recorder
-    policy: EventPolicy
+    _uow: UnitOfWork[EventsTransaction] = attrs.field(alias="uow")
+    _clock: Clock = attrs.field(alias="clock")
+    _entropy: Entropy = attrs.field(alias="entropy")
+    _recorder: Recorder = attrs.field(alias="recorder")
+    _policy: EventPolicy = attrs.field(alias="policy")
 
     def _receipt(self, *, client_ip: str | None = None, trusted: bool = False) -> Receipt:
-        fresh = EventId(self.entropy.random_bytes(16).hex())
-        return Receipt(received=self.clock.now(), fresh_id=fresh, client_ip=client_ip, trusted=trusted)
+        fresh = EventId(self._entropy.random_bytes(16).hex())
+        return Receipt(received=self._clock.now(), fresh_id=fresh, client_ip=client_ip, trusted=trusted)
 
     def _write(
         self, tx: EventsTransaction, project: Project, ready: EventDraft, delivery: Delivery, *, insert_only: bool
@@ -59,7 +59,7 @@ class Desk:
             raise EventKindUnsupported(detail=f"[{found.kind}]")
         for _ in range(TRIES):
             try:
-                with self.uow.savepoint():
+                with self._uow.savepoint():
                     return self._decide(tx, project, ready, found, delivery, insert_only=insert_only)
             except (StaleVersion, UniqueViolated):
                 continue
@@ -75,7 +75,7 @@ class Desk:
         *,
         insert_only: bool,
     ) -> SaveAnswer:
-        now = self.clock.now()
+        now = self._clock.now()
         stored = tx.events.load(project.id, found.day, found.id)
         event = SavedEvent(
             project=project.id,
@@ -89,7 +89,7 @@ class Desk:
             self._see(tx, project, found)
         if isinstance(step.state, Kept) and step.state != stored.state:
             tx.events.save(step.state, expected=stored.version)
-        self.recorder.record(tx, step.facts, asker=NOBODY, context=Context(), now=now)
+        self._recorder.record(tx, step.facts, asker=NOBODY, context=Context(), now=now)
         return step.answer
 
     def _see(self, tx: EventsTransaction, project: Project, event: Extract) -> None:
@@ -104,7 +104,7 @@ class Desk:
         if known is not None:
             return known
         try:
-            with self.uow.savepoint():
+            with self._uow.savepoint():
                 tx.sightings.add(place, at)
         except UniqueViolated:
             known = tx.sightings.get(place)

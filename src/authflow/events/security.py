@@ -26,12 +26,12 @@ class SecurityEvents(Desk):
             UnknownProject: There is no such project. Nothing was written.
             EventInvalid: This is no event.
         """
-        draft = EventDraft.of(event, policy=self.policy, project=None)
-        ready = draft.normalize(project_id, self._receipt(trusted=True), self.policy)
+        draft = EventDraft.of(event, policy=self._policy, project=None)
+        ready = draft.normalize(project_id, self._receipt(trusted=True), self._policy)
 
         def write() -> SaveAnswer:
-            with self.uow.begin() as tx:
+            with self._uow.begin() as tx:
                 project = project_of(tx, project_id)
                 return self._write(tx, project, ready, Delivery(organization=project.organization), insert_only=True)
 
-        return self.uow.run(write)
+        return self._uow.run(write)

@@ -33,7 +33,7 @@ class Events(Desk):
             EventInvalid: It is no JSON object.
             EventTooLarge: It is larger than the policy allows.
         """
-        return EventDraft.of(event, policy=self.policy, project=project_id)
+        return EventDraft.of(event, policy=self._policy, project=project_id)
 
     @operation("events.normalize")
     def normalize(self, event: object, project_id: ProjectId, *, client_ip: str | None = None) -> EventDraft:
@@ -44,7 +44,7 @@ class Events(Desk):
             EventInvalid: It is no JSON object.
         """
         draft = event if isinstance(event, EventDraft) else self.draft(event)
-        return draft.normalize(project_id, self._receipt(client_ip=client_ip), self.policy)
+        return draft.normalize(project_id, self._receipt(client_ip=client_ip), self._policy)
 
     @operation("events.save")
     def save(
@@ -78,10 +78,10 @@ class Events(Desk):
             InputInvalid: *start_time* or *cache_key* is malformed.
         """
         draft = event if isinstance(event, EventDraft) else self.draft(event)
-        ready = draft.ready(project_id, self._receipt(), self.policy, assume_normalized=assume_normalized)
+        ready = draft.ready(project_id, self._receipt(), self._policy, assume_normalized=assume_normalized)
 
         def write() -> SaveAnswer:
-            with self.uow.begin() as tx:
+            with self._uow.begin() as tx:
                 project = project_of(tx, project_id)
                 if project.security:
                     return Refused(code=Code.EVENT_PROJECT_CLOSED)
@@ -95,26 +95,26 @@ class Events(Desk):
                 )
                 return self._write(tx, project, ready, delivery, insert_only=False)
 
-        return self.uow.run(write)
+        return self._uow.run(write)
 
     @command("events.get")
     def get(self, project_id: ProjectId, event: str) -> SavedEvent | None:
         """Return the latest ingested event with this id, of whatever day, or none."""
         key = event_id(event)
-        with self.uow.begin() as tx:
+        with self._uow.begin() as tx:
             return None if key is None else tx.events.find(project_id, key)
 
     @command("events.of_day")
     def of_day(self, project_id: ProjectId, day: str, event: str) -> SavedEvent | None:
         """Return the event with this id that happened on *day*, ``YYYY-MM-DD`` in UTC, or none."""
         key = event_id(event)
-        with self.uow.begin() as tx:
+        with self._uow.begin() as tx:
             return None if key is None else tx.events.find(project_id, key, day=day)
 
     @command("events.latest")
     def latest(self, project_id: ProjectId, *, limit: int = 100) -> tuple[SavedEvent, ...]:
         """Return the latest ingested events of a project, newest first."""
-        with self.uow.begin() as tx:
+        with self._uow.begin() as tx:
             return tx.events.latest(project_id, limit=limit)
 
 

@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 class AuditTrail:
     """``flows.audit``: who did what to whom. Who may read it is the host's to decide."""
 
-    uow: UnitOfWork[JourneyTransaction]
+    _uow: UnitOfWork[JourneyTransaction] = attrs.field(alias="uow")
 
     @command("audit.of_user")
     def of_user(self, user: UserId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
         """Return the newest entries of a person's own log, newest first."""
-        with self.uow.begin() as tx:
+        with self._uow.begin() as tx:
             return tx.audit.of_user(user, limit=limit)
 
     @command("audit.of_organization")
     def of_organization(self, organization: OrganizationId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
         """Return the newest entries of an organization's log, newest first."""
-        with self.uow.begin() as tx:
+        with self._uow.begin() as tx:
             return tx.audit.of_organization(organization, limit=limit)

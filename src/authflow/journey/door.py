@@ -29,38 +29,38 @@ D = TypeVar("D")
 class Door:
     """What the composed services share: the unit of work that makes one transaction of several slices."""
 
-    uow: UnitOfWork[JourneyTransaction]
-    clock: Clock
-    sessions: Sessions
-    replays: Replays
+    _uow: UnitOfWork[JourneyTransaction] = attrs.field(alias="uow")
+    _clock: Clock = attrs.field(alias="clock")
+    _sessions: Sessions = attrs.field(alias="sessions")
+    _replays: Replays = attrs.field(alias="replays")
 
-    def asked(self, session: BrowserSession, command: Callable[[Asker], AnswerT]) -> AnswerT:
+    def _asked(self, session: BrowserSession, command: Callable[[Asker], AnswerT]) -> AnswerT:
         """Let *command* run for whoever *session* is, in the same transaction; the answer carries the session on.
 
         Their account is held before the session is read: whoever ends it comes before the command, or after it.
         """
         return self._for(session, command, lock=True)
 
-    def shown(self, session: BrowserSession, look: Callable[[Asker], AnswerT]) -> AnswerT:
+    def _shown(self, session: BrowserSession, look: Callable[[Asker], AnswerT]) -> AnswerT:
         """Let *look*, which changes nothing, answer whoever *session* is; nobody waits for anybody."""
         return self._for(session, look, lock=False)
 
     def _for(self, session: BrowserSession, command: Callable[[Asker], AnswerT], *, lock: bool) -> AnswerT:
-        with self.uow.begin():
-            asker = self.sessions.identify(session, self.clock.now(), lock=lock)
+        with self._uow.begin():
+            asker = self._sessions.identify(session, self._clock.now(), lock=lock)
             return carried(command(asker), session, asker)
 
-    def held(self, tx: JourneyTransaction, session: BrowserSession, *others: UserId) -> Asker:
+    def _held(self, tx: JourneyTransaction, session: BrowserSession, *others: UserId) -> Asker:
         """Return who asks, after holding the accounts of the asker and of the *others* who exist, in one order.
 
         Raises:
             InputInvalid: One of the *others* cannot be a person's id.
         """
-        first = self.sessions.identify(session, self.clock.now()).user
+        first = self._sessions.identify(session, self._clock.now()).user
         known = {user for user in others if tx.users.get(UserId(identifier(user, field="user"))) is not None}
         for user in sorted(known | ({first} if first is not None else set())):
             tx.accounts.lock(user)
-        return self.sessions.identify(session, self.clock.now())
+        return self._sessions.identify(session, self._clock.now())
 
 
 @overload

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 class Invitations(Door):
     """``flows.invitations``: how people are invited, ask to join, and come in."""
 
-    membership: Membership
-    waiting: Waiting
+    _membership: Membership = attrs.field(alias="membership")
+    _waiting: Waiting = attrs.field(alias="waiting")
 
     @command("invitations.look")
     def look(
@@ -57,8 +57,8 @@ class Invitations(Door):
         token: Secret | None = None,
     ) -> InvitationView | Refused:
         """Answer what somebody sees before they accept. Looking changes nothing: a link scanner uses nothing up."""
-        look = self.membership.look
-        return self.shown(session, lambda a: look(a, organization=organization, invitation=invitation, token=token))
+        look = self._membership.look
+        return self._shown(session, lambda a: look(a, organization=organization, invitation=invitation, token=token))
 
     @command("invitations.accept")
     def accept(
@@ -83,11 +83,11 @@ class Invitations(Door):
             token: From the link; none for a person who came by a verified address.
             user: Whom the page showed as the one who joins; somebody else in the session by now is a wrong user.
         """
-        with self.uow.begin():
-            if not self.sessions.identify(session, self.clock.now(), lock=True).session:
-                session = self.sessions.open()
-            asker = self.sessions.identify(session, self.clock.now())
-            answer = self.membership.accept(
+        with self._uow.begin():
+            if not self._sessions.identify(session, self._clock.now(), lock=True).session:
+                session = self._sessions.open()
+            asker = self._sessions.identify(session, self._clock.now())
+            answer = self._membership.accept(
                 asker, context, organization=organization, invitation=invitation, token=token, user=user
             )
             return attrs.evolve(answer, session=session)
@@ -99,9 +99,9 @@ class Invitations(Door):
         *confirmed*: the person was asked whether a click made before they signed in was theirs, and said yes.
         It is refused for its idempotency key only; whatever else is in the way is said by the outcome.
         """
-        with self.uow.begin():
-            asker = self.sessions.identify(session, self.clock.now(), lock=True)
-            outcome = self.waiting.settled(asker, session, context, confirmed=confirmed)
+        with self._uow.begin():
+            asker = self._sessions.identify(session, self._clock.now(), lock=True)
+            outcome = self._waiting.settled(asker, session, context, confirmed=confirmed)
             return carried(Resumed(invitation=outcome), session, asker)
 
     @command("invitations.invite")
@@ -116,8 +116,8 @@ class Invitations(Door):
         teams: Sequence[str] = (),
     ) -> InvitationAnswer:
         """Invite *email* to *role*, by default the organization's (`InvitationSent`); the token leaves by mail only."""
-        invite = self.membership.invite
-        return self.asked(
+        invite = self._membership.invite
+        return self._asked(
             session, lambda a: invite(a, context, organization=organization, email=email, role=role, teams=teams)
         )
 
@@ -133,8 +133,8 @@ class Invitations(Door):
         teams: Sequence[str] = (),
     ) -> InvitationAnswer:
         """Ask, as a member, that *email* be invited (`RequestFiled`)."""
-        ask = self.membership.request_invite
-        return self.asked(
+        ask = self._membership.request_invite
+        return self._asked(
             session, lambda a: ask(a, context, organization=organization, email=email, role=role, teams=teams)
         )
 
@@ -143,40 +143,40 @@ class Invitations(Door):
         self, session: BrowserSession, context: Context, *, organization: OrganizationId
     ) -> InvitationAnswer:
         """Ask to join, under one's own verified primary address (`RequestFiled`)."""
-        ask = self.membership.request_join
-        return self.asked(session, lambda a: ask(a, context, organization=organization))
+        ask = self._membership.request_join
+        return self._asked(session, lambda a: ask(a, context, organization=organization))
 
     @command("invitations.approve")
     def approve(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, invitation: InvitationId
     ) -> InvitationAnswer:
         """Make an invitation of a request (`InvitationSent`); its token leaves by mail."""
-        approve = self.membership.approve
-        return self.asked(session, lambda a: approve(a, context, organization=organization, invitation=invitation))
+        approve = self._membership.approve
+        return self._asked(session, lambda a: approve(a, context, organization=organization, invitation=invitation))
 
     @command("invitations.reject")
     def reject(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, invitation: InvitationId
     ) -> InvitationAnswer:
         """Delete a request (`InvitationClosed`)."""
-        reject = self.membership.reject
-        return self.asked(session, lambda a: reject(a, context, organization=organization, invitation=invitation))
+        reject = self._membership.reject
+        return self._asked(session, lambda a: reject(a, context, organization=organization, invitation=invitation))
 
     @command("invitations.withdraw")
     def withdraw(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, invitation: InvitationId
     ) -> InvitationAnswer:
         """Take a pending invitation back (`InvitationClosed`)."""
-        withdraw = self.membership.withdraw
-        return self.asked(session, lambda a: withdraw(a, context, organization=organization, invitation=invitation))
+        withdraw = self._membership.withdraw
+        return self._asked(session, lambda a: withdraw(a, context, organization=organization, invitation=invitation))
 
     @command("invitations.resend")
     def resend(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, invitation: InvitationId
     ) -> InvitationAnswer:
         """Mail a fresh token with a fresh life (`InvitationSent`); older ones, and clicks that wait with them, end."""
-        resend = self.membership.resend
-        return self.asked(session, lambda a: resend(a, context, organization=organization, invitation=invitation))
+        resend = self._membership.resend
+        return self._asked(session, lambda a: resend(a, context, organization=organization, invitation=invitation))
 
     @command("invitations.pending")
     def pending(
@@ -188,33 +188,33 @@ class Invitations(Door):
         after: InvitationId | None = None,
     ) -> InvitationList | Refused:
         """List what waits in an organization, for whoever manages it."""
-        pending = self.membership.pending
-        return self.shown(session, lambda a: pending(a, organization=organization, limit=limit, after=after))
+        pending = self._membership.pending
+        return self._shown(session, lambda a: pending(a, organization=organization, limit=limit, after=after))
 
     @command("invitations.mine")
     def mine(self, session: BrowserSession) -> InvitationList:
         """List what waits for the person who is signed in here."""
-        return self.shown(session, self.membership.mine)
+        return self._shown(session, self._membership.mine)
 
 
 @attrs.frozen(kw_only=True)
 class Members(Door):
     """``flows.members``: who belongs to an organization."""
 
-    membership: Membership
+    _membership: Membership = attrs.field(alias="membership")
 
     @command("members.enter")
     def enter(self, session: BrowserSession, *, organization: OrganizationId) -> Entered | Refused:
         """Answer whether this session may act in the organization, and as whom (mfa 17.3)."""
-        return self.shown(session, lambda a: self.membership.enter(a, organization=organization))
+        return self._shown(session, lambda a: self._membership.enter(a, organization=organization))
 
     @command("members.listing")
     def listing(
         self, session: BrowserSession, *, organization: OrganizationId, limit: int = 100, after: MemberId | None = None
     ) -> MemberList | Refused:
         """List the members, for whoever may enter."""
-        members = self.membership.members
-        return self.shown(session, lambda a: members(a, organization=organization, limit=limit, after=after))
+        members = self._membership.members
+        return self._shown(session, lambda a: members(a, organization=organization, limit=limit, after=after))
 
     @command("members.add")
     def add(
@@ -234,8 +234,8 @@ class Members(Door):
             InputInvalid: *user* cannot be a person's id.
         """
         identifier(user, field="user")
-        asker = self.sessions.identify(NOBODY, self.clock.now())
-        return self.membership.add(asker, context, organization=organization, user=user, role=role, teams=teams)
+        asker = self._sessions.identify(NOBODY, self._clock.now())
+        return self._membership.add(asker, context, organization=organization, user=user, role=role, teams=teams)
 
     @command("members.set_flags")
     def set_flags(
@@ -255,8 +255,8 @@ class Members(Door):
             InputInvalid: *user* cannot be a person's id.
         """
         identifier(user, field="user")
-        asker = self.sessions.identify(NOBODY, self.clock.now())
-        change = self.membership.set_flags
+        asker = self._sessions.identify(NOBODY, self._clock.now())
+        change = self._membership.set_flags
         return change(asker, context, organization=organization, user=user, group=group, flags=flags)
 
     @command("members.change_role")
@@ -264,8 +264,8 @@ class Members(Door):
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, member: MemberId, role: str
     ) -> MemberAnswer:
         """Give a member another role, at most one's own (`MemberSaved`); one active owner stays."""
-        change = self.membership.change_role
-        return self.asked(session, lambda a: change(a, context, organization=organization, member=member, role=role))
+        change = self._membership.change_role
+        return self._asked(session, lambda a: change(a, context, organization=organization, member=member, role=role))
 
     @command("members.set_teams")
     def set_teams(
@@ -278,29 +278,29 @@ class Members(Door):
         teams: Sequence[str],
     ) -> MemberAnswer:
         """Put a member into *teams* and no others (`MemberSaved`)."""
-        change = self.membership.set_teams
-        return self.asked(session, lambda a: change(a, context, organization=organization, member=member, teams=teams))
+        change = self._membership.set_teams
+        return self._asked(session, lambda a: change(a, context, organization=organization, member=member, teams=teams))
 
     @command("members.remove")
     def remove(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, member: MemberId
     ) -> MemberAnswer:
         """End a membership for good (`MemberGone`); a member may end their own. To return takes a newer invitation."""
-        remove = self.membership.remove
-        return self.asked(session, lambda a: remove(a, context, organization=organization, member=member))
+        remove = self._membership.remove
+        return self._asked(session, lambda a: remove(a, context, organization=organization, member=member))
 
     @command("members.demote")
     def demote(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, member: MemberId
     ) -> MemberAnswer:
         """Turn a membership into an invitation that only its person can accept (`MemberGone`; decision 16)."""
-        demote = self.membership.demote
-        return self.asked(session, lambda a: demote(a, context, organization=organization, member=member))
+        demote = self._membership.demote
+        return self._asked(session, lambda a: demote(a, context, organization=organization, member=member))
 
     @operation("members.enforce")
     def enforce(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId
     ) -> RequirementsEnforced | Refused:
         """Demote every member who lacks what the organization requires now; each one is a transaction of its own."""
-        asker = self.sessions.identify(session, self.clock.now())
-        return carried(self.membership.enforce(asker, context, organization=organization), session, asker)
+        asker = self._sessions.identify(session, self._clock.now())
+        return carried(self._membership.enforce(asker, context, organization=organization), session, asker)

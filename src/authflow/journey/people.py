@@ -49,11 +49,11 @@ Gate = Callable[["Asker", "User | None", "User | None"], "Code | None"]
 class People(Door):
     """``flows.accounts``: what concerns a person as a whole."""
 
-    addresses: Addresses
-    factors: SecondFactors
-    membership: Membership
-    waiting: Waiting
-    recorder: Recorder
+    _addresses: Addresses = attrs.field(alias="addresses")
+    _factors: SecondFactors = attrs.field(alias="factors")
+    _membership: Membership = attrs.field(alias="membership")
+    _waiting: Waiting = attrs.field(alias="waiting")
+    _recorder: Recorder = attrs.field(alias="recorder")
 
     @command("accounts.record_verified_address")
     def record_verified_address(
@@ -67,15 +67,15 @@ class People(Door):
         Raises:
             InputInvalid: *user* cannot be a person's id.
         """
-        with self.uow.begin() as tx:
-            asker = self.held(tx, session, user)
+        with self._uow.begin() as tx:
+            asker = self._held(tx, session, user)
             if read_address(address) is None:
                 problems = {"address": "is not an e-mail address"}
                 return carried(Refused(code=Code.ACCOUNT_INPUT_INVALID, problems=problems), session, asker)
-            if not self.addresses.record(user, address):
+            if not self._addresses.record(user, address):
                 return carried(Refused(code=Code.ACCOUNT_UNKNOWN), session, asker)
             self._tell(tx, AddressVerified(user=user, address=address), asker, context)
-            outcome = self.waiting.settled(asker, session, context)
+            outcome = self._waiting.settled(asker, session, context)
             return carried(AddressRecorded(invitation=outcome), session, asker)
 
     @command("accounts.send_confirmations")
@@ -97,17 +97,17 @@ class People(Door):
         Raises:
             InputInvalid: *user* cannot be a person's id.
         """
-        with self.uow.begin() as tx:
-            asker = self.held(tx, session, *(() if user is None else (user,)))
-            return carried(self.addresses.send(asker, context, user=user, address=address), session, asker)
+        with self._uow.begin() as tx:
+            asker = self._held(tx, session, *(() if user is None else (user,)))
+            return carried(self._addresses.send(asker, context, user=user, address=address), session, asker)
 
     @command("accounts.look_at_confirmation")
     def look_at_confirmation(
         self, session: BrowserSession, *, token: Secret
     ) -> ConfirmationView | NothingToConfirm | Refused:
         """Return what a mailed link would confirm, for the page that it opens: whoever looks changes nothing."""
-        look = self.addresses.look
-        return self.shown(
+        look = self._addresses.look
+        return self._shown(
             session, lambda asker: expect(look(asker, token=token), ConfirmationView, NothingToConfirm, Refused)
         )
 
@@ -121,11 +121,11 @@ class People(Door):
         waited in this browser has its outcome. With the first address that a person proves, their other sessions
         end and lost-password links are void: whoever opened the account may have been somebody else.
         """
-        with self.uow.begin() as tx:
-            asker = self.sessions.identify(session, self.clock.now(), lock=True)
-            answer = self.addresses.confirm(asker, context, token=token)
+        with self._uow.begin() as tx:
+            asker = self._sessions.identify(session, self._clock.now(), lock=True)
+            answer = self._addresses.confirm(asker, context, token=token)
             if isinstance(answer, NothingToConfirm):
-                outcome = self.waiting.settled(asker, session, context)
+                outcome = self._waiting.settled(asker, session, context)
                 return carried(AlreadyConfirmed(invitation=outcome), session, asker)
             if not isinstance(answer, Verified):
                 return carried(expect(answer, Refused), session, asker)
@@ -145,7 +145,7 @@ class People(Door):
             InputInvalid: *user* cannot be a person's id.
         """
         identifier(user, field="user")
-        return self.addresses.void(user, address) if read_address(address) is not None else 0
+        return self._addresses.void(user, address) if read_address(address) is not None else 0
 
     @command("accounts.export")
     def export(self, session: BrowserSession, context: Context, *, user: UserId) -> AccountExported | Refused:
@@ -154,8 +154,8 @@ class People(Door):
         Raises:
             InputInvalid: *user* cannot be a person's id.
         """
-        with self.uow.begin() as tx:
-            asker = self.held(tx, session, user)
+        with self._uow.begin() as tx:
+            asker = self._held(tx, session, user)
             refusal = self._refusal(tx, asker, user, may_act_on)
             if refusal is not None:
                 return carried(Refused(code=refusal), session, asker)
@@ -173,14 +173,14 @@ class People(Door):
         Raises:
             InputInvalid: *user* cannot be a person's id.
         """
-        with self.uow.begin() as tx:
-            asker = self.held(tx, session, user)
+        with self._uow.begin() as tx:
+            asker = self._held(tx, session, user)
             refusal = self._refusal(tx, asker, user, may_act_on) or self._last_owner(tx, user)
             if refusal is not None:
                 return carried(Refused(code=refusal), session, asker)
             self._tell(tx, UserDeleted(user=user), asker, context)
             self._erase(tx, user)
-            return carried(AccountDeleted(user=user), session, self.sessions.identify(session, self.clock.now()))
+            return carried(AccountDeleted(user=user), session, self._sessions.identify(session, self._clock.now()))
 
     @command("accounts.merge")
     def merge(
@@ -195,8 +195,8 @@ class People(Door):
         Raises:
             InputInvalid: *source* or *target* cannot be a person's id.
         """
-        with self.uow.begin() as tx:
-            asker = self.held(tx, session, source, target)
+        with self._uow.begin() as tx:
+            asker = self._held(tx, session, source, target)
             if source == target:
                 return carried(Refused(code=Code.ACCOUNT_SAME), session, asker)
             refusal = (
@@ -208,12 +208,12 @@ class People(Door):
             if refusal is not None:
                 return carried(Refused(code=refusal), session, asker)
             try:
-                with self.uow.savepoint():
+                with self._uow.savepoint():
                     merged = self._merge(tx, asker, context, source, target)
             except SecretUnavailable as error:
                 report_unavailable(error)
                 return carried(Refused(code=Code.MFA_SECRET_UNAVAILABLE), session, asker)
-            return carried(merged, session, self.sessions.identify(session, self.clock.now()))
+            return carried(merged, session, self._sessions.identify(session, self._clock.now()))
 
     # --- pieces ---------------------------------------------------------------------------------------------------
 
@@ -221,22 +221,22 @@ class People(Door):
         self, tx: JourneyTransaction, verified: Verified, session: BrowserSession, context: Context
     ) -> AddressConfirmed:
         kept, ended = session, 0
-        asker = self.sessions.identify(session, self.clock.now())
+        asker = self._sessions.identify(session, self._clock.now())
         if verified.first and asker.user is not None:
             tx.users.drop_password_resets(asker.user)
-            others = expect(self.sessions.end_others(session, context, reason="first_address_verified"), OthersEnded)
-            self.sessions.forget_devices(asker.user)
+            others = expect(self._sessions.end_others(session, context, reason="first_address_verified"), OthersEnded)
+            self._sessions.forget_devices(asker.user)
             kept, ended = others.session, others.count
-        outcome = self.waiting.settled(asker, kept, context)
+        outcome = self._waiting.settled(asker, kept, context)
         answer = AddressConfirmed(address=verified.address, ended_sessions=ended, invitation=outcome)
         return attrs.evolve(answer, session=kept) if kept is not session else carried(answer, session, asker)
 
     def _merge(
         self, tx: JourneyTransaction, asker: Asker, context: Context, source: UserId, target: UserId
     ) -> AccountsMerged:
-        merged = self.factors.merge(asker, context, source=source, target=target)
-        joined = self.membership.merge(asker, context, source=source, target=target)
-        self.sessions.end_all(asker, context, user=target, reason="accounts_merged")
+        merged = self._factors.merge(asker, context, source=source, target=target)
+        joined = self._membership.merge(asker, context, source=source, target=target)
+        self._sessions.end_all(asker, context, user=target, reason="accounts_merged")
         if self._takes_over_debt(tx, source, target):
             self._demand_enrollment(tx, asker, context, target)
         self._tell(tx, UsersMerged(user=target, merged=source, dropped=",".join(merged.dropped)), asker, context)
@@ -249,16 +249,16 @@ class People(Door):
         return owes and not tx.factor_census.protected([target])[target]
 
     def _demand_enrollment(self, tx: JourneyTransaction, asker: Asker, context: Context, user: UserId) -> None:
-        link = self.sessions.require_enrollment(user)
+        link = self._sessions.require_enrollment(user)
         fact = EnrollmentDemanded(user=user, reason="accounts_merged", token=link.token, expires_at=link.expires_at)
         self._tell(tx, fact, asker, context)
 
     def _erase(self, tx: JourneyTransaction, user: UserId) -> None:
         tx.accounts.lock(user)
-        self.sessions.forget(user)
-        self.factors.erase(user)
-        self.membership.forget(user)
-        self.addresses.forget(user)
+        self._sessions.forget(user)
+        self._factors.erase(user)
+        self._membership.forget(user)
+        self._addresses.forget(user)
         tx.users.remove(user)
         tx.accounts.remove(user)
 
@@ -270,22 +270,22 @@ class People(Door):
         """The persons are locked first, in one order: the owners' rows come after every account."""
         for person in sorted({user, heir or user}):
             tx.accounts.lock(person)
-        return last_owner(self.membership.owned_alone(user, heir=heir))
+        return last_owner(self._membership.owned_alone(user, heir=heir))
 
     def _document(self, tx: JourneyTransaction, user: UserId) -> dict[str, object]:
         person = tx.users.get(user)
         rows = tx.sessions.of_user(user)
         return {
             "user": None if person is None else attrs.asdict(person, value_serializer=_plain),
-            "factors": self.factors.export(user),
-            "memberships": [attrs.asdict(m, value_serializer=_plain) for m in self.membership.of_user(user)],
-            "confirmations": [_mailing(state) for state in self.addresses.of_user(user)],
+            "factors": self._factors.export(user),
+            "memberships": [attrs.asdict(m, value_serializer=_plain) for m in self._membership.of_user(user)],
+            "confirmations": [_mailing(state) for state in self._addresses.of_user(user)],
             "sessions": [{"since": r.handle.created_at.isoformat(), "state": type(r).__name__} for r in rows],
             "audit": [attrs.asdict(e, value_serializer=_plain) for e in tx.audit.of_user(user, limit=1000)],
         }
 
     def _tell(self, tx: JourneyTransaction, fact: Fact, asker: Asker, context: Context) -> None:
-        self.recorder.record(tx, (fact,), asker=asker, context=context, now=self.clock.now())
+        self._recorder.record(tx, (fact,), asker=asker, context=context, now=self._clock.now())
 
 
 def _mailing(state: Sent | Over) -> dict[str, object]:

@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 class Protecting(Door):
     """``flows.mfa``: second factors, enrolled, answered, kept and reset."""
 
-    factors: SecondFactors
-    waiting: Waiting
-    recorder: Recorder
-    policy: MfaPolicy
+    _factors: SecondFactors = attrs.field(alias="factors")
+    _waiting: Waiting = attrs.field(alias="waiting")
+    _recorder: Recorder = attrs.field(alias="recorder")
+    _policy: MfaPolicy = attrs.field(alias="policy")
 
     # --- enrolling ------------------------------------------------------------------------------------------------
 
@@ -51,25 +51,25 @@ class Protecting(Door):
             context: Where the command came from.
             account: What the authenticator app shows: the person's address.
         """
-        with self.uow.begin():
-            asker = self.sessions.enrolling(session, self.clock.now())
-            answer = expect(self.factors.begin(asker, context, account=account), Begun, Refused)
+        with self._uow.begin():
+            asker = self._sessions.enrolling(session, self._clock.now())
+            answer = expect(self._factors.begin(asker, context, account=account), Begun, Refused)
             return carried(answer, session, asker)
 
     @command("mfa.show_totp")
     def show_totp(self, session: BrowserSession, context: Context, flow: FlowId, *, account: str) -> Begun | Refused:
         """Show a proposed secret once more, to the browser session that began and only against its handle."""
-        with self.uow.begin():
-            asker = self.sessions.enrolling(session, self.clock.now())
-            answer = self.factors.show_again(asker, context, flow=flow, account=account)
+        with self._uow.begin():
+            asker = self._sessions.enrolling(session, self._clock.now())
+            answer = self._factors.show_again(asker, context, flow=flow, account=account)
             return carried(expect(answer, Begun, Refused), session, asker)
 
     @command("mfa.cancel_totp")
     def cancel_totp(self, session: BrowserSession, context: Context, flow: FlowId) -> Cancelled | Refused:
         """Drop a proposed secret; what is enrolled goes on working."""
-        with self.uow.begin():
-            asker = self.sessions.enrolling(session, self.clock.now())
-            answer = expect(self.factors.cancel(asker, context, flow=flow), Cancelled, Refused)
+        with self._uow.begin():
+            asker = self._sessions.enrolling(session, self._clock.now())
+            answer = expect(self._factors.cancel(asker, context, flow=flow), Cancelled, Refused)
             return carried(answer, session, asker)
 
     @command("mfa.complete_totp", guesses=True)
@@ -91,21 +91,21 @@ class Protecting(Door):
         *session* is the browser in which it began, *flow* is from `Begun`, *code* what was typed. Where the page named
         a *subject*, it must be the one who asks. The primary address must be verified (``require_verified_address``).
         """
-        with self.uow.begin():
-            asker = self.sessions.enrolling(session, self.clock.now())
-            answer = self.factors.complete(asker, context, flow=flow, code=code, kind=kind, subject=subject)
+        with self._uow.begin():
+            asker = self._sessions.enrolling(session, self._clock.now())
+            answer = self._factors.complete(asker, context, flow=flow, code=code, kind=kind, subject=subject)
             if not isinstance(answer, Proven):
                 return carried(expect(answer, Refused), session, asker)
             return self._finish(session, context, asker, answer)
 
     def _finish(self, session: BrowserSession, context: Context, asker: Asker, proven: Proven) -> Enrolled:
-        now = self.clock.now()
-        with self.uow.begin() as tx:
+        now = self._clock.now()
+        with self._uow.begin() as tx:
             protected, codes = self._settle_codes(asker, context, proven)
             tx.users.drop_password_resets(proven.user)
             proof = Proof(method=expect(proven.kind.method, Method), at=now)
-            signed_in = expect(self.sessions.finish_enrollment(session, context, proof=proof), SignedIn)
-            outcome = self.waiting.settle(protected, signed_in.session, context)
+            signed_in = expect(self._sessions.finish_enrollment(session, context, proof=proof), SignedIn)
+            outcome = self._waiting.settle(protected, signed_in.session, context)
         return Enrolled(
             session=signed_in.session,
             authenticator=proven.authenticator,
@@ -117,17 +117,17 @@ class Protecting(Door):
         )
 
     def _settle_codes(self, asker: Asker, context: Context, proven: Proven) -> tuple[Protected, tuple[Secret, ...]]:
-        now = self.clock.now()
-        with self.uow.begin() as tx:
+        now = self._clock.now()
+        with self._uow.begin() as tx:
             command = SettleCodes(
                 has_backup=bool(tx.factors.of_user(proven.user).backups()),
-                closed=kinds.closed(RECOVERY, self.policy),
+                closed=kinds.closed(RECOVERY, self._policy),
             )
             step = post_flow.MACHINE.step(FactorProven(), command, now)
             protected = expect(step.state, Protected)
             if not expect(step.answer, CodesSettled).add:
                 return protected, ()
-            shown = expect(self.factors.add_codes(asker, context, user=proven.user), CodesShown)
+            shown = expect(self._factors.add_codes(asker, context, user=proven.user), CodesShown)
             return protected, shown.codes
 
     # --- answering ------------------------------------------------------------------------------------------------
@@ -145,19 +145,19 @@ class Protecting(Door):
             code: What was typed.
             device: The value of this browser's long-lived cookie, if it has one (decision 9).
         """
-        now = self.clock.now()
-        with self.uow.begin() as tx:
-            who = self.sessions.challenged(session, now)
+        now = self._clock.now()
+        with self._uow.begin() as tx:
+            who = self._sessions.challenged(session, now)
             standing = sign_in.standing(who)
-            asker = self.sessions.identify(session, now)
+            asker = self._sessions.identify(session, now)
             asked = sign_in.MACHINE.step(standing, Ask(), now).answer
             if asked.code is not None or isinstance(who, Refused):
                 return carried(Refused(code=asked.code or Code.SESSION_NO_PENDING_LOGIN), session, asker)
-            browser = self.sessions.device_known(who.user, device)
+            browser = self._sessions.device_known(who.user, device)
             person = tx.users.get(who.user)
             label = "" if person is None else person.label
             answering = attrs.evolve(asker, user=who.user, label=label)
-            judged = self.factors.verify(answering, context, user=who.user, kind=kind, code=code, browser=browser)
+            judged = self._factors.verify(answering, context, user=who.user, kind=kind, code=code, browser=browser)
             verdict = sign_in.MACHINE.step(standing, sign_in.judgement(judged), now).answer
             return self._carry_out(
                 verdict.directive, judged, asker=asker, session=session, context=context, device=device
@@ -175,12 +175,12 @@ class Protecting(Door):
     ) -> Arrived | Elevated | Refused:
         match directive:
             case Directive.PROVE:
-                proof = Proof(method=expect(expect(judged, Verified).kind.method, Method), at=self.clock.now())
-                answer = self.sessions.prove(session, context, proof=proof, device=device)
-                arrived = self.waiting.arrived(answer, context, Protected())
+                proof = Proof(method=expect(expect(judged, Verified).kind.method, Method), at=self._clock.now())
+                answer = self._sessions.prove(session, context, proof=proof, device=device)
+                arrived = self._waiting.arrived(answer, context, Protected())
                 return expect(arrived, Arrived, Elevated, Refused)
             case Directive.COUNT_FAILURE:
-                return expect(self.sessions.fail(session, context), Refused)
+                return expect(self._sessions.fail(session, context), Refused)
             case Directive.JUDGE | Directive.LEAVE:
                 return carried(expect(judged, Refused), session, asker)
 
@@ -189,7 +189,7 @@ class Protecting(Door):
     @command("mfa.listing")
     def listing(self, session: BrowserSession, context: Context, *, subject: UserId | None = None) -> Listing | Refused:
         """List every kind of second factor, enrolled or not. It holds no secret and needs no elevation."""
-        return self.shown(session, lambda asker: self.factors.listing(asker, context, subject=subject))
+        return self._shown(session, lambda asker: self._factors.listing(asker, context, subject=subject))
 
     @command("mfa.details")
     def details(
@@ -201,24 +201,24 @@ class Protecting(Door):
         subject: UserId | None = None,
     ) -> Details | Refused:
         """Show one factor: name, dates, recovery codes left. Never a secret, never a code."""
-        details = self.factors.details
-        return self.shown(session, lambda a: details(a, context, authenticator=authenticator, subject=subject))
+        details = self._factors.details
+        return self._shown(session, lambda a: details(a, context, authenticator=authenticator, subject=subject))
 
     @command("mfa.rename")
     def rename(
         self, session: BrowserSession, context: Context, authenticator: AuthenticatorId, *, name: str | None
     ) -> Renamed | Refused:
         """Give a factor another name, of 1 to 60 characters after trimming; an empty one is refused."""
-        rename = self.factors.rename
-        return self.asked(
+        rename = self._factors.rename
+        return self._asked(
             session, lambda a: expect(rename(a, context, authenticator=authenticator, name=name), Renamed, Refused)
         )
 
     @command("mfa.regenerate_codes")
     def regenerate_codes(self, session: BrowserSession, context: Context) -> CodesShown | Refused:
         """Make new recovery codes and show them once; all old ones are dead."""
-        regenerate = self.factors.regenerate_codes
-        return self.asked(session, lambda asker: expect(regenerate(asker, context), CodesShown, Refused))
+        regenerate = self._factors.regenerate_codes
+        return self._asked(session, lambda asker: expect(regenerate(asker, context), CodesShown, Refused))
 
     @command("mfa.remove")
     def remove(
@@ -230,9 +230,9 @@ class Protecting(Door):
         subject: UserId | None = None,
     ) -> FactorRemoved | Refused:
         """Remove a factor; backup kinds fall with the last primary one, and other sessions of its owner end."""
-        with self.uow.begin() as tx:
-            asker = self.held(tx, session, *(() if subject is None else (subject,)))
-            answer = self.factors.remove(asker, context, authenticator=authenticator, subject=subject)
+        with self._uow.begin() as tx:
+            asker = self._held(tx, session, *(() if subject is None else (subject,)))
+            answer = self._factors.remove(asker, context, authenticator=authenticator, subject=subject)
             if not isinstance(answer, Removed):
                 return carried(expect(answer, Refused), session, asker)
             return self._after_removal(session, context, asker, answer)
@@ -240,12 +240,12 @@ class Protecting(Door):
     def _after_removal(
         self, session: BrowserSession, context: Context, asker: Asker, removed: Removed
     ) -> FactorRemoved:
-        with self.uow.begin() as tx:
+        with self._uow.begin() as tx:
             state: removal.Removal = removal.BackupRemoved()
             if not removed.kind.backup:
                 state = removal.PrimaryRemoved(primaries=removed.primaries, backups=removed.backups)
-            falls = removal.MACHINE.step(state, removal.Cascade(), self.clock.now()).answer
-            self.factors.fall(asker, context, user=removed.user, kinds=falls.kinds)
+            falls = removal.MACHINE.step(state, removal.Cascade(), self._clock.now()).answer
+            self._factors.fall(asker, context, user=removed.user, kinds=falls.kinds)
             tx.users.drop_password_resets(removed.user)
             kept, ended = self._end_sessions(session, context, asker, removed.user, reason="factor_removed")
         return FactorRemoved(
@@ -276,8 +276,8 @@ class Protecting(Door):
         Raises:
             InputInvalid: *subject* cannot be a person's id.
         """
-        with self.uow.begin() as tx:
-            asker = self.held(tx, session, subject)
+        with self._uow.begin() as tx:
+            asker = self._held(tx, session, subject)
             actor = None if asker.user is None else tx.users.get(asker.user)
             person = tx.users.get(subject)
             refusal = may_administer(asker, actor, person) or unreachable(person)
@@ -286,16 +286,16 @@ class Protecting(Door):
             if problems := reason_problems(reason):
                 return carried(Refused(code=Code.ACCOUNT_INPUT_INVALID, problems=problems), session, asker)
             answer = self._reset(context, asker, subject, reason)
-            return carried(answer, session, self.sessions.identify(session, self.clock.now()))
+            return carried(answer, session, self._sessions.identify(session, self._clock.now()))
 
     def _reset(self, context: Context, asker: Asker, subject: UserId, reason: str) -> FactorsReset:
-        now = self.clock.now()
-        with self.uow.begin() as tx:
-            removed = self.factors.forget(asker, context, user=subject)
-            self.factors.unlock(asker, context, user=subject)
+        now = self._clock.now()
+        with self._uow.begin() as tx:
+            removed = self._factors.forget(asker, context, user=subject)
+            self._factors.unlock(asker, context, user=subject)
             tx.users.drop_password_resets(subject)
-            ended = self.sessions.end_all(asker, context, user=subject, reason="factors_reset")
-            link = self.sessions.require_enrollment(subject)
+            ended = self._sessions.end_all(asker, context, user=subject, reason="factors_reset")
+            link = self._sessions.require_enrollment(subject)
             fact = ResetFact(
                 user=subject,
                 reason=reason,
@@ -303,7 +303,7 @@ class Protecting(Door):
                 token=link.token,
                 expires_at=link.expires_at,
             )
-            self.recorder.record(tx, (fact,), asker=asker, context=context, now=now)
+            self._recorder.record(tx, (fact,), asker=asker, context=context, now=now)
         return FactorsReset(user=subject, removed=removed, ended_sessions=ended.count, link_expires_at=link.expires_at)
 
     def _end_sessions(
@@ -311,7 +311,7 @@ class Protecting(Door):
     ) -> tuple[BrowserSession, int]:
         """End the other sessions of the owner; all of them where somebody else acted on their factors."""
         if user != asker.user:
-            return session, self.sessions.end_all(asker, context, user=user, reason=reason).count
-        ended = expect(self.sessions.end_others(session, context, reason=reason), OthersEnded)
-        self.sessions.forget_devices(user)
+            return session, self._sessions.end_all(asker, context, user=user, reason=reason).count
+        ended = expect(self._sessions.end_others(session, context, reason=reason), OthersEnded)
+        self._sessions.forget_devices(user)
         return ended.session, ended.count

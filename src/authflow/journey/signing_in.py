@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class SigningIn(Door):
     """``flows.sessions``: who is signed in, in which browser, by which proofs."""
 
-    waiting: Waiting
+    _waiting: Waiting = attrs.field(alias="waiting")
 
     @command("sessions.establish")
     def establish(
@@ -50,30 +50,30 @@ class SigningIn(Door):
             InputInvalid: *user* cannot be a person's id.
         """
         identifier(user, field="user")
-        with self.uow.begin():
-            answer = self.sessions.establish(session, context, user=user, proof=proof)
-            arrived = self.waiting.arrived(answer, context, Unprotected())
+        with self._uow.begin():
+            answer = self._sessions.establish(session, context, user=user, proof=proof)
+            arrived = self._waiting.arrived(answer, context, Unprotected())
             return expect(arrived, Arrived, SecondFactorOwed, EnrollmentOwed, Refused)
 
     @command("sessions.identify")
     def identify(self, session: BrowserSession) -> Asker:
         """Return who asks, by the server's row: for a page, or for a decision of the host's own."""
-        return self.sessions.identify(session, self.clock.now())
+        return self._sessions.identify(session, self._clock.now())
 
     @command("sessions.look")
     def look(self, session: BrowserSession) -> SignedIn | SecondFactorOwed | EnrollmentOwed | Refused:
         """Answer what stands here: signed in, a second factor or an enrollment owed, or why nobody is."""
-        return expect(self.sessions.look(session), SignedIn, SecondFactorOwed, EnrollmentOwed, Refused)
+        return expect(self._sessions.look(session), SignedIn, SecondFactorOwed, EnrollmentOwed, Refused)
 
     @command("sessions.cancel")
     def cancel(self, session: BrowserSession, context: Context) -> SignInCancelled | Refused:
         """Give up a pending sign-in. Asking twice changes nothing, and a click that waits here goes on waiting."""
-        return expect(self.sessions.cancel(session, context), SignInCancelled, Refused)
+        return expect(self._sessions.cancel(session, context), SignInCancelled, Refused)
 
     @command("sessions.sign_out")
     def sign_out(self, session: BrowserSession, context: Context) -> SignedOut | Refused:
         """End this session, in the server's rows too. The answer's session is nobody's: the host forgets the value."""
-        return expect(self.sessions.sign_out(session, context), SignedOut, Refused)
+        return expect(self._sessions.sign_out(session, context), SignedOut, Refused)
 
     @command("sessions.end_others")
     def end_others(self, session: BrowserSession, context: Context) -> OthersEnded | Refused:
@@ -81,7 +81,7 @@ class SigningIn(Door):
 
         This one gets a new value; the host changes its own session id, as the answer's session says.
         """
-        return expect(self.sessions.end_others(session, context, reason="asked"), OthersEnded, Refused)
+        return expect(self._sessions.end_others(session, context, reason="asked"), OthersEnded, Refused)
 
     @command("sessions.redeem")
     def redeem(self, session: BrowserSession, context: Context, *, token: Secret) -> EnrollmentOwed | Refused:
@@ -94,4 +94,4 @@ class SigningIn(Door):
             context: Where the command came from.
             token: From the link.
         """
-        return expect(self.sessions.redeem(session, context, token=token), EnrollmentOwed, Refused)
+        return expect(self._sessions.redeem(session, context, token=token), EnrollmentOwed, Refused)

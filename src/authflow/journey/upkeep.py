@@ -46,25 +46,25 @@ class Swept:
 class Upkeep:
     """``flows.upkeep``: what a timer calls. Nothing depends on it: what has expired is refused, swept or not."""
 
-    uow: UnitOfWork[JourneyTransaction]
-    clock: Clock
-    sessions: Sessions
-    addresses: Addresses
-    factors: SecondFactors
-    membership: Membership
-    replaying: Replaying
-    policy: MembershipPolicy
+    _uow: UnitOfWork[JourneyTransaction] = attrs.field(alias="uow")
+    _clock: Clock = attrs.field(alias="clock")
+    _sessions: Sessions = attrs.field(alias="sessions")
+    _addresses: Addresses = attrs.field(alias="addresses")
+    _factors: SecondFactors = attrs.field(alias="factors")
+    _membership: Membership = attrs.field(alias="membership")
+    _replaying: Replaying = attrs.field(alias="replaying")
+    _policy: MembershipPolicy = attrs.field(alias="policy")
 
     @operation("upkeep.sweep")
     def sweep(self) -> Swept:
         """Remove what has expired: sessions, proposals, clicks, invitations, links, replies, counters. Run it daily."""
-        now = self.clock.now()
-        proposals = self.factors.expire()
-        invitations = self.membership.sweep(now, keep=self.policy.ended_kept)
-        sessions = self.sessions.sweep(now)
-        replies = self.replaying.sweep(now)
-        confirmations = self.addresses.sweep(now)
-        with self.uow.begin() as tx:
+        now = self._clock.now()
+        proposals = self._factors.expire()
+        invitations = self._membership.sweep(now, keep=self._policy.ended_kept)
+        sessions = self._sessions.sweep(now)
+        replies = self._replaying.sweep(now)
+        confirmations = self._addresses.sweep(now)
+        with self._uow.begin() as tx:
             limits, attempts = tx.limits.sweep(now), tx.attempts.sweep(now)
         return Swept(
             sessions=sessions,
@@ -79,4 +79,4 @@ class Upkeep:
     @operation("upkeep.reseal")
     def reseal(self, *, limit: int = 100) -> int:
         """Seal up to *limit* secrets that lie under an older key under the active one; return how many were."""
-        return self.factors.reseal(limit=limit)
+        return self._factors.reseal(limit=limit)

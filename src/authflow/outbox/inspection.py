@@ -35,8 +35,8 @@ class Redriven:
 class Inspection:
     """What waits, what was set aside, and the way back from there."""
 
-    uow: UnitOfWork[OutboxTransaction]
-    clock: Clock
+    _uow: UnitOfWork[OutboxTransaction] = attrs.field(alias="uow")
+    _clock: Clock = attrs.field(alias="clock")
 
     @command("outbox.depths")
     def depths(self, *, limit: int | None = 10) -> tuple[tuple[Lane, int], ...]:
@@ -47,13 +47,13 @@ class Inspection:
         """
         if limit is not None and limit <= 0:
             raise InputInvalid(field="limit", problem="must be positive")
-        with self.uow.begin() as tx:
+        with self._uow.begin() as tx:
             return tx.queue.depths(limit=limit)
 
     @command("outbox.parked")
     def parked(self, *, limit: int = 100) -> tuple[ParkedMessage, ...]:
         """Return what was set aside, the latest first. Payloads hold personal data: show them to nobody else."""
-        with self.uow.begin() as tx:
+        with self._uow.begin() as tx:
             return tx.parked.newest(limit=limit)
 
     @command("outbox.redrive")
@@ -63,8 +63,8 @@ class Inspection:
         If something younger about the same object waits, that is delivered instead. If it was delivered already,
         the older message comes after it: handlers that need the present state read it.
         """
-        now = self.clock.now()
-        with self.uow.begin() as tx:
+        now = self._clock.now()
+        with self._uow.begin() as tx:
             back, dropped = list[str](), list[str]()
             for found in tx.parked.load(ids):
                 step = MACHINE.step(found.parked, Redrive(expires_at=found.queued.expires_at), now)

@@ -113,11 +113,11 @@ class Lease:
 class Relay:
     """Drains the outbox. Any number of relays may run anywhere; a lane is one relay's at a time."""
 
-    uow: UnitOfWork[OutboxTransaction]
-    clock: Clock
-    entropy: Entropy
-    handlers: Handlers
-    policy: OutboxPolicy
+    _uow: UnitOfWork[OutboxTransaction] = attrs.field(alias="uow")
+    _clock: Clock = attrs.field(alias="clock")
+    _entropy: Entropy = attrs.field(alias="entropy")
+    _handlers: Handlers = attrs.field(alias="handlers")
+    _policy: OutboxPolicy = attrs.field(alias="policy")
 
     @operation("relay.drain")
     def drain(self) -> Drained:
@@ -129,8 +129,8 @@ class Relay:
             InUnitOfWork: A unit of work is open here, or a host's transaction is shared: handlers run outside of both.
             DatabaseError: What is due cannot be read, or is still locked by somebody after some tries (`Retryable`).
         """
-        self.uow.require_closed()
-        lanes, expired = self.uow.run(self._due), self.uow.run(self._drop_expired)
+        self._uow.require_closed()
+        lanes, expired = self._uow.run(self._due), self._uow.run(self._drop_expired)
         return sum((self._visit(lane) for lane in lanes), expired)
 
     @operation("relay.drain_until_quiet")
@@ -149,14 +149,14 @@ class Relay:
         return total
 
     def _due(self) -> tuple[Lane, ...]:
-        now = self.clock.now()
-        horizon = now + max(self.policy.longest_delay, self.policy.lease)
-        with self.uow.begin() as tx:
+        now = self._clock.now()
+        horizon = now + max(self._policy.longest_delay, self._policy.lease)
+        with self._uow.begin() as tx:
             return tx.lanes.due(now, blocked_until=horizon, limit=LANES)
 
     def _drop_expired(self) -> Drained:
-        now = self.clock.now()
-        with self.uow.begin() as tx:
+        now = self._clock.now()
+        with self._uow.begin() as tx:
             ids = tx.parked.expired(now)
             if ids:
                 tx.receipts.forget(ids)
@@ -190,14 +190,14 @@ class Relay:
         return done, claimed.more and not (done.retried or done.lease_lost)
 
     def _claim(self, lane: Lane) -> Lease | Drained:
-        now, token = self.clock.now(), new_identifier(self.entropy.random_bytes(16))
-        with self.uow.begin() as tx:
+        now, token = self._clock.now(), new_identifier(self._entropy.random_bytes(16))
+        with self._uow.begin() as tx:
             stored = tx.lanes.load(lane)
-            found, more = _snapshot(tx, lane, now, self.policy.batch)
+            found, more = _snapshot(tx, lane, now, self._policy.batch)
             if not found:
                 tx.lanes.save(lane, stored.state, expected=stored.version)
                 return Drained()
-            step = MACHINE.step(stored.state, Claim(head=found[0].head, token=token, policy=self.policy), now)
+            step = MACHINE.step(stored.state, Claim(head=found[0].head, token=token, policy=self._policy), now)
             if isinstance(step.answer, NotNow):
                 return Drained(busy=1)
             tx.lanes.save(lane, step.state, expected=stored.version)
@@ -209,8 +209,8 @@ class Relay:
     def _call_all(self, lease: Lease) -> Iterator[tuple[Group, Result]]:
         """Call the handlers in the order of the lane, until one fails or half of the lease is over."""
         for group in lease.groups:
-            now = self.clock.now()
-            if now - lease.at > self.policy.lease / 2:
+            now = self._clock.now()
+            if now - lease.at > self._policy.lease / 2:
                 return
             result = self._call(group, now)
             yield group, result
@@ -221,7 +221,7 @@ class Relay:
         newest = group.newest
         if has_expired(newest.expires_at, now):
             return Drop(reason="expired")
-        handler, message = self.handlers.of(newest.category), newest.message()
+        handler, message = self._handlers.of(newest.category), newest.message()
         if handler is None or message is None:
             return Retry(reason="unknown_category")
         try:
@@ -236,22 +236,22 @@ class Relay:
     def _give_back(self, lease: Lease) -> Drained:
         """Give the lane back as it was: half of the lease was over before the first handler could be called."""
         LOG.warning("lease of %s was half over before a handler was called: given back", lease.lane)
-        with self.uow.begin() as tx:
+        with self._uow.begin() as tx:
             stored = tx.lanes.load(lease.lane)
-            step = MACHINE.step(stored.state, GiveBack(token=lease.token), self.clock.now())
+            step = MACHINE.step(stored.state, GiveBack(token=lease.token), self._clock.now())
             tx.lanes.save(lease.lane, step.state, expected=stored.version)
         return Drained(lease_lost=1) if isinstance(step.answer, LeaseLost) else Drained(busy=1)
 
     def _settle(self, lease: Lease, called: Sequence[tuple[Group, Result]]) -> Drained:
         """Write what came of each group, if the stored lease is still ours; the first step is the fence."""
-        now = self.clock.now()
-        with self.uow.begin() as tx:
+        now = self._clock.now()
+        with self._uow.begin() as tx:
             stored = tx.lanes.load(lease.lane)
             state = stored.state
             settled: list[tuple[Group, Delivery]] = []
             for group, result in called:
                 if settled:
-                    claim = Claim(head=group.head, token=lease.token, policy=self.policy)
+                    claim = Claim(head=group.head, token=lease.token, policy=self._policy)
                     state = MACHINE.step(Due(), claim, now).state
                 step = MACHINE.step(state, self._report(lease, result), now)
                 if isinstance(step.answer, LeaseLost):
@@ -263,8 +263,8 @@ class Relay:
             return _apply(tx, settled)
 
     def _report(self, lease: Lease, result: Result) -> Settle:
-        jitter = int.from_bytes(self.entropy.random_bytes(4), "big") / 2**31 - 1
-        return Settle(token=lease.token, result=result, jitter=jitter, policy=self.policy)
+        jitter = int.from_bytes(self._entropy.random_bytes(4), "big") / 2**31 - 1
+        return Settle(token=lease.token, result=result, jitter=jitter, policy=self._policy)
 
 
 def _snapshot(tx: OutboxTransaction, lane: Lane, now: datetime, limit: int) -> tuple[tuple[Group, ...], bool]:

@@ -68,14 +68,22 @@ class Desk:
 
     def events(self, seed: int = 0) -> Events:
         """Return a service of its own, as another process would have one."""
-        cipher = cast("Cipher", NoCipher())
-        entropy = SeededEntropy(seed)
-        recorder = Recorder(cipher=cipher, entropy=entropy)
-        return Events(uow=self.uow, clock=self.clock, entropy=entropy, recorder=recorder, policy=EventPolicy())
+        return Events(**self._ports(seed))
 
     def security_events(self) -> SecurityEvents:
         """Return what saves the installation's own events."""
-        return SecurityEvents(**attrs.asdict(self.events(), recurse=False))
+        return SecurityEvents(**self._ports(seed=0))
+
+    def _ports(self, seed: int) -> dict[str, Any]:
+        entropy = SeededEntropy(seed)
+        recorder = Recorder(cipher=cast("Cipher", NoCipher()), entropy=entropy)
+        return {
+            "uow": self.uow,
+            "clock": self.clock,
+            "entropy": entropy,
+            "recorder": recorder,
+            "policy": EventPolicy(),
+        }
 
     def save(self, given: object, project: Project = WEB, **options: Any) -> SaveAnswer:  # noqa: ANN401  # as `save`
         """Save *given* into *project*."""
