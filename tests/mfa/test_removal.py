@@ -10,7 +10,7 @@ import pytest
 from authflow.errors import Code
 from authflow.mfa import gates, removal
 from authflow.mfa.kinds import KINDS, RECOVERY, SECURITY_KEY, TOTP, UNKNOWN
-from authflow.mfa.removal import Change, Role
+from authflow.mfa.removal import ActingAs, Change
 from authflow.testing.samples.mfa import ADA, EVE, STRANGER, change, person
 from authflow.values import OrganizationId, Refused
 
@@ -83,7 +83,7 @@ EVERYTHING = everything()
 
 def test_a_manager_acts_only_on_accounts_that_their_organization_manages_alone():
     """Decision 18: created by its provider or in its verified domain, and a member nowhere else."""
-    managers = [one for one in EVERYTHING if one.role() is Role.MANAGER]
+    managers = [one for one in EVERYTHING if one.role() is ActingAs.MANAGER]
     assert managers
     for one in managers:
         assert one.subject == EVE
@@ -95,11 +95,11 @@ def test_a_manager_acts_only_on_accounts_that_their_organization_manages_alone()
 def test_nobody_manages_the_account_of_somebody_who_owns_themselves():
     """No account is managed in this version: nothing says so yet."""
     unmanaged = [one for one in EVERYTHING if one.managed_by is None and one.subject == EVE]
-    assert {one.role() for one in unmanaged} == {Role.ADMINISTRATOR, Role.STRANGER}
+    assert {one.role() for one in unmanaged} == {ActingAs.ADMINISTRATOR, ActingAs.STRANGER}
 
 
 def test_everybody_acts_on_their_own_factors_as_themselves():
-    assert {one.role() for one in EVERYTHING if one.subject == ADA} == {Role.SELF}
+    assert {one.role() for one in EVERYTHING if one.subject == ADA} == {ActingAs.SELF}
 
 
 def test_the_last_usable_factor_stays_while_an_organization_requires_one():
@@ -107,7 +107,7 @@ def test_the_last_usable_factor_stays_while_an_organization_requires_one():
     for one in EVERYTHING:
         refused = removal.not_required(one) is not None
         last = one.required and one.usable_left == 0 and one.target is TOTP
-        assert refused == (last and one.role() is not Role.ADMINISTRATOR)
+        assert refused == (last and one.role() is not ActingAs.ADMINISTRATOR)
 
 
 def test_recovery_codes_may_go_while_a_factor_is_required():
@@ -145,4 +145,4 @@ def test_a_change_of_which_nothing_else_is_said_is_refused():
     mine = Change(asker=person(), subject=ADA, required=True)
     assert removal.not_required(mine) == Refused(code=Code.MFA_REQUIRED_BY_ORGANIZATION)
     assert removal.found(mine) == Refused(code=Code.MFA_NOT_FOUND)
-    assert Change(asker=person(), subject=EVE).role() is Role.STRANGER
+    assert Change(asker=person(), subject=EVE).role() is ActingAs.STRANGER

@@ -229,7 +229,10 @@ class Protecting(Door):
         *,
         subject: UserId | None = None,
     ) -> FactorRemoved | Refused:
-        """Remove a factor; backup kinds fall with the last primary one, and other sessions of its owner end."""
+        """Remove a factor; backup kinds fall with the last primary one, and other sessions of its owner end.
+
+        *subject*'s, for an installation administrator; no organization manages an account yet (decision 18).
+        """
         with self._uow.begin() as tx:
             asker = self._held(tx, session, *(() if subject is None else (subject,)))
             answer = self._factors.remove(asker, context, authenticator=authenticator, subject=subject)

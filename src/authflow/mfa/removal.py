@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @unique
-class Role(StrEnum):
+class ActingAs(StrEnum):
     """In which role somebody acts on a person's factors; a mail about a removal says so."""
 
     SELF = "self"
@@ -42,8 +42,9 @@ class Change:
         known: There is such a person.
         administrator: The asker administers the installation.
         managed_by: The organization that manages the subject's account: its provider made it, or it verified the
-            domain of the primary address. None for everybody who owns themselves.
-        manager_of: The organizations whose members the asker may administer.
+            domain of the primary address. None for everybody who owns themselves: so far that is everybody, since
+            neither providers nor verified domains are part of this version.
+        manager_of: The organizations whose members the asker may administer; empty where nobody is managed.
         memberships: Every organization of the subject, whatever its status.
         target: The kind of the named factor; `UNKNOWN` where the subject has no such factor.
         required: An active organization of the subject requires a second factor.
@@ -63,13 +64,13 @@ class Change:
     usable_left: int = 0
     problems: Mapping[str, str] = attrs.field(factory=dict[str, str])
 
-    def role(self) -> Role:
+    def role(self) -> ActingAs:
         """Return in which role the asker acts on the subject's factors."""
         if self.subject == self.asker.user:
-            return Role.SELF
+            return ActingAs.SELF
         if self.administrator:
-            return Role.ADMINISTRATOR
-        return Role.MANAGER if self._managed() else Role.STRANGER
+            return ActingAs.ADMINISTRATOR
+        return ActingAs.MANAGER if self._managed() else ActingAs.STRANGER
 
     def _managed(self) -> bool:
         """Tell whether the asker manages the subject's account: tenants do not own persons (decision 18)."""
@@ -82,7 +83,7 @@ class Change:
 
 def permitted(change: Change) -> Refused | None:
     """The asker acts on their own factors, or may act on the subject's."""
-    return Refused(code=Code.MFA_FORBIDDEN) if change.role() is Role.STRANGER else None
+    return Refused(code=Code.MFA_FORBIDDEN) if change.role() is ActingAs.STRANGER else None
 
 
 def known(change: Change) -> Refused | None:
@@ -92,7 +93,7 @@ def known(change: Change) -> Refused | None:
 
 def own(change: Change) -> Refused | None:
     """The asker acts on their own factors."""
-    return None if change.role() is Role.SELF else Refused(code=Code.MFA_FORBIDDEN)
+    return None if change.role() is ActingAs.SELF else Refused(code=Code.MFA_FORBIDDEN)
 
 
 def found(change: Change) -> Refused | None:
@@ -111,7 +112,7 @@ def not_required(change: Change) -> Refused | None:
     Recovery codes may go: they never met the requirement (mfa 14.4).
     """
     last = not change.target.backup and change.usable_left == 0
-    if change.required and last and change.role() is not Role.ADMINISTRATOR:
+    if change.required and last and change.role() is not ActingAs.ADMINISTRATOR:
         return Refused(code=Code.MFA_REQUIRED_BY_ORGANIZATION)
     return None
 

@@ -69,7 +69,11 @@ class Keeping(Desk):
     def remove(
         self, asker: Asker, context: Context, *, authenticator: AuthenticatorId, subject: UserId | None = None
     ) -> EnrollmentAnswer | RecoveryAnswer:
-        """Take one factor away; what falls with it is decided by the journey, from what is left (decision 29)."""
+        """Take one factor away; what falls with it is decided by the journey, from what is left (decision 29).
+
+        For the person and for an installation administrator (`authflow.ports.User.administrates`). No organization
+        manages an account in this version, so its managers remove nobody's factor (decision 18).
+        """
         with self.uow.begin() as tx:
             case = self._case(tx, asker, context, subject)
             change = self._change(case, authenticator)
