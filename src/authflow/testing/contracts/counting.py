@@ -184,6 +184,28 @@ class RateLimiterContract:
             assert tx.limits.hit(BUDGET, "a", START) == Allowed(4)
             assert tx.limits.hit(BUDGET, "b", START) == Allowed(3)
 
+    def test_what_was_reset_is_forgotten_in_the_next_transaction(self, uow: UnitOfWork[Transaction]) -> None:
+        """Whether it was counted in this one or before; other keys and budgets keep theirs."""
+        other = attrs.evolve(BUDGET, name="another")
+        with uow.begin() as tx:
+            for budget, key in ((BUDGET, "a"), (BUDGET, "b"), (other, "a"), (BUDGET, "c")):
+                tx.limits.hit(budget, key, START)
+            tx.limits.reset(BUDGET, "c")
+        with uow.begin() as tx:
+            tx.limits.reset(BUDGET, "a")
+        with uow.begin() as tx:
+            assert [tx.limits.peek(BUDGET, key, START) for key in "abc"] == [Allowed(5), Allowed(4), Allowed(5)]
+            assert tx.limits.peek(other, "a", START) == Allowed(4)
+
+    def test_a_sweep_takes_what_counts_no_more(self, uow: UnitOfWork[Transaction]) -> None:
+        """Also what this very transaction counted."""
+        with uow.begin() as tx:
+            tx.limits.hit(BUDGET, "a", START)
+            tx.limits.hit(BUDGET, "b", START + TICK)
+            assert tx.limits.sweep(START + BUDGET.window) == 1
+        with uow.begin() as tx:
+            assert [tx.limits.peek(BUDGET, key, START + TICK) for key in "ab"] == [Allowed(5), Allowed(4)]
+
     def test_another_limit_holds_at_once(self, uow: UnitOfWork[Transaction]) -> None:
         """A policy that was made stricter, or milder, counts the calls made under the other one."""
         milder, stricter = attrs.evolve(BUDGET, limit=7), attrs.evolve(BUDGET, limit=2)
@@ -245,6 +267,24 @@ class AttemptsContract:
             tx.attempts.clear("a")
             tx.attempts.clear("unknown")
             assert (tx.attempts.read("a"), tx.attempts.read("b")) == (0, 1)
+
+    def test_what_was_cleared_is_forgotten_in_the_next_transaction(self, uow: UnitOfWork[Transaction]) -> None:
+        """The others keep theirs."""
+        with uow.begin() as tx:
+            for key in ("a", "b", "c"):
+                tx.attempts.count(key, expires_at=START)
+        with uow.begin() as tx:
+            tx.attempts.clear("b")
+        with uow.begin() as tx:
+            assert [tx.attempts.read(key) for key in "abc"] == [1, 0, 1]
+
+    def test_a_sweep_takes_what_may_be_forgotten(self, uow: UnitOfWork[Transaction]) -> None:
+        """From the very instant on."""
+        with uow.begin() as tx:
+            for number, key in enumerate("abc", -1):
+                tx.attempts.count(key, expires_at=START + number * TICK)
+            assert tx.attempts.sweep(START) == 2
+            assert [tx.attempts.read(key) for key in "abc"] == [0, 0, 1]
 
     def test_when_it_may_be_forgotten_changes_no_count(self, uow: UnitOfWork[Transaction]) -> None:
         """A counter that may be swept counts on until it is."""
