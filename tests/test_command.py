@@ -426,8 +426,13 @@ class Dated:
     """A service that looks at its clock more than once."""
 
     _uow: World = attrs.field(factory=World, alias="uow")
-    clock: CommandClock = attrs.field(factory=lambda: CommandClock(Ticking()))
+    shown: Ticking = attrs.field(factory=Ticking)
+    clock: CommandClock = attrs.field(init=False)
     other: Dated | None = None
+
+    @clock.default
+    def _clock(self) -> CommandClock:
+        return CommandClock(self.shown, self._uow)
 
     @command("dated.twice")
     def twice(self) -> list[datetime]:
@@ -440,6 +445,18 @@ class Dated:
     @operation("dated.round")
     def round(self) -> list[datetime]:
         return [self.clock.now(), *self.twice(), self.clock.now()]
+
+    @command("dated.around")
+    def around(self) -> list[datetime]:
+        """Give a command of another installation, which gives one of this installation."""
+        assert self.other is not None
+        return [self.clock.now(), *self.other.nested(), self.clock.now()]
+
+    @command("dated.copied")
+    def copied(self) -> contextvars.Context:
+        """Return a copy of the context, as whoever schedules something takes one."""
+        self.clock.now()
+        return contextvars.copy_context()
 
     @command("dated.in_a_thread")
     def in_a_thread(self) -> list[datetime]:
@@ -472,17 +489,35 @@ def test_an_operation_looks_at_the_clock_as_often_as_it_asks():
 
 def test_a_command_of_another_installation_has_an_instant_of_its_own():
     assert ticks(Dated(other=Dated()).nested()) == [1, 1, 1, 1]
-    clock = CommandClock(Ticking())
-    assert ticks(Dated(clock=clock, other=Dated(clock=clock)).nested()) == [1, 2, 2, 1]
+    shown = Ticking()
+    assert ticks(Dated(shown=shown, other=Dated(shown=shown)).nested()) == [1, 2, 2, 1]
 
 
 def test_another_clock_is_not_taken_for_that_of_the_command():
     """Two installations over one unit of work: a command of one is a part of that of the other."""
     uow, ahead = World(), Ticking()
     ahead.advance(seconds=10)
-    other = Dated(uow=uow, clock=CommandClock(ahead))
+    other = Dated(uow=uow, shown=ahead)
     assert ticks(Dated(uow=uow, other=other).nested()) == [1, 11, 11, 1]
     assert uow.asked == ["run"]
+
+
+def test_a_command_stays_at_its_instant_around_one_of_another_installation():
+    """What the inner one gives back to the outer installation is a part of the outer command, not a second one."""
+    uow, shown = World(), Ticking()
+    inner = Dated(uow=uow, shown=shown)
+    between = Dated(other=inner)
+    assert ticks(attrs.evolve(inner, other=between).around()) == [1, 1, 1, 1, 1, 1]
+    assert uow.asked == ["run"]
+
+
+def test_a_command_that_has_ended_is_over_in_every_copy_of_its_context():
+    """A task or a worker that a hook has started keeps such a copy for good, perhaps in the same thread."""
+    uow = World()
+    dated = Dated(uow=uow)
+    late = dated.copied()
+    assert ticks([*late.run(dated.twice), late.run(dated.clock.now)]) == [2, 2, 3]
+    assert uow.asked == ["run", "run"]
 
 
 def test_a_thread_that_a_command_starts_looks_at_the_clock_itself():

@@ -10,17 +10,10 @@ from typing import TYPE_CHECKING, Any, Required, Self, TypedDict
 import attrs
 
 from authflow.adapters.keys import KeyRing
-from authflow.assembly import Ports, Slices, handlers_of, ports_of
+from authflow.assembly import Journeys, Ports, Slices, handlers_of, ports_of
 from authflow.command.running import CommandClock
 from authflow.errors import ConfigInvalid, ExtraMissing, KeysMissing
 from authflow.journey.audit import AuditTrail
-from authflow.journey.joining import Invitations, Members
-from authflow.journey.people import People
-from authflow.journey.protecting import Protecting
-from authflow.journey.replaying import Replaying
-from authflow.journey.signing_in import SigningIn
-from authflow.journey.upkeep import Upkeep
-from authflow.journey.waiting import Waiting
 from authflow.outbox.inspection import Inspection
 from authflow.outbox.relay import Relay
 from authflow.outbox.signals import Receivers
@@ -34,6 +27,11 @@ if TYPE_CHECKING:
     from authflow.adapters.sql.hosted import OrganizationTable, UserTable
     from authflow.adapters.sql.people import OrganizationsFactory, UsersFactory
     from authflow.events.service import Events
+    from authflow.journey.joining import Invitations, Members
+    from authflow.journey.people import People
+    from authflow.journey.protecting import Protecting
+    from authflow.journey.signing_in import SigningIn
+    from authflow.journey.upkeep import Upkeep
     from authflow.ports import Clock, Entropy, Mailer, SsoStatus, UnitOfWork
 
 
@@ -192,22 +190,17 @@ class Authflow:
         _require(policy, Policy, setting="policy")
         _require_mailer(ports.mailer)
         clock = ports.clock
-        ports = attrs.evolve(ports, clock=CommandClock(clock))
+        ports = attrs.evolve(ports, clock=CommandClock(clock, ports.uow))
         slices = Slices.of(ports, policy)
-        read: dict[str, Any] = {"uow": ports.uow, "clock": ports.clock, "sessions": slices.sessions}
-        replaying = Replaying(cipher=ports.cipher, pepper=ports.pepper, **read)
-        shared: dict[str, Any] = {**read, "replays": replaying}
-        joined: dict[str, Any] = {**shared, "membership": slices.membership}
-        whole: dict[str, Any] = {**shared, "factors": slices.factors, "recorder": slices.recorder}
-        waiting = Waiting(membership=slices.membership, **read)
+        journeys = Journeys.of(ports, policy, slices)
         receivers = Receivers()
         handlers = handlers_of(ports, slices, receivers)
         return cls(
-            sessions=SigningIn(waiting=waiting, **shared),
-            mfa=Protecting(waiting=waiting, policy=policy.mfa, **whole),
-            invitations=Invitations(waiting=waiting, **joined),
-            members=Members(**joined),
-            accounts=People(membership=slices.membership, addresses=slices.addresses, waiting=waiting, **whole),
+            sessions=journeys.sessions,
+            mfa=journeys.mfa,
+            invitations=journeys.invitations,
+            members=journeys.members,
+            accounts=journeys.accounts,
             events=slices.events,
             receivers=receivers,
             relay=Relay(
@@ -215,14 +208,7 @@ class Authflow:
             ),
             outbox=Inspection(uow=ports.uow, clock=ports.clock),
             audit=AuditTrail(uow=ports.uow),
-            upkeep=Upkeep(
-                addresses=slices.addresses,
-                factors=slices.factors,
-                membership=slices.membership,
-                replaying=replaying,
-                policy=policy.membership,
-                **read,
-            ),
+            upkeep=journeys.upkeep,
             uow=ports.uow,
             clock=clock,
             policy=policy,

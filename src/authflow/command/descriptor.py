@@ -99,8 +99,8 @@ class Command(Generic[P, R_co]):
 
     def perform(self, service: Service, *args: Any, **kwargs: Any) -> R_co:  # noqa: ANN401  # whatever the function takes
         """Do the command for *service*, and report what came of it; inside another command it is a part of that one."""
-        here, around = Running(_uow_of(service)), RUNNING.get()
-        if around is not None and around.includes(here):
+        here = Running(_uow_of(service))
+        if here.is_part():
             return self.function(service, *args, **kwargs)
         inside, heard = RUNNING.set(here if self.whole else None), listen(here.entries)
         try:
@@ -114,6 +114,7 @@ class Command(Generic[P, R_co]):
                 report.answered(answer)
                 return answer
         finally:
+            here.over = True
             unlisten(heard)
             RUNNING.reset(inside)
 

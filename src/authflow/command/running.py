@@ -24,20 +24,22 @@ class Running:
 
     Attributes:
         who: The thread or task that gave it: others are no part of it, whoever copied the context.
+        outer: The command in which it was given, perhaps of another installation.
+        over: It has ended. A copy of its context, in which it still stands, may outlive it in the same thread.
         entries: What was decided in the present try.
-        instants: What each clock showed when the present try first looked at it.
+        instants: What each of the host's clocks, by its ``id``, showed when the present try first looked at it.
     """
 
-    __slots__ = ("entries", "instants", "uow", "who")
+    __slots__ = ("entries", "instants", "outer", "over", "uow", "who")
 
     def __init__(self, uow: UnitOfWork[Any]) -> None:
-        self.uow, self.who = uow, whoever()
+        self.uow, self.who, self.outer, self.over = uow, whoever(), RUNNING.get(), False
         self.entries: list[Entry] = []
-        self.instants: dict[CommandClock, datetime] = {}
+        self.instants: dict[int, datetime] = {}
 
-    def includes(self, other: Running) -> bool:
-        """Tell whether *other*, given here, is a part of this one."""
-        return self.uow is other.uow and self.who == other.who
+    def is_part(self) -> bool:
+        """Tell whether this one is given inside another of the same unit of work, and so is a part of that one."""
+        return running(self.uow) is not None
 
     def try_anew(self) -> None:
         """Forget what the try before saw."""
@@ -46,7 +48,15 @@ class Running:
 
 
 RUNNING: Final[ContextVar[Running | None]] = ContextVar("authflow_running", default=None)
-"""The command that runs here, or in the context of which this one is a copy: look at its ``who``."""
+"""The command that runs here, or in the context of which this one is a copy: `running` tells which."""
+
+
+def running(uow: UnitOfWork[Any]) -> Running | None:
+    """Return the command of *uow* that runs here, given by this very thread or task; none outside of any."""
+    found, who = RUNNING.get(), whoever()
+    while found is not None and (found.over or found.uow is not uow or found.who != who):
+        found = found.outer
+    return found
 
 
 @attrs.frozen(eq=False)
@@ -55,15 +65,20 @@ class CommandClock:
 
     So no clock that leaps while a command runs lets one half of it see as expired what the other half saw alive. A
     command that is tried again looks again; what is no command, such as a relay's loop, looks whenever it asks.
+
+    Args:
+        clock: The host's.
+        uow: That of the commands.
     """
 
     clock: Clock
+    uow: UnitOfWork[Any]
 
     def now(self) -> datetime:
         """Return the instant of the command that runs here; outside of any, what the clock shows."""
-        running = RUNNING.get()
-        if running is None or running.who != whoever():
+        here = running(self.uow)
+        if here is None:
             return self.clock.now()
-        if self not in running.instants:
-            running.instants[self] = self.clock.now()
-        return running.instants[self]
+        if id(self.clock) not in here.instants:
+            here.instants[id(self.clock)] = self.clock.now()
+        return here.instants[id(self.clock)]
