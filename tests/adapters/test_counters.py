@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from authflow.adapters.sql.counters import counter_pool
-from authflow.adapters.sql.engine import make_engine
+from authflow.adapters.sql.engine import make_engine, prepare
 from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
 from authflow.errors import NotOwned
 from authflow.ports import Allowed, Limited
@@ -182,6 +182,7 @@ def test_counters_do_not_wait_for_the_pool(uow: SqlUnitOfWork):
     """Everybody holds the last connection of the engine, and still finds one to count on."""
     url = uow.engine.url
     engine = sa.create_engine(url, pool_size=1, max_overflow=0, pool_timeout=1)
+    prepare(engine)
     narrow = SqlUnitOfWork(engine, uow.tables)
     with narrow.begin():
         assert guess(narrow)

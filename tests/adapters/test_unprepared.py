@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from authflow.adapters.sql.engine import BUSY_TIMEOUT_MS, prepare
 from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
+from authflow.errors import ConfigInvalid, DatabaseError
 from authflow.ports import User
 from authflow.testing.contracts.threads import at_once
 from authflow.values import UserId
@@ -28,13 +29,17 @@ CHOSEN = {"isolation_level": "REPEATABLE READ"}
 
 REPEATABLE: list[dict[str, Any]] = [{}, CHOSEN, {"execution_options": CHOSEN}]
 
+STRICT = "STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION"
+
 LOCK_TIMEOUT = sa.text("SHOW lock_timeout")
 
 
 def made_on(uow: SqlUnitOfWork) -> Iterator[Made]:
     engines: list[sa.Engine] = []
 
-    def make(*, ready: bool = False, **settings: Any) -> SqlUnitOfWork:
+    def make(*, ready: bool = False, sql_mode: str = STRICT, **settings: Any) -> SqlUnitOfWork:
+        if uow.engine.dialect.name == "mariadb":
+            settings["connect_args"] = {"sql_mode": sql_mode}
         engines.append(sa.create_engine(uow.engine.url, **settings))
         if ready:
             prepare(engines[-1])
@@ -102,6 +107,31 @@ def test_the_hosts_own_sessions_keep_their_level(on_mariadb: Made):
         tx.users.get(ANNE)
     with uow.engine.connect() as connection:
         assert connection.get_isolation_level() == "REPEATABLE READ"
+
+
+@pytest.mark.parametrize("sql_mode", ["", "NO_ENGINE_SUBSTITUTION,ANSI_QUOTES"])
+def test_a_session_that_cuts_what_is_too_long_is_refused(mariadb_uow: SqlUnitOfWork, on_mariadb: Made, sql_mode: str):
+    """Two names that differ after their end would become one."""
+    uow = on_mariadb(sql_mode=sql_mode)
+    with pytest.raises(ConfigInvalid, match="strict"), uow.begin() as tx:
+        tx.users.add(User(id=UserId("x" * 100), label="somebody"))
+    with mariadb_uow.begin() as tx:
+        assert tx.connection.run(COUNT).scalar_one() == 0
+
+
+@pytest.mark.parametrize("sql_mode", [STRICT, "STRICT_ALL_TABLES", "TRADITIONAL"])
+def test_a_session_that_is_strict_refuses_what_is_too_long(on_mariadb: Made, sql_mode: str):
+    uow = on_mariadb(sql_mode=sql_mode)
+    with pytest.raises(DatabaseError), uow.begin() as tx:
+        tx.users.add(User(id=UserId("x" * 100), label="somebody"))
+    with uow.begin() as tx:
+        assert tx.connection.run(COUNT).scalar_one() == 0
+
+
+def test_a_prepared_engine_is_strict_whatever_its_sessions_were(on_mariadb: Made):
+    uow = on_mariadb(ready=True, sql_mode="")
+    with pytest.raises(DatabaseError), uow.begin() as tx:
+        tx.users.add(User(id=UserId("x" * 100), label="somebody"))
 
 
 def test_a_wait_for_a_lock_is_bounded(on_postgresql: Made):
