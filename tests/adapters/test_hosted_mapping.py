@@ -269,6 +269,39 @@ def test_an_instant_that_the_hosts_connection_has_read_is_taken_as_it_is(tmp_pat
     engine.dispose()
 
 
+class Dated(sa.TypeDecorator[datetime]):
+    """A host's own: an instant that is kept in the time of its office."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, _dialect: Any) -> Any:
+        return value.astimezone(OFFICE).replace(tzinfo=None)
+
+    def process_result_value(self, value: Any, _dialect: Any) -> Any:
+        return value.replace(tzinfo=OFFICE)
+
+
+OFFICE = timezone(timedelta(hours=5))
+DATED = sa.Table(
+    "host_dated",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("email", sa.String(254)),
+    sa.Column("at", Dated),
+)
+
+
+def test_a_type_of_the_hosts_own_reads_every_value(engine: sa.Engine):
+    """Also what a driver has made an instant of already, as those of servers do."""
+    t = DATED.c
+    table = mapped(id=t.id, label=t.email, addresses=AddressColumn(address=t.email, verified=t.at), remove=RowsOf(t.id))
+    with SqlUnitOfWork(engine, users=table).begin() as tx:
+        tx.connection.run(sa.insert(DATED), {"id": 1, "email": "ada@example.org", "at": START})
+        assert tx.users.get(UserId("1")).addresses[0].verified_at == START
+        tx.connection.run(sa.delete(DATED))
+
+
 def test_where_every_stored_address_is_verified_there_is_nothing_to_store(engine: sa.Engine):
     table = mapped(addresses=AddressColumn(address=USER.c.email, verified=True))
     with people(engine, table, {"id": 1, "email": "ada@example.org"}) as users:

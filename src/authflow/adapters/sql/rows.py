@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
 import attrs
+import sqlalchemy as sa
 
 from authflow.errors import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    import sqlalchemy as sa
 
 
 class Row(tuple[Any, ...]):
@@ -85,8 +84,27 @@ class Reader:
 def _processor(dialect: sa.Dialect, kind: Any, said: Any) -> Callable[[Any], Any] | None:
     if kind is None:
         return None
+    if isinstance(kind, sa.TypeDecorator):
+        return _decorated(dialect, kind, said)
     processor: Callable[[Any], Any] | None = kind.dialect_impl(dialect).result_processor(dialect, said)
     return None if processor is None else _unless_read(processor)
+
+
+def _own(dialect: sa.Dialect, kind: Any, said: Any) -> Callable[[Any], Any] | None:
+    processor: Callable[[Any], Any] | None = kind.result_processor(dialect, said)
+    return processor
+
+
+def _decorated(dialect: sa.Dialect, kind: Any, said: Any) -> Callable[[Any], Any] | None:
+    """Read as the type that is decorated does, then as the host's decorator does, which every value goes through."""
+    plain = _processor(dialect, kind.load_dialect_impl(dialect), said)
+    if type(kind).process_result_value is sa.TypeDecorator.process_result_value:
+        return plain if type(kind).result_processor is sa.TypeDecorator.result_processor else _own(dialect, kind, said)
+
+    def process(value: Any) -> Any:
+        return kind.process_result_value(value if plain is None else plain(value), dialect)
+
+    return process
 
 
 def _unless_read(processor: Callable[[Any], Any]) -> Callable[[Any], Any]:
