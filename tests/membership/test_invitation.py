@@ -245,7 +245,7 @@ def test_whoever_asked_takes_it_back_even_from_outside():
 # --- resending and ending -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("state", [pending(expires_at=NOW + SECOND), pending(expires_at=None), stale()])
+@pytest.mark.parametrize("state", [pending(expires_at=NOW + SECOND), stale()])
 def test_a_resend_makes_a_fresh_token_and_a_fresh_end(state: Invitation):
     step = MACHINE.step(state, resend(), NOW)
     assert step.state == pending(token=token_digest(FRESH))

@@ -35,10 +35,9 @@ def test_what_was_never_approved_has_no_token_and_what_is_over_keeps_it():
     assert {token_of(one) for one in (pending(), accepted(), withdrawn(), stale())} == {DIGEST}
 
 
-def test_an_invitation_expires_at_its_end_and_without_an_end_it_has_expired():
+def test_an_invitation_expires_at_its_end():
     end = NOW + POLICY.invitation_ttl
     assert [expired(pending(), at) for at in (NOW, end - SECOND, end, end + SECOND)] == [False, False, True, True]
-    assert expired(pending(expires_at=None), NOW)
 
 
 def test_only_what_is_open_has_a_key():

@@ -75,7 +75,7 @@ class Pending:
         sponsor: Who stands for it: the inviter, the approver, or who resent it.
         token: The digest under which the token of the last mail is known.
         issued_at: When that token was made.
-        expires_at: When it dies. None is expired: there is no token without an end (decision 12).
+        expires_at: When it dies: there is no token without an end (decision 12).
         bound_to: The demoted member who alone may accept it (decision 16).
         flags: What a demoted member gets back with the membership.
     """
@@ -84,7 +84,7 @@ class Pending:
     sponsor: UserId
     token: bytes = attrs.field(repr=False)
     issued_at: datetime
-    expires_at: datetime | None
+    expires_at: datetime
     bound_to: UserId | None = None
     flags: MemberFlag = MemberFlag.NONE
 
@@ -133,8 +133,8 @@ def token_of(invitation: Invitation) -> bytes | None:
 
 
 def expired(invitation: Pending, now: datetime) -> bool:
-    """Tell whether the token has died; one without an end counts as dead."""
-    return invitation.expires_at is None or now >= invitation.expires_at
+    """Tell whether the token has died."""
+    return now >= invitation.expires_at
 
 
 def carries(invitation: Invitation, token: Secret, now: datetime) -> bool:

@@ -127,7 +127,7 @@ def _concerns(state: Invitation, user: UserId) -> bool:
 
 def _over(state: Invitation, before: datetime) -> bool:
     if isinstance(state, Pending):
-        return state.expires_at is None or state.expires_at < before
+        return state.expires_at < before
     return isinstance(state, Accepted | Withdrawn | Expired) and state.at < before
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from authflow.adapters.sql import columns as c
 from authflow.membership.consent import Anonymous, Claimed, Click, Consent, Given
@@ -21,6 +21,9 @@ from authflow.membership.offer import (
 )
 from authflow.membership.standing import Member, MemberFlag
 from authflow.values import Address, InvitationId, MemberId, OrganizationId, Role, TeamId, UserId
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 INVITATIONS: Final[dict[type[Invitation], str]] = {
     Requested: "requested",
@@ -74,7 +77,7 @@ def load_invitation(row: Any) -> Stands:
                 sponsor=UserId(row.sponsor),
                 token=bytes(row.token),
                 issued_at=since,
-                expires_at=c.moment_or_none(row.expires_at),
+                expires_at=_end(row),
                 bound_to=_user(row.bound_to),
                 flags=MemberFlag(row.flags),
             )
@@ -98,6 +101,11 @@ def load_waiting(row: Any) -> Requested | Pending | None:
     """Return the state if it is open, none if it is over."""
     state = load_invitation(row)
     return state if isinstance(state, Requested | Pending) else None
+
+
+def _end(row: Any) -> datetime:
+    """Return when the token dies; a row without an end has expired: there is no legacy token (decision 12)."""
+    return c.moment(row.since if row.expires_at is None else row.expires_at)
 
 
 def _offer(row: Any) -> Offer:
