@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import sqlite3
 import subprocess
 import sys
@@ -14,7 +16,7 @@ import attrs
 import pytest
 import sqlalchemy as sa
 
-from authflow import Authflow, MfaPolicy, Policy, Refused
+from authflow import Authflow, MfaPolicy, Policy, Refused, assembly, wiring
 from authflow.adapters.keys import AesGcmCipher, HmacPepper, KeyRing
 from authflow.adapters.mail import MemoryMailer
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
@@ -50,6 +52,7 @@ from tests.stage import STEP, Stage
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from types import ModuleType
 
     from authflow.outbox.signals import Notice
     from authflow.values import UserId
@@ -359,6 +362,14 @@ def test_no_service_looks_at_the_hosts_clock_itself():
     assert found["flows.clock"] is clock
     assert len(set(found.values())) == 2
     assert "flows.sessions.sessions.clock" in found
+
+
+@pytest.mark.parametrize("module", [wiring, assembly])
+def test_every_part_is_given_by_its_name(module: ModuleType):
+    """Type checkers see no wrong part behind ``**``: here everything meets."""
+    calls = [node for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.Call)]
+    assert calls
+    assert [call.lineno for call in calls if any(keyword.arg is None for keyword in call.keywords)] == []
 
 
 def test_two_installations_share_nothing():

@@ -1,4 +1,4 @@
-"""The parts of which `authflow.wiring` makes the flows: ports, the slices' services, the handlers of the relay."""
+"""The parts of which `authflow.wiring` makes the flows: ports, the services over them, the handlers of the relay."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from authflow.accounts.service import Addresses
 from authflow.events.security import SecurityEvents
 from authflow.events.service import Events
 from authflow.facts.records import Category
+from authflow.journey.joining import Invitations, Members
 from authflow.journey.liveness import StillWanted
+from authflow.journey.people import People
+from authflow.journey.protecting import Protecting
+from authflow.journey.replaying import Replaying
+from authflow.journey.signing_in import SigningIn
+from authflow.journey.upkeep import Upkeep
+from authflow.journey.waiting import Waiting
 from authflow.membership.service import Membership
 from authflow.mfa.service import SecondFactors
 from authflow.outbox.handlers import Handlers
@@ -55,22 +62,94 @@ class Slices:
     @classmethod
     def of(cls, ports: Ports, policy: Policy) -> Slices:
         """Return the services over *ports*."""
-        recorder = Recorder(cipher=ports.cipher, entropy=ports.entropy, security_project=policy.events.security_project)
-        world: dict[str, Any] = {
-            "uow": ports.uow,
-            "clock": ports.clock,
-            "entropy": ports.entropy,
-            "recorder": recorder,
-        }
+        uow, clock, entropy = ports.uow, ports.clock, ports.entropy
+        recorder = Recorder(cipher=ports.cipher, entropy=entropy, security_project=policy.events.security_project)
         return cls(
             recorder=recorder,
-            sessions=Sessions(policy=policy, **world),
-            addresses=Addresses(policy=policy.accounts, **world),
-            factors=SecondFactors(cipher=ports.cipher, pepper=ports.pepper, policy=policy.mfa, **world),
-            membership=Membership(policy=policy.membership, sso=ports.sso, **world),
-            events=Events(policy=policy.events, **world),
-            security_events=SecurityEvents(policy=policy.events, **world),
+            sessions=Sessions(uow=uow, clock=clock, entropy=entropy, recorder=recorder, policy=policy),
+            addresses=Addresses(uow=uow, clock=clock, entropy=entropy, recorder=recorder, policy=policy.accounts),
+            factors=SecondFactors(
+                uow=uow,
+                clock=clock,
+                entropy=entropy,
+                recorder=recorder,
+                cipher=ports.cipher,
+                pepper=ports.pepper,
+                policy=policy.mfa,
+            ),
+            membership=Membership(
+                uow=uow, clock=clock, entropy=entropy, recorder=recorder, policy=policy.membership, sso=ports.sso
+            ),
+            events=Events(uow=uow, clock=clock, entropy=entropy, recorder=recorder, policy=policy.events),
+            security_events=SecurityEvents(
+                uow=uow, clock=clock, entropy=entropy, recorder=recorder, policy=policy.events
+            ),
         )
+
+
+@attrs.frozen(kw_only=True)
+class Journeys:
+    """The services that compose those of the slices, as the facade shows them."""
+
+    sessions: SigningIn
+    mfa: Protecting
+    invitations: Invitations
+    members: Members
+    accounts: People
+    upkeep: Upkeep
+
+    @classmethod
+    def of(cls, ports: Ports, policy: Policy, slices: Slices) -> Journeys:
+        """Return the services over *ports* and *slices*."""
+        uow, clock, sessions, membership = ports.uow, ports.clock, slices.sessions, slices.membership
+        replays = Replaying(uow=uow, clock=clock, cipher=ports.cipher, pepper=ports.pepper, sessions=sessions)
+        waiting = Waiting(uow=uow, clock=clock, sessions=sessions, membership=membership)
+        return cls(
+            sessions=SigningIn(uow=uow, clock=clock, sessions=sessions, replays=replays, waiting=waiting),
+            mfa=Protecting(
+                uow=uow,
+                clock=clock,
+                sessions=sessions,
+                replays=replays,
+                factors=slices.factors,
+                waiting=waiting,
+                recorder=slices.recorder,
+                policy=policy.mfa,
+            ),
+            invitations=Invitations(
+                uow=uow, clock=clock, sessions=sessions, replays=replays, membership=membership, waiting=waiting
+            ),
+            members=Members(uow=uow, clock=clock, sessions=sessions, replays=replays, membership=membership),
+            accounts=_people(ports, slices, replays, waiting),
+            upkeep=_upkeep(ports, policy, slices, replays),
+        )
+
+
+def _people(ports: Ports, slices: Slices, replays: Replaying, waiting: Waiting) -> People:
+    return People(
+        uow=ports.uow,
+        clock=ports.clock,
+        sessions=slices.sessions,
+        replays=replays,
+        addresses=slices.addresses,
+        factors=slices.factors,
+        membership=slices.membership,
+        waiting=waiting,
+        recorder=slices.recorder,
+    )
+
+
+def _upkeep(ports: Ports, policy: Policy, slices: Slices, replaying: Replaying) -> Upkeep:
+    return Upkeep(
+        uow=ports.uow,
+        clock=ports.clock,
+        sessions=slices.sessions,
+        addresses=slices.addresses,
+        factors=slices.factors,
+        membership=slices.membership,
+        replaying=replaying,
+        policy=policy.membership,
+    )
 
 
 def ports_of(
