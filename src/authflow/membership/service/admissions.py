@@ -15,7 +15,7 @@ from authflow.membership.invitation import MACHINE as INVITATION
 from authflow.membership.invitation import Accept
 from authflow.membership.member import MACHINE as MEMBER
 from authflow.membership.offer import Accepted, Pending, carries, token_of
-from authflow.membership.service.desk import MEMBER_ONCE, Case, Desk, expect, nothing
+from authflow.membership.service.desk import MEMBER_ONCE, Case, Desk, nothing, reraise_unless
 from authflow.membership.standing import Member
 from authflow.membership.view import view
 from authflow.values import Asker, Context, OrganizationId, Refused, SessionId
@@ -172,7 +172,7 @@ class Admissions(Desk):
                     return Code.INVITATION_USED
                 case.tx.members.save(case.organization.id, after.by, joined, expected=found.version)
         except UniqueViolated as violated:
-            expect(violated, MEMBER_ONCE)
+            reraise_unless(violated, rule=MEMBER_ONCE)
             return Code.INVITATION_ALREADY_MEMBER
         return None
 

@@ -196,7 +196,7 @@ def nothing() -> Stored[Invitation]:
     return Stored(Absent(), 0)
 
 
-def expect(violated: UniqueViolated, rule: str) -> None:
+def reraise_unless(violated: UniqueViolated, *, rule: str) -> None:
     """Go on if it was *rule* that refused a row: that is somebody's answer. Any other is a bug, and raised on.
 
     Raises:

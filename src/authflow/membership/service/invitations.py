@@ -18,7 +18,7 @@ from authflow.membership.offer import (
     expired,
     person_key,
 )
-from authflow.membership.service.desk import PAGE, Case, Desk, expect, nothing
+from authflow.membership.service.desk import PAGE, Case, Desk, nothing, reraise_unless
 from authflow.membership.standing import Member, may_manage, proves
 from authflow.membership.terms import Malformed, page_problems, read_terms
 from authflow.membership.view import listed
@@ -245,7 +245,7 @@ class Invitations(Desk):
             with self.uow.savepoint():
                 return self._move(case, key, found, command)
         except UniqueViolated as violated:
-            expect(violated, OPEN_ONCE)
+            reraise_unless(violated, rule=OPEN_ONCE)
             return Refused(code=Code.INVITATION_ALREADY_INVITED)
 
 

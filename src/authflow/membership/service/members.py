@@ -12,7 +12,7 @@ from authflow.membership.changes import ChangeRole, Demote, Join, Remove, SetFla
 from authflow.membership.issue import InviteBack
 from authflow.membership.member import home
 from authflow.membership.offer import Offer, person_key
-from authflow.membership.service.desk import MEMBER_ONCE, PAGE, Case, Desk, expect
+from authflow.membership.service.desk import MEMBER_ONCE, PAGE, Case, Desk, reraise_unless
 from authflow.membership.standing import Member, MemberFlag, Outside, lacks, may_enter, may_manage
 from authflow.membership.terms import page_problems, read_teams, well_formed
 from authflow.ports import Stored
@@ -186,7 +186,7 @@ class Members(Desk):
                 with self.uow.savepoint():
                     return self._change(case, user, self._membership(case, user), command)
             except UniqueViolated as violated:
-                expect(violated, MEMBER_ONCE)
+                reraise_unless(violated, rule=MEMBER_ONCE)
                 return self._change(case, user, self._membership(case, user), command)
 
     def set_flags(
