@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authflow import Code, Explanation, FlowId, Refused, Secret
-from authflow.command.explaining import DEPTH, GIVEN, IDENTIFIERS, explained, legible, seen
+from authflow.command.explaining import DEPTH, GIVEN, IDENTIFIERS, explained, seen, tellable
 from authflow.journey.gates import may_administer
 from authflow.policy import MANAGER, MEMBER, OWNER
 from authflow.testing.strategies import hostile_texts
@@ -130,14 +130,14 @@ def test_which_of_several_classes_a_value_is_of_is_told():
     ],
 )
 def test_an_identifier_is_told_unless_it_is_an_address_or_cannot_be_one(text: str, told: str):
-    assert legible(text) == told
+    assert tellable(text) == told
 
 
 @given(hostile_texts())
 def test_what_is_told_of_an_identifier_fits_on_one_line_of_a_log(text: str):
-    assert legible(text).isprintable()
-    assert legible(text).isascii()
-    assert len(legible(text)) <= 64
+    assert tellable(text).isprintable()
+    assert tellable(text).isascii()
+    assert len(tellable(text)) <= 64
 
 
 @given(st.integers(1, DEPTH * 2))

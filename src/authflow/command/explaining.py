@@ -195,7 +195,7 @@ def _word(value: object) -> str | None:
         case Enum():
             return str(value.value)
         case str():
-            return legible(value)
+            return tellable(value)
         case bool() | int() | float() | timedelta() | datetime():
             return str(value)
         case _:
@@ -212,7 +212,7 @@ def _listed(values: Collection[Any], slot: _Slot) -> str | None:
     return ",".join(sorted(texts) if isinstance(values, AbstractSet) else texts) or None
 
 
-def legible(text: str) -> str:
+def tellable(text: str) -> str:
     """Return *text* of an identifier; or why it is not told: it may come from a stranger, and will stand in a log.
 
     A host may identify people by their addresses; those are not told either.

@@ -14,7 +14,7 @@ from functools import cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from authflow.command.explaining import legible
+from authflow.command.explaining import tellable
 from authflow.errors import AuthflowError, Code
 from authflow.values import Answer, BrowserSession, Context, Refused
 
@@ -132,7 +132,7 @@ class Report:
 
 def report_unavailable(error: SecretUnavailable) -> None:
     """Log under which key a secret could not be opened, wherever the answer, which a person sees, keeps it silent."""
-    extra = _extra({"code": error.code.value, "key": legible(error.key_id)})
+    extra = _extra({"code": error.code.value, "key": tellable(error.key_id)})
     KEYS.warning("a secret sealed under key %(authflow_key)s cannot be opened: %(authflow_code)s", extra, extra=extra)
 
 
@@ -172,7 +172,7 @@ _NO_SPAN: Final[AbstractContextManager[None]] = nullcontext()
 
 def _browser(session: BrowserSession) -> dict[str, object]:
     named = {"session": session.id, "user": session.user}
-    return {name: legible(text) for name, text in named.items() if text}
+    return {name: tellable(text) for name, text in named.items() if text}
 
 
 def _warns(refused: Refused) -> bool:
