@@ -48,11 +48,10 @@ class Moving(Desk):
         """
         with self.uow.begin() as tx:
             case = self.case(tx, asker, context, user)
-            for kind in KINDS:
-                before = case.held.factor(kind)
-                if kind is not RECOVERY and before.version:
-                    self.keep(case, kind, before, MACHINE.step(before.state, c.Forget(), case.now))
-            self._forget_codes(case)
+            self._empty(case)
+            ready = case.held.recovery.state
+            if isinstance(ready, Ready):
+                tx.recovery_codes.remove(ready.authenticator)
             return tuple(held.kind.id for held in case.held.held())
 
     def erase(self, user: UserId) -> None:
@@ -78,7 +77,7 @@ class Moving(Desk):
             for user in sorted((source, target)):
                 tx.accounts.lock(user)
             giving, taking = self.case(tx, asker, context, source), self.case(tx, asker, context, target)
-            self._empty(giving)
+            self._empty(giving)  # first: an authenticator's id is unique
             kept = {held.kind.id: self._kept(giving, taking, held.kind) for held in giving.held.held()}
             return Merged(
                 moved=tuple(kind for kind, dropped in kept.items() if not dropped),
@@ -119,14 +118,14 @@ class Moving(Desk):
             tx.factors.save(user, kind.id, after, expected=before.version)
             return True
 
-    def _empty(self, giving: Case) -> None:
-        """Take the rows away first: an authenticator's id is unique."""
+    def _empty(self, case: Case) -> None:
+        """Leave no factor. The rows of single codes stay: they go with the person, or move."""
         for kind in KINDS:
-            before = giving.held.factor(kind)
+            before = case.held.factor(kind)
             if kind is not RECOVERY and before.version:
-                self.keep(giving, kind, before, MACHINE.step(before.state, c.Forget(), giving.now))
-        if isinstance(giving.held.recovery.state, Ready):
-            self.turn_codes(giving, ForgetCodes())
+                self.keep(case, kind, before, MACHINE.step(before.state, c.Forget(), case.now))
+        if isinstance(case.held.recovery.state, Ready):
+            self.turn_codes(case, ForgetCodes())
 
     def _kept(self, giving: Case, taking: Case, kind: Kind) -> bool:
         """Hand the factor of one kind over; tell whether the target kept their own instead."""
@@ -152,12 +151,6 @@ class Moving(Desk):
     def _moved(self, giving: Case, taking: Case, kind: Kind, proven: Authenticator) -> Authenticator:
         secret = self.cipher.open(proven.secret, bound_to=binding(giving.user, kind.id, proven.id))
         return attrs.evolve(proven, secret=self.cipher.seal(secret, bound_to=binding(taking.user, kind.id, proven.id)))
-
-    def _forget_codes(self, case: Case) -> None:
-        ready = case.held.recovery.state
-        if isinstance(ready, Ready):
-            self.turn_codes(case, ForgetCodes())
-            case.tx.recovery_codes.remove(ready.authenticator)
 
 
 def _under(key: str) -> Sealed:
