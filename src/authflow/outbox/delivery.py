@@ -201,6 +201,7 @@ class LeaseLost(Answer):
 
 DeliveryAnswer = Granted | NotNow | Ended | TriedAgain | LeaseLost
 
+Settled = Delivered | Dropped | Waiting | Parked
 IdleT = TypeVar("IdleT", Due, Waiting)
 
 
@@ -209,14 +210,14 @@ IdleT = TypeVar("IdleT", Due, Waiting)
 
 def claim_due(_state: Due, command: Claim, now: datetime) -> Step[Leased, DeliveryAnswer]:
     """Whoever asks first gets the lease."""
-    return Step(_lease(command, 1, now), Granted())
+    return Step(_lease(command, None, now), Granted())
 
 
 def claim_waiting(state: Waiting, command: Claim, now: datetime) -> Step[Waiting | Leased, DeliveryAnswer]:
     """Not before the wait is over; a new head starts counting anew."""
     if _ahead(state.until, now, command.policy.longest_delay):
         return Step(state, NotNow(until=state.until))
-    return Step(_lease(command, _tries(state, command), now), Granted())
+    return Step(_lease(command, state, now), Granted())
 
 
 def take_over(state: Leased, command: Claim, now: datetime) -> Step[Leased | Parked, DeliveryAnswer]:
@@ -225,12 +226,10 @@ def take_over(state: Leased, command: Claim, now: datetime) -> Step[Leased | Par
         return Step(state, NotNow(until=state.until))
     if state.head == command.head and state.attempts >= command.policy.attempts:
         return Step(_parked(state, "lease_lost", now), Ended())
-    return Step(_lease(command, _tries(state, command), now), Granted())
+    return Step(_lease(command, state, now), Granted())
 
 
-def settle(
-    state: Leased, command: Settle, now: datetime
-) -> Step[Leased | Delivered | Dropped | Waiting | Parked, DeliveryAnswer]:
+def settle(state: Leased, command: Settle, now: datetime) -> Step[Leased | Settled, DeliveryAnswer]:
     """Only the holder of the lease settles; failures climb the ladder, and its top is parking."""
     if state.token != command.token:
         return Step(state, LeaseLost())
@@ -246,9 +245,8 @@ def give_back(state: Leased, command: GiveBack, now: datetime) -> Step[Leased | 
     """No handler was called: the try is taken back, those before it stay counted, and the lane is due at once."""
     if state.token != command.token:
         return Step(state, LeaseLost())
-    if state.attempts == 1:
-        return Step(Due(), TriedAgain(at=now))
-    return Step(Waiting(head=state.head, until=now, attempts=state.attempts - 1), TriedAgain(at=now))
+    before = Waiting(head=state.head, until=now, attempts=state.attempts - 1) if state.attempts > 1 else Due()
+    return Step(before, TriedAgain(at=now))
 
 
 def settle_outrun(state: IdleT, _command: Settle | GiveBack, _now: datetime) -> Step[IdleT, DeliveryAnswer]:
@@ -282,8 +280,9 @@ def delay(policy: OutboxPolicy, attempts: int, *, after: timedelta | None, jitte
     return min(timedelta(seconds=spread), longest)
 
 
-def _lease(command: Claim, attempts: int, now: datetime) -> Leased:
-    return Leased(head=command.head, token=command.token, until=now + command.policy.lease, attempts=attempts)
+def _lease(command: Claim, before: Leased | Waiting | None, now: datetime) -> Leased:
+    tries = before.attempts if before is not None and before.head == command.head else 0
+    return Leased(head=command.head, token=command.token, until=now + command.policy.lease, attempts=tries + 1)
 
 
 def _end(state: Leased, result: Done | Drop | Park, now: datetime) -> Delivered | Dropped | Parked:
@@ -296,10 +295,6 @@ def _end(state: Leased, result: Done | Drop | Park, now: datetime) -> Delivered 
 
 def _parked(state: Leased, reason: str, now: datetime) -> Parked:
     return Parked(reason=reason[:REASON_MAX], attempts=state.attempts, at=now)
-
-
-def _tries(state: Leased | Waiting, command: Claim) -> int:
-    return state.attempts + 1 if state.head == command.head else 1
 
 
 def _ahead(until: datetime, now: datetime, most: timedelta) -> bool:
