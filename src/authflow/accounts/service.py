@@ -20,8 +20,9 @@ from authflow.accounts.confirmation import MACHINE, held_by, mailable, may_confi
 from authflow.accounts.states import Absent, Confirmed, Sent
 from authflow.errors import Code, StaleVersion
 from authflow.facts.accounts import AddressClaimed, AddressLost
+from authflow.nobody import SYSTEM
 from authflow.ports import Allowed, Limited
-from authflow.values import Asker, Context, Refused, Secret, SessionId, fold_address, new_identifier, token_digest
+from authflow.values import Asker, Context, Refused, Secret, fold_address, new_identifier, token_digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 TOKEN_MAX: Final = 128
 """Twice the length of a token of ours; what is longer is not even hashed."""
 
-NOBODY_ASKS: Final = Asker(user=None, session=SessionId(""))
+NOBODY_ASKS: Final = SYSTEM
 """Whose doing it was stands in no log of the person at the other end: they may be a stranger to each other."""
 
 

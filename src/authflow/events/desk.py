@@ -11,7 +11,8 @@ from authflow.events.adjacent import ReleaseProject, Sighting, legacy_version, p
 from authflow.events.extract import extract, with_derived
 from authflow.events.normalize import Receipt
 from authflow.events.save import MACHINE, Created, Kept, Replaced, Save, SavedEvent
-from authflow.values import Asker, Context, EventId, SessionId
+from authflow.nobody import SYSTEM
+from authflow.values import Context, EventId
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,9 +32,6 @@ KINDS: Final = frozenset({"generic"})
 
 TRIES: Final = 3
 """How often a save is decided: whoever loses the race for a new key finds it and locks it the second time."""
-
-NOBODY: Final = Asker(user=None, session=SessionId(""))
-"""Events are saved by the system; nobody asks."""
 
 
 @attrs.frozen(kw_only=True)
@@ -89,7 +87,7 @@ class Desk:
             self._see(tx, project, found)
         if isinstance(step.state, Kept) and step.state != stored.state:
             tx.events.save(step.state, expected=stored.version)
-        self._recorder.record(tx, step.facts, asker=NOBODY, context=Context(), now=now)
+        self._recorder.record(tx, step.facts, asker=SYSTEM, context=Context(), now=now)
         return step.answer
 
     def _see(self, tx: EventsTransaction, project: Project, event: Extract) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from authflow.errors import Code
+from authflow.nobody import NO_USER
 from authflow.ports import Organization
 from authflow.values import Level, Role, UserId
 from authflow.witness import gate
@@ -111,7 +112,7 @@ class Standing:
     @property
     def person(self) -> UserId:
         """The person's id; empty for nobody, whom no rule lets do anything."""
-        return UserId("") if self.user is None else self.user.id
+        return NO_USER if self.user is None else self.user.id
 
 
 @attrs.frozen(kw_only=True)

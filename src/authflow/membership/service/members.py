@@ -15,6 +15,7 @@ from authflow.membership.offer import Offer, person_key
 from authflow.membership.service.desk import MEMBER_ONCE, PAGE, Case, Desk, reraise_unless
 from authflow.membership.standing import Member, MemberFlag, Outside, lacks, may_enter, may_manage
 from authflow.membership.terms import page_problems, read_teams, well_formed
+from authflow.nobody import NO_USER
 from authflow.ports import Stored
 from authflow.values import Context, Refused, Role, UserId
 
@@ -225,7 +226,7 @@ class Members(Desk):
         known = case.organization.active and well_formed(member)
         user = case.tx.members.user_of(case.organization.id, member) if known else None
         self._hold(case.tx, user)
-        return UserId("") if user is None else user
+        return NO_USER if user is None else user
 
     def _membership(self, case: Case, user: UserId) -> Stored[Membership]:
         known = case.organization.active and well_formed(user)

@@ -19,7 +19,8 @@ from authflow.mfa.kinds import RECOVERY
 from authflow.mfa.recovery import Add, Regenerate
 from authflow.mfa.removal import Change
 from authflow.mfa.service.desk import Desk
-from authflow.values import Asker, Context, FlowId, Refused, SessionId, UserId, new_identifier
+from authflow.nobody import NO_USER, SYSTEM
+from authflow.values import Asker, Context, FlowId, Refused, UserId, new_identifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,13 +31,8 @@ if TYPE_CHECKING:
     from authflow.ports import Digest
     from authflow.values import Secret
 
-NO_USER: Final = UserId("")
-
 ATTEMPTS_KEPT: Final = timedelta(days=1)
 """How long a flow's count outlives the flow: no sweep gives guesses back to a flow that a clock brings back."""
-
-SYSTEM: Final = Asker(user=None, session=SessionId(""))
-"""A sweep asks, not a person."""
 
 
 @attrs.frozen(kw_only=True)

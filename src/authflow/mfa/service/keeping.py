@@ -17,6 +17,7 @@ from authflow.mfa.recovery import Fall, Ready
 from authflow.mfa.recovery import Remove as RemoveCodes
 from authflow.mfa.removal import LISTING, LOOKING, Change
 from authflow.mfa.service.desk import Desk
+from authflow.nobody import NO_USER
 from authflow.values import Refused, UserId, identifier
 
 if TYPE_CHECKING:
@@ -33,25 +34,23 @@ NAME_MAX: Final = 60
 NO_TEXT: Final = frozenset({"Cc", "Cs"})
 """Unicode categories that no name has: control characters, and halves of a character, which no database stores."""
 
-NOBODY: Final = UserId("")
-
 
 @attrs.frozen(kw_only=True)
 class Keeping(Desk):
     """The factors that stand."""
 
-    def listing(self, asker: Asker, context: Context, *, subject: UserId | None = None) -> Listing | Refused:
+    def listing(self, asker: Asker, *, subject: UserId | None = None) -> Listing | Refused:
         """List every kind, enrolled or not, in the order of kinds. It holds no secret."""
         with self.uow.begin() as tx:
-            case = self._case(tx, asker, context, subject, lock=False)
+            case = self._case(tx, asker, Context(), subject, lock=False)
             return refusal(LISTING, self._change(case)) or case.held.listing(self.policy)
 
     def details(
-        self, asker: Asker, context: Context, *, authenticator: AuthenticatorId, subject: UserId | None = None
+        self, asker: Asker, *, authenticator: AuthenticatorId, subject: UserId | None = None
     ) -> Details | Refused:
         """Show one factor; another person's is not found."""
         with self.uow.begin() as tx:
-            case = self._case(tx, asker, context, subject, lock=False)
+            case = self._case(tx, asker, Context(), subject, lock=False)
             change = self._change(case, authenticator)
             refused = refusal(LOOKING, change)
             return refused or Details(entry=case.held.entry(change.target, self.policy))
@@ -104,9 +103,9 @@ class Keeping(Desk):
         lock: bool = True,
     ) -> Case:
         """Return the case about *subject*, by default the asker; who may not act on them locks and reads nothing."""
-        whose = subject or asker.user or NOBODY
+        whose = subject or asker.user or NO_USER
         known = whose == asker.user or (_administers(tx, asker) and _exists(tx, whose))
-        case = self.case(tx, asker, context, whose if known else NOBODY, lock=lock)
+        case = self.case(tx, asker, context, whose if known else NO_USER, lock=lock)
         return attrs.evolve(case, user=whose, known=known)
 
     def _change(

@@ -18,7 +18,7 @@ from authflow.mfa.recovery import Adopt as AdoptCodes
 from authflow.mfa.recovery import Forget as ForgetCodes
 from authflow.mfa.recovery import Ready
 from authflow.mfa.service.desk import Desk
-from authflow.mfa.service.enrolling import SYSTEM
+from authflow.nobody import SYSTEM
 from authflow.values import Context, Sealed
 
 if TYPE_CHECKING:
