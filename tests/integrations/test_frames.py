@@ -49,14 +49,14 @@ class Recorded(Browser):
         super().__init__(keeping or Keeping())
         self.kept: dict[str, Any] = {}
         self.changes = 0
-        self.former = NOBODY
+        self.replaced: list[BrowserSession | None] = []
 
     def _store(self) -> MutableMapping[str, Any]:
         return self.kept
 
-    def _change_id(self, former: BrowserSession) -> None:
+    def _change_id(self, replaced: BrowserSession | None) -> None:
         self.changes += 1
-        self.former = former
+        self.replaced.append(replaced)
 
     def _ip(self) -> str | None:
         return ""
@@ -94,6 +94,16 @@ def test_the_id_changes_if_and_only_if_the_value_says_so_or_goes():
         assert browser.keep(answer) is answer
         assert browser.changes == changes
     assert browser.kept == {}
+
+
+def test_what_is_left_for_the_old_id_is_a_value_that_its_row_replaced_and_no_other():
+    """A value of another row, or one that is no older, may open a session still."""
+    newer, other = attrs.evolve(HERS, generation=4), attrs.evolve(HERS, id=SessionId("t"), generation=4)
+    browser = Recorded()
+    for value in (HERS, newer, newer, HERS, other):
+        browser.keep(attrs.evolve(arrived(), session=attrs.evolve(value, renew=True)))
+    browser.keep(SignedOut())
+    assert browser.replaced == [None, HERS, None, None, None, None]
 
 
 def test_a_value_that_was_replaced_overwrites_nothing():

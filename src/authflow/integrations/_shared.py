@@ -90,11 +90,16 @@ class Browser(ABC):
         """Return the host's session."""
 
     @abstractmethod
-    def _change_id(self, former: BrowserSession) -> None:
-        """Let the host's session go on under another id, and the old id open nothing. *former* is what was kept there.
+    def _change_id(self, replaced: BrowserSession | None) -> None:
+        """Let the host's session go on under another id, and the old id open nothing.
 
-        A framework that keeps sessions in a store may leave *former* under the old id for a while: it opens nothing.
+        *replaced* is the value that the new one replaced, and opens nothing any more; none if it may live on. Who comes
+        with the old id may be told of it.
         """
+
+    def _kept(self) -> object:
+        """Return what the host's session has of ours, as it was stored, or none."""
+        return self._store().get(self.keeping.session_key)
 
     def _resume(self, value: BrowserSession) -> bool:  # noqa: ARG002  # only a framework with a store has another session
         """Go on in the host's session that holds *value* already, if there is one: the answer was given before."""
@@ -117,7 +122,7 @@ class Browser(ABC):
     @property
     def session(self) -> BrowserSession:
         """The session value of this browser. What is missing or garbled is `NOBODY`, never an error."""
-        return BrowserSession.from_json(self._store().get(self.keeping.session_key))
+        return BrowserSession.from_json(self._kept())
 
     @property
     def context(self) -> Context:
@@ -152,18 +157,18 @@ class Browser(ABC):
         if isinstance(answer, Arrived | Elevated) and answer.device is not None:
             self._given = answer.device
         self.touched = True
-        store, key, value = self._store(), self.keeping.session_key, answer.session
-        former = BrowserSession.from_json(store.get(key))
+        store, key, value, kept = self._store(), self.keeping.session_key, answer.session, self._kept()
+        former = BrowserSession.from_json(kept)
         if _is_over(value, former) or (value.renew and self._resume(value)):
             return answer
         if value.id == NOBODY.id:
             if store.pop(key, None) is not None:
-                self._change_id(NOBODY)
+                self._change_id(None)
             return answer
-        if store.get(key) != value.to_json():
+        if kept != value.to_json():
             store[key] = value.to_json()
         if value.renew:
-            self._change_id(former)
+            self._change_id(former if _replaces(value, former) else None)
         return answer
 
     # --- what leaves with the response ----------------------------------------------------------------------------
@@ -187,6 +192,11 @@ class Browser(ABC):
 def _is_over(value: BrowserSession, former: BrowserSession) -> bool:
     """Tell whether *value* is *former* and names nobody any more, though it named somebody: it was replaced."""
     return former.user is not None and value == attrs.evolve(former, user=None)
+
+
+def _replaces(value: BrowserSession, former: BrowserSession) -> bool:
+    """Tell whether *value* is the next one of the row that *former* opened until then: another row may live on."""
+    return former.id != NOBODY.id and value.id == former.id and value.generation > former.generation
 
 
 @attrs.frozen(kw_only=True)

@@ -31,7 +31,7 @@ class FlaskBrowser(Browser):
     def _store(self) -> MutableMapping[str, Any]:
         return session
 
-    def _change_id(self, former: BrowserSession) -> None:  # noqa: ARG002  # what a store of Flask's keeps is its own
+    def _change_id(self, replaced: BrowserSession | None) -> None:  # noqa: ARG002  # what a store of Flask's keeps is its own
         session.modified = True
         regenerate = getattr(current_app.session_interface, "regenerate", None)
         if regenerate is not None:

@@ -48,7 +48,7 @@ class StarletteBrowser(Browser):
             raise ConfigInvalid(setting="app", problem="needs SessionMiddleware, which keeps request.session")
         return self._connection.session
 
-    def _change_id(self, former: BrowserSession) -> None:  # noqa: ARG002  # what a store keeps is the host's
+    def _change_id(self, replaced: BrowserSession | None) -> None:  # noqa: ARG002  # what a store keeps is the host's
         if self._change is not None:
             self._change(self._connection)
 

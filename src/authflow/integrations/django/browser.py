@@ -5,21 +5,26 @@ Add ``"authflow.integrations.django.browser.AuthflowMiddleware"`` to MIDDLEWARE,
 
 from __future__ import annotations
 
+import hashlib
 import logging
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import attrs
+from django.conf import settings
+from django.contrib.sessions.backends.base import CreateError
 from django.http import JsonResponse
 from django.middleware.csrf import rotate_token
 
 from authflow.errors import AuthflowError, ConfigInvalid
 from authflow.integrations._shared import NO_STORE, Browser, Keeping, Problem, reported
-from authflow.values import NOBODY, BrowserSession
+from authflow.values import BrowserSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
 
+    from django.contrib.sessions.backends.base import SessionBase
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
@@ -29,8 +34,9 @@ __all__ = ["AuthflowMiddleware", "DjangoBrowser", "Keeping", "browser", "problem
 
 META = "authflow.browser"
 
+REPLACED = "authflow.replaced"
 SUCCESSOR = "authflow.successor"
-"""Under which name the session that was left behind holds the key of the one that goes on."""
+"""What is left for a session's old key: the value that was replaced, and the key of the session that goes on."""
 
 LEFT_FOR = timedelta(minutes=10)
 """How long a value that was replaced can still fetch the reply of the command that replaced it (decision 8)."""
@@ -44,6 +50,8 @@ class DjangoBrowser(Browser):
     def __init__(self, keeping: Keeping, request: HttpRequest) -> None:
         super().__init__(keeping)
         self._request = request
+        self._resumed: str | None = None
+        self._found: SessionBase | None = None
 
     def _store(self) -> MutableMapping[str, Any]:
         session = getattr(self._request, "session", None)
@@ -51,36 +59,89 @@ class DjangoBrowser(Browser):
             raise ConfigInvalid(setting="MIDDLEWARE", problem="needs SessionMiddleware, before authflow's")
         return cast("MutableMapping[str, Any]", session)
 
-    def _change_id(self, former: BrowserSession) -> None:
+    def _change_id(self, replaced: BrowserSession | None) -> None:
         session, key = self._request.session, self._request.session.session_key
         session.cycle_key()
         rotate_token(self._request)
-        if key is not None and former.id != NOBODY.id:
-            self._leave(key, former)
+        if key is not None and replaced is not None:
+            self._leave(key, replaced)
 
-    def _leave(self, key: str, former: BrowserSession) -> None:
-        """Leave *former*, which opens nothing, under the old *key*, with nothing else of the host's session.
+    def _leave(self, key: str, replaced: BrowserSession) -> None:
+        """Leave *replaced*, which opens nothing, for whoever comes with the old *key*; under that key is nothing.
 
         A request that left the browser before it had the new key then learns that it was overtaken, and gets the reply
-        to a repeated command; without it Django would take the cookie, by now the new one, out of the browser.
+        to a repeated command; without it Django would take the cookie, by now the new one, out of the browser. Under
+        the old key itself, a request under way that had loaded the old session would write all of it back.
         """
-        left = type(self._request.session)(key)
-        left.clear()  # without a look at the store, where nothing is left under the key
-        left[self.keeping.session_key] = former.to_json()
+        left = type(self._request.session)(_key_of_left(key))
+        left.clear()  # without a look at the store, where nothing is left yet
+        left[REPLACED] = replaced.to_json()
         left[SUCCESSOR] = self._request.session.session_key
         left.set_expiry(LEFT_FOR)
-        left.save(must_create=True)
+        with suppress(CreateError):  # a repeat of the same command at the same moment left the same
+            left.save(must_create=True)
+
+    @property
+    def _left(self) -> SessionBase | None:
+        """What was left for the key that the browser sent, looked up once; none if it sent no key."""
+        key = self._request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+        if self._found is None and key:
+            self._found = type(self._request.session)(_key_of_left(key))
+        return self._found
+
+    def _kept(self) -> object:
+        kept = super()._kept()
+        if kept is not None or self._request.session.session_key is not None or self._left is None:
+            return kept
+        return self._left.get(REPLACED)
 
     def _resume(self, value: BrowserSession) -> bool:
-        key = self._request.session.get(SUCCESSOR)
+        key = None if self._left is None else self._left.get(SUCCESSOR)
         if key is None:
             return False
         successor = type(self._request.session)(key)
         if BrowserSession.from_json(successor.get(self.keeping.session_key)) != attrs.evolve(value, renew=False):
             return False
-        successor.modified = True  # so that its key reaches the browser, once more
-        self._request.session = successor
+        self._request.session, self._resumed = successor, key
         return True
+
+    def carry(self, response: HttpResponseBase) -> None:
+        """Put into *response* what the browser is to keep, and what no cache may."""
+        if self.touched:
+            for name, value in NO_STORE.items():
+                response.headers[name] = value
+        if (cookie := self.cookie) is not None:
+            response.set_cookie(**cookie, samesite="Lax")
+        if self._resumed is not None:
+            self._carry_key(self._resumed, response)
+        elif self._is_overtaken():
+            # Django deletes the cookie of a request that came with one and has no session. By now it is the new one.
+            del self._request.COOKIES[settings.SESSION_COOKIE_NAME]
+
+    def _is_overtaken(self) -> bool:
+        """Tell whether the store does not know the key that the browser sent, because another one came after it.
+
+        A session that the host emptied, in a ``logout``, is modified: its cookie goes, as Django has it.
+        """
+        session = getattr(self._request, "session", None)
+        unknown = session is not None and session.is_empty() and not session.modified
+        return unknown and self._left is not None and REPLACED in self._left
+
+    def _carry_key(self, key: str, response: HttpResponseBase) -> None:
+        """Send the key of the session that goes on, as Django would, without storing again what was read of it."""
+        session = self._request.session
+        if session.session_key != key or not session.exists(key):
+            return
+        response.set_cookie(
+            settings.SESSION_COOKIE_NAME,
+            key,
+            max_age=None if session.get_expire_at_browser_close() else session.get_expiry_age(),
+            domain=settings.SESSION_COOKIE_DOMAIN,
+            path=settings.SESSION_COOKIE_PATH,
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=settings.SESSION_COOKIE_HTTPONLY,
+            samesite=settings.SESSION_COOKIE_SAMESITE,
+        )
 
     def _ip(self) -> str | None:
         return self._request.META.get("REMOTE_ADDR")
@@ -114,11 +175,7 @@ class AuthflowMiddleware:
         """Serve one request."""
         found = request.META[META] = DjangoBrowser(self.keeping, request)
         response = self._get_response(request)
-        if found.touched:
-            for name, value in NO_STORE.items():
-                response.headers[name] = value
-        if (cookie := found.cookie) is not None:
-            response.set_cookie(**cookie, samesite="Lax")
+        found.carry(response)
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
@@ -143,6 +200,11 @@ def browser(request: HttpRequest) -> DjangoBrowser:
 def problem(refused: Refused) -> JsonResponse:
     """Return the response to *refused*: its status and ``{code, message, attempts_left, retry_after, problems}``."""
     return _response(Problem.of(refused))
+
+
+def _key_of_left(key: str) -> str:
+    """Return under which key stands what was left for *key*: one that nobody can tell without it."""
+    return hashlib.sha256(f"authflow.left:{key}".encode()).hexdigest()[:32]
 
 
 def _response(said: Problem) -> JsonResponse:
