@@ -39,18 +39,18 @@ NO_TEXT: Final = frozenset({"Cc", "Cs"})
 class Keeping(Desk):
     """The factors that stand."""
 
-    def listing(self, asker: Asker, *, subject: UserId | None = None) -> Listing | Refused:
+    def listing(self, asker: Asker, context: Context, *, subject: UserId | None = None) -> Listing | Refused:
         """List every kind, enrolled or not, in the order of kinds. It holds no secret."""
         with self.uow.begin() as tx:
-            case = self._case(tx, asker, Context(), subject, lock=False)
+            case = self._case(tx, asker, context, subject, lock=False)
             return refusal(LISTING, self._change(case)) or case.held.listing(self.policy)
 
     def details(
-        self, asker: Asker, *, authenticator: AuthenticatorId, subject: UserId | None = None
+        self, asker: Asker, context: Context, *, authenticator: AuthenticatorId, subject: UserId | None = None
     ) -> Details | Refused:
         """Show one factor; another person's is not found."""
         with self.uow.begin() as tx:
-            case = self._case(tx, asker, Context(), subject, lock=False)
+            case = self._case(tx, asker, context, subject, lock=False)
             change = self._change(case, authenticator)
             refused = refusal(LOOKING, change)
             return refused or Details(entry=case.held.entry(change.target, self.policy))
