@@ -17,22 +17,12 @@ import attrs
 from authflow.values import UserId, same_address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime, timedelta
 
     from authflow.facts.records import AuditEntry, Mail, Message
-    from authflow.values import (
-        Address,
-        Asker,
-        Budget,
-        OrganizationId,
-        ProjectId,
-        ProviderId,
-        Role,
-        Sealed,
-        Secret,
-    )
+    from authflow.values import Address, Asker, Budget, OrganizationId, ProjectId, ProviderId, Role, Sealed, Secret
 
 T = TypeVar("T")
 TxT_co = TypeVar("TxT_co", covariant=True)
@@ -387,6 +377,14 @@ class Accounts(Protocol):
 
     def remove(self, user: UserId) -> None:
         """Delete the row, if there is one."""
+        ...
+
+
+class Protected(Protocol):
+    """The one thing that the other slices ask of second factors."""
+
+    def protected(self, users: Collection[UserId]) -> Mapping[UserId, bool]:
+        """Say for every one of *users* whether they have a primary second factor, available or not (mfa 3.4, 3.6)."""
         ...
 
 

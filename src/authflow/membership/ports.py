@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Protocol
 from authflow.ports import Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
     from datetime import datetime
 
     from authflow.membership.consent import Consent
     from authflow.membership.offer import Accepted, Expired, Invitation, Pending, Waiting
     from authflow.membership.standing import Member, Membership
-    from authflow.ports import Stored
+    from authflow.ports import Protected, Stored
     from authflow.values import InvitationId, MemberId, OrganizationId, Role, SessionId, UserId
 
 
@@ -129,14 +129,6 @@ class ConsentRows(Protocol):
 
     def remove_over(self, before: datetime) -> int:
         """Delete every click made before *before*; return how many there were."""
-        ...
-
-
-class Protected(Protocol):
-    """The one thing that membership asks of second factors."""
-
-    def protected(self, users: Collection[UserId]) -> Mapping[UserId, bool]:
-        """Say for every one of *users* whether they have a primary second factor, available or not (mfa 3.4, 3.6)."""
         ...
 
 

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 from authflow.ports import Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
     from datetime import datetime
 
-    from authflow.ports import Stored
+    from authflow.ports import Protected, Stored
     from authflow.sessions.states import Device, Personal, ResetLink, Session
     from authflow.values import SessionId, UserId
 
@@ -108,14 +107,6 @@ class ResetLinks(Protocol):
 
     def remove_expired(self, now: datetime) -> int:
         """Delete every link whose time is over; return how many there were."""
-        ...
-
-
-class Protected(Protocol):
-    """The one thing that sessions ask of second factors."""
-
-    def protected(self, users: Collection[UserId]) -> Mapping[UserId, bool]:
-        """Say for every one of *users* whether they have a primary second factor, available or not (mfa 3.4, 3.6)."""
         ...
 
 
