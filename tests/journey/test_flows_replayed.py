@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from authflow import BrowserSession, Code, Context, Refused
-from authflow.errors import InputInvalid
+from authflow.errors import InputInvalid, NotOwned
 from authflow.journey.answers import AccountDeleted, Arrived, Enrolled
 from authflow.journey.replay import FORMER_LIFETIME, LIFETIME, LIFETIME_WITH_SECRETS
 from authflow.mfa.answers import CodesShown, Renamed
@@ -157,10 +157,27 @@ def test_another_command_under_the_same_key_is_another_command(host: Stage, ada:
 def test_other_arguments_under_the_same_key_are_a_conflict(host: Stage, ada: Person):
     session = ada.browser.session
     host.flows.mfa.rename(session, keyed(), ada.factor, name="phone")
-    with host.writes():
+    with host.writes("attempt"):
         refused = host.flows.mfa.rename(session, keyed(), ada.factor, name="tablet")
     assert refused.code is Code.IDEMPOTENCY_CONFLICT
     assert refused.session == session
+
+
+def test_after_other_arguments_the_first_ones_are_a_conflict_too_until_the_answer_expires(host: Stage, ada: Person):
+    """Then the key is free, and so is what is counted: of the next answer nobody has missed anything."""
+    session = ada.browser.session
+
+    def rename(name: str) -> Any:
+        return host.flows.mfa.rename(session, keyed(), ada.factor, name=name)
+
+    rename("phone")
+    rename("tablet")
+    with host.writes():
+        assert [rename(name).code for name in ("phone", "tablet")] == [Code.IDEMPOTENCY_CONFLICT] * 2
+    host.clock.advance(LIFETIME)
+    anew = rename("phone")
+    assert anew.code is Code.SESSION_ELEVATION_REQUIRED
+    assert rename("phone") == anew
 
 
 def test_another_browser_of_the_same_person_is_none_of_it(host: Stage, ada: Person):
@@ -245,7 +262,11 @@ def test_whoever_proves_a_second_factor_gets_the_answer_with_either_value(host: 
     with host.writes():
         assert host.flows.mfa.verify(former, keyed(), "totp", code) == answer
         assert host.flows.mfa.verify(held, keyed(), "totp", code) == attrs.evolve(answer, session=held)
+    with host.writes("attempt"):
         assert host.flows.mfa.verify(held, keyed(), "totp", "000000").code is Code.IDEMPOTENCY_CONFLICT
+    with host.writes():
+        assert host.flows.mfa.verify(held, keyed(), "totp", code).code is Code.IDEMPOTENCY_CONFLICT
+        assert host.flows.mfa.verify(former, keyed(), "totp", code).code is not Code.IDEMPOTENCY_CONFLICT
 
 
 def test_a_sign_in_replaces_no_answer_that_the_person_has_here(host: Stage, ada: Person):
@@ -357,6 +378,42 @@ def test_a_stored_reply_is_no_place_to_guess_a_code(proving: Proving):
     proving.ask(proving.former, code="000000")
     with proving.host.writes():
         assert proving.ask(proving.former).code is Code.MFA_ENROLLMENT_STATE_CHANGED
+
+
+def limited(host: Stage, ada: Person) -> tuple[BrowserSession, str]:
+    """Return a value that owes a second factor, and the right code, which was answered under the key, and not used."""
+    browser = Browser(CONTEXT)
+    host.clock.advance(STEP)
+    host.sign_in(ada, browser)
+    code = ada.app.code(host.clock.now())
+    wrong = next(f"{n:06}" for n in range(10) if f"{n:06}" != code)
+    while host.flows.mfa.verify(browser.session, CONTEXT, "totp", wrong).code is not Code.MFA_RATE_LIMITED:
+        pass
+    assert host.flows.mfa.verify(browser.session, keyed(), "totp", code).code is Code.MFA_RATE_LIMITED
+    return browser.session, code
+
+
+def test_a_refusal_that_looked_at_no_code_is_no_place_to_guess_it(host: Stage, ada: Person):
+    """The right code is told from a wrong one once: whoever missed it is told nothing of it any more."""
+    session, code = limited(host, ada)
+    verify = host.flows.mfa.verify
+    assert verify(session, keyed(), "totp", code).code is Code.MFA_RATE_LIMITED
+    guesses = [f"{n:06}" for n in range(20) if f"{n:06}" != code]
+    told = {verify(session, keyed(), "totp", guess).code for guess in (*guesses, code)}
+    assert told == {Code.IDEMPOTENCY_CONFLICT}
+
+
+def test_a_host_that_rolls_back_does_not_undo_a_miss(host: Stage, ada: Person):
+    """Or each guess would be the first one; where the host could undo it, none is compared."""
+    session, code = limited(host, ada)
+    wrong = "000000" if code != "000000" else "000001"
+    with pytest.raises((ZeroDivisionError, NotOwned)) as raised, host.uow.begin():
+        host.flows.mfa.verify(session, keyed(), "totp", wrong)
+        raise ZeroDivisionError
+    missed = raised.type is not NotOwned
+    with host.writes():
+        told = host.flows.mfa.verify(session, keyed(), "totp", code).code
+    assert told is (Code.IDEMPOTENCY_CONFLICT if missed else Code.MFA_RATE_LIMITED)
 
 
 def test_a_value_that_was_replaced_twice_fetches_nothing(host: Stage, ada: Person):

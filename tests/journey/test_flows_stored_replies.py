@@ -82,7 +82,7 @@ def test_nothing_secret_stands_in_the_row(host: Stage, ada: Person):
 def test_the_secret_of_a_session_that_goes_on_is_not_stored_at_all(host: Stage, ada: Person):
     host.flows.mfa.rename(ada.browser.session, keyed(), ada.factor, name="phone")
     (row,) = stored(host)
-    assert host.joining.mfa.replays._open(row).answer.session == NOBODY
+    assert host.joining.mfa._replays._open(row).answer.session == NOBODY
 
 
 def test_equal_arguments_are_not_seen_to_be_equal(host: Stage, ada: Person):
@@ -157,7 +157,7 @@ def test_a_rotation_of_the_keys_forgets_nothing(host: Stage, ada: Person):
     session = ada.browser.session
     answer = host.flows.mfa.rename(session, keyed(), ada.factor, name="phone")
     rotated, retired = other_rings(host)
-    with host.writes():
+    with host.writes("attempt"):
         assert rotated.mfa.rename(session, keyed(), ada.factor, name="phone") == answer
         assert rotated.mfa.rename(session, keyed(), ada.factor, name="x").code is Code.IDEMPOTENCY_CONFLICT
         with pytest.raises(SecretUnavailable):
@@ -170,7 +170,7 @@ def test_what_another_version_stored_is_neither_given_nor_earned_again(host: Sta
     session, ask = ada.browser.session, host.flows.mfa.regenerate_codes
     answer = ask(session, keyed())
     (reply,) = stored(host)
-    sealed = host.joining.mfa.replays.cipher.seal(Secret(written), bound_to=_binding(reply))
+    sealed = host.joining.mfa._replays.cipher.seal(Secret(written), bound_to=_binding(reply))
     overwrite(host, attrs.evolve(reply, answer=sealed))
     with host.writes(), pytest.raises(ReplyUnreadable):
         ask(session, keyed())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
 from authflow.errors import Code
 from authflow.journey import replay
 from authflow.testing import assert_complete
@@ -38,8 +40,31 @@ def test_an_answer_is_given_only_to_the_holder_or_the_person_and_only_for_the_sa
     for step in taken(replay.Ask):
         holder = getattr(step.state, "holder", FORMER)
         theirs = step.command.secret == holder or step.command.user == step.state.actor is not None
-        given = theirs and step.command.alike
-        assert step.answer == (replay.Give() if given else Refused(code=Code.IDEMPOTENCY_CONFLICT))
+        if not theirs or step.command.missed:
+            assert step.answer == Refused(code=Code.IDEMPOTENCY_CONFLICT)
+        else:
+            assert step.answer == (replay.Give() if step.command.alike else replay.CountMiss())
+
+
+def test_after_a_miss_the_right_arguments_are_answered_like_any_others():
+    """A guess that follows one that was wrong learns nothing."""
+    after = [step for step in (*taken(replay.Ask), *taken(replay.Fetch)) if step.command.missed]
+    assert {type(step.command) for step in after} == {replay.Ask, replay.Fetch}
+    for step in after:
+        other = attrs.evolve(step.command, alike=not step.command.alike)
+        told = replay.MACHINE.step(step.state, other, step.now)
+        assert (told.state, told.answer) == (step.target, step.answer)
+
+
+def test_a_miss_is_counted_for_whoever_may_ask_and_once():
+    """A stranger could otherwise spend the miss of somebody else."""
+    counted = [step for step in taken(replay.Ask) if step.answer == replay.CountMiss()]
+    assert counted
+    for step in counted:
+        assert not step.command.missed
+        assert not step.command.alike
+        holds = step.command.secret == getattr(step.state, "holder", FORMER)
+        assert holds or step.command.user == step.state.actor is not None
 
 
 def test_an_answer_is_handed_over_only_to_the_value_that_asked():
@@ -111,7 +136,7 @@ def test_what_stands_is_for_whoever_asked():
 def test_nobody_is_not_a_person():
     """Two browsers in which nobody is signed in are not the same one for that."""
     stored = replay.Stored(holder=FORMER, actor=None, expires_at=START + replay.LIFETIME)
-    ask = replay.Ask(secret=STRANGER, user=None, alike=True)
+    ask = replay.Ask(secret=STRANGER, user=None, alike=True, missed=False)
     assert isinstance(replay.MACHINE.step(stored, ask, START).answer, Refused)
     known = replay.Stored(holder=FORMER, actor=ADA, expires_at=START + replay.LIFETIME)
     assert isinstance(replay.MACHINE.step(known, ask, START).answer, Refused)

@@ -58,8 +58,16 @@ class KeyedRequest:
         Not keyed: there is nothing to guess in it, and a key of the ring that is rotated must not hide what is stored.
         """
         asks = self.session if session is None else session
-        who = ("value", token_digest(asks.secret).hex()) if asks.user is None else ("person", asks.user)
-        parts = [part.encode(errors="surrogatepass") for part in (asks.id, *who, self.command, self.key)]
+        if asks.user is None:
+            return self.row_of_value(token_digest(asks.secret))
+        return self._row("person", asks.user)
+
+    def row_of_value(self, asked: bytes) -> bytes:
+        """Return the row of the value whose secret has the digest *asked*, as long as it names nobody."""
+        return self._row("value", asked.hex())
+
+    def _row(self, *who: str) -> bytes:
+        parts = [part.encode(errors="surrogatepass") for part in (self.session.id, *who, self.command, self.key)]
         return hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).digest()
 
 

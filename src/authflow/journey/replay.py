@@ -149,11 +149,13 @@ class Ask:
         secret: Digest of its secret.
         user: Who is signed in there now, or none.
         alike: It asks with the arguments of the first time.
+        missed: Other arguments have been tried before.
     """
 
     secret: bytes = attrs.field(repr=False)
     user: UserId | None
     alike: bool
+    missed: bool
 
 
 @attrs.frozen(kw_only=True)
@@ -163,7 +165,7 @@ class Fetch:
     Args:
         secret: Digest of its secret.
         alike: It asks with the arguments of the first time.
-        missed: Such a value has asked with other arguments before.
+        missed: Other arguments have been tried before.
         next_lives: The session value that the answer carries opens a living row.
     """
 
@@ -191,7 +193,7 @@ class Bypass:
 
 @attrs.frozen
 class CountMiss:
-    """Count that other arguments were tried, where no host can undo it; then as for `Bypass`."""
+    """Count that other arguments were tried, where no host can undo it; then ask again as after a miss."""
 
 
 @attrs.frozen
@@ -245,12 +247,16 @@ def record(_state: Vacant, command: Record, now: datetime) -> ReplayStep:
 
 
 def repeat(state: Standing, command: Ask, _now: datetime) -> ReplayStep:
-    """Answer alike whoever asks alike: the holder, or the same person. Everything else under the key is a conflict."""
+    """Answer alike whoever asks alike: the holder, or the same person. Everything else under the key is a conflict.
+
+    An argument may be a code, and the answer that stands may have told nothing of it: so the first other argument is
+    counted, and from then on the right one is a conflict, too. A stranger learns nothing here, and costs nobody that.
+    """
     holder = state.former if isinstance(state, Ended) else state.holder
     same = hmac.compare_digest(holder, command.secret) or (state.actor is not None and state.actor == command.user)
-    if not same or not command.alike:
+    if not same or command.missed:
         return Step(state, Refused(code=Code.IDEMPOTENCY_CONFLICT))
-    return Step(state, Give())
+    return Step(state, Give() if command.alike else CountMiss())
 
 
 def fetch_next(state: Renewed, command: Fetch, now: datetime) -> ReplayStep:
@@ -274,8 +280,8 @@ def fetch_nothing(state: Stored | Closed, _command: Fetch, _now: datetime) -> Re
 def _barred(state: Renewed | Ended, command: Fetch, now: datetime) -> ReplayStep | None:
     """Return the step of a former value that fetches nothing, or none.
 
-    An argument may be a code, and nobody could count guesses at it here: so the first argument that is another one
-    ends this way. And so does its time, for good: a clock that goes back revives nothing (decision 35).
+    The first other argument ends this way as it does for `repeat`. And so does its time, for good: a clock that goes
+    back revives nothing (decision 35).
     """
     if command.missed or not hmac.compare_digest(state.former, command.secret):
         return Step(state, Bypass())

@@ -127,13 +127,11 @@ class Replaying:
     ) -> AnswerT | Refused:
         """Answer alike. Only authentication runs: the gates have moved on since."""
         contents, asker = self._open(found), self.sessions.identify(request.session, request.now)
-        state, alike = _standing(found, contents), self._is_alike(request, found)
-        command = (
-            replay.Ask(secret=request.secret, user=asker.user, alike=alike)
-            if _lives(asker)
-            else self._fetch(tx, request, contents, alike=alike)
-        )
+        state, command = _standing(found, contents), self._asked(tx, request, found, contents, asker)
         step = replay.MACHINE.step(state, command, request.now)
+        if isinstance(step.answer, replay.CountMiss):
+            tx.attempts.count(_misses(request, found, contents), expires_at=found.expires_at)
+            step = replay.MACHINE.step(state, attrs.evolve(command, missed=True), request.now)
         if isinstance(step.state, replay.Closed) and step.state != state:
             tx.replies.store(self._sealed(attrs.evolve(found, former_until=None), contents))
         if isinstance(step.answer, Refused):
@@ -142,8 +140,6 @@ class Replaying:
             return carried(cast("AnswerT", contents.answer), request.session, asker)
         if isinstance(step.answer, replay.HandOver):
             return cast("AnswerT", contents.answer)
-        if isinstance(step.answer, replay.CountMiss):
-            tx.attempts.count(_misses(found.key), expires_at=found.expires_at)
         return work()
 
     # --- pieces ---------------------------------------------------------------------------------------------------
@@ -151,14 +147,17 @@ class Replaying:
     def _refused(self, code: Code, session: BrowserSession, now: datetime) -> Refused:
         return carried(Refused(code=code), session, self.sessions.identify(session, now))
 
-    def _fetch(self, tx: JourneyTransaction, request: KeyedRequest, contents: Contents, *, alike: bool) -> replay.Fetch:
+    def _asked(
+        self, tx: JourneyTransaction, request: KeyedRequest, found: Reply, contents: Contents, asker: Asker
+    ) -> replay.Ask | replay.Fetch:
+        """Return what *asker* asks of what stands; after a miss nothing is compared any more."""
+        missed = tx.attempts.read(_misses(request, found, contents)) > 0
+        alike = not missed and self._is_alike(request, found)
+        if _lives(asker):
+            return replay.Ask(secret=request.secret, user=asker.user, alike=alike, missed=missed)
         renewed, carries = contents.fate is SessionFate.RENEWED, contents.answer.session
-        return replay.Fetch(
-            secret=request.secret,
-            alike=alike,
-            missed=tx.attempts.read(_misses(request.row())) > 0,
-            next_lives=renewed and _lives(self.sessions.identify(carries, request.now)),
-        )
+        next_lives = renewed and _lives(self.sessions.identify(carries, request.now))
+        return replay.Fetch(secret=request.secret, alike=alike, missed=missed, next_lives=next_lives)
 
     def _digests(self, row: bytes, request: KeyedRequest) -> tuple[Digest, ...]:
         return self.pepper.digests("reply", row.hex(), request.arguments)
@@ -237,9 +236,9 @@ def _standing(found: Reply, contents: Contents) -> replay.Standing:
 # --- how it is written ------------------------------------------------------------------------------------------------
 
 
-def _misses(row: bytes) -> str:
-    """Return the counter of arguments that were not the first ones."""
-    return f"reply.misses:{row.hex()}"
+def _misses(request: KeyedRequest, found: Reply, contents: Contents) -> str:
+    """Return the counter of arguments that were not the first ones: of this one reply, in whichever rows it stands."""
+    return f"reply.misses:{request.row_of_value(contents.asked).hex()}:{found.created_at.astimezone(UTC).isoformat()}"
 
 
 def _binding(reply: Reply) -> tuple[str, ...]:

@@ -73,7 +73,10 @@ RECORDED: Final[list[replay.Command]] = [
 ]
 REPLAYED: Final[list[replay.Command]] = [
     *(replay.Begin(opens=opens) for opens in TRUTHS),
-    *(replay.Ask(secret=value, user=user, alike=alike) for value, user, alike in product(VALUES, PERSONS, TRUTHS)),
+    *(
+        replay.Ask(secret=value, user=user, alike=alike, missed=missed)
+        for value, user, alike, missed in product(VALUES, PERSONS, TRUTHS, TRUTHS)
+    ),
     *(
         replay.Fetch(secret=value, alike=alike, missed=missed, next_lives=next_lives)
         for value, alike, missed, next_lives in product(VALUES, TRUTHS, TRUTHS, TRUTHS)
