@@ -21,7 +21,7 @@ from authflow.facts import membership, mfa
 from authflow.facts.records import PAYLOAD_MAX, AuditEntry, Category, Message, Scope
 from authflow.facts.table import RECORDS, SCOPES, About
 from authflow.ports import Organization, User, UserAddress
-from authflow.recording import LABEL_MAX, Recorder, check_message, legible, mail_binding
+from authflow.recording import LABEL_MAX, NAME_MAX, Recorder, check_message, legible, mail_binding, shown
 from authflow.testing import SeededEntropy
 from authflow.testing.clocks import START
 from authflow.values import (
@@ -413,6 +413,56 @@ def test_what_is_legible_can_be_stored(text: str, longest: int):
     with suppress(UnicodeEncodeError):
         text.encode()
         assert shown == text.replace("\x00", "")[:longest]
+
+
+@given(st.text(st.characters(exclude_categories=())) | st.text('\U0001f600"\\\n', min_size=20))
+def test_a_name_in_a_mail_is_one_line_within_its_bytes(text: str):
+    """A host's template may put it into a subject."""
+    name = shown(text)
+    room = NAME_MAX + len(json.dumps(""))
+    assert len(json.dumps(name)) <= room
+    assert name.isprintable()
+    assert shown(name) == name
+    if text.isprintable() and len(json.dumps(text)) <= room:
+        assert name == text
+
+
+FACE = "\U0001f600"
+"""Four bytes in UTF-8, and twelve in JSON."""
+
+LONGEST: dict[str, Any] = {
+    **dict.fromkeys(("email", "address"), Address(FACE * 62 + "@a.com")),
+    "recipients": (Address(FACE * 62 + "@a.com"),),
+    "role": FACE * 64,
+    "teams": ",".join(f"{number:02}".ljust(IDENTIFIER_MAX, "x") for number in range(32)),
+    "token": Secret("f" * 64),
+}
+
+
+@pytest.mark.parametrize("kind", [type(fact) for fact in MAILED], ids=lambda kind: kind.__name__)
+def test_whatever_is_mailed_fits_into_its_message(kind: type[Any]):
+    """The longest addresses, identifiers, names, role and teams that there can be; only teams are left out."""
+    names = {field.name for field in attrs.fields(kind)}
+    identifiers = names & {"authenticator", "invitation", "member"}
+    longest = {**LONGEST, **dict.fromkeys(identifiers, "x" * IDENTIFIER_MAX)}
+    fact = sample(kind, **{name: value for name, value in longest.items() if name in names})
+    desk = Desk(organization=attrs.evolve(ACME, name=FACE * 128))
+    desk.record(fact, asker=attrs.evolve(ASKER, label=HOSTILE), context=Context(ip=HOSTILE))
+    mails = desk.of(Category.MAIL)
+    assert mails
+    for payload in (message.payload for message in mails):
+        assert {name: payload[name] for name in names & {"email", "address", "role"}} == {
+            name: longest[name] for name in names & {"email", "address", "role"}
+        }
+        assert set(str(payload.get("teams", "")).split(",")) <= {*str(LONGEST["teams"]).split(","), ""}
+
+
+@pytest.mark.parametrize("kind", [membership.MemberDemoted, membership.MemberInvited, membership.InvitationResent])
+def test_a_mail_names_every_team_where_there_is_room(kind: type[Any]):
+    desk = Desk(organization=attrs.evolve(ACME, name=FACE * 128))
+    long = Address("x" * 64 + "@" + "y" * 185 + ".com")
+    desk.record(sample(kind, teams=LONGEST["teams"], email=long, recipients=(long,)))
+    assert [message.payload["teams"] for message in desk.of(Category.MAIL)] == [LONGEST["teams"]]
 
 
 HOSTILE = "\x00\ud800\U0001f511'\"\\;-- " * 1000

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import attrs
@@ -31,8 +32,10 @@ IP_MAX: Final = 64
 USER_AGENT_MAX: Final = 512
 REQUEST_ID_MAX: Final = 128
 LABEL_MAX: Final = 128
-NAME_MAX: Final = 128
-"""What stands in an audit entry or a mail for people to read is cut to these; what is compared never is."""
+"""What stands in an audit entry for people to read is cut to these; what is compared never is."""
+
+NAME_MAX: Final = 256
+"""Bytes of JSON of a name in a mail: beside the longest addresses it leaves room for everything else."""
 
 
 @attrs.frozen(kw_only=True)
@@ -169,7 +172,7 @@ class Recorder:
             }
             payload["target"] = _of(fact, row.target) if row.target else None
             if organization is not None:
-                payload["organization_name"] = legible(organization.name or organization.slug, NAME_MAX)
+                payload["organization_name"] = shown(organization.name or organization.slug)
             if secret is not None:
                 sealed = self.cipher.seal(secret, bound_to=mail_binding(key, to))
                 payload |= {"key_id": sealed.key_id, "sealed": base64.b64encode(sealed.ciphertext).decode()}
@@ -180,7 +183,7 @@ class Recorder:
                 scope=Scope.USER if person else Scope.ORGANIZATION,
                 shard=_of(fact, "user" if person else "organization"),
                 category=Category.MAIL,
-                payload=payload,
+                payload=_fitting(payload),
                 expires_at=_of(fact, "expires_at") if secret is not None else None,
             )
 
@@ -224,7 +227,7 @@ def check_message(message: Message) -> None:
     if not message.id or not message.shard or not message.object:
         detail = "[id, shard and object must not be empty]"
         raise MessageInvalid(detail)
-    if len(json.dumps(dict(message.payload))) > PAYLOAD_MAX:
+    if _size(dict(message.payload)) > PAYLOAD_MAX:
         detail = f"[payload over {PAYLOAD_MAX} bytes]"
         raise MessageInvalid(detail)
 
@@ -235,6 +238,36 @@ def legible(text: str, longest: int) -> str:
     Cut to *longest* characters, without NUL, a question mark for each lone surrogate.
     """
     return text.encode("utf-8", "replace").decode().replace("\x00", "")[:longest]
+
+
+def shown(name: str) -> str:
+    """Return *name* as a mail may show it, also in its subject: one line, cut to `NAME_MAX` bytes of JSON.
+
+    What a person or an organization is called comes from outside: controls and line separators are blanks.
+    """
+    return _cut("".join(c if c.isprintable() else " " for c in name[:NAME_MAX]), NAME_MAX)
+
+
+def _size(value: object) -> int:
+    return len(json.dumps(value))
+
+
+def _cut(text: str, longest: int) -> str:
+    """Return the longest beginning of *text* that is at most *longest* bytes inside of a JSON string."""
+    quotes = _size("")
+    if _size(text) - quotes <= longest:
+        return text
+    sizes = accumulate(_size(character) - quotes for character in text)
+    return "".join(character for character, size in zip(text, sizes, strict=True) if size <= longest)
+
+
+def _fitting(payload: dict[str, Scalar]) -> dict[str, Scalar]:
+    """Return a mail's *payload* with as many teams as there is room for: the invitation itself has them all."""
+    teams = payload.get("teams")
+    if not isinstance(teams, str):
+        return payload
+    fits = _cut(teams, PAYLOAD_MAX - _size({**payload, "teams": ""}))
+    return payload if fits == teams else {**payload, "teams": fits.rpartition(",")[0]}
 
 
 def _present(value: T | None) -> T:
@@ -258,7 +291,7 @@ def _origin_fields(row: Records, origin: Origin) -> dict[str, Scalar]:
     return {
         "at": origin.now.isoformat(timespec="seconds"),
         "ip": None if ip is None else legible(ip, IP_MAX),
-        "actor": legible(origin.asker.label, LABEL_MAX),
+        "actor": shown(origin.asker.label),
     }
 
 
