@@ -9,8 +9,10 @@ import attrs
 from authflow.values import Answer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
+    from authflow.errors import Code
     from authflow.membership.admission import Requirement
     from authflow.membership.offer import InviteStatus
     from authflow.membership.standing import Member
@@ -219,8 +221,8 @@ class RequirementsEnforced(Answer):
 
     Args:
         demoted: Memberships that wait as invitations now.
-        kept: Those that lack something, and could not be demoted.
+        kept: Those that lack something and could not be demoted, and why: the code of the refusal or of the error.
     """
 
     demoted: tuple[MemberId, ...]
-    kept: tuple[MemberId, ...]
+    kept: Mapping[MemberId, Code]

@@ -7,7 +7,8 @@ from typing import Any
 import attrs
 import pytest
 
-from authflow.errors import Code
+from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
+from authflow.errors import Code, DatabaseUnavailable
 from authflow.facts.records import Audit, Category, MailKind, Signal
 from authflow.membership.answers import Entered, Joined, MemberGone, MemberList, MemberSaved, RequirementsEnforced
 from authflow.membership.changes import FlagGroup
@@ -17,7 +18,7 @@ from authflow.policy import ADMIN, MANAGER, MEMBER, OWNER
 from authflow.ports import Sso, User, UserAddress
 from authflow.testing.contracts.threads import THREADS, at_once
 from authflow.testing.samples.membership import ELSEWHERE, HOME, NOW, asker, organization, person
-from authflow.values import Address, Asker, InvitationId, MemberId, OrganizationId, Refused, UserId
+from authflow.values import Address, Asker, InvitationId, MemberId, OrganizationId, ProjectId, Refused, UserId
 from tests.membership.world import CONTEXT, World
 
 
@@ -331,10 +332,10 @@ def test_a_new_requirement_demotes_whoever_lacks_it_and_nobody_else(anywhere: Wo
     anywhere.change(require_second_factor=True)
     swept = anywhere.service.enforce(anywhere.olga, CONTEXT, organization=HOME)
     assert isinstance(swept, RequirementsEnforced)
-    assert (set(swept.demoted), swept.kept) == (lacking, ())
+    assert (set(swept.demoted), swept.kept) == (lacking, {})
     assert anywhere.members() == {"olga": OWNER, "bob": MEMBER}
     again = anywhere.service.enforce(anywhere.olga, CONTEXT, organization=HOME)
-    assert again == RequirementsEnforced(demoted=(), kept=())
+    assert again == RequirementsEnforced(demoted=(), kept={})
     assert len(anywhere.mails(MailKind.SETUP_SECOND_FACTOR)) == 2
     (back,) = anywhere.service.mine(ada).invitations
     first = anywhere.accept(ada, back.id, None)
@@ -361,7 +362,42 @@ def test_the_last_owner_and_who_has_no_address_are_kept_and_named(world: World):
     world.change(require_verified_address=True)
     swept = world.service.enforce(root, CONTEXT, organization=HOME)
     assert isinstance(swept, RequirementsEnforced)
-    assert (swept.demoted, set(swept.kept)) == ((), {world.key("ada"), world.key("olga")})
+    assert swept.demoted == ()
+    assert swept.kept == {
+        world.key("ada"): Code.MEMBERSHIP_INPUT_INVALID,
+        world.key("olga"): Code.MEMBERSHIP_LAST_OWNER,
+    }
+
+
+def test_whom_an_error_keeps_is_named_and_nobody_else_stays(world: World):
+    """One member's event is larger than a message may be; the organization had no security project before."""
+    for name in ("ada", "bob", "cleo", "dora"):
+        world.join(person(name))
+    quoted = [f"{number:02}".ljust(64, '"') for number in range(32)]
+    world.service.set_teams(world.olga, CONTEXT, organization=HOME, member=world.key("bob"), teams=quoted)
+    world.change(require_second_factor=True, security_project=ProjectId("security"))
+    bob, others = world.key("bob"), {world.key(name) for name in ("ada", "cleo", "dora")}
+    swept = world.service.enforce(world.olga, CONTEXT, organization=HOME)
+    assert isinstance(swept, RequirementsEnforced)
+    assert (set(swept.demoted), swept.kept) == (others, {bob: Code.OUTBOX_MESSAGE_INVALID})
+    assert set(world.members()) == {"olga", "bob"}
+
+
+def test_a_database_that_goes_away_ends_the_sweep(world: World):
+    """Who was not looked at is not said to be kept."""
+
+    class Away(MemoryUnitOfWork):
+        def begin(self) -> Any:
+            if len(world.members()) < 4:
+                raise DatabaseUnavailable
+            return world.uow.begin()
+
+    for name in ("ada", "bob", "cleo"):
+        world.join(person(name))
+    world.change(require_second_factor=True)
+    with pytest.raises(DatabaseUnavailable):
+        attrs.evolve(world.service, uow=Away()).enforce(world.olga, CONTEXT, organization=HOME)
+    assert len(world.members()) == 3
 
 
 def test_who_does_not_meet_the_requirement_does_not_enforce_it(world: World):

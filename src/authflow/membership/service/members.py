@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from authflow.errors import Code, UniqueViolated
+from authflow.errors import AuthflowError, Code, DatabaseUnavailable, UniqueViolated
 from authflow.membership.answers import Entered, MemberGone, MemberList, RequirementsEnforced
 from authflow.membership.changes import ChangeRole, Demote, Join, Remove, SetFlags, SetTeams
 from authflow.membership.issue import InviteBack
@@ -129,7 +129,8 @@ class Members(Desk):
         """Demote every member who lacks what the organization requires now (mfa 17.1, sso 13.6).
 
         For the moment at which the host has switched a requirement on, and for looking again. Each member is a
-        command of its own, decided under locks; run twice, it changes nothing the second time.
+        command of its own, decided under locks; run twice, it changes nothing the second time. An error over one
+        member lets nobody else stay; only a database that is away ends it.
         """
         with self.uow.begin() as tx:
             case = self._case(tx, asker, context, organization)
@@ -137,14 +138,19 @@ class Members(Desk):
             lacking = () if refusal is not None else tuple(self._lacking(case))
         if refusal is not None:
             return Refused(code=refusal)
-        answers = {
-            member: self.demote(asker, context, organization=organization, member=member, only_lacking=True)
-            for member in lacking
-        }
+        answers = {member: self._demote_lacking(asker, context, organization, member) for member in lacking}
         return RequirementsEnforced(
             demoted=tuple(member for member, answer in answers.items() if isinstance(answer, MemberGone)),
-            kept=tuple(member for member, answer in answers.items() if isinstance(answer, Refused)),
+            kept={member: answer.code for member, answer in answers.items() if isinstance(answer, Refused)},
         )
+
+    def _demote_lacking(self, asker: Asker, context: Context, organization: OrganizationId, member: MemberId) -> Answer:
+        try:
+            return self.demote(asker, context, organization=organization, member=member, only_lacking=True)
+        except DatabaseUnavailable:
+            raise
+        except AuthflowError as error:
+            return Refused(code=error.code)
 
     # --- what the host and journeys do: nobody is asked for permission ----------------------------------------------
 
