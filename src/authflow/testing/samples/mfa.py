@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
 from authflow.errors import Code
 from authflow.mfa import commands as c
 from authflow.mfa import totp
@@ -153,6 +155,8 @@ def cancel(flow: Any = FLOW, **facts: Any) -> c.Cancel:
 EMPLOYER, ELSEWHERE_TOO = OrganizationId("acme"), OrganizationId("globex")
 UNAVAILABLE: Final = MfaPolicy(unavailable_kinds=frozenset({TOTP.id}))
 CLOSED: Final = MfaPolicy(closed_kinds=frozenset({TOTP.id}))
+FIXED: Final = attrs.evolve(TOTP, rotation=False)
+"""A kind of which there is one, never replaced in place. No kind of ours is such a one."""
 
 STOPPED_REQUESTS: Final[tuple[dict[str, Any], ...]] = (
     {"asker": OVERTAKEN},
@@ -166,6 +170,7 @@ STOPPED_REQUESTS: Final[tuple[dict[str, Any], ...]] = (
     {"problems": {"code": "is missing"}},
     {"policy": UNAVAILABLE},
     {"policy": CLOSED},
+    {"kind": FIXED, "enrolled": True},
 )
 """Facts of a request: each fails one gate of an enrollment, in the order of the gates."""
 
