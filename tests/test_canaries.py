@@ -408,8 +408,8 @@ def _answered(walk: Walk, ada: Person, wrong: str) -> None:
 def _kept(walk: Walk, ada: Person) -> None:
     mfa, at = walk.flows.mfa, ada.browser
     walk.elevate(ada)
-    at.ask(mfa.listing, at.context)
-    at.ask(mfa.details, at.context, ada.factor)
+    at.ask(mfa.listing)
+    at.ask(mfa.details, ada.factor)
     at.ask(mfa.rename, at.context, ada.factor, name=walk.canaries.told(f"kanary-phone-{walk.canaries.mark}"))
     at.ask(mfa.regenerate_codes, at.context)
     at.ask(mfa.remove, at.context, ada.factor)
@@ -420,7 +420,7 @@ def _reset(walk: Walk, root: Person, ada: Person) -> None:
     walk.sign_in(ada)
     walk.enroll(ada)
     reason = walk.canaries.told(f"kanary-reason-{walk.canaries.mark}")
-    root.browser.ask(walk.flows.mfa.reset, root.browser.context, subject=ada.user, reason=reason)
+    root.browser.ask(walk.flows.mfa.reset, root.browser.context, user=ada.user, reason=reason)
     mail = walk.mails(MailKind.MFA_RESET)[-1]
     walk.sign_in(ada)
     token = Secret(str(mail.context["token"]))

@@ -50,6 +50,12 @@ upkeep.reseal upkeep.sweep
 """
 """Operations: they make transactions of their own, or none."""
 
+LOOKS = """
+accounts.look_at_confirmation invitations.look invitations.mine invitations.pending members.enter members.listing
+mfa.details mfa.listing sessions.identify sessions.look
+"""
+"""They change nothing."""
+
 GUESSING = {"mfa.complete_totp", "mfa.verify"}
 
 
@@ -105,6 +111,15 @@ def test_what_compares_guesses_says_so():
 
 def test_what_makes_its_own_transactions_says_so():
     assert {name for name, found in ALL.items() if not found.whole} == set(APART.split())
+
+
+def test_who_only_looks_is_told_what_is_so_now():
+    """Not what was stored under a key."""
+    assert [name for name in LOOKS.split() if ALL[name].repeatable] == []
+
+
+def test_a_person_has_one_name():
+    assert [name for name, found in ALL.items() if "subject" in found.signature.parameters] == []
 
 
 def test_every_command_says_what_it_does():

@@ -297,7 +297,7 @@ async def _both(flows: AsyncAuthflow, tracer: trace.Tracer) -> None:
     async def visit(name: str) -> None:
         with tracer.start_as_current_span(name):
             await flows.sessions.look(SESSION)
-            await flows.mfa.listing(SESSION, CONTEXT)
+            await flows.mfa.listing(SESSION)
 
     await asyncio.gather(*(visit(f"request {number}") for number in range(5)))
 

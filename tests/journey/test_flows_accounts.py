@@ -164,7 +164,7 @@ def test_a_factor_moves_with_its_id_and_goes_on_working(stage: Stage, ada: Perso
     assert isinstance(stage.sign_in(bob), SecondFactorOwed)
     bob.phone, bob.factor = ada.phone, ada.factor
     assert isinstance(stage.verify(bob, "totp", bob.app.code(stage.clock.now())), Arrived)
-    entries = bob.browser.ask(stage.flows.mfa.listing, CONTEXT).entries
+    entries = bob.browser.ask(stage.flows.mfa.listing).entries
     assert entries[0].held.id == ada.factor
     assert isinstance(stage.verify(bob, "recovery", ada.codes[0]), Elevated)
 
@@ -243,7 +243,7 @@ def test_nobody_is_merged_into_themselves_or_into_nobody(stage: Stage, ada: Pers
 
 
 def reset(stage: Stage, root: Person, user: Any) -> None:
-    root.browser.ask(stage.flows.mfa.reset, CONTEXT, subject=user, reason="lost phone")
+    root.browser.ask(stage.flows.mfa.reset, CONTEXT, user=user, reason="lost phone")
 
 
 def test_a_merge_carries_over_the_enrollment_that_is_owed(stage: Stage, ada: Person, root: Person):

@@ -154,11 +154,8 @@ PLAIN: Final[dict[str, Any]] = {
     "cancel.flow": lambda s, t: s.olga.browser.ask(s.stage.flows.mfa.cancel_totp, CONTEXT, t),
     "complete.flow": lambda s, t: s.olga.browser.ask(s.stage.flows.mfa.complete_totp, CONTEXT, t, code="123456"),
     "complete.code": lambda s, t: s.olga.browser.ask(s.stage.flows.mfa.complete_totp, CONTEXT, s.flow, code=t),
-    "complete.kind": lambda s, t: s.olga.browser.ask(
-        s.stage.flows.mfa.complete_totp, CONTEXT, s.flow, code="123456", kind=t
-    ),
-    "complete.subject": lambda s, t: s.olga.browser.ask(
-        s.stage.flows.mfa.complete_totp, CONTEXT, s.flow, code="123456", subject=t
+    "complete.user": lambda s, t: s.olga.browser.ask(
+        s.stage.flows.mfa.complete_totp, CONTEXT, s.flow, code="123456", user=t
     ),
     "verify.kind": lambda s, t: s.olga.browser.ask(s.stage.flows.mfa.verify, CONTEXT, t, "123456"),
     "verify.totp": lambda s, t: s.olga.browser.ask(s.stage.flows.mfa.verify, CONTEXT, "totp", t),
@@ -166,15 +163,15 @@ PLAIN: Final[dict[str, Any]] = {
     "verify.device": lambda s, t: s.olga.browser.ask(
         s.stage.flows.mfa.verify, CONTEXT, "totp", "123456", device=secret(t)
     ),
-    "listing.subject": lambda s, t: s.olga.browser.ask(s.stage.flows.mfa.listing, CONTEXT, subject=t),
-    "details.authenticator": lambda s, t: s.olga.browser.ask(s.stage.flows.mfa.details, CONTEXT, t),
-    "details.subject": lambda s, t: s.olga.browser.ask(s.stage.flows.mfa.details, CONTEXT, s.olga.factor, subject=t),
+    "listing.user": lambda s, t: s.olga.browser.ask(s.stage.flows.mfa.listing, user=t),
+    "details.authenticator": lambda s, t: s.olga.browser.ask(s.stage.flows.mfa.details, t),
+    "details.user": lambda s, t: s.olga.browser.ask(s.stage.flows.mfa.details, s.olga.factor, user=t),
     "rename.authenticator": lambda s, t: s.olga.browser.ask(s.stage.flows.mfa.rename, CONTEXT, t, name="n"),
     "rename.name": lambda s, t: s.olga.browser.ask(s.stage.flows.mfa.rename, CONTEXT, s.olga.factor, name=t),
     "remove.authenticator": lambda s, t: s.olga.browser.ask(s.stage.flows.mfa.remove, CONTEXT, t),
-    "remove.subject": lambda s, t: s.olga.browser.ask(s.stage.flows.mfa.remove, CONTEXT, "factor", subject=t),
-    "reset.subject": lambda s, t: s.olga.browser.ask(s.stage.flows.mfa.reset, CONTEXT, subject=t, reason="r"),
-    "reset.reason": lambda s, t: s.olga.browser.ask(s.stage.flows.mfa.reset, CONTEXT, subject=s.bob.user, reason=t),
+    "remove.user": lambda s, t: s.olga.browser.ask(s.stage.flows.mfa.remove, CONTEXT, "factor", user=t),
+    "reset.user": lambda s, t: s.olga.browser.ask(s.stage.flows.mfa.reset, CONTEXT, user=t, reason="r"),
+    "reset.reason": lambda s, t: s.olga.browser.ask(s.stage.flows.mfa.reset, CONTEXT, user=s.bob.user, reason=t),
     "establish.user": lambda s, t: s.bob.browser.ask(
         s.stage.flows.sessions.establish, CONTEXT, user=t, proof=s.stage.password()
     ),

@@ -13,7 +13,7 @@ from authflow.errors import DatabaseUnavailable, Retryable, StaleVersion
 from authflow.facts.records import MailKind
 from authflow.membership.offer import Withdrawn
 from authflow.membership.standing import Member, Outside
-from tests.stage import CONTEXT, Stage, written
+from tests.stage import Stage, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,7 +104,7 @@ def stands(scene: Scene, answer: Any) -> None:
     assert len(answer.recovery_codes) == 10
     stage = scene.stage
     assert stage.identify(scene.ada).elevated
-    assert scene.ada.browser.ask(stage.flows.mfa.listing, CONTEXT).protected
+    assert scene.ada.browser.ask(stage.flows.mfa.listing).protected
     assert stage.audited(scene.ada)[-3:] == ["mfa_added", "recovery_codes_added", "sessions_ended"]
 
 

@@ -425,7 +425,7 @@ def test_what_became_of_the_invitation_never_undoes_the_enrollment(
     fate, code = MEANWHILE[meanwhile]
     assert (answer.invitation.fate, answer.invitation.code) == (fate, code)
     assert len(answer.recovery_codes) == 10
-    assert ada.browser.ask(stage.flows.mfa.listing, CONTEXT).protected
+    assert ada.browser.ask(stage.flows.mfa.listing).protected
     assert stage.identify(ada).elevated
     after = stage.resume(ada.browser)
     assert after.fate is (InvitationFate.NONE if fate is InvitationFate.CLEARED else InvitationFate.KEPT)

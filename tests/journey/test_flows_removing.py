@@ -36,7 +36,7 @@ def remove(stage: Stage, by: Person, authenticator: Any, **given: Any) -> Any:
 
 
 def held(stage: Stage, person: Person) -> dict[str, Any]:
-    entries = person.browser.ask(stage.flows.mfa.listing, CONTEXT).entries
+    entries = person.browser.ask(stage.flows.mfa.listing).entries
     return {entry.kind.id: entry.held for entry in entries if entry.held is not None}
 
 
@@ -134,9 +134,9 @@ def test_an_owner_of_an_organization_does_not_own_its_people(stage: Stage, ada: 
     acme = stage.organization()
     olga = stage.owner(acme)
     stage.flows.members.add(CONTEXT, organization=acme, user=ada.user)
-    arguments = {"remove": (CONTEXT, ada.factor), "listing": (CONTEXT,), "details": (CONTEXT, ada.factor)}[call]
+    arguments = {"remove": (CONTEXT, ada.factor), "listing": (), "details": (ada.factor,)}[call]
     with stage.writes():
-        answer = olga.browser.ask(getattr(stage.flows.mfa, call), *arguments, subject=ada.user)
+        answer = olga.browser.ask(getattr(stage.flows.mfa, call), *arguments, user=ada.user)
     assert (type(answer), answer.code) == (Refused, Code.MFA_FORBIDDEN)
 
 
@@ -145,7 +145,7 @@ def test_an_administrator_removes_even_the_last_one_and_ends_every_session(stage
     stage.owner(acme)
     stage.flows.members.add(CONTEXT, organization=acme, user=ada.user)
     root = stage.administrator()
-    answer = remove(stage, root, ada.factor, subject=ada.user)
+    answer = remove(stage, root, ada.factor, user=ada.user)
     assert (answer.fallen, answer.protected, answer.ended_sessions) == (("recovery",), False, 1)
     assert stage.identify(ada).why_not is Code.SESSION_ENDED
     assert stage.identify(root).elevated
@@ -172,7 +172,7 @@ class Reset:
 def reset(stage: Stage, ada: Person) -> Reset:
     """An administrator's reset, and its mail."""
     root = stage.administrator()
-    answer = root.browser.ask(stage.flows.mfa.reset, CONTEXT, subject=ada.user, reason="lost her phone")
+    answer = root.browser.ask(stage.flows.mfa.reset, CONTEXT, user=ada.user, reason="lost her phone")
     assert isinstance(answer, FactorsReset)
     mail = stage.mails(MailKind.MFA_RESET)[-1]
     assert mail.to == ada.user
@@ -236,7 +236,7 @@ def test_another_link_opens_nothing(stage: Stage, ada: Person, reset: Reset, tok
 
 def test_the_link_is_for_its_own_person(stage: Stage, ada: Person, reset: Reset):
     bob = stage.person("bob@example.com")
-    reset.root.browser.ask(stage.flows.mfa.reset, CONTEXT, subject=bob.user, reason="")
+    reset.root.browser.ask(stage.flows.mfa.reset, CONTEXT, user=bob.user, reason="")
     stage.sign_in(bob)
     with stage.writes():
         assert redeem(stage, bob.browser, reset.link).code is Code.MFA_RESET_LINK_INVALID
@@ -256,7 +256,7 @@ def test_the_link_lives_for_a_day_and_never_again(stage: Stage, ada: Person, res
 
 
 def test_a_second_reset_voids_the_first_link(stage: Stage, ada: Person, reset: Reset):
-    reset.root.browser.ask(stage.flows.mfa.reset, CONTEXT, subject=ada.user, reason="again")
+    reset.root.browser.ask(stage.flows.mfa.reset, CONTEXT, user=ada.user, reason="again")
     stage.sign_in(ada)
     assert redeem(stage, ada.browser, reset.link).code is Code.MFA_RESET_LINK_INVALID
 
@@ -273,21 +273,21 @@ def test_only_an_elevated_administrator_resets(stage: Stage, ada: Person):
     olga = stage.owner(acme)
     root = stage.administrator()
     with stage.writes():
-        refused = olga.browser.ask(stage.flows.mfa.reset, CONTEXT, subject=ada.user, reason="")
+        refused = olga.browser.ask(stage.flows.mfa.reset, CONTEXT, user=ada.user, reason="")
     assert refused.code is Code.ACCOUNT_FORBIDDEN
     stage.clock.advance(timedelta(minutes=16))
     with stage.writes("session"):
-        refused = root.browser.ask(stage.flows.mfa.reset, CONTEXT, subject=ada.user, reason="")
+        refused = root.browser.ask(stage.flows.mfa.reset, CONTEXT, user=ada.user, reason="")
     assert refused.code is Code.SESSION_ELEVATION_REQUIRED
     stage.save(attrs.evolve(stage.user(root.user), active=False))
-    refused = root.browser.ask(stage.flows.mfa.reset, CONTEXT, subject=ada.user, reason="")
+    refused = root.browser.ask(stage.flows.mfa.reset, CONTEXT, user=ada.user, reason="")
     assert refused.code is Code.SESSION_ENDED
 
 
 def test_nobody_unknown_is_reset(stage: Stage):
     root = stage.administrator()
     with stage.writes():
-        refused = root.browser.ask(stage.flows.mfa.reset, CONTEXT, subject="nobody", reason="")
+        refused = root.browser.ask(stage.flows.mfa.reset, CONTEXT, user="nobody", reason="")
     assert refused.code is Code.ACCOUNT_UNKNOWN
 
 
@@ -303,7 +303,7 @@ def test_a_reset_unlocks_who_was_locked_out(stage: Stage, ada: Person):
     stage.sign_in(ada, browser)
     assert stage.verify(ada, "totp", ada.app.code(stage.clock.now()), browser).code is Code.MFA_LOCKED
     root = stage.administrator()
-    root.browser.ask(stage.flows.mfa.reset, CONTEXT, subject=ada.user, reason="locked")
+    root.browser.ask(stage.flows.mfa.reset, CONTEXT, user=ada.user, reason="locked")
     link = Secret(str(stage.mails(MailKind.MFA_RESET)[-1].context["token"]))
     stage.sign_in(ada)
     redeem(stage, ada.browser, link)

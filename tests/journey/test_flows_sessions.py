@@ -45,9 +45,9 @@ COMMANDS: dict[str, Any] = {
     "complete_totp": lambda s, v, _l: s.flows.mfa.complete_totp(v, CONTEXT, "flow", code="123456"),
     "verify": lambda s, v, _l: s.flows.mfa.verify(v, CONTEXT, "totp", "123456"),
     "regenerate_codes": lambda s, v, _l: s.flows.mfa.regenerate_codes(v, CONTEXT),
-    "listing": lambda s, v, _l: s.flows.mfa.listing(v, CONTEXT),
+    "listing": lambda s, v, _l: s.flows.mfa.listing(v),
     "remove": lambda s, v, _l: s.flows.mfa.remove(v, CONTEXT, "factor"),
-    "reset": lambda s, v, _l: s.flows.mfa.reset(v, CONTEXT, subject="bob", reason=""),
+    "reset": lambda s, v, _l: s.flows.mfa.reset(v, CONTEXT, user="bob", reason=""),
     "invite": lambda s, v, _l: s.flows.invitations.invite(v, CONTEXT, organization="acme", email="x@example.com"),
     "enter": lambda s, v, _l: s.flows.members.enter(v, organization="acme"),
     "export": lambda s, v, _l: s.flows.accounts.export(v, CONTEXT, user="ada@example.com"),
@@ -160,7 +160,7 @@ def test_two_tabs_of_one_session_go_on_working(stage: Stage, ada: Person):
     one, two = ada.browser, Browser(CONTEXT)
     two.stored = one.stored
     for tab in (one, two, one, two):
-        assert not isinstance(tab.ask(stage.flows.mfa.listing, CONTEXT), Refused)
+        assert not isinstance(tab.ask(stage.flows.mfa.listing), Refused)
         stage.clock.advance(STEP)
         assert isinstance(stage.verify(ada, "totp", ada.app.code(stage.clock.now()), tab), Elevated)
     assert one.session == two.session

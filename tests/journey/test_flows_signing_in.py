@@ -65,12 +65,12 @@ PRIVILEGED: dict[str, Any] = {
     "complete_totp": lambda s, b: b.ask(s.flows.mfa.complete_totp, CONTEXT, "flow", code="123456"),
     "show_totp": lambda s, b: b.ask(s.flows.mfa.show_totp, CONTEXT, "flow", account="a"),
     "cancel_totp": lambda s, b: b.ask(s.flows.mfa.cancel_totp, CONTEXT, "flow"),
-    "listing": lambda s, b: b.ask(s.flows.mfa.listing, CONTEXT),
-    "details": lambda s, b: b.ask(s.flows.mfa.details, CONTEXT, "factor"),
+    "listing": lambda s, b: b.ask(s.flows.mfa.listing),
+    "details": lambda s, b: b.ask(s.flows.mfa.details, "factor"),
     "rename": lambda s, b: b.ask(s.flows.mfa.rename, CONTEXT, "factor", name="a"),
     "remove_factor": lambda s, b: b.ask(s.flows.mfa.remove, CONTEXT, "factor"),
     "regenerate_codes": lambda s, b: b.ask(s.flows.mfa.regenerate_codes, CONTEXT),
-    "reset": lambda s, b: b.ask(s.flows.mfa.reset, CONTEXT, subject="x", reason="r"),
+    "reset": lambda s, b: b.ask(s.flows.mfa.reset, CONTEXT, user="x", reason="r"),
     "invite": lambda s, b: b.ask(s.flows.invitations.invite, CONTEXT, organization="acme", email="x@example.com"),
     "request_invite": lambda s, b: b.ask(
         s.flows.invitations.request_invite, CONTEXT, organization="acme", email="x@example.com"
@@ -191,7 +191,7 @@ def test_a_recovery_code_finishes_it_once(stage: Stage, ada: Person):
         again = stage.verify(ada, "recovery", code, other)
     assert again.code is Code.MFA_CODE_REJECTED
     assert isinstance(stage.elevate(ada), Elevated)
-    held = {e.kind.id: e.held for e in ada.browser.ask(stage.flows.mfa.listing, CONTEXT).entries}
+    held = {e.kind.id: e.held for e in ada.browser.ask(stage.flows.mfa.listing).entries}
     assert held["recovery"].remaining == 9
 
 

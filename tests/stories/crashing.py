@@ -239,12 +239,12 @@ def remove_factor(stage: Stage) -> Ask:
 def reset(stage: Stage) -> Ask:
     ada, root = protected(stage), stage.administrator()
     session = root.browser.session
-    return lambda context: stage.flows.mfa.reset(session, context, subject=ada.user, reason="lost")
+    return lambda context: stage.flows.mfa.reset(session, context, user=ada.user, reason="lost")
 
 
 def redeem(stage: Stage) -> Ask:
     ada, root = protected(stage), stage.administrator()
-    root.browser.ask(stage.flows.mfa.reset, CONTEXT, subject=ada.user, reason="lost")
+    root.browser.ask(stage.flows.mfa.reset, CONTEXT, user=ada.user, reason="lost")
     link = Secret(str(stage.mails(MailKind.MFA_RESET)[-1].context["token"]))
     browser = Browser(CONTEXT)
     assert isinstance(stage.sign_in(ada, browser), EnrollmentOwed)

@@ -82,7 +82,7 @@ def invitation(stage: Stage) -> Mortal:
 
 def reset_link(stage: Stage) -> Mortal:
     ada, root = protected(stage), stage.administrator()
-    root.browser.ask(stage.flows.mfa.reset, CONTEXT, subject=ada.user, reason="lost")
+    root.browser.ask(stage.flows.mfa.reset, CONTEXT, user=ada.user, reason="lost")
     link = Secret(str(stage.mails(MailKind.MFA_RESET)[-1].context["token"]))
 
     def use(flows: Authflow) -> Any:

@@ -140,7 +140,7 @@ def test_one_pending_sign_in_is_finished_once_and_uses_one_code(stage: Stage, ar
     answers = arena.run(WORKERS, answer)
     winner = only_winner(answers, Arrived)
     assert tally(answers)[Code.SESSION_NO_PENDING_LOGIN] == WORKERS - 1
-    entries = stage.flows.mfa.listing(winner.session, CONTEXT).entries
+    entries = stage.flows.mfa.listing(winner.session).entries
     held = {entry.kind.id: entry.held for entry in entries if entry.held is not None}
     used = (held["totp"].last_used_at is not None) + (10 - held["recovery"].remaining)
     assert used == 1
@@ -264,7 +264,7 @@ def test_accepting_meets_taking_back(stage: Stage, olga: Person, arena: Arena, r
 
 def test_one_reset_link_opens_one_enrollment(stage: Stage, arena: Arena):
     ada, root = protected(stage), stage.administrator()
-    root.browser.ask(stage.flows.mfa.reset, CONTEXT, subject=ada.user, reason="lost")
+    root.browser.ask(stage.flows.mfa.reset, CONTEXT, user=ada.user, reason="lost")
     link = Secret(str(stage.mails(MailKind.MFA_RESET)[-1].context["token"]))
     browsers = pending_everywhere(stage, ada)
 
@@ -355,7 +355,7 @@ def test_two_administrators_reset_each_other_and_nobody_waits_forever(stage: Sta
 
     def reset(number: int) -> Any:
         by, subject = pairs[number]
-        return stage.flows.mfa.reset(by.browser.session, CONTEXT, subject=subject.user, reason="race")
+        return stage.flows.mfa.reset(by.browser.session, CONTEXT, user=subject.user, reason="race")
 
     answers = arena.run(2, reset)
     assert isinstance(only_winner(answers, FactorsReset), FactorsReset)
@@ -390,7 +390,7 @@ def test_a_crowd_gets_through(stage: Stage, olga: Person, arena: Arena, round_: 
     at = {p.user: p.browser.session for p in (root, olga, ada, bob, carol)}
     own: Any = ada.factor
     commands: list[Callable[[], Any]] = [
-        lambda: flows.mfa.reset(at[root.user], CONTEXT, subject=ada.user, reason="crowd"),
+        lambda: flows.mfa.reset(at[root.user], CONTEXT, user=ada.user, reason="crowd"),
         lambda: flows.mfa.remove(at[ada.user], CONTEXT, own),
         lambda: flows.mfa.verify(at[ada.user], CONTEXT, "recovery", ada.codes[0]),
         lambda: flows.mfa.complete_totp(

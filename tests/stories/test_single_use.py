@@ -139,7 +139,7 @@ def invitation_token(table: Table, workers: int) -> Contest:
 
 def reset_link(table: Table, workers: int) -> Contest:
     stage, ada, root = table.stage, table.person(), table.ready(table.root)
-    root.browser.ask(stage.flows.mfa.reset, CONTEXT, subject=ada.user, reason="lost")
+    root.browser.ask(stage.flows.mfa.reset, CONTEXT, user=ada.user, reason="lost")
     link = Secret(str(stage.mails(MailKind.MFA_RESET)[-1].context["token"]))
     sessions = _pending(stage, ada, workers)
     return Contest(

@@ -80,20 +80,26 @@ class Protecting(Door):
         flow: FlowId,
         *,
         code: str | None,
-        subject: UserId | None = None,
-        kind: str = "totp",
+        user: UserId | None = None,
     ) -> Enrolled | Refused:
         """Prove the proposed secret with *code*: the post flow, in one transaction (decision 32).
 
         Afterwards the factor stands, recovery codes were made if there were none, the other sessions of the person
         are over, lost-password links are void, and the invitation that waited in this browser has its outcome.
 
-        *session* is the browser in which it began, *flow* is from `Begun`, *code* what was typed. Where the page named
-        a *subject*, it must be the one who asks. The primary address must be verified (``require_verified_address``).
+        The primary address must be verified (``require_verified_address``).
+
+        Args:
+            session: The browser in which it began.
+            context: Where the command came from.
+            flow: From `Begun`.
+            code: What was typed.
+            user: Whom the page showed as the one who enrolls. Whoever else asks is refused, also an administrator, and
+                never enrolled instead (mfa 12.1 G5); only a completion enrolls, so the other steps do not ask.
         """
         with self._uow.begin():
             asker = self._sessions.enrolling(session, self._clock.now())
-            answer = self._factors.complete(asker, context, flow=flow, code=code, kind=kind, subject=subject)
+            answer = self._factors.complete(asker, context, flow=flow, code=code, subject=user)
             if not isinstance(answer, Proven):
                 return carried(expect(answer, Refused), session, asker)
             return self._finish(session, context, asker, answer)
@@ -187,22 +193,17 @@ class Protecting(Door):
     # --- keeping --------------------------------------------------------------------------------------------------
 
     @command("mfa.listing")
-    def listing(self, session: BrowserSession, context: Context, *, subject: UserId | None = None) -> Listing | Refused:
+    def listing(self, session: BrowserSession, *, user: UserId | None = None) -> Listing | Refused:
         """List every kind of second factor, enrolled or not. It holds no secret and needs no elevation."""
-        return self._shown(session, lambda asker: self._factors.listing(asker, context, subject=subject))
+        return self._shown(session, lambda asker: self._factors.listing(asker, subject=user))
 
     @command("mfa.details")
     def details(
-        self,
-        session: BrowserSession,
-        context: Context,
-        authenticator: AuthenticatorId,
-        *,
-        subject: UserId | None = None,
+        self, session: BrowserSession, authenticator: AuthenticatorId, *, user: UserId | None = None
     ) -> Details | Refused:
         """Show one factor: name, dates, recovery codes left. Never a secret, never a code."""
         details = self._factors.details
-        return self._shown(session, lambda a: details(a, context, authenticator=authenticator, subject=subject))
+        return self._shown(session, lambda a: details(a, authenticator=authenticator, subject=user))
 
     @command("mfa.rename")
     def rename(
@@ -227,15 +228,15 @@ class Protecting(Door):
         context: Context,
         authenticator: AuthenticatorId,
         *,
-        subject: UserId | None = None,
+        user: UserId | None = None,
     ) -> FactorRemoved | Refused:
         """Remove a factor; backup kinds fall with the last primary one, and other sessions of its owner end.
 
-        *subject*'s, for an installation administrator; no organization manages an account yet (decision 18).
+        *user*'s, for an installation administrator; no organization manages an account yet (decision 18).
         """
         with self._uow.begin() as tx:
-            asker = self._held(tx, session, *(() if subject is None else (subject,)))
-            answer = self._factors.remove(asker, context, authenticator=authenticator, subject=subject)
+            asker = self._held(tx, session, *(() if user is None else (user,)))
+            answer = self._factors.remove(asker, context, authenticator=authenticator, subject=user)
             if not isinstance(answer, Removed):
                 return carried(expect(answer, Refused), session, asker)
             return self._after_removal(session, context, asker, answer)
@@ -262,10 +263,8 @@ class Protecting(Door):
     # --- resetting ------------------------------------------------------------------------------------------------
 
     @command("mfa.reset")
-    def reset(
-        self, session: BrowserSession, context: Context, *, subject: UserId, reason: str
-    ) -> FactorsReset | Refused:
-        """Remove every factor of *subject*, for an installation administrator (mfa 20.6, decision 33).
+    def reset(self, session: BrowserSession, context: Context, *, user: UserId, reason: str) -> FactorsReset | Refused:
+        """Remove every factor of *user*, for an installation administrator (mfa 20.6, decision 33).
 
         All their sessions end, and a single-use link is mailed to them; until they enrolled again with it, a sign-in
         leads to `EnrollmentOwed` and nowhere else.
@@ -273,41 +272,41 @@ class Protecting(Door):
         Args:
             session: The administrator's, elevated.
             context: Where the command came from.
-            subject: Whose factors.
+            user: Whose factors.
             reason: Kept in the audit log, at most 200 characters.
 
         Raises:
-            InputInvalid: *subject* cannot be a person's id.
+            InputInvalid: *user* cannot be a person's id.
         """
         with self._uow.begin() as tx:
-            asker = self._held(tx, session, subject)
+            asker = self._held(tx, session, user)
             actor = None if asker.user is None else tx.users.get(asker.user)
-            person = tx.users.get(subject)
+            person = tx.users.get(user)
             refusal = may_administer(asker, actor, person) or unreachable(person)
             if refusal is not None:
                 return carried(Refused(code=refusal), session, asker)
             if problems := reason_problems(reason):
                 return carried(Refused(code=Code.ACCOUNT_INPUT_INVALID, problems=problems), session, asker)
-            answer = self._reset(context, asker, subject, reason)
+            answer = self._reset(context, asker, user, reason)
             return carried(answer, session, self._sessions.identify(session, self._clock.now()))
 
-    def _reset(self, context: Context, asker: Asker, subject: UserId, reason: str) -> FactorsReset:
+    def _reset(self, context: Context, asker: Asker, user: UserId, reason: str) -> FactorsReset:
         now = self._clock.now()
         with self._uow.begin() as tx:
-            removed = self._factors.forget(asker, context, user=subject)
-            self._factors.unlock(asker, context, user=subject)
-            tx.users.drop_password_resets(subject)
-            ended = self._sessions.end_all(asker, context, user=subject, reason="factors_reset")
-            link = self._sessions.require_enrollment(subject)
+            removed = self._factors.forget(asker, context, user=user)
+            self._factors.unlock(asker, context, user=user)
+            tx.users.drop_password_resets(user)
+            ended = self._sessions.end_all(asker, context, user=user, reason="factors_reset")
+            link = self._sessions.require_enrollment(user)
             fact = ResetFact(
-                user=subject,
+                user=user,
                 reason=reason,
                 removed=len(removed),
                 token=link.token,
                 expires_at=link.expires_at,
             )
             self._recorder.record(tx, (fact,), asker=asker, context=context, now=now)
-        return FactorsReset(user=subject, removed=removed, ended_sessions=ended.count, link_expires_at=link.expires_at)
+        return FactorsReset(user=user, removed=removed, ended_sessions=ended.count, link_expires_at=link.expires_at)
 
     def _end_sessions(
         self, session: BrowserSession, context: Context, asker: Asker, user: UserId, *, reason: str

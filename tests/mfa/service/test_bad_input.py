@@ -177,7 +177,7 @@ def commands(world: World, who: Asker, ids: list[Any], flows: list[Any]) -> list
         call
         for key in ids
         for call in (
-            lambda key=key: service.details(who, CONTEXT, authenticator=key),
+            lambda key=key: service.details(who, authenticator=key),
             lambda key=key: service.rename(who, CONTEXT, authenticator=key, name="x"),
             lambda key=key: service.rename(who, CONTEXT, authenticator=key, name=""),
             lambda key=key: service.remove(who, CONTEXT, authenticator=key),
@@ -195,7 +195,7 @@ def commands(world: World, who: Asker, ids: list[Any], flows: list[Any]) -> list
         )
     ]
     return [
-        lambda: service.listing(who, CONTEXT),
+        lambda: service.listing(who),
         *keyed,
         *kinded,
         lambda: service.regenerate_codes(who, CONTEXT),

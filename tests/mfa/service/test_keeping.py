@@ -33,12 +33,12 @@ def tired(who: Asker) -> Asker:
 
 
 def test_a_listing_shows_every_kind_in_order_and_no_secret(world: World):
-    empty = world.service.listing(world.ada, CONTEXT)
+    empty = world.service.listing(world.ada)
     assert [(e.kind, e.status, e.held) for e in empty.entries] == [(k, Status.NEW, None) for k in (TOTP, RECOVERY)]
     assert not empty.protected
     secret = world.enroll()
     codes = world.codes()
-    listing = world.service.listing(tired(world.ada), CONTEXT)
+    listing = world.service.listing(tired(world.ada))
     assert listing.protected
     assert [(e.kind, e.status, e.available) for e in listing.entries] == [
         (TOTP, Status.EXISTING, True),
@@ -51,9 +51,9 @@ def test_a_listing_shows_every_kind_in_order_and_no_secret(world: World):
 def test_looking_writes_nothing_and_locks_nothing(world: World):
     zoe = Asker(user=UserId("zoe"), session=SessionId("s"), elevated=True)
     for look in (
-        lambda: world.service.listing(zoe, CONTEXT),
-        lambda: world.service.details(zoe, CONTEXT, authenticator=FOREIGN),
-        lambda: world.service.listing(world.root, CONTEXT, subject=UserId("ada")),
+        lambda: world.service.listing(zoe),
+        lambda: world.service.details(zoe, authenticator=FOREIGN),
+        lambda: world.service.listing(world.root, subject=UserId("ada")),
     ):
         assert world.written_by(look)[0] == set()
 
@@ -61,7 +61,7 @@ def test_looking_writes_nothing_and_locks_nothing(world: World):
 def test_details_show_dates_and_numbers(world: World):
     world.enroll()
     world.codes()
-    shown = [world.service.details(world.ada, CONTEXT, authenticator=held_id(world, k)) for k in (TOTP, RECOVERY)]
+    shown = [world.service.details(world.ada, authenticator=held_id(world, k)) for k in (TOTP, RECOVERY)]
     assert all(isinstance(each, Details) for each in shown)
     assert [each.entry.held for each in shown] == list(world.held().held())
     assert "ciphertext" not in repr(attrs.asdict(shown[0]))
@@ -78,18 +78,18 @@ def test_details_need_elevation_and_an_own_id(world: World):
         *[(world.ada, AuthenticatorId(bad), Code.MFA_NOT_FOUND) for bad in BAD_IDS],
     ]
     for who, key, code in asked:
-        assert refusal(world.service.details(who, CONTEXT, authenticator=key)) == code
+        assert refusal(world.service.details(who, authenticator=key)) == code
 
 
 def test_an_administrator_looks_at_everybody_and_nobody_else_at_another(world: World):
     world.enroll()
     key = held_id(world)
-    listing = world.service.listing(world.root, CONTEXT, subject=UserId("ada"))
+    listing = world.service.listing(world.root, subject=UserId("ada"))
     assert [entry.kind for entry in listing.entries] == [TOTP, RECOVERY]
-    assert isinstance(world.service.details(world.root, CONTEXT, authenticator=key, subject=UserId("ada")), Details)
+    assert isinstance(world.service.details(world.root, authenticator=key, subject=UserId("ada")), Details)
     for subject in ("ada", "root", "nobody"):
-        assert refusal(world.service.listing(world.eve, CONTEXT, subject=UserId(subject))) == Code.MFA_FORBIDDEN
-        seen = world.service.details(world.eve, CONTEXT, authenticator=key, subject=UserId(subject))
+        assert refusal(world.service.listing(world.eve, subject=UserId(subject))) == Code.MFA_FORBIDDEN
+        seen = world.service.details(world.eve, authenticator=key, subject=UserId(subject))
         assert refusal(seen) == Code.MFA_FORBIDDEN
 
 
@@ -100,8 +100,8 @@ def test_nobody_is_made_by_being_asked_for(world: World, bad: str):
     key, subject = held_id(world), UserId(bad)
     for who, code in ((world.eve, Code.MFA_FORBIDDEN), (world.root, Code.ACCOUNT_UNKNOWN)):
         for ask in (
-            lambda who=who: world.service.listing(who, CONTEXT, subject=subject),
-            lambda who=who: world.service.details(who, CONTEXT, authenticator=key, subject=subject),
+            lambda who=who: world.service.listing(who, subject=subject),
+            lambda who=who: world.service.details(who, authenticator=key, subject=subject),
             lambda who=who: world.service.remove(who, CONTEXT, authenticator=key, subject=subject),
         ):
             written, answer = world.written_by(ask)
@@ -112,7 +112,7 @@ def test_an_administrator_who_was_put_out_of_office_is_nobody(world: World):
     world.enroll()
     ivan = world.person("ivan", administrator=True, active=False)
     for subject in (UserId("ada"), UserId("nobody")):
-        assert refusal(world.service.listing(ivan, CONTEXT, subject=subject)) == Code.MFA_FORBIDDEN
+        assert refusal(world.service.listing(ivan, subject=subject)) == Code.MFA_FORBIDDEN
 
 
 # --- names ----------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from authflow.mfa.recovery import Remove as RemoveCodes
 from authflow.mfa.removal import LISTING, LOOKING, Change
 from authflow.mfa.service.desk import Desk
 from authflow.nobody import NO_USER
-from authflow.values import Refused, UserId, identifier
+from authflow.values import Context, Refused, UserId, identifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from authflow.mfa.answers import EnrollmentAnswer, Listing, RecoveryAnswer
     from authflow.mfa.ports import MfaTransaction
     from authflow.mfa.service.desk import Case
-    from authflow.values import Asker, AuthenticatorId, Context
+    from authflow.values import Asker, AuthenticatorId
 
 NAME_MAX: Final = 60
 """Characters of a factor's name (mfa 14.2)."""
@@ -39,18 +39,18 @@ NO_TEXT: Final = frozenset({"Cc", "Cs"})
 class Keeping(Desk):
     """The factors that stand."""
 
-    def listing(self, asker: Asker, context: Context, *, subject: UserId | None = None) -> Listing | Refused:
+    def listing(self, asker: Asker, *, subject: UserId | None = None) -> Listing | Refused:
         """List every kind, enrolled or not, in the order of kinds. It holds no secret."""
         with self.uow.begin() as tx:
-            case = self._case(tx, asker, context, subject, lock=False)
+            case = self._case(tx, asker, Context(), subject, lock=False)
             return refusal(LISTING, self._change(case)) or case.held.listing(self.policy)
 
     def details(
-        self, asker: Asker, context: Context, *, authenticator: AuthenticatorId, subject: UserId | None = None
+        self, asker: Asker, *, authenticator: AuthenticatorId, subject: UserId | None = None
     ) -> Details | Refused:
         """Show one factor; another person's is not found."""
         with self.uow.begin() as tx:
-            case = self._case(tx, asker, context, subject, lock=False)
+            case = self._case(tx, asker, Context(), subject, lock=False)
             change = self._change(case, authenticator)
             refused = refusal(LOOKING, change)
             return refused or Details(entry=case.held.entry(change.target, self.policy))

@@ -129,7 +129,7 @@ class PostFlowStory(RuleBasedStateMachine):
     def reset(self, user: UserId) -> None:
         """An administrator removes every factor; the person comes back through the mailed link."""
         browser = self.scenes.house.ready(self.scenes.house.administrator)
-        answer = browser.ask(self.scenes.flows.mfa.reset, browser.context, subject=user, reason="lost phone")
+        answer = browser.ask(self.scenes.flows.mfa.reset, browser.context, user=user, reason="lost phone")
         if isinstance(answer, FactorsReset):
             self.scenes.people[user].scan(None, [])
             self.scenes.house.deliver()

@@ -155,7 +155,7 @@ class Scenes:
     def remove_the_factor(self, window: int) -> None:
         """Remove the first factor that stands."""
         browser = self.browsers[window]
-        listed = browser.ask(self.flows.mfa.listing, browser.context)
+        listed = browser.ask(self.flows.mfa.listing)
         held = () if isinstance(listed, Refused) else tuple(e.held for e in listed.entries if e.held is not None)
         if held and isinstance(browser.ask(self.flows.mfa.remove, browser.context, held[0].id), FactorRemoved):
             self.signed_in(window).scan(None, [])
