@@ -239,3 +239,18 @@ def test_a_value_that_another_person_took_the_place_of_is_not_left(tab: Tab):
     tab.serve(sign_in("2"))
     assert asked(tab).user == "2"
     assert asked(before).why_not == "session.required"
+
+
+def test_where_the_cookie_is_the_session_nothing_is_left_and_an_older_one_opens_nothing():
+    driver = DjangoDriver()
+    with override_settings(SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies"):
+        tab = Tab()
+        tab.serve(sign_in())
+        before = Tab(tab.key)
+        tab.serve(renew())
+        assert asked(tab).user == "1"
+        assert asked(before).why_not == "session.superseded"
+        assert "sessionid" not in before.serve(renew(AGAIN)).cookies
+        before.serve(renew())
+        assert asked(before).user == "1"
+    driver.close()
