@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import attrs
 import pytest
@@ -15,14 +17,15 @@ from hypothesis import strategies as st
 from authflow import Code, Context, Refused
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.errors import InputInvalid
-from authflow.journey.keyed import ARGUMENTS_MAX, written
+from authflow.journey.keyed import ARGUMENTS_MAX, least_length, written
 from authflow.journey.replay import FORMER_LIFETIME, LIFETIME, LIFETIME_WITH_SECRETS
 from authflow.mfa.answers import CodesShown, Renamed
+from authflow.testing.clocks import START
 from authflow.values import NOBODY, Answer, AuthenticatorId, Method, Secret
 from tests.stage import CONTEXT, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from authflow.adapters.sql.tap import Event
     from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
@@ -113,10 +116,11 @@ def test_the_name_of_an_argument_counts_and_their_order_does_not():
     assert isinstance(desk.ask("key", Renamed, one="b", other="a"), Refused)
 
 
-def test_what_cannot_be_compared_is_the_hosts_mistake():
+@pytest.mark.parametrize("argument", [object(), 10**5000], ids=["nothing of ours", "more digits than Python writes"])
+def test_what_cannot_be_compared_is_the_hosts_mistake(argument: object):
     desk = Desk()
     with pytest.raises(InputInvalid):
-        desk.ask("key", Renamed, argument=object())
+        desk.ask("key", Renamed, argument=argument)
     assert desk.done == 0
 
 
@@ -132,6 +136,78 @@ def test_a_character_counts_as_it_is_written_down():
     desk = Desk()
     assert isinstance(desk.ask("key", Renamed, argument="\u00e9" * (ARGUMENTS_MAX // 6)), Refused)
     assert desk.done == 0
+
+
+class Row(tuple[Any, ...]):
+    """A collection that tells how many things were taken out of any of its kind."""
+
+    __slots__ = ()
+    taken: ClassVar = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for thing in super().__iter__():
+            Row.taken += 1
+            yield thing
+
+
+def rows_in_rows() -> Row:
+    """Return what takes little room, and has a million million things in it."""
+    thing = Row(("a",))
+    for _ in range(12):
+        thing = Row((thing,) * 10)
+    return thing
+
+
+def in_itself() -> list[Any]:
+    """Return a list that never ends."""
+    thing: list[Any] = []
+    thing.append(Row((thing, thing)))
+    return thing
+
+
+HUGE: Final = "\U0001f600" * (4 * ARGUMENTS_MAX)
+LARGE: Final[dict[str, Any]] = {
+    "a text": HUGE,
+    "bytes": HUGE.encode(),
+    "a secret": Secret(HUGE),
+    "a secret in a value": CodesShown(
+        session=NOBODY, authenticator=AuthenticatorId("a"), codes=(Secret(HUGE),), created_at=START
+    ),
+    "a name": {HUGE: None},
+    "a row": Row(HUGE),
+    "many texts": Row((HUGE[: ARGUMENTS_MAX // 2],) * 3),
+    "rows in rows": rows_in_rows(),
+    "a list": [None] * (4 * ARGUMENTS_MAX),
+    "a list in itself": in_itself(),
+}
+
+
+@pytest.mark.parametrize("large", LARGE)
+def test_of_arguments_that_are_too_large_nothing_large_is_made(large: str):
+    """They are measured as they are, and no further than the limit."""
+    desk, argument = Desk(), LARGE[large]
+    Row.taken = 0
+    tracemalloc.start()
+    try:
+        answer = desk.ask("key", Renamed, argument=argument)
+        made = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert isinstance(answer, Refused)
+    assert answer.code is Code.IDEMPOTENCY_TOO_LARGE
+    assert Row.taken <= ARGUMENTS_MAX
+    assert made < 16 * ARGUMENTS_MAX
+
+
+@given(
+    argument=st.recursive(
+        ARGUMENTS.map(itemgetter(1)), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    )
+)
+def test_no_request_is_measured_longer_than_it_is_written(argument: Any):
+    """So the first look refuses nothing that the limit allows."""
+    asked = {"argument": argument}
+    assert least_length(asked) <= len(written(asked))
 
 
 class Heard(Counter[str]):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 
 from authflow.errors import BrokenPromise, Code, InputInvalid
 from authflow.journey import replies
-from authflow.values import Proof, token_digest
+from authflow.values import Proof, Secret, token_digest
 from authflow.witness import gate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection
     from datetime import datetime
 
     from authflow.values import BrowserSession
@@ -79,9 +80,41 @@ def malformed(key: object) -> Code | None:
 
 
 @gate
-def oversized(arguments: str) -> Code | None:
-    """Return none if *arguments*, as they are written down, can be digested and compared at little cost."""
-    return Code.IDEMPOTENCY_TOO_LARGE if len(arguments) > ARGUMENTS_MAX else None
+def oversized(characters: int) -> Code | None:
+    """Return none if arguments of so many *characters* can be written down, digested and compared at little cost."""
+    return Code.IDEMPOTENCY_TOO_LARGE if characters > ARGUMENTS_MAX else None
+
+
+def least_length(arguments: Mapping[str, object]) -> int:
+    """Return how many characters `written` makes of *arguments* at least; above the limit it stops to count.
+
+    Each text takes its length, and each thing in a collection one. So nothing of more than the limit is copied or
+    walked through, however often one collection stands in another, or in itself.
+    """
+    characters, waiting = 0, list[object]([arguments])
+    while waiting and characters <= ARGUMENTS_MAX:
+        inside = _inside(waiting.pop())
+        characters += len(inside)
+        if characters <= ARGUMENTS_MAX and not isinstance(inside, str | bytes):
+            waiting.extend(inside)
+    return characters
+
+
+def _inside(value: object) -> str | bytes | Collection[object]:
+    """Return the text that *value* is, or the values in it; nothing of what is short in any case."""
+    match value:
+        case Secret():
+            return value.reveal()
+        case str() | bytes():
+            return value
+        case Mapping():
+            return cast("Mapping[object, object]", value).items()
+        case tuple() | list() | frozenset():
+            return cast("Collection[object]", value)
+        case _ if attrs.has(type(value)):
+            return [getattr(value, name) for name in replies.fields(value)]
+        case _:
+            return ()
 
 
 def written(arguments: Mapping[str, object]) -> str:
@@ -93,7 +126,7 @@ def written(arguments: Mapping[str, object]) -> str:
     comparable = {name: _comparable(value) for name, value in sorted(arguments.items())}
     try:
         return replies.text_of(replies.plain(comparable))
-    except (BrokenPromise, RecursionError) as error:
+    except (BrokenPromise, RecursionError, ValueError) as error:
         raise InputInvalid(field="arguments", problem="cannot be compared with those of another try") from error
 
 

@@ -15,7 +15,7 @@ import attrs
 from authflow.errors import Code, SecretUnavailable
 from authflow.journey import replay, replies
 from authflow.journey.door import carried
-from authflow.journey.keyed import KeyedRequest, malformed, oversized, written
+from authflow.journey.keyed import KeyedRequest, least_length, malformed, oversized, written
 from authflow.journey.replies import Contents, SessionFate
 from authflow.ports import Reply
 from authflow.sessions.states import SignedIn
@@ -84,8 +84,10 @@ class Replaying:
                 return self._refused(code, session, now)
             if session.id == NOBODY.id:
                 return work()
+            if (code := oversized(least_length(arguments))) is not None:
+                return self._refused(code, session, now)
             request = KeyedRequest(command=command, key=key, session=session, arguments=written(arguments), now=now)
-            if (code := oversized(request.arguments)) is not None:
+            if (code := oversized(len(request.arguments))) is not None:
                 return self._refused(code, session, now)
             # Before the browser's row is read: this may wait for a change of it.
             found = tx.replies.claim(request.row(), now)

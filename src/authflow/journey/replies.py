@@ -173,7 +173,12 @@ def plain(value: object) -> object:
     for name, shape in SHAPES.items():
         if isinstance(value, shape.kind):
             return [name, shape.write(value)]
-    return [_tag(value), {name: plain(getattr(value, name)) for name in _fields(value)}]
+    return [_tag(value), {name: plain(getattr(value, name)) for name in fields(value)}]
+
+
+def fields(value: object) -> list[str]:
+    """Return the names of what a value of ours consists of."""
+    return [field.name for field in attrs.fields(cast("type[attrs.AttrsInstance]", type(value)))]
 
 
 def _tag(value: object) -> str:
@@ -181,10 +186,6 @@ def _tag(value: object) -> str:
     if CLASSES.get(kind.__name__) is not kind:
         raise BrokenPromise(answer=kind.__name__)
     return kind.__name__
-
-
-def _fields(value: object) -> list[str]:
-    return [field.name for field in attrs.fields(cast("type[attrs.AttrsInstance]", type(value)))]
 
 
 def _is_secret(value: object) -> bool:
@@ -196,7 +197,7 @@ def _is_secret(value: object) -> bool:
         case Mapping():
             return any(map(_is_secret, cast("Mapping[object, object]", value).values()))
         case _:
-            return attrs.has(type(value)) and any(_is_secret(getattr(value, name)) for name in _fields(value))
+            return attrs.has(type(value)) and any(_is_secret(getattr(value, name)) for name in fields(value))
 
 
 def _read(written: Any) -> Any:  # noqa: ANN401  # what was written decides what it becomes
