@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 import pytest
+from django.contrib.sessions.backends.db import SessionStore as Stored
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpResponse
@@ -225,6 +226,30 @@ def test_two_of_the_same_at_once_both_go_on(tab: Tab):
     second.serve(view)
     assert second.key == tab.key
     assert asked(second).user == "1"
+
+
+class SessionStore(Stored):
+    """A store in which something happens right before a session changes its key."""
+
+    meanwhile: ClassVar[list[Callable[[], object]]] = []
+
+    def cycle_key(self) -> None:
+        while self.meanwhile:
+            self.meanwhile.pop()()
+        super().cycle_key()
+
+
+def test_two_of_the_same_that_change_the_key_at_once_both_are_answered():
+    """Neither found yet what the other one leaves for the key that both had."""
+    driver = DjangoDriver()
+    with override_settings(SESSION_ENGINE=__name__):
+        tab = Tab()
+        tab.serve(sign_in())
+        second = Tab(tab.key)
+        SessionStore.meanwhile.append(lambda: tab.serve(renew()))
+        second.serve(renew())
+        assert asked(second).user == asked(tab).user == "1"
+    driver.close()
 
 
 # --- what may live on -----------------------------------------------------------------------------------------------
