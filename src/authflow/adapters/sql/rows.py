@@ -39,6 +39,9 @@ def shape(names: Sequence[str]) -> type[Row]:
     return cast("type[Row]", type("Row", (Row,), {"__slots__": (), **columns, "names": tuple(names)}))
 
 
+DECORATOR: Final[Any] = sa.TypeDecorator
+"""What a host's decorator inherits where it says nothing of its own."""
+
 READ: Final = (date, time, UUID)
 """What a type makes of a driver's text. A ``datetime`` is a ``date``."""
 
@@ -98,8 +101,9 @@ def _own(dialect: sa.Dialect, kind: Any, said: Any) -> Callable[[Any], Any] | No
 def _decorated(dialect: sa.Dialect, kind: Any, said: Any) -> Callable[[Any], Any] | None:
     """Read as the type that is decorated does, then as the host's decorator does, which every value goes through."""
     plain = _processor(dialect, kind.load_dialect_impl(dialect), said)
-    if type(kind).process_result_value is sa.TypeDecorator.process_result_value:
-        return plain if type(kind).result_processor is sa.TypeDecorator.result_processor else _own(dialect, kind, said)
+    theirs: Any = type(kind)
+    if theirs.process_result_value is DECORATOR.process_result_value:
+        return plain if theirs.result_processor is DECORATOR.result_processor else _own(dialect, kind, said)
 
     def process(value: Any) -> Any:
         return kind.process_result_value(value if plain is None else plain(value), dialect)
