@@ -101,7 +101,7 @@ def _own(dialect: sa.Dialect, kind: Any, said: Any) -> Callable[[Any], Any] | No
 def _decorated(dialect: sa.Dialect, kind: Any, said: Any) -> Callable[[Any], Any] | None:
     """Read as the type that is decorated does, then as the host's decorator does, which every value goes through."""
     plain = _processor(dialect, kind.load_dialect_impl(dialect), said)
-    theirs: Any = type(kind)
+    theirs = cast("Any", type(kind))
     if theirs.process_result_value is DECORATOR.process_result_value:
         return plain if theirs.result_processor is DECORATOR.result_processor else _own(dialect, kind, said)
 
