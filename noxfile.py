@@ -77,7 +77,7 @@ def bench(session: nox.Session) -> None:
 @nox.session(default=False)  # as above
 def mutants(session: nox.Session) -> None:
     """Make mistakes in the decisions and in the single-use SQL; at least 95 of 100 must be noticed."""
-    install(session, "mutants")
+    install(session, "test")
     session.run("python", "-m", "tests.mutants", *session.posargs)
 
 

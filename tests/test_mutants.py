@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("cosmic_ray", reason="cosmic-ray makes the mutants: pip install --group mutants")
-
 from tests.mutants import Verdict, mutants, path_of
 
 ROOT = Path(__file__).parents[1]

@@ -43,6 +43,7 @@ USER = sa.Table(
     sa.Column("confirmed_epoch", sa.BigInteger),
     sa.Column("role", sa.String(20)),
     sa.Column("enabled", sa.Integer),
+    mariadb_charset="utf8mb4",
 )
 
 ADDRESS = sa.Table(
