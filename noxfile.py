@@ -48,7 +48,7 @@ def tests(session: nox.Session) -> None:
     """Run the whole suite and show what it did not reach; every branch of every machine is reached."""
     install(session, "test")
     session.run("coverage", "erase")
-    session.run("pytest", "-q", "-n", "2", "--cov", "--cov-report=", *session.posargs)
+    session.run("pytest", "-q", "-n", "2", "--dist", "worksteal", "--cov", "--cov-report=", *session.posargs)
     session.run("coverage", "report")
     session.run("coverage", "report", "--fail-under=100", f"--include={','.join(machines())}")
 
