@@ -75,6 +75,23 @@ class Code(StrEnum):
     ORGANIZATION_SSO_REQUIRED = "organization.sso_required"
     ORGANIZATION_SECOND_FACTOR_REQUIRED = "organization.second_factor_required"
     ORGANIZATION_ADDRESS_UNVERIFIED = "organization.address_unverified"
+    # single sign-on
+    SSO_PIPELINE_INVALID = "sso.pipeline_invalid"
+    SSO_PIPELINE_EXPIRED = "sso.pipeline_expired"
+    SSO_PROVIDER_CHANGED = "sso.provider_changed"
+    SSO_STATE_INVALID = "sso.state_invalid"
+    SSO_PROOF_INVALID = "sso.proof_invalid"
+    SSO_PROOF_EXPIRED = "sso.proof_expired"
+    SSO_RATE_LIMITED = "sso.rate_limited"
+    SSO_IDENTITY_EXPIRED = "sso.identity_expired"
+    SSO_IDENTITY_MISMATCH = "sso.identity_mismatch"
+    SSO_IDENTITY_DISABLED = "sso.identity_disabled"
+    SSO_IDENTITY_CONFLICT = "sso.identity_conflict"
+    SSO_IDENTITY_INCOMPLETE = "sso.identity_incomplete"
+    SSO_LINK_UNPROVEN = "sso.link_unproven"
+    SSO_MIGRATION_CLOSED = "sso.migration_closed"
+    SSO_MEMBER_REMOVED = "sso.member_removed"
+    SSO_JOIN_CLOSED = "sso.join_closed"
     # people
     ACCOUNT_UNKNOWN = "account.unknown"
     ACCOUNT_INPUT_INVALID = "account.input_invalid"
@@ -198,6 +215,22 @@ CATALOGUE: Final[dict[Code, Meaning]] = {
     Code.ORGANIZATION_SSO_REQUIRED: Meaning("Sign in through the organization's provider first.", 403),
     Code.ORGANIZATION_SECOND_FACTOR_REQUIRED: Meaning("This organization requires a second factor. Set one up.", 403),
     Code.ORGANIZATION_ADDRESS_UNVERIFIED: Meaning("Verify your primary e-mail address first.", 403),
+    Code.SSO_PIPELINE_INVALID: Meaning("No sign-in through this provider was begun in this browser.", 400),
+    Code.SSO_PIPELINE_EXPIRED: Meaning("This sign-in took too long, or is over. Begin again.", 410),
+    Code.SSO_PROVIDER_CHANGED: Meaning("The organization's provider was changed meanwhile. Begin again.", 409),
+    Code.SSO_STATE_INVALID: Meaning("This answer of the provider was not asked for, or was used before.", 400),
+    Code.SSO_PROOF_INVALID: Meaning("This link is not for this sign-in, or was used before.", 400),
+    Code.SSO_PROOF_EXPIRED: Meaning("This link is too old. Ask for another one.", 410),
+    Code.SSO_RATE_LIMITED: Meaning("Too many mails. Try again later.", 429),
+    Code.SSO_IDENTITY_EXPIRED: Meaning("The provider's answer is too old. Sign in there again.", 401),
+    Code.SSO_IDENTITY_MISMATCH: Meaning("The provider's answer is for another person or another sign-in.", 403),
+    Code.SSO_IDENTITY_DISABLED: Meaning("The account behind this identity cannot sign in.", 403),
+    Code.SSO_IDENTITY_CONFLICT: Meaning("This identity, or its address, belongs to another account.", 409),
+    Code.SSO_IDENTITY_INCOMPLETE: Meaning("The provider sent no identifier, or no e-mail address.", 422),
+    Code.SSO_LINK_UNPROVEN: Meaning("Sign in, or prove that the mailbox is yours, before you link this identity.", 401),
+    Code.SSO_MIGRATION_CLOSED: Meaning("The provider's former identifier is not taken over any more.", 409),
+    Code.SSO_MEMBER_REMOVED: Meaning("You were removed from this organization; ask for a new invitation.", 403),
+    Code.SSO_JOIN_CLOSED: Meaning("This organization takes in only people who were invited.", 403),
     Code.ACCOUNT_UNKNOWN: Meaning("There is no such account.", 404),
     Code.ACCOUNT_INPUT_INVALID: Meaning("A field is missing or malformed.", 400),
     Code.ACCOUNT_SAME: Meaning("An account cannot be merged into itself.", 400),

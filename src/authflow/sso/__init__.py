@@ -1,0 +1,1 @@
+"""Single sign-on: what an organization's provider says of a person, and what that opens."""

@@ -1,0 +1,177 @@
+"""What is known when a sign-in through a provider finishes, and what can be decided about it (sso 6.4)."""
+
+from __future__ import annotations
+
+from enum import StrEnum, unique
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from authflow.errors import Code
+    from authflow.sso.identity import Identity
+    from authflow.sso.links import Holder, Link
+    from authflow.values import Address, UserId
+
+
+@unique
+class Choice(StrEnum):
+    """What the person chose on the confirmation page; nothing, when they come from the provider."""
+
+    NOTHING = "nothing"
+    LINK = "link"
+    NEW_ACCOUNT = "new_account"
+
+
+@attrs.frozen(kw_only=True)
+class Visitor:
+    """Who is signed in, in the browser that finishes.
+
+    Args:
+        user: The session's person.
+        elevated: They proved recently who they are.
+        member: They belong to the organization.
+        linked: They have a link at this provider, with another subject.
+        addresses: Their verified addresses.
+    """
+
+    user: UserId
+    elevated: bool
+    member: bool = False
+    linked: bool = False
+    addresses: tuple[Address, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Known:
+    """What was read, in one transaction, to finish with.
+
+    Args:
+        link: The link of this subject, or none.
+        former: The link of the provider's former subject of the same person, while the policy takes it over.
+        holder: Whose that link is, or none where there is none.
+        visitor: Who is signed in here, or none.
+        prover: Whoever proved a mailbox in this pipeline, as they are now; none where nobody did.
+        owes: They have a second factor and have not passed it in this session.
+        removed: The person, or this subject, was removed from the organization and may not come back (decision 15).
+        taken: Somebody holds the asserted address verified.
+        vouched: An invitation that only ever left by mail to the asserted address is open for it (decision 21).
+        open_to_newcomers: The organization takes people in at their first sign-in, or an invitation is open.
+        verify_first: The policy asks for the address before there is an account.
+    """
+
+    link: Link | None = None
+    former: Link | None = None
+    holder: Holder | None = None
+    visitor: Visitor | None = None
+    prover: Holder | None = None
+    owes: bool = False
+    removed: bool = False
+    taken: bool = False
+    vouched: bool = False
+    open_to_newcomers: bool = True
+    verify_first: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Case:
+    """Everything the table looks at.
+
+    Args:
+        identity: What the provider said.
+        started_by: Who was signed in when the pipeline started, or none.
+        to_link: It was started to link another identity to whoever is signed in.
+        choice: What the person chose.
+        proven: Whose mailbox was proved in this pipeline for this very identity, or none.
+        registered: The address that a newcomer proved by a mailed link in this pipeline, or none.
+        known: What was read.
+    """
+
+    identity: Identity
+    started_by: UserId | None = None
+    to_link: bool = False
+    choice: Choice = Choice.NOTHING
+    proven: UserId | None = None
+    registered: Address | None = None
+    known: Known
+
+
+# --- decisions --------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Enter:
+    """Confirm *link* and sign its person in."""
+
+    link: Link
+
+
+@attrs.frozen
+class TakeOver:
+    """Let *link* go over to the provider's new subject, and sign its person in."""
+
+    link: Link
+
+
+@unique
+class By(StrEnum):
+    """On what ground a link is written."""
+
+    OWN_SESSION = "own_session"
+    MAILED_PROOF = "mailed_proof"
+
+
+@attrs.frozen
+class LinkTo:
+    """Make the identity *user*'s."""
+
+    user: UserId
+    by: By
+
+
+@attrs.frozen
+class Challenge:
+    """Ask *user* for their second factor first; the choice is kept."""
+
+    user: UserId
+
+
+@attrs.frozen
+class Register:
+    """Make an account with this identity; *verified*: its address is proven by somebody who may say so."""
+
+    verified: bool
+
+
+@attrs.frozen
+class ProveAddress:
+    """Mail a link to the asserted address; there is an account when it has been opened in this browser.
+
+    Somebody who has an account under that address is told so by that mail, and by nothing else (decision 22).
+    """
+
+
+@unique
+class Page(StrEnum):
+    """Which of three pages is shown. A stranger sees the same one whoever has an account (decision 22)."""
+
+    STRANGER = "stranger"
+    PROVEN = "proven"
+    VISITOR = "visitor"
+
+
+@attrs.frozen
+class Ask:
+    """Let the person choose on *page*; nothing is written."""
+
+    page: Page
+
+
+@attrs.frozen
+class Deny:
+    """No; nothing is written but the refusal's audit entry."""
+
+    code: Code
+
+
+Decision = Enter | TakeOver | LinkTo | Challenge | Register | ProveAddress | Ask | Deny

@@ -1,0 +1,130 @@
+"""On what ground an identity may become a person's, what can be asked of a link, and what is answered (sso 9)."""
+
+from __future__ import annotations
+
+from enum import StrEnum, unique
+from typing import TYPE_CHECKING
+
+import attrs
+
+from authflow.values import Answer, Refused
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from authflow.sso.identity import Identity, Subject
+    from authflow.sso.links import Holder, Link, LinkId
+    from authflow.values import Address, ProviderId, UserId
+
+
+# --- grounds ----------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class OwnSession:
+    """*user* is signed in, in the browser that asks; *elevated*: they proved recently who they are."""
+
+    user: UserId
+    elevated: bool
+
+
+@attrs.frozen(kw_only=True)
+class MailedProof:
+    """*user* opened a link mailed to their verified address for this very identity, in this browser (decision 20)."""
+
+    user: UserId
+    provider: ProviderId
+    subject: Subject
+
+
+@attrs.frozen(kw_only=True)
+class NewAccount:
+    """*user* was made in this very command."""
+
+    user: UserId
+
+
+Ground = OwnSession | MailedProof | NewAccount
+"""Why a link to a person may be written. There is no fourth."""
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class Attach:
+    """Make *identity* the identity of *person*, under *id* where a new link is needed.
+
+    *recipients* are the verified addresses of *person*, and *former_recipients* those of whoever holds it.
+    """
+
+    person: Holder
+    identity: Identity
+    ground: Ground
+    id: LinkId
+    recipients: tuple[Address, ...] = ()
+    former_recipients: tuple[Address, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Recognize:
+    """Somebody came with *identity*, which is linked."""
+
+    identity: Identity
+
+
+@attrs.frozen(kw_only=True)
+class Migrate:
+    """Somebody came with *identity*, whose former subject is linked; the policy takes such links over *until* then."""
+
+    identity: Identity
+    until: datetime | None
+
+
+@unique
+class Reason(StrEnum):
+    """Why a link ends."""
+
+    MEMBER_REMOVED = "member_removed"
+    PROVIDER_DISABLED = "provider_disabled"
+    UNLINKED = "unlinked"
+    ADMINISTRATOR = "administrator"
+
+
+@attrs.frozen(kw_only=True)
+class Release:
+    """End the link, for *reason*; whoever commands has been judged."""
+
+    reason: Reason
+
+
+Command = Attach | Recognize | Migrate | Release
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class Attached(Answer):
+    """*link* stands. *dropped* are gone: the one that moved, and one that stood in its way. *former* had it before."""
+
+    link: Link
+    dropped: tuple[LinkId, ...] = ()
+    former: UserId | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Recognized(Answer):
+    """*link* was confirmed by its provider just now."""
+
+    link: Link
+
+
+@attrs.frozen(kw_only=True)
+class Released(Answer):
+    """The link is gone."""
+
+    link: LinkId
+
+
+LinkAnswer = Attached | Recognized | Released | Refused

@@ -1,0 +1,247 @@
+"""Signing in through a provider, and linking another identity: from the first redirect to the last choice (sso 3 to 6).
+
+The provider's answer is taken once, in the browser that asked for it. What it means is decided by the table of
+`authflow.sso.finishing`, as often as the person chooses, until one decision ends the pipeline.
+"""
+
+from __future__ import annotations
+
+import hmac
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from authflow.errors import Code
+from authflow.machine import Machine, Step, on
+from authflow.ports import Limited
+from authflow.sso import finishing
+from authflow.sso.case import Ask, Case, Challenge, Deny, ProveAddress
+from authflow.sso.identity import Identity
+from authflow.sso.pipeline import Flow, barred, not_theirs
+from authflow.sso.progress import (
+    Abandon,
+    Abandoned,
+    AddressMailed,
+    AddressProven,
+    Asked,
+    Away,
+    Choose,
+    Command,
+    FactorAsked,
+    Finish,
+    Identified,
+    Login,
+    LoginAnswer,
+    Mailed,
+    MailProof,
+    Open,
+    Opened,
+    OpenLink,
+    Over,
+    ProofMailed,
+    Proven,
+    Received,
+    Return,
+    Why,
+)
+from authflow.values import Refused
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from authflow.sso.case import Decision
+    from authflow.sso.pipeline import Present
+
+LoginStep = Step[Login, LoginAnswer]
+
+PROOF_LIFE: Final = timedelta(minutes=10)
+"""How long a mailed link works that proves an account's mailbox (sso 12)."""
+
+
+# --- rules ------------------------------------------------------------------------------------------------------------
+
+
+def receive(state: Away, command: Return, now: datetime) -> LoginStep:
+    """The answer that was asked for is taken once; any other ends the pipeline, and so does a provider's refusal."""
+    stopped = _stopped(state, command.present, now)
+    if stopped is not None:
+        return stopped
+    if not hmac.compare_digest(state.state, command.state):
+        return _fails(state, Code.SSO_STATE_INVALID)
+    if not isinstance(command.said, Identity):
+        return _fails(state, command.said)
+    theirs = (command.said.organization, command.said.provider) == (state.handle.organization, state.handle.provider)
+    if not theirs:
+        return _fails(state, Code.SSO_IDENTITY_MISMATCH)
+    return Step(Identified(handle=state.handle, identity=command.said), Received())
+
+
+def choose(state: Open, command: Choose, now: datetime) -> LoginStep:
+    """The table of finishing decides; whoever is asked, or refused for what they can mend, may choose again."""
+    stopped = _stopped(state, command.present, now)
+    return _decided(state, command, finishing.decide(_case(state, command), now)) if stopped is None else stopped
+
+
+def _decided(state: Open, command: Choose, decision: Decision) -> LoginStep:
+    match decision:
+        case Deny():
+            return _denied(state, decision.code)
+        case Ask():
+            return Step(state, Asked(page=decision.page))
+        case Challenge():
+            return Step(state, FactorAsked(user=decision.user))
+        case ProveAddress():
+            return _mail_address(state, command)
+        case _:
+            return Step(Over(handle=state.handle, why=Why.FINISHED), Finish(decision=decision))
+
+
+def mail_proof(state: Open, command: MailProof, now: datetime) -> LoginStep:
+    """A link is mailed to whoever can be mailed, and all are told the same (decisions 20 and 22)."""
+    stopped = _stopped(state, command.present, now)
+    if stopped is not None:
+        return stopped
+    if isinstance(command.allowance, Limited):
+        return Step(state, Refused(code=Code.SSO_RATE_LIMITED, retry_after=command.allowance.retry_after))
+    if command.user is None:
+        return Step(state, Mailed())
+    after = ProofMailed(
+        handle=state.handle,
+        identity=state.identity,
+        user=command.user,
+        token=command.token,
+        expires_at=now + PROOF_LIFE,
+    )
+    return Step(after, Mailed())
+
+
+def prove(state: ProofMailed, command: OpenLink, now: datetime) -> LoginStep:
+    """The mailed link proves the mailbox here and now, once; what is too old or another one proves nothing."""
+    stopped = _stopped(state, command.present, now)
+    if stopped is not None:
+        return stopped
+    if not hmac.compare_digest(state.token, command.token):
+        return Step(state, Refused(code=Code.SSO_PROOF_INVALID))
+    if now >= state.expires_at:
+        return Step(Identified(handle=state.handle, identity=state.identity), Refused(code=Code.SSO_PROOF_EXPIRED))
+    return Step(Proven(handle=state.handle, identity=state.identity, user=state.user), Opened())
+
+
+def prove_address(state: AddressMailed, command: OpenLink, now: datetime) -> LoginStep:
+    """The mailed link proves a newcomer's address, once, for as long as the pipeline lives (sso 6.7)."""
+    stopped = _stopped(state, command.present, now)
+    if stopped is not None:
+        return stopped
+    if not hmac.compare_digest(state.token, command.token):
+        return Step(state, Refused(code=Code.SSO_PROOF_INVALID))
+    return Step(AddressProven(handle=state.handle, identity=state.identity, address=state.address), Opened())
+
+
+def prove_nothing(state: Identified | Proven | AddressProven, command: OpenLink, now: datetime) -> LoginStep:
+    """No link is open here: the second click, or another pipeline's mail."""
+    stopped = _stopped(state, command.present, now)
+    return Step(state, Refused(code=Code.SSO_PROOF_INVALID)) if stopped is None else stopped
+
+
+def repeat(state: Open, command: Return, now: datetime) -> LoginStep:
+    """The provider's answer is taken once: whatever comes after it is refused, and changes nothing."""
+    stopped = _stopped(state, command.present, now)
+    return Step(state, Refused(code=Code.SSO_STATE_INVALID)) if stopped is None else stopped
+
+
+def abandon(state: Away | Open, command: Abandon, _now: datetime) -> LoginStep:
+    """Whoever started it may end it."""
+    code = not_theirs(state.handle, command.present)
+    if code is not None:
+        return Step(state, Refused(code=code))
+    return Step(Over(handle=state.handle, why=Why.ABANDONED), Abandoned())
+
+
+def too_late(state: Over, command: Command, _now: datetime) -> LoginStep:
+    """It is over, and stays so; only the browser that started it is told."""
+    code = not_theirs(state.handle, command.present)
+    return Step(state, Refused(code=code or Code.SSO_PIPELINE_EXPIRED))
+
+
+MACHINE = Machine[Login, Command, LoginAnswer](
+    "sso.login",
+    rows=(
+        # state               command           rule           next
+        on(Away, Return).to(receive, Away, Identified, Over),
+        on(Away, Abandon).to(abandon, Away, Over),
+        on(Identified, Choose).to(choose, Identified, AddressMailed, Over),
+        on(Identified, MailProof).to(mail_proof, Identified, ProofMailed, Over),
+        on(Identified, OpenLink).to(prove_nothing, Identified, Over),
+        on(Identified, Return).to(repeat, Identified, Over),
+        on(Identified, Abandon).to(abandon, Identified, Over),
+        on(ProofMailed, Choose).to(choose, ProofMailed, AddressMailed, Over),
+        on(ProofMailed, MailProof).to(mail_proof, ProofMailed, Over),
+        on(ProofMailed, OpenLink).to(prove, ProofMailed, Proven, Identified, Over),
+        on(ProofMailed, Return).to(repeat, ProofMailed, Over),
+        on(ProofMailed, Abandon).to(abandon, ProofMailed, Over),
+        on(Proven, Choose).to(choose, Proven, AddressMailed, Over),
+        on(Proven, MailProof).to(mail_proof, Proven, ProofMailed, Over),
+        on(Proven, OpenLink).to(prove_nothing, Proven, Over),
+        on(Proven, Return).to(repeat, Proven, Over),
+        on(Proven, Abandon).to(abandon, Proven, Over),
+        on(AddressMailed, Choose).to(choose, AddressMailed, Over),
+        on(AddressMailed, MailProof).to(mail_proof, AddressMailed, ProofMailed, Over),
+        on(AddressMailed, OpenLink).to(prove_address, AddressMailed, AddressProven, Over),
+        on(AddressMailed, Return).to(repeat, AddressMailed, Over),
+        on(AddressMailed, Abandon).to(abandon, AddressMailed, Over),
+        on(AddressProven, Choose).to(choose, AddressProven, AddressMailed, Over),
+        on(AddressProven, MailProof).to(mail_proof, AddressProven, ProofMailed, Over),
+        on(AddressProven, OpenLink).to(prove_nothing, AddressProven, Over),
+        on(AddressProven, Return).to(repeat, AddressProven, Over),
+        on(AddressProven, Abandon).to(abandon, AddressProven, Over),
+        on(Over, Return).to(too_late, Over),
+        on(Over, Choose).to(too_late, Over),
+        on(Over, MailProof).to(too_late, Over),
+        on(Over, OpenLink).to(too_late, Over),
+        on(Over, Abandon).to(too_late, Over),
+    ),
+)
+
+
+# --- pieces -----------------------------------------------------------------------------------------------------------
+
+
+def _stopped(state: Away | Open, present: Present, now: datetime) -> Step[Login, Refused] | None:
+    """Return the step of a pipeline that may not go on, or none. Without its time or provider it is over for good."""
+    code = barred(state.handle, present, now)
+    if code is None:
+        return None
+    if code is Code.SSO_PIPELINE_INVALID:
+        return Step(state, Refused(code=code))
+    return _fails(state, code)
+
+
+def _fails(state: Away | Open, code: Code) -> Step[Login, Refused]:
+    why = Why.EXPIRED if code is Code.SSO_PIPELINE_EXPIRED else Why.FAILED
+    return Step(Over(handle=state.handle, why=why), Refused(code=code))
+
+
+def _denied(state: Open, code: Code) -> Step[Login, Refused]:
+    """An assertion that is too old has to be made again, in another pipeline; all else may be mended in this one."""
+    return _fails(state, code) if code is Code.SSO_IDENTITY_EXPIRED else Step(state, Refused(code=code))
+
+
+def _case(state: Open, command: Choose) -> Case:
+    return Case(
+        identity=state.identity,
+        started_by=state.handle.started_by,
+        to_link=state.handle.flow is Flow.LINK,
+        choice=command.choice,
+        proven=state.user if isinstance(state, Proven) else None,
+        registered=state.address if isinstance(state, AddressProven) else None,
+        known=command.known,
+    )
+
+
+def _mail_address(state: Open, command: Choose) -> LoginStep:
+    address = state.identity.email
+    if isinstance(command.allowance, Limited):
+        return Step(state, Refused(code=Code.SSO_RATE_LIMITED, retry_after=command.allowance.retry_after))
+    if address is None:
+        return Step(state, Refused(code=Code.SSO_IDENTITY_INCOMPLETE))
+    after = AddressMailed(handle=state.handle, identity=state.identity, address=address, token=command.token)
+    return Step(after, Mailed())

@@ -1,0 +1,254 @@
+"""The table of finishing: held against its laws over the whole product of what can be known."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING
+
+import attrs
+import pytest
+
+from authflow.errors import Code
+from authflow.sso.case import (
+    Ask,
+    By,
+    Case,
+    Challenge,
+    Choice,
+    Deny,
+    Enter,
+    Known,
+    LinkTo,
+    Page,
+    ProveAddress,
+    Register,
+    TakeOver,
+    Visitor,
+)
+from authflow.sso.finishing import TABLE, decide
+from authflow.sso.identity import FRESH
+from authflow.testing.samples.sso import ADA, EVE, FORMER, MAILBOX, NOW, TICK, holder, identity, link
+from authflow.values import Address, UserId, same_address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from authflow.sso.case import Decision
+
+MALLORY = UserId("mallory")
+STRANGE = Address("mallory@example.net")
+
+
+def visitor(user: UserId = ADA, **facts: object) -> Visitor:
+    """Return somebody who is signed in, proved it recently, and belongs to the organization."""
+    known: dict[str, object] = {"elevated": True, "member": True, "linked": False, "addresses": (MAILBOX,), **facts}
+    return Visitor(user=user, **known)  # type: ignore[arg-type]
+
+
+VISITORS = [
+    None,
+    visitor(),
+    visitor(elevated=False),
+    visitor(linked=True),
+    visitor(linked=True, addresses=(STRANGE,)),
+    visitor(linked=True, elevated=False),
+    visitor(linked=True, member=False),
+    visitor(EVE, addresses=()),
+]
+LINKS = [(None, None), (link(), holder()), (link(EVE), holder(EVE))]
+PROVERS = [(None, None), (ADA, holder()), (ADA, holder(active=False)), (ADA, None), (ADA, holder(EVE))]
+
+
+def cases() -> Iterator[Case]:
+    """Yield every case that the two rows at the top, which look at nothing else, leave to the others."""
+    flags = product((True, False), repeat=6)
+    for taken, vouched, opened, first, owes, to_link in flags:
+        for (standing, owner), who, (proven, prover) in product(LINKS, VISITORS, PROVERS):
+            known = Known(
+                link=standing,
+                holder=owner,
+                visitor=who,
+                prover=prover,
+                owes=owes,
+                taken=taken,
+                vouched=vouched,
+                open_to_newcomers=opened,
+                verify_first=first,
+            )
+            for choice, verified, registered in product(Choice, (True, False), (None, MAILBOX, STRANGE)):
+                yield Case(
+                    identity=identity(email_verified=verified),
+                    to_link=to_link,
+                    choice=choice,
+                    proven=proven,
+                    registered=registered,
+                    known=known,
+                )
+
+
+@pytest.fixture(scope="module")
+def decided() -> list[tuple[Case, Decision]]:
+    return [(case, decide(case, NOW)) for case in cases()]
+
+
+def proved(case: Case) -> bool:
+    """Tell whether somebody proved a mailbox for this identity, may sign in, and nobody else is signed in here."""
+    known = case.known
+    if known.prover is None or known.prover.user != case.proven or not known.prover.active:
+        return False
+    return known.visitor is None or known.visitor.user == case.proven
+
+
+# --- the invariants (sso 19) ----------------------------------------------------------------------------------------
+
+
+def test_a_link_needs_the_sessions_own_person_or_a_proved_mailbox(decided: list[tuple[Case, Decision]]):
+    """Invariants 1 and 2; CVE-2025-22146, CVE-2026-27197."""
+    seen = set[By]()
+    for case, decision in decided:
+        if not isinstance(decision, LinkTo):
+            continue
+        seen.add(decision.by)
+        who = case.known.visitor
+        if decision.by is By.MAILED_PROOF:
+            assert proved(case)
+            assert decision.user == case.proven
+            assert case.choice is Choice.LINK
+            assert not case.known.owes
+            assert case.known.link is None
+        else:
+            assert who is not None
+            assert decision.user == who.user
+            assert who.elevated
+            assert case.choice is Choice.LINK or (who.linked and who.member and case.identity.email_verified)
+    assert seen == set(By)
+
+
+def test_somebody_comes_in_by_their_link_alone(decided: list[tuple[Case, Decision]]):
+    """Invariants 2 and 7: the subject decides, and no address does."""
+    for case, decision in decided:
+        if isinstance(decision, Enter):
+            assert decision.link == case.known.link
+        assert not isinstance(decision, TakeOver), "nothing former is linked in these cases"
+
+
+def test_another_asserted_address_changes_nothing_for_anybody_who_has_an_account(decided: list[tuple[Case, Decision]]):
+    """Invariant 2 again, turned: whatever a hostile provider asserts, the people there are do not feel it."""
+    for case, decision in decided:
+        if isinstance(decision, Register | ProveAddress) or case.choice is Choice.NEW_ACCOUNT:
+            continue
+        if isinstance(decision, LinkTo) and case.choice is Choice.NOTHING:
+            continue  # a member's own subject changed: it takes an address of their own
+        if case.registered is not None:
+            continue
+        told = attrs.evolve(case.identity, email=STRANGE, email_verified=False)
+        assert decide(attrs.evolve(case, identity=told), NOW) == decision
+
+
+def test_an_account_is_made_only_for_whoever_has_none(decided: list[tuple[Case, Decision]]):
+    """Invariants 10 and 13, decision 15: never over a link, never beside the holder of the address."""
+    for case, decision in decided:
+        if isinstance(decision, Register):
+            assert case.known.link is None
+            assert not case.known.taken
+            assert case.known.open_to_newcomers
+            assert case.choice is Choice.NEW_ACCOUNT or case.registered == MAILBOX
+            good = case.identity.email_verified or case.known.vouched or case.registered == MAILBOX
+            assert decision.verified == good
+
+
+def test_a_stranger_cannot_tell_who_has_an_account(decided: list[tuple[Case, Decision]]):
+    """Decision 22: where the address is proved first, a taken one answers like a free one."""
+    for case, decision in decided:
+        known = case.known
+        vouched = case.identity.email_verified or known.vouched or case.registered == MAILBOX
+        if known.visitor is None and not vouched and known.verify_first:
+            turned = attrs.evolve(case, known=attrs.evolve(known, taken=not known.taken))
+            assert decide(turned, NOW) == decision
+
+
+def test_a_second_factor_comes_before_the_link(decided: list[tuple[Case, Decision]]):
+    """Invariant 6."""
+    asked = [case for case, decision in decided if isinstance(decision, Challenge)]
+    assert asked
+    assert all(case.known.owes and proved(case) and case.choice is Choice.LINK for case in asked)
+
+
+def test_pages_say_who_is_there(decided: list[tuple[Case, Decision]]):
+    for case, decision in decided:
+        if isinstance(decision, Ask):
+            expected = Page.PROVEN if proved(case) else Page.STRANGER if case.known.visitor is None else Page.VISITOR
+            assert decision.page is expected
+
+
+def test_every_decision_is_taken(decided: list[tuple[Case, Decision]]):
+    kinds = {type(decision) for _, decision in decided}
+    assert kinds == {Enter, LinkTo, Challenge, Register, ProveAddress, Ask, Deny}
+
+
+def test_every_row_decides_something(decided: list[tuple[Case, Decision]]):
+    """A row that the ones above it make needless would be a lie in the table."""
+    first = dict.fromkeys(TABLE, False)
+    for case in (*(case for case, _ in decided), *RARE):
+        first[next(row for row in TABLE if row(case, NOW) is not None)] = True
+    assert [row.__name__ for row, used in first.items() if not used] == []
+
+
+# --- the rows at the top --------------------------------------------------------------------------------------------
+
+PLAIN = Case(identity=identity(), known=Known(visitor=visitor(), link=link(), holder=holder()))
+MIGRATING = Known(former=link(ADA, FORMER), holder=holder())
+
+RARE = [
+    attrs.evolve(PLAIN, identity=identity(at=NOW - FRESH)),
+    attrs.evolve(PLAIN, started_by=EVE),
+    attrs.evolve(PLAIN, known=attrs.evolve(PLAIN.known, holder=holder(active=False))),
+    attrs.evolve(PLAIN, known=attrs.evolve(PLAIN.known, removed=True)),
+    Case(identity=identity(email_verified=True), known=MIGRATING),
+    Case(identity=identity(email=None), choice=Choice.NEW_ACCOUNT, known=Known()),
+]
+
+
+DENIED = [
+    Deny(Code.SSO_IDENTITY_EXPIRED),
+    Deny(Code.SSO_IDENTITY_MISMATCH),
+    Deny(Code.SSO_IDENTITY_DISABLED),
+    Deny(Code.SSO_MEMBER_REMOVED),
+    TakeOver(link(ADA, FORMER)),
+    Deny(Code.SSO_IDENTITY_INCOMPLETE),
+]
+
+
+@pytest.mark.parametrize(("case", "decision"), list(zip(RARE, DENIED, strict=True)))
+def test_the_rare_ones(case: Case, decision: Decision):
+    assert decide(case, NOW) == decision
+
+
+def test_the_first_rows_hold_whatever_else_is_true():
+    for case in cases():
+        if case.known.verify_first or case.known.vouched or case.to_link:
+            continue
+        assert decide(attrs.evolve(case, identity=identity(at=NOW + TICK)), NOW) == Deny(Code.SSO_IDENTITY_EXPIRED)
+        if case.known.visitor is not None:
+            assert decide(attrs.evolve(case, started_by=MALLORY), NOW) == Deny(Code.SSO_IDENTITY_MISMATCH)
+        gone = attrs.evolve(case, known=attrs.evolve(case.known, removed=True))
+        assert decide(gone, NOW) == Deny(Code.SSO_MEMBER_REMOVED)
+        if case.known.link is not None:
+            idle = attrs.evolve(case, known=attrs.evolve(case.known, holder=holder(active=False)))
+            assert decide(idle, NOW) == Deny(Code.SSO_IDENTITY_DISABLED)
+
+
+def test_a_former_subject_needs_a_trusted_claim():
+    case = Case(identity=identity(email_verified=False), known=MIGRATING)
+    assert decide(case, NOW) == Ask(Page.STRANGER)
+
+
+def test_whoever_began_signed_in_may_finish_signed_out():
+    case = Case(identity=identity(), started_by=ADA, known=Known())
+    assert decide(case, NOW) == Ask(Page.STRANGER)
+
+
+def test_addresses_fold_as_everywhere():
+    assert same_address(MAILBOX, Address(MAILBOX.upper()))
+    case = Case(identity=identity(email=Address(MAILBOX.upper())), registered=MAILBOX, known=Known())
+    assert decide(case, NOW) == Register(verified=True)

@@ -1,0 +1,208 @@
+"""The pipeline: one answer of the provider, in one browser, for one organization, within one hour."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from authflow.errors import Code
+from authflow.ports import Allowed
+from authflow.sso.case import Choice, Known, LinkTo, Register
+from authflow.sso.identity import FRESH
+from authflow.sso.login import MACHINE, PROOF_LIFE
+from authflow.sso.pipeline import LIFE
+from authflow.sso.progress import (
+    Abandon,
+    AddressMailed,
+    AddressProven,
+    Away,
+    FactorAsked,
+    Finish,
+    Mailed,
+    MailProof,
+    Opened,
+    OpenLink,
+    Over,
+    ProofMailed,
+    Proven,
+    Received,
+    Return,
+    Why,
+)
+from authflow.testing import assert_complete
+from authflow.testing.samples.login import (
+    BUDGETED,
+    CHANGED,
+    FRESH_TOKEN,
+    HANDLE,
+    LOGIN,
+    PRESENT,
+    STATE,
+    STRANGE,
+    TOKEN,
+    WRONG,
+    away,
+    choose,
+    opened,
+)
+from authflow.testing.samples.sso import ADA, NOW, TICK, holder, identity
+from authflow.values import Refused
+
+EXPLORED = LOGIN.walk()
+IDENTIFIED, PROOF_MAILED, PROVEN, ADDRESS_MAILED, ADDRESS_PROVEN = opened()
+
+
+def test_the_whole_table_is_walked():
+    assert_complete(MACHINE, EXPLORED)
+
+
+# --- the laws -------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_written_at_the_start_never_changes():
+    """Invariant 4."""
+    assert {step.target.handle for step in EXPLORED.steps} == {HANDLE}
+
+
+def test_another_browser_or_organization_is_told_nothing_and_changes_nothing():
+    """CVE-2025-68158, CVE-2026-41425, GHSA-w699-8wff-fqxw; not even that the pipeline is over."""
+    for step in EXPLORED.steps:
+        if step.command.present in STRANGE:
+            assert (step.target, step.answer) == (step.state, Refused(code=Code.SSO_PIPELINE_INVALID))
+
+
+def test_a_provider_that_is_not_the_same_any_more_ends_it():
+    """CVE-2026-1486: deleted, replaced, or set up anew between the request and the answer."""
+    for step in EXPLORED.steps:
+        ended = isinstance(step.command, Abandon) or isinstance(step.state, Over)
+        if step.command.present in CHANGED and step.now < HANDLE.expires_at and not ended:
+            assert step.answer == Refused(code=Code.SSO_PROVIDER_CHANGED)
+            assert step.target == Over(handle=HANDLE, why=Why.FAILED)
+
+
+def test_after_its_hour_it_is_over_for_good():
+    """Decisions 25 and 35: nothing observed as expired lives again."""
+    for step in EXPLORED.steps:
+        if step.now >= HANDLE.expires_at and step.command.present == PRESENT:
+            assert isinstance(step.target, Over)
+        if isinstance(step.state, Over):
+            assert step.target == step.state
+            assert isinstance(step.answer, Refused)
+
+
+def test_the_providers_answer_is_taken_once():
+    """Invariant 9: state is single use."""
+    taken = [step for step in EXPLORED.steps if isinstance(step.answer, Received)]
+    assert {type(step.state) for step in taken} == {Away}
+    assert not any(isinstance(step.target, Away) for step in EXPLORED.steps if step.target != step.state)
+
+
+def test_a_mailed_link_is_opened_once():
+    for step in EXPLORED.steps:
+        if isinstance(step.answer, Opened):
+            assert isinstance(step.state, ProofMailed | AddressMailed)
+            assert isinstance(step.command, OpenLink)
+            assert step.command.token == step.state.token
+            assert isinstance(step.target, Proven | AddressProven)
+
+
+def test_whoever_is_mailed_nobody_can_tell():
+    """Decision 22: one answer, whether or not there is somebody to mail."""
+    for step in EXPLORED.steps:
+        if isinstance(step.command, MailProof):
+            other = attrs.evolve(step.command, user=None if step.command.user else ADA)
+            assert MACHINE.step(step.state, other, step.now).answer == step.answer
+
+
+def test_nothing_is_finished_by_an_assertion_older_than_ten_minutes():
+    for step in EXPLORED.steps:
+        if isinstance(step.answer, Finish):
+            assert step.now < NOW + FRESH
+
+
+# --- one after the other --------------------------------------------------------------------------------------------
+
+
+def test_the_answer_that_was_asked_for_is_taken():
+    step = MACHINE.step(away(), Return(present=PRESENT, state=STATE, said=identity()), NOW)
+    assert (step.state, step.answer) == (IDENTIFIED, Received())
+
+
+@pytest.mark.parametrize(
+    ("said", "state", "code"),
+    [
+        (identity(), WRONG, Code.SSO_STATE_INVALID),
+        (Code.SSO_IDENTITY_INCOMPLETE, STATE, Code.SSO_IDENTITY_INCOMPLETE),
+    ],
+)
+def test_any_other_answer_ends_it(said: object, state: bytes, code: Code):
+    step = MACHINE.step(away(), Return(present=PRESENT, state=state, said=said), NOW)  # type: ignore[arg-type]
+    assert (step.state, step.answer) == (Over(handle=HANDLE, why=Why.FAILED), Refused(code=code))
+
+
+def test_a_passwordless_person_links_by_mail():
+    """Decision 20: the mail, the click, the choice."""
+    mail = MailProof(present=PRESENT, user=ADA, token=FRESH_TOKEN, allowance=Allowed(4))
+    mailed = MACHINE.step(IDENTIFIED, mail, NOW)
+    assert mailed.answer == Mailed()
+    proven = MACHINE.step(mailed.state, OpenLink(present=PRESENT, token=FRESH_TOKEN), NOW)
+    assert (proven.state, proven.answer) == (PROVEN, Opened())
+    owing = MACHINE.step(proven.state, choose(Choice.LINK, known=Known(prover=holder(), owes=True)), NOW)
+    assert (owing.state, owing.answer) == (PROVEN, FactorAsked(user=ADA))
+    linked = MACHINE.step(owing.state, choose(Choice.LINK, known=Known(prover=holder())), NOW)
+    assert isinstance(linked.answer, Finish)
+    assert isinstance(linked.answer.decision, LinkTo)
+    assert linked.state == Over(handle=HANDLE, why=Why.FINISHED)
+
+
+def test_a_newcomer_proves_the_address_first():
+    """Section 6.7."""
+    mailed = MACHINE.step(IDENTIFIED, choose(Choice.NEW_ACCOUNT, known=Known(verify_first=True)), NOW)
+    assert mailed.state == attrs.evolve(ADDRESS_MAILED, token=FRESH_TOKEN)
+    proven = MACHINE.step(mailed.state, OpenLink(present=PRESENT, token=FRESH_TOKEN), NOW)
+    assert proven.state == ADDRESS_PROVEN
+    finished = MACHINE.step(proven.state, choose(), NOW)
+    assert finished.answer == Finish(decision=Register(verified=True))
+
+
+def test_a_proof_is_too_old_after_ten_minutes():
+    link = OpenLink(present=PRESENT, token=TOKEN)
+    late = MACHINE.step(PROOF_MAILED, link, NOW + PROOF_LIFE)
+    assert (late.state, late.answer) == (IDENTIFIED, Refused(code=Code.SSO_PROOF_EXPIRED))
+    assert MACHINE.step(PROOF_MAILED, link, NOW + PROOF_LIFE - TICK).answer == Opened()
+
+
+def test_a_new_mail_makes_the_old_link_worthless():
+    again = MACHINE.step(
+        PROOF_MAILED, MailProof(present=PRESENT, user=ADA, token=FRESH_TOKEN, allowance=Allowed(4)), NOW
+    )
+    answer = MACHINE.step(again.state, OpenLink(present=PRESENT, token=TOKEN), NOW).answer
+    assert answer == Refused(code=Code.SSO_PROOF_INVALID)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        choose(Choice.NEW_ACCOUNT, known=Known(verify_first=True), allowance=BUDGETED),
+        MailProof(present=PRESENT, user=ADA, token=FRESH_TOKEN, allowance=BUDGETED),
+    ],
+)
+def test_mails_have_a_budget(command: object):
+    step = MACHINE.step(IDENTIFIED, command, NOW)  # type: ignore[arg-type]
+    assert step.state == IDENTIFIED
+    assert step.answer == Refused(code=Code.SSO_RATE_LIMITED, retry_after=BUDGETED.retry_after)
+
+
+def test_it_lives_an_hour_to_the_microsecond():
+    assert LIFE.total_seconds() == 3600
+    link = OpenLink(present=PRESENT, token=TOKEN)
+    assert MACHINE.step(ADDRESS_MAILED, link, NOW + LIFE - TICK).answer == Opened()
+    assert MACHINE.step(ADDRESS_MAILED, link, NOW + LIFE).answer == Refused(code=Code.SSO_PIPELINE_EXPIRED)
+
+
+def test_an_identity_of_another_provider_is_none():
+    """Invariant 3, and the mix-up of RFC 9207."""
+    for changed in ({"provider": "globex-idp"}, {"organization": "globex"}):
+        said = identity(**changed)
+        step = MACHINE.step(away(), Return(present=PRESENT, state=STATE, said=said), NOW)
+        assert step.answer == Refused(code=Code.SSO_IDENTITY_MISMATCH)
