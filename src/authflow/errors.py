@@ -79,6 +79,10 @@ class Code(StrEnum):
     SSO_PIPELINE_INVALID = "sso.pipeline_invalid"
     SSO_PIPELINE_EXPIRED = "sso.pipeline_expired"
     SSO_PROVIDER_CHANGED = "sso.provider_changed"
+    SSO_PROVIDER_EXISTS = "sso.provider_exists"
+    SSO_PROVIDER_UNTRIED = "sso.provider_untried"
+    SSO_PARTNER_LOCKED = "sso.partner_locked"
+    SSO_NO_PROVIDER = "sso.no_provider"
     SSO_STATE_INVALID = "sso.state_invalid"
     SSO_PROOF_INVALID = "sso.proof_invalid"
     SSO_PROOF_EXPIRED = "sso.proof_expired"
@@ -218,6 +222,10 @@ CATALOGUE: Final[dict[Code, Meaning]] = {
     Code.SSO_PIPELINE_INVALID: Meaning("No sign-in through this provider was begun in this browser.", 400),
     Code.SSO_PIPELINE_EXPIRED: Meaning("This sign-in took too long, or is over. Begin again.", 410),
     Code.SSO_PROVIDER_CHANGED: Meaning("The organization's provider was changed meanwhile. Begin again.", 409),
+    Code.SSO_PROVIDER_EXISTS: Meaning("The organization has a provider already.", 409),
+    Code.SSO_PROVIDER_UNTRIED: Meaning("Sign in through the provider first.", 409),
+    Code.SSO_PARTNER_LOCKED: Meaning("This provider is managed by a partner and cannot be changed here.", 405),
+    Code.SSO_NO_PROVIDER: Meaning("The organization has no provider.", 404),
     Code.SSO_STATE_INVALID: Meaning("This answer of the provider was not asked for, or was used before.", 400),
     Code.SSO_PROOF_INVALID: Meaning("This link is not for this sign-in, or was used before.", 400),
     Code.SSO_PROOF_EXPIRED: Meaning("This link is too old. Ask for another one.", 410),

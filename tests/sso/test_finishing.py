@@ -27,7 +27,7 @@ from authflow.sso.case import (
 )
 from authflow.sso.finishing import TABLE, decide
 from authflow.sso.identity import FRESH
-from authflow.testing.samples.sso import ADA, EVE, FORMER, MAILBOX, NOW, TICK, holder, identity, link
+from authflow.testing.samples.links import ADA, EVE, FORMER, MAILBOX, NOW, TICK, holder, identity, link
 from authflow.values import Address, UserId, same_address
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from authflow.sso.identity import FRESH
 from authflow.sso.linking import MACHINE
 from authflow.sso.links import Crossed, Held, Linked, LinkedElsewhere, Renumbered, Unlinked, standing
 from authflow.testing import assert_complete
-from authflow.testing.samples.sso import (
+from authflow.testing.samples.links import (
     ACME_IDP,
     ADA,
     EVE,

@@ -30,7 +30,8 @@ from authflow.sso.progress import (
     Why,
 )
 from authflow.testing import assert_complete
-from authflow.testing.samples.login import (
+from authflow.testing.samples.links import ADA, NOW, TICK, holder, identity
+from authflow.testing.samples.pipelines import (
     BUDGETED,
     CHANGED,
     FRESH_TOKEN,
@@ -45,7 +46,6 @@ from authflow.testing.samples.login import (
     choose,
     opened,
 )
-from authflow.testing.samples.sso import ADA, NOW, TICK, holder, identity
 from authflow.values import Refused
 
 EXPLORED = LOGIN.walk()

@@ -70,3 +70,35 @@ class IdentityReleased(Fact):
     link: str
     user: UserId
     reason: str
+
+
+@attrs.frozen(kw_only=True)
+class ProviderConnected(Fact):
+    """*user* connected a provider. *lifted*: the organization's required second factor was switched off by it."""
+
+    organization: OrganizationId
+    provider: ProviderId
+    kind: str
+    user: UserId
+    lifted: bool
+    recipients: tuple[Address, ...]
+
+
+@attrs.frozen(kw_only=True)
+class ProviderEdited(Fact):
+    """Settings of a provider changed; *changed* names them. *recipients* are told where trust changed."""
+
+    organization: OrganizationId
+    provider: ProviderId
+    changed: str
+    recipients: tuple[Address, ...]
+
+
+@attrs.frozen(kw_only=True)
+class ProviderDisabled(Fact):
+    """An organization's provider is gone, and every link with it."""
+
+    organization: OrganizationId
+    provider: ProviderId
+    kind: str
+    recipients: tuple[Address, ...]

@@ -1,0 +1,204 @@
+"""Pipelines and providers, and what goes on in them: the alphabets of ``sso.login``, ``.setup`` and ``.provider``."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import product
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from authflow.errors import Code
+from authflow.ports import Allowed, Limited
+from authflow.sso.case import Choice, Known, Visitor
+from authflow.sso.identity import FRESH
+from authflow.sso.login import MACHINE, PROOF_LIFE
+from authflow.sso.pipeline import LIFE, Flow, Handle, PipelineId, Present
+from authflow.sso.progress import (
+    Abandon,
+    AddressMailed,
+    AddressProven,
+    Away,
+    Choose,
+    Identified,
+    MailProof,
+    OpenLink,
+    Over,
+    ProofMailed,
+    Proven,
+    Return,
+    Why,
+)
+from authflow.sso.provider import MACHINE as PROVIDER_MACHINE
+from authflow.sso.provider import Authority, Connect, Connected, Disable, Edit, NoProvider, Settings
+from authflow.sso.setup import MACHINE as SETUP_MACHINE
+from authflow.sso.setup import Confirm, Proposed, Tried
+from authflow.testing.samples.alphabet import Alphabet
+from authflow.testing.samples.links import ACME, ACME_IDP, ADA, EVE, GLOBEX, HOSTILE_IDP, MAILBOX, NOW, TICK, holder
+from authflow.testing.samples.links import identity as asserted
+from authflow.values import Sealed, Secret, SessionId, token_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from authflow.sso.identity import Identity
+    from authflow.sso.progress import Command, Login
+    from authflow.sso.provider import Command as ProviderCommand
+    from authflow.sso.provider import Provider
+    from authflow.sso.setup import Command as SetupCommand
+    from authflow.sso.setup import Setup
+
+STATE: Final = token_digest(Secret("state"))
+TOKEN: Final = token_digest(Secret("token"))
+FRESH_TOKEN: Final = token_digest(Secret("fresh token"))
+WRONG: Final = token_digest(Secret("wrong"))
+STEPS: Final = token_digest(Secret("steps"))
+HERE: Final = SessionId("session-1")
+BUDGETED: Final = Limited(timedelta(minutes=5))
+HANDLE: Final = Handle(
+    id=PipelineId("pipeline-1"),
+    digest=token_digest(Secret("pipeline")),
+    session=HERE,
+    flow=Flow.LOGIN,
+    organization=ACME,
+    provider=ACME_IDP,
+    kind="oidc",
+    steps=STEPS,
+    started_at=NOW,
+    expires_at=NOW + LIFE,
+)
+PRESENT: Final = Present(
+    digest=HANDLE.digest, session=HERE, organization=ACME, provider=ACME_IDP, kind="oidc", steps=STEPS
+)
+STRANGE: Final = tuple(
+    attrs.evolve(PRESENT, **changed)
+    for changed in ({"digest": WRONG}, {"session": SessionId("session-2")}, {"organization": GLOBEX})
+)
+"""Another secret, another browser, another organization: nothing happens, and nothing is told."""
+
+CHANGED: Final = tuple(
+    attrs.evolve(PRESENT, **changed)
+    for changed in ({"provider": None}, {"provider": HOSTILE_IDP}, {"kind": "saml2"}, {"steps": WRONG})
+)
+"""The provider was deleted, replaced, or set up anew meanwhile: the pipeline is over."""
+
+
+def away(**given: Any) -> Away:
+    """Return a pipeline whose browser is at the provider."""
+    sealed = Sealed(key_id="key-1", ciphertext=b"nonce and verifier")
+    return Away(**{"handle": HANDLE, "state": STATE, "request": sealed, **given})
+
+
+def opened() -> tuple[Identified | ProofMailed | Proven | AddressMailed | AddressProven, ...]:
+    """Return every state in which something can be chosen."""
+    known: dict[str, Any] = {"handle": HANDLE, "identity": asserted()}
+    return (
+        Identified(**known),
+        ProofMailed(user=ADA, token=TOKEN, expires_at=NOW + PROOF_LIFE, **known),
+        Proven(user=ADA, **known),
+        AddressMailed(address=MAILBOX, token=TOKEN, **known),
+        AddressProven(address=MAILBOX, **known),
+    )
+
+
+def start() -> tuple[Login, ...]:
+    """Return the states of a whole walk."""
+    return (away(), *opened(), Over(handle=HANDLE, why=Why.FINISHED))
+
+
+def choose(choice: Choice = Choice.NOTHING, **given: Any) -> Choose:
+    """Return a choice in the right browser, of which nothing else is known."""
+    asked: dict[str, Any] = {"present": PRESENT, "known": Known(), "token": FRESH_TOKEN, "allowance": Allowed(4)}
+    return Choose(**{**asked, "choice": choice, **given})
+
+
+KNOWN: Final = (
+    Known(),
+    Known(taken=True),
+    Known(verify_first=True),
+    Known(prover=holder(), owes=True),
+    Known(prover=holder()),
+    Known(visitor=Visitor(user=ADA, elevated=True)),
+)
+
+SAID: Final[tuple[Identity | Code, ...]] = (
+    asserted(),
+    asserted(provider=HOSTILE_IDP),
+    Code.SSO_IDENTITY_INCOMPLETE,
+)
+"""What comes back: an identity, another provider's, none."""
+
+BUDGETS: Final[tuple[Allowed | Limited, ...]] = (Allowed(4), BUDGETED)
+
+
+def commands(_state: Login) -> Iterator[tuple[Command, datetime]]:
+    """Yield what can happen: in time and too late, here and elsewhere, with what was asked for and with more."""
+    times = (NOW, NOW + PROOF_LIFE - TICK, NOW + PROOF_LIFE, NOW + LIFE - TICK, NOW + LIFE)
+    for present, now in product((PRESENT, *STRANGE, *CHANGED), times):
+        for state, said in product((STATE, WRONG), SAID):
+            yield Return(present=present, state=state, said=said), now
+        for allowance in BUDGETS:
+            for choice, known in product(Choice, KNOWN):
+                yield choose(choice, known=known, present=present, allowance=allowance), now
+            for user in (ADA, None):
+                yield MailProof(present=present, user=user, token=FRESH_TOKEN, allowance=allowance), now
+        for token in (TOKEN, FRESH_TOKEN, WRONG):
+            yield OpenLink(present=present, token=token), now
+        yield Abandon(present=present), now
+
+
+LOGIN: Final = Alphabet(machine=MACHINE, start=start(), commands=commands)
+
+
+# --- connecting a provider ------------------------------------------------------------------------------------------
+
+OWNER: Final = Authority(user=ADA, refusal=None, owner=True, elevated=True, recipients=(MAILBOX,))
+AUTHORITIES: Final = (
+    OWNER,
+    attrs.evolve(OWNER, refusal=Code.SESSION_REQUIRED),
+    attrs.evolve(OWNER, owner=False),
+    attrs.evolve(OWNER, elevated=False),
+    attrs.evolve(OWNER, user=EVE),
+)
+"""An owner; whoever may not manage; a manager who owns nothing; an owner who proved nothing lately; another owner."""
+
+CONFIG: Final = Sealed(key_id="key-1", ciphertext=b"settings")
+OTHER_CONFIG: Final = Sealed(key_id="key-1", ciphertext=b"other settings")
+SETUP_HANDLE: Final = attrs.evolve(HANDLE, flow=Flow.SETUP, started_by=ADA)
+PROPOSED: Final = Proposed(handle=SETUP_HANDLE, state=STATE, request=CONFIG, proposal=OTHER_CONFIG)
+TRIED: Final = Tried(handle=SETUP_HANDLE, identity=asserted(), proposal=OTHER_CONFIG)
+SETTINGS: Final = Settings(config=CONFIG, steps=STEPS)
+CONNECTED: Final = Connected(
+    id=ACME_IDP, organization=ACME, kind="oidc", name="Acme", settings=SETTINGS, connected_at=NOW
+)
+
+
+def setup_commands(_state: Setup) -> Iterator[tuple[SetupCommand, datetime]]:
+    """Yield what can happen while a provider is set up."""
+    for present, now in product((PRESENT, *STRANGE, *CHANGED), (NOW, NOW + FRESH, NOW + LIFE)):
+        for state, said in product((STATE, WRONG), SAID):
+            yield Return(present=present, state=state, said=said), now
+        for authority, visitor, exists in product(AUTHORITIES, (ADA, EVE, None), (True, False)):
+            yield Confirm(present=present, visitor=visitor, authority=authority, exists=exists), now
+        yield Abandon(present=present), now
+
+
+def provider_commands(_state: Provider) -> Iterator[tuple[ProviderCommand, datetime]]:
+    """Yield what can be asked of an organization's provider."""
+    for authority in AUTHORITIES:
+        for lifted in (True, False):
+            yield Connect(authority=authority, provider=attrs.evolve(CONNECTED, lifted=lifted)), NOW
+        for trust, settings in product((True, False), (SETTINGS, attrs.evolve(SETTINGS, required=False))):
+            yield Edit(authority=authority, settings=settings, trust=trust), NOW
+        yield Disable(authority=authority), NOW
+
+
+SETUP: Final = Alphabet(
+    machine=SETUP_MACHINE, start=(PROPOSED, TRIED, Over(handle=SETUP_HANDLE, why=Why.FINISHED)), commands=setup_commands
+)
+PROVIDER: Final = Alphabet(
+    machine=PROVIDER_MACHINE,
+    start=(NoProvider(), CONNECTED, attrs.evolve(CONNECTED, partner=True), attrs.evolve(CONNECTED, lifted=True)),
+    commands=provider_commands,
+)
