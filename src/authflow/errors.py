@@ -96,6 +96,17 @@ class Code(StrEnum):
     SSO_MIGRATION_CLOSED = "sso.migration_closed"
     SSO_MEMBER_REMOVED = "sso.member_removed"
     SSO_JOIN_CLOSED = "sso.join_closed"
+    SSO_SIGN_UP_CLOSED = "sso.sign_up_closed"
+    SSO_KIND_UNKNOWN = "sso.kind_unknown"
+    SSO_PROVIDER_REFUSED = "sso.provider_refused"
+    SSO_PROVIDER_UNREACHABLE = "sso.provider_unreachable"
+    SSO_RESPONSE_INVALID = "sso.response_invalid"
+    SSO_RESPONSE_REPLAYED = "sso.response_replayed"
+    SSO_DOMAIN_NOT_ALLOWED = "sso.domain_not_allowed"
+    SSO_ACCESS_DENIED = "sso.access_denied"
+    SSO_ADDRESS_MISSING = "sso.address_missing"
+    SSO_ADDRESS_AMBIGUOUS = "sso.address_ambiguous"
+    SSO_ADDRESS_UNVERIFIED = "sso.address_unverified"
     # people
     ACCOUNT_UNKNOWN = "account.unknown"
     ACCOUNT_INPUT_INVALID = "account.input_invalid"
@@ -239,6 +250,17 @@ CATALOGUE: Final[dict[Code, Meaning]] = {
     Code.SSO_MIGRATION_CLOSED: Meaning("The provider's former identifier is not taken over any more.", 409),
     Code.SSO_MEMBER_REMOVED: Meaning("You were removed from this organization; ask for a new invitation.", 403),
     Code.SSO_JOIN_CLOSED: Meaning("This organization takes in only people who were invited.", 403),
+    Code.SSO_SIGN_UP_CLOSED: Meaning("No accounts are made here. Sign in to the one you have, and link it.", 403),
+    Code.SSO_KIND_UNKNOWN: Meaning("This kind of provider is not available here.", 400),
+    Code.SSO_PROVIDER_REFUSED: Meaning("The provider did not sign you in.", 403),
+    Code.SSO_PROVIDER_UNREACHABLE: Meaning("The provider could not be reached. Try again later.", 503),
+    Code.SSO_RESPONSE_INVALID: Meaning("The provider's answer could not be accepted.", 400),
+    Code.SSO_RESPONSE_REPLAYED: Meaning("The provider's answer was used before. Begin again.", 409),
+    Code.SSO_DOMAIN_NOT_ALLOWED: Meaning("The provider's account belongs to another domain.", 403),
+    Code.SSO_ACCESS_DENIED: Meaning("The provider's account has no access to this organization there.", 403),
+    Code.SSO_ADDRESS_MISSING: Meaning("The provider's account has no primary e-mail address.", 422),
+    Code.SSO_ADDRESS_AMBIGUOUS: Meaning("The provider's account has several primary e-mail addresses.", 422),
+    Code.SSO_ADDRESS_UNVERIFIED: Meaning("The provider's account has no verified primary e-mail address.", 422),
     Code.ACCOUNT_UNKNOWN: Meaning("There is no such account.", 404),
     Code.ACCOUNT_INPUT_INVALID: Meaning("A field is missing or malformed.", 400),
     Code.ACCOUNT_SAME: Meaning("An account cannot be merged into itself.", 400),

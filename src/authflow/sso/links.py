@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from authflow.sso.identity import Subject
-    from authflow.values import OrganizationId, ProviderId, UserId
+    from authflow.values import OrganizationId, ProviderId, Sealed, UserId
 
 LinkId = NewType("LinkId", str)
 
@@ -26,6 +26,8 @@ class Link:
         linked_at: When it was made.
         verified_at: When the provider last confirmed it.
         synced_at: When it was last asked about.
+        failures: How often in a row its provider could not be asked (sso 14.1).
+        memory: What to ask again with, such as a refresh token; sealed for this link.
     """
 
     id: LinkId
@@ -36,6 +38,8 @@ class Link:
     linked_at: datetime
     verified_at: datetime
     synced_at: datetime
+    failures: int = 0
+    memory: Sealed | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen(kw_only=True)

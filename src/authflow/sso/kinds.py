@@ -1,0 +1,208 @@
+"""Kinds of provider: how one that speaks OIDC, OAuth 2 or SAML is asked who somebody is, and how its answer is checked.
+
+A kind knows protocols and nothing of people: it makes the request, and turns the answer into an `Assertion` or a
+refusal. Whose identity that is, and what it opens, is decided elsewhere, by the same tables for every kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from authflow.errors import Code
+    from authflow.sso.identity import Subject
+    from authflow.sso.recheck import Said
+    from authflow.values import Address, OrganizationId, Secret
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Document = Mapping[str, Json]
+"""What a kind keeps: settings, what an open request must match, tokens. JSON, and sealed wherever it is stored."""
+
+
+# --- the way there ----------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class Trip:
+    """One request to a provider.
+
+    Args:
+        organization: Whose provider is asked.
+        callback: Where the answer must come, absolute and configured by the host: never from a request's ``Host``.
+        metadata: The address under which the service provider describes itself; SAML's entity id.
+        state: What must come back with the answer, unguessable; OAuth's ``state``, SAML's ``RelayState``.
+        now: When.
+    """
+
+    organization: OrganizationId
+    callback: str
+    metadata: str
+    state: Secret
+    now: datetime
+
+
+@attrs.frozen(kw_only=True)
+class Departure:
+    """Send the browser to *url*: by a redirect, or where *form* has fields, by a form that posts them.
+
+    *request* is what the answer must match, such as a nonce, a code verifier or the id of a SAML request.
+    """
+
+    url: str
+    form: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    request: Document = attrs.field(repr=False)
+
+
+# --- the way back -----------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class Callback:
+    """What the browser brought back: the fields of the query, or of the form that was posted, each once or more.
+
+    The host passes them as they came. A field that appears twice where one is meant is refused by the kind.
+    """
+
+    fields: Mapping[str, tuple[str, ...]] = attrs.field(repr=False)
+
+    def one(self, name: str) -> str | None:
+        """Return the one value of field *name*; none if it is missing, or there more than once."""
+        values = self.fields.get(name, ())
+        return values[0] if len(values) == 1 else None
+
+
+@attrs.frozen(kw_only=True)
+class Single:
+    """Something that may be accepted once in this installation, such as a SAML assertion's id, until it expires.
+
+    *key* is unique beyond the provider that said it: the kind puts the issuer in.
+    """
+
+    key: str
+    expires_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class Assertion:
+    """What the provider said, verified: signature, issuer, audience, request, nonce and times.
+
+    Args:
+        subject: Whom it means (`authflow.sso.identity.read_subject`).
+        legacy: What it called the same person before, where the kind changed its identifiers (decision 24).
+        email, name: What it says about them, for display and for a new account; either may be missing.
+        email_verified: What it says of that address, as it came: whether it counts is decided by
+            `authflow.sso.identity.vouches`.
+        once: What makes this very answer single use; stored in the transaction that takes the answer.
+        memory: What to keep with the link for asking again, such as a refresh token.
+    """
+
+    subject: Subject
+    legacy: Subject | None = None
+    email: Address | None = None
+    email_verified: object = None
+    name: str = ""
+    once: tuple[Single, ...] = ()
+    memory: Document = attrs.field(factory=dict, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Rejected:
+    """The answer does not say who it is. *code* is for the person, *detail* for the log: no secret, no token."""
+
+    code: Code
+    detail: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Rechecked:
+    """What came of asking again about somebody; *memory* replaces what was kept."""
+
+    said: Said
+    memory: Document = attrs.field(factory=dict, repr=False)
+
+
+class Kind(Protocol):
+    """A kind of provider. No method is called while a transaction is open: each may use the network, within 10 s.
+
+    None of them raises for what a provider or a browser sent: that is `Rejected`.
+    """
+
+    @property
+    def key(self) -> str:
+        """Its stable name in the registry, such as ``oidc``: lower-case ASCII letters, digits, and hyphens."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Changes when its steps change: a sign-in that began with others does not go on."""
+        ...
+
+    @property
+    def confirms(self) -> bool:
+        """Whether it can be asked again about somebody who is linked."""
+        ...
+
+    @property
+    def trust(self) -> frozenset[str]:
+        """Which settings say whom to believe: endpoints, keys, clients, mappings. Owners alone change them."""
+        ...
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Which settings nobody is shown again."""
+        ...
+
+    def read(self, settings: Document) -> Document:
+        """Return *settings* complete and in their canonical form.
+
+        Raises:
+            InputInvalid: One is missing, unknown or unusable; *field* names it.
+        """
+        ...
+
+    def depart(self, settings: Document, trip: Trip) -> Departure | Rejected:
+        """Make the request of *trip*."""
+        ...
+
+    def arrive(self, settings: Document, trip: Trip, request: Document, callback: Callback) -> Assertion | Rejected:
+        """Check the answer to the request that `depart` made, with what it left in *request*.
+
+        *trip* is that of the request, but for its *now*. That the state matches is checked before.
+        """
+        ...
+
+    def recheck(self, settings: Document, memory: Document, now: datetime) -> Rechecked:
+        """Ask whether the person of a link may still come in. Never called where `confirms` is false."""
+        ...
+
+
+class Kinds:
+    """The registry: which kinds an installation knows, by their keys."""
+
+    def __init__(self, *kinds: Kind) -> None:
+        self._kinds: dict[str, Kind] = {}
+        for kind in kinds:
+            self.add(kind)
+
+    def add(self, kind: Kind) -> None:
+        """Register *kind*, in the place of another one of the same key."""
+        self._kinds[kind.key] = kind
+
+    def get(self, key: str) -> Kind | None:
+        """Return the kind, or none."""
+        return self._kinds.get(key)
+
+    def __iter__(self) -> Iterator[Kind]:
+        """Iterate over the kinds, in the order of their keys."""
+        return iter([self._kinds[key] for key in sorted(self._kinds)])

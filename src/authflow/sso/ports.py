@@ -1,0 +1,222 @@
+"""What single sign-on asks of the world: its rows, and, where people may sign up, somebody who makes accounts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+
+from authflow.ports import Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from authflow.ports import Stored
+    from authflow.sso.identity import Subject
+    from authflow.sso.kinds import Single
+    from authflow.sso.links import Link, LinkId
+    from authflow.sso.pipeline import PipelineId
+    from authflow.sso.progress import Login
+    from authflow.sso.provider import Connected, Provider
+    from authflow.sso.setup import Setup
+    from authflow.values import Address, OrganizationId, ProviderId, Sealed, SessionId, UserId
+
+
+class ProviderRows(Protocol):
+    """One row per organization that has a provider; `NoProvider` is no row, version 0."""
+
+    def load(self, organization: OrganizationId, *, lock: bool = False) -> Stored[Provider]:
+        """Return the organization's provider. With *lock* the row, if there is one, is held until the end."""
+        ...
+
+    def save(self, organization: OrganizationId, state: Provider, *, expected: int) -> None:
+        """Insert (*expected* 0), replace, or delete (`NoProvider`) the row.
+
+        Raises:
+            StaleVersion: The row has another version, or is gone. Nothing was written; the transaction lives.
+            UniqueViolated: ``sso_provider.organization``: there is one already. ``primary_key``: the id is taken.
+        """
+        ...
+
+    def with_kind(
+        self, kinds: Collection[str], *, limit: int, after: OrganizationId | None = None
+    ) -> tuple[Connected, ...]:
+        """Return up to *limit* providers of these kinds, behind *after*, in the order of the organizations' ids."""
+        ...
+
+
+class LinkRows(Protocol):
+    """One row per link; subjects are compared as bytes (decision 10). A row's owner never changes."""
+
+    def by_subject(self, provider: ProviderId, subject: Subject, *, lock: bool = False) -> Link | None:
+        """Return the link of *subject*, or none."""
+        ...
+
+    def of_user(self, provider: ProviderId, user: UserId, *, lock: bool = False) -> Link | None:
+        """Return the link of *user* at *provider*, or none."""
+        ...
+
+    def all_of_user(self, user: UserId) -> tuple[Link, ...]:
+        """Return every link of *user*, in the order of the organizations' ids."""
+        ...
+
+    def linked(self, provider: ProviderId, users: Collection[UserId]) -> frozenset[UserId]:
+        """Return those of *users* who have a link at *provider*."""
+        ...
+
+    def add(self, link: Link) -> None:
+        """Insert *link*.
+
+        Raises:
+            UniqueViolated: ``sso_link.subject``: the subject is linked at this provider. ``sso_link.user``: the person
+                is. ``primary_key``: the id is taken.
+        """
+        ...
+
+    def save(self, before: Link, after: Link) -> None:
+        """Replace *before*, whose subject is compared, by *after*, which has the same id, provider and owner.
+
+        Raises:
+            StaleVersion: The row is gone, or has another subject by now. Nothing was written; the transaction lives.
+            UniqueViolated: ``sso_link.subject``: the new subject is linked at this provider.
+        """
+        ...
+
+    def remove(self, link: LinkId) -> bool:
+        """Delete the link; false if there is none."""
+        ...
+
+    def remove_of_provider(self, provider: ProviderId) -> tuple[Link, ...]:
+        """Delete every link at *provider*; return them."""
+        ...
+
+    def remove_of_user(self, user: UserId) -> tuple[Link, ...]:
+        """Delete every link of *user*; return them."""
+        ...
+
+    def take_due(
+        self, providers: Collection[ProviderId], before: datetime, now: datetime, *, limit: int
+    ) -> tuple[Link, ...]:
+        """Return up to *limit* links at *providers* last asked about at or before *before*, stamped with *now*.
+
+        Each is given to one of any number of concurrent callers; they are returned as they were before the stamp.
+        """
+        ...
+
+
+class SubjectTombstones(Protocol):
+    """Which subjects were removed from an organization; that of the person stands with their membership."""
+
+    def put(self, organization: OrganizationId, provider: ProviderId, subject: Subject, at: datetime) -> None:
+        """Remember that whoever *provider* calls *subject* was removed; a later removal replaces an earlier one."""
+        ...
+
+    def find(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> datetime | None:
+        """Return when the subject was removed, or none."""
+        ...
+
+    def clear(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> None:
+        """Forget it: they came back by right."""
+        ...
+
+
+class PipelineRows(Protocol):
+    """One row per sign-in, linking or setup through a provider that is under way; its handle never changes."""
+
+    def add(self, state: Login | Setup) -> None:
+        """Insert the row of a pipeline that starts.
+
+        Raises:
+            UniqueViolated: ``primary_key``: the id is taken.
+        """
+        ...
+
+    def load(self, pipeline: PipelineId, *, lock: bool = False) -> Stored[Login | Setup] | None:
+        """Return the pipeline, or none. With *lock* the row is held until the transaction ends."""
+        ...
+
+    def save(self, pipeline: PipelineId, state: Login | Setup, *, expected: int) -> None:
+        """Replace the state; the handle stays.
+
+        Raises:
+            StaleVersion: The row has another version, or is gone: another answer was faster. Nothing was written.
+        """
+        ...
+
+    def keep_answer(self, pipeline: PipelineId, answer: Sealed) -> bool:
+        """Store what came for *pipeline* by a cross-site request, until the browser goes on; false if it is not away.
+
+        It is no credential: going on needs the secret of the browser that began (decision 25). The first one stays.
+        """
+        ...
+
+    def answer(self, pipeline: PipelineId) -> Sealed | None:
+        """Return what `keep_answer` stored, or none."""
+        ...
+
+    def remove_of_session(self, session: SessionId) -> int:
+        """Delete every pipeline of *session*; return how many there were."""
+        ...
+
+    def remove_over(self, now: datetime) -> int:
+        """Delete every pipeline whose life is over at *now*; return how many there were."""
+        ...
+
+
+class SingleUse(Protocol):
+    """What was accepted once and must not be again, such as the id of a SAML assertion."""
+
+    def spend(self, single: Single) -> bool:
+        """Remember *single*; true for exactly one of any number of calls, concurrent ones included."""
+        ...
+
+    def sweep(self, now: datetime) -> int:
+        """Forget what expired before *now*; return how many there were."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Newcomer:
+    """An account to be made: it has no password, and this one address.
+
+    Args:
+        id: Names the new person, unless the host names them itself.
+        name: At most 200 characters.
+        address: Their primary address.
+        verified_at: When somebody who may say so said that the mailbox is theirs; none if nobody did.
+    """
+
+    id: UserId
+    name: str
+    address: Address
+    verified_at: datetime | None = None
+
+
+class Registrar(Protocol):
+    """Makes accounts, in the caller's transaction. A host with a table of its own brings its own, or none at all."""
+
+    def register(self, newcomer: Newcomer) -> UserId:
+        """Insert the person, with a username that nobody has, and their address; return who they are.
+
+        Raises:
+            UniqueViolated: The host's own rules forbid it. It is caught around a savepoint, and told as a conflict.
+        """
+        ...
+
+
+class SsoTransaction(Transaction, Protocol):
+    """What single sign-on needs of an open transaction."""
+
+    @property
+    def providers(self) -> ProviderRows: ...
+    @property
+    def links(self) -> LinkRows: ...
+    @property
+    def subject_tombstones(self) -> SubjectTombstones: ...
+    @property
+    def pipelines(self) -> PipelineRows: ...
+    @property
+    def single_use(self) -> SingleUse: ...
+    @property
+    def registrar(self) -> Registrar | None: ...
