@@ -149,11 +149,6 @@ class Kind(Protocol):
         ...
 
     @property
-    def confirms(self) -> bool:
-        """Whether it can be asked again about somebody who is linked."""
-        ...
-
-    @property
     def trust(self) -> frozenset[str]:
         """Which settings say whom to believe: endpoints, keys, clients, mappings. Owners alone change them."""
         ...
@@ -171,6 +166,13 @@ class Kind(Protocol):
         """
         ...
 
+    def can_confirm(self, settings: Document) -> bool:
+        """Tell whether a provider with *settings* can be asked again about people who are linked. Asks nobody.
+
+        It depends on the settings, because a token to ask with is what each provider gives, or does not give.
+        """
+        ...
+
     def depart(self, settings: Document, trip: Trip) -> Departure | Rejected:
         """Make the request of *trip*."""
         ...
@@ -183,7 +185,7 @@ class Kind(Protocol):
         ...
 
     def recheck(self, settings: Document, memory: Document, now: datetime) -> Rechecked:
-        """Ask whether the person of a link may still come in. Never called where `confirms` is false."""
+        """Ask whether the person of a link may still come in. Never called where `can_confirm` is false."""
         ...
 
 
