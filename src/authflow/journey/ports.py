@@ -8,7 +8,10 @@ from authflow.accounts.ports import AccountsTransaction
 from authflow.membership.ports import MembershipTransaction
 from authflow.mfa.ports import MfaTransaction
 from authflow.sessions.ports import SessionsTransaction
+from authflow.sso.ports import SsoTransaction
 
 
-class JourneyTransaction(MfaTransaction, SessionsTransaction, MembershipTransaction, AccountsTransaction, Protocol):
-    """One transaction that sessions, second factors, membership and addresses share."""
+class JourneyTransaction(
+    MfaTransaction, SessionsTransaction, MembershipTransaction, AccountsTransaction, SsoTransaction, Protocol
+):
+    """One transaction that sessions, second factors, membership, addresses and single sign-on share."""

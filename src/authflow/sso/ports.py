@@ -33,8 +33,11 @@ class ProviderRows(Protocol):
     def save(self, organization: OrganizationId, state: Provider, *, expected: int) -> None:
         """Insert (*expected* 0), replace, or delete (`NoProvider`) the row.
 
+        Versions begin anew with each provider, and `NoProvider` does not say which one it takes away: whoever deletes
+        has loaded the row with its lock.
+
         Raises:
-            StaleVersion: The row has another version, or is gone. Nothing was written; the transaction lives.
+            StaleVersion: The row has another version or id, or is gone. Nothing was written; the transaction lives.
             UniqueViolated: ``sso_provider.organization``: there is one already. ``primary_key``: the id is taken.
         """
         ...
@@ -78,7 +81,8 @@ class LinkRows(Protocol):
         """Replace *before*, whose subject is compared, by *after*, which has the same id, provider and owner.
 
         Raises:
-            StaleVersion: The row is gone, or has another subject by now. Nothing was written; the transaction lives.
+            StaleVersion: The row is gone, or has another subject by now, or *after* another provider or owner. Nothing
+                was written; the transaction lives.
             UniqueViolated: ``sso_link.subject``: the new subject is linked at this provider.
         """
         ...
@@ -88,11 +92,11 @@ class LinkRows(Protocol):
         ...
 
     def remove_of_provider(self, provider: ProviderId) -> tuple[Link, ...]:
-        """Delete every link at *provider*; return them."""
+        """Delete every link at *provider*; return them, in the order of the persons' ids."""
         ...
 
     def remove_of_user(self, user: UserId) -> tuple[Link, ...]:
-        """Delete every link of *user*; return them."""
+        """Delete every link of *user*; return them, as `all_of_user` does."""
         ...
 
     def take_due(
@@ -100,7 +104,8 @@ class LinkRows(Protocol):
     ) -> tuple[Link, ...]:
         """Return up to *limit* links at *providers* last asked about at or before *before*, stamped with *now*.
 
-        Each is given to one of any number of concurrent callers; they are returned as they were before the stamp.
+        Each is given to one of any number of concurrent callers; they are returned as they were before the stamp, the
+        longest unasked first. Links that another transaction holds are left for the next time.
         """
         ...
 
@@ -133,11 +138,14 @@ class PipelineRows(Protocol):
         ...
 
     def load(self, pipeline: PipelineId, *, lock: bool = False) -> Stored[Login | Setup] | None:
-        """Return the pipeline, or none. With *lock* the row is held until the transaction ends."""
+        """Return the pipeline, or none. With *lock* the row is held until the transaction ends.
+
+        One that another version of the library wrote in a form of its own is none: the person begins again.
+        """
         ...
 
     def save(self, pipeline: PipelineId, state: Login | Setup, *, expected: int) -> None:
-        """Replace the state; the handle stays.
+        """Replace the state; the handle stays. With the browser back, what `keep_answer` stored is forgotten.
 
         Raises:
             StaleVersion: The row has another version, or is gone: another answer was faster. Nothing was written.
@@ -145,9 +153,10 @@ class PipelineRows(Protocol):
         ...
 
     def keep_answer(self, pipeline: PipelineId, answer: Sealed) -> bool:
-        """Store what came for *pipeline* by a cross-site request, until the browser goes on; false if it is not away.
+        """Store what came for *pipeline* by a cross-site request, until the browser goes on; tell whether it was.
 
-        It is no credential: going on needs the secret of the browser that began (decision 25). The first one stays.
+        It is not if the browser is not away, or an answer is there: the first one stays. What is stored is no
+        credential: going on needs the secret of the browser that began (decision 25).
         """
         ...
 
@@ -157,6 +166,10 @@ class PipelineRows(Protocol):
 
     def remove_of_session(self, session: SessionId) -> int:
         """Delete every pipeline of *session*; return how many there were."""
+        ...
+
+    def remove_of_user(self, user: UserId) -> int:
+        """Delete every pipeline that *user* began, or that waits for their proof; return how many there were."""
         ...
 
     def remove_over(self, now: datetime) -> int:
@@ -198,6 +211,8 @@ class Registrar(Protocol):
 
     def register(self, newcomer: Newcomer) -> UserId:
         """Insert the person, with a username that nobody has, and their address; return who they are.
+
+        The username is made of nothing that a provider asserts: it is read as that person's own word.
 
         Raises:
             UniqueViolated: The host's own rules forbid it. It is caught around a savepoint, and told as a conflict.

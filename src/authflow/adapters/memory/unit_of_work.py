@@ -23,6 +23,14 @@ from authflow.adapters.memory.shared import (
     MemoryOutbox,
     MemoryUsers,
 )
+from authflow.adapters.memory.sso import (
+    MemoryLinks,
+    MemoryPipelines,
+    MemoryProviders,
+    MemoryRegistrar,
+    MemorySingleUse,
+    MemorySubjectTombstones,
+)
 from authflow.adapters.memory.store import Store
 from authflow.adapters.retrying import Retry
 from authflow.errors import ConfigInvalid, InUnitOfWork, NotInUnitOfWork
@@ -65,6 +73,12 @@ class MemoryTransaction:
         self.sightings = MemorySightings(store)
         self.events = MemoryEvents(store)
         self.replies = MemoryReplies(store)
+        self.providers = MemoryProviders(store)
+        self.links = MemoryLinks(store)
+        self.subject_tombstones = MemorySubjectTombstones(store)
+        self.pipelines = MemoryPipelines(store)
+        self.single_use = MemorySingleUse(store)
+        self.registrar = MemoryRegistrar(self.users)
 
 
 class MemoryUnitOfWork:

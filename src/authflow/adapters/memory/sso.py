@@ -1,0 +1,231 @@
+"""Providers, links, pipelines, and what single sign-on accepts once, in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from authflow.adapters.registering import person_of
+from authflow.errors import StaleVersion
+from authflow.ports import Stored
+from authflow.sso.progress import Away
+from authflow.sso.provider import NoProvider
+from authflow.sso.setup import Proposed
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from datetime import datetime
+
+    from authflow.adapters.memory.shared import MemoryUsers
+    from authflow.adapters.memory.store import Store, Table
+    from authflow.sso.identity import Subject
+    from authflow.sso.kinds import Single
+    from authflow.sso.links import Link
+    from authflow.sso.pipeline import PipelineId
+    from authflow.sso.ports import Newcomer
+    from authflow.sso.progress import Login
+    from authflow.sso.provider import Connected, Provider
+    from authflow.sso.setup import Setup
+    from authflow.values import LinkId, OrganizationId, ProviderId, Sealed, SessionId, UserId
+
+
+class MemoryProviders:
+    """`authflow.sso.ports.ProviderRows` in a dictionary."""
+
+    def __init__(self, store: Store) -> None:
+        self._rows: Table[ProviderId, Stored[Connected]] = store.table(
+            "sso_provider", {"sso_provider.organization": lambda row: row.state.organization}
+        )
+
+    def load(self, organization: OrganizationId, *, lock: bool = False) -> Stored[Provider]:  # noqa: ARG002  # the store's lock is the row lock
+        found = self._of(organization)
+        return Stored(NoProvider(), 0) if found is None else Stored(found.state, found.version)
+
+    def save(self, organization: OrganizationId, state: Provider, *, expected: int) -> None:
+        if not isinstance(state, NoProvider) and expected == 0:
+            self._rows.add(state.id, Stored(state, 1))
+            return
+        found = self._of(organization)
+        if found is None or found.version != expected:
+            raise StaleVersion
+        if isinstance(state, NoProvider):
+            self._rows.drop(found.state.id)
+            return
+        if state.id != found.state.id:
+            raise StaleVersion
+        self._rows.put(state.id, Stored(state, expected + 1))
+
+    def with_kind(
+        self, kinds: Collection[str], *, limit: int, after: OrganizationId | None = None
+    ) -> tuple[Connected, ...]:
+        meant = (row.state for row in self._rows.rows() if row.state.kind in kinds)
+        behind = (made for made in meant if after is None or made.organization > after)
+        return tuple(sorted(behind, key=lambda made: made.organization)[:limit])
+
+    def _of(self, organization: OrganizationId) -> Stored[Connected] | None:
+        return next(self._rows.where(lambda row: row.state.organization == organization), None)
+
+
+def _by_subject(row: Link) -> tuple[ProviderId, Subject]:
+    return row.provider, row.subject
+
+
+def _by_user(row: Link) -> tuple[ProviderId, UserId]:
+    return row.provider, row.user
+
+
+class MemoryLinks:
+    """`authflow.sso.ports.LinkRows` in a dictionary."""
+
+    def __init__(self, store: Store) -> None:
+        self._rows: Table[LinkId, Link] = store.table(
+            "sso_link", {"sso_link.subject": _by_subject, "sso_link.user": _by_user}
+        )
+
+    def by_subject(self, provider: ProviderId, subject: Subject, *, lock: bool = False) -> Link | None:  # noqa: ARG002  # the store's lock is the row lock
+        return next(self._rows.where(lambda row: _by_subject(row) == (provider, subject)), None)
+
+    def of_user(self, provider: ProviderId, user: UserId, *, lock: bool = False) -> Link | None:  # noqa: ARG002  # as above
+        return next(self._rows.where(lambda row: _by_user(row) == (provider, user)), None)
+
+    def all_of_user(self, user: UserId) -> tuple[Link, ...]:
+        return _in_order(self._rows.where(lambda row: row.user == user))
+
+    def linked(self, provider: ProviderId, users: Collection[UserId]) -> frozenset[UserId]:
+        return frozenset(row.user for row in self._rows.where(lambda row: row.provider == provider)) & set(users)
+
+    def add(self, link: Link) -> None:
+        self._rows.add(link.id, link)
+
+    def save(self, before: Link, after: Link) -> None:
+        found = self._rows.get(before.id)
+        if found is None or (found.provider, found.user, found.subject) != (after.provider, after.user, before.subject):
+            raise StaleVersion
+        self._rows.put(before.id, after)
+
+    def remove(self, link: LinkId) -> bool:
+        return self._rows.drop(link)
+
+    def remove_of_provider(self, provider: ProviderId) -> tuple[Link, ...]:
+        return self._remove(row for row in self._rows.rows() if row.provider == provider)
+
+    def remove_of_user(self, user: UserId) -> tuple[Link, ...]:
+        return self._remove(row for row in self._rows.rows() if row.user == user)
+
+    def take_due(
+        self, providers: Collection[ProviderId], before: datetime, now: datetime, *, limit: int
+    ) -> tuple[Link, ...]:
+        due = self._rows.where(lambda row: row.provider in providers and row.synced_at <= before)
+        taken = sorted(due, key=lambda row: (row.synced_at, row.id))[:limit]
+        for link in taken:
+            self._rows.put(link.id, attrs.evolve(link, synced_at=now))
+        return tuple(taken)
+
+    def _remove(self, links: Iterable[Link]) -> tuple[Link, ...]:
+        gone = _in_order(links)
+        self._rows.drop_all(link.id for link in gone)
+        return gone
+
+
+def _in_order(links: Iterable[Link]) -> tuple[Link, ...]:
+    return tuple(sorted(links, key=lambda link: (link.organization, link.user)))
+
+
+class MemorySubjectTombstones:
+    """`authflow.sso.ports.SubjectTombstones` in a dictionary."""
+
+    def __init__(self, store: Store) -> None:
+        self._rows: Table[tuple[OrganizationId, ProviderId, Subject], datetime] = store.table("removed_subject")
+
+    def put(self, organization: OrganizationId, provider: ProviderId, subject: Subject, at: datetime) -> None:
+        self._rows.put((organization, provider, subject), at)
+
+    def find(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> datetime | None:
+        return self._rows.get((organization, provider, subject))
+
+    def clear(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> None:
+        self._rows.drop((organization, provider, subject))
+
+
+@attrs.frozen(kw_only=True)
+class _Pipeline:
+    state: Login | Setup
+    version: int = 1
+    answer: Sealed | None = None
+
+    @property
+    def waits(self) -> bool:
+        return isinstance(self.state, Away | Proposed)
+
+    def concerns(self, user: UserId) -> bool:
+        return user in {self.state.handle.started_by, getattr(self.state, "user", None)}
+
+
+class MemoryPipelines:
+    """`authflow.sso.ports.PipelineRows` in a dictionary."""
+
+    def __init__(self, store: Store) -> None:
+        self._rows: Table[PipelineId, _Pipeline] = store.table("sso_pipeline")
+
+    def add(self, state: Login | Setup) -> None:
+        self._rows.add(state.handle.id, _Pipeline(state=state))
+
+    def load(self, pipeline: PipelineId, *, lock: bool = False) -> Stored[Login | Setup] | None:  # noqa: ARG002  # the store's lock is the row lock
+        found = self._rows.get(pipeline)
+        return None if found is None else Stored(found.state, found.version)
+
+    def save(self, pipeline: PipelineId, state: Login | Setup, *, expected: int) -> None:
+        found = self._rows.get(pipeline)
+        if found is None or found.version != expected:
+            raise StaleVersion
+        kept = attrs.evolve(state, handle=found.state.handle)
+        after = _Pipeline(state=kept, version=expected + 1)
+        self._rows.put(pipeline, attrs.evolve(after, answer=found.answer if after.waits else None))
+
+    def keep_answer(self, pipeline: PipelineId, answer: Sealed) -> bool:
+        found = self._rows.get(pipeline)
+        if found is None or not found.waits or found.answer is not None:
+            return False
+        self._rows.put(pipeline, attrs.evolve(found, answer=answer))
+        return True
+
+    def answer(self, pipeline: PipelineId) -> Sealed | None:
+        found = self._rows.get(pipeline)
+        return None if found is None else found.answer
+
+    def remove_of_session(self, session: SessionId) -> int:
+        return self._rows.drop_all(key for key, row in self._rows.items() if row.state.handle.session == session)
+
+    def remove_of_user(self, user: UserId) -> int:
+        return self._rows.drop_all(key for key, row in self._rows.items() if row.concerns(user))
+
+    def remove_over(self, now: datetime) -> int:
+        return self._rows.drop_all(key for key, row in self._rows.items() if row.state.handle.expires_at <= now)
+
+
+class MemorySingleUse:
+    """`authflow.sso.ports.SingleUse` in a dictionary."""
+
+    def __init__(self, store: Store) -> None:
+        self._rows: Table[str, datetime] = store.table("single_use")
+
+    def spend(self, single: Single) -> bool:
+        if self._rows.get(single.key) is not None:
+            return False
+        self._rows.add(single.key, single.expires_at)
+        return True
+
+    def sweep(self, now: datetime) -> int:
+        return self._rows.drop_all(key for key, expires_at in self._rows.items() if expires_at < now)
+
+
+class MemoryRegistrar:
+    """`authflow.sso.ports.Registrar` on our own people."""
+
+    def __init__(self, users: MemoryUsers) -> None:
+        self._users = users
+
+    def register(self, newcomer: Newcomer) -> UserId:
+        self._users.add(person_of(newcomer))
+        return newcomer.id
