@@ -155,6 +155,9 @@ ROOMS: Final[dict[str, str | tuple[str, ...]]] = {
     "flask": "integrations/flask.py",
     "starlette": "integrations/starlette.py",
     "opentelemetry": "command/telemetry.py",
+    "lxml": ("adapters/providers/saml", "testing/saml"),
+    "xmlsec": ("adapters/providers/saml", "testing/saml"),
+    "onelogin": ("adapters/providers/saml", "testing/saml"),
     "hypothesis": "testing/",
     "pytest": "testing/",
 }
