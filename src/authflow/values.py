@@ -27,6 +27,7 @@ AuthenticatorId = NewType("AuthenticatorId", str)
 SessionId = NewType("SessionId", str)
 FlowId = NewType("FlowId", str)
 ProviderId = NewType("ProviderId", str)
+LinkId = NewType("LinkId", str)
 ProjectId = NewType("ProjectId", str)
 EventId = NewType("EventId", str)
 Address = NewType("Address", str)
@@ -238,6 +239,7 @@ class Proof:
         at: When that was checked.
         organization: The only one that it opens, or none: it opens everything that is the person's (decision 1).
         provider: The organization's provider that vouched for it, or none.
+        link: The link at that provider by which it did, or none where the host keeps links of its own (decision 2).
 
     Raises:
         NaiveDatetime: *at* has no time zone.
@@ -247,6 +249,20 @@ class Proof:
     at: datetime = attrs.field(converter=require_aware)
     organization: OrganizationId | None = None
     provider: ProviderId | None = None
+    link: LinkId | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Mark:
+    """A session signed in through *provider* of *organization*, by the very *link*, at *at* (decision 2).
+
+    Without a link it opens no organization whose links authflow keeps.
+    """
+
+    organization: OrganizationId
+    provider: ProviderId
+    link: LinkId | None
+    at: datetime
 
 
 @attrs.frozen(kw_only=True)
@@ -259,7 +275,7 @@ class Asker:
         why_not: Why nobody is signed in here (``session.required``, ``session.superseded``, ...), else none.
         level: The assurance of the person's own proofs.
         elevated: A proof of the person's own, at the person's highest level, is recent enough (decision 5).
-        organizations: Organizations this session entered through their own provider.
+        marks: The session's sign-ins through organizations' providers, one per organization and provider.
         label: What an audit entry calls the person.
     """
 
@@ -268,8 +284,18 @@ class Asker:
     why_not: Code | None = None
     level: Level = Level.NONE
     elevated: bool = False
-    organizations: frozenset[OrganizationId] = frozenset()
+    marks: tuple[Mark, ...] = ()
     label: str = ""
+
+    @property
+    def organizations(self) -> frozenset[OrganizationId]:
+        """Return the organizations that the session entered through their own provider, however long ago."""
+        return frozenset(mark.organization for mark in self.marks)
+
+    def mark(self, organization: OrganizationId, provider: ProviderId) -> Mark | None:
+        """Return the session's sign-in through this very provider of this very organization, or none."""
+        entered = (m for m in self.marks if (m.organization, m.provider) == (organization, provider))
+        return next(entered, None)
 
 
 @attrs.frozen(kw_only=True)

@@ -38,6 +38,7 @@ from authflow.testing.samples.membership import (
     accepted,
     asker,
     attempt,
+    entered,
     member,
     offer,
     organization,
@@ -92,8 +93,8 @@ MEMBERSHIPS = {
 SESSIONS: dict[str, dict[str, Any]] = {
     "own proofs": {},
     "one own proof": {"level": Level.ONE},
-    "this provider": {"level": Level.NONE, "organizations": frozenset({HOME, ELSEWHERE})},
-    "another provider": {"level": Level.NONE, "organizations": frozenset()},
+    "this provider": {"level": Level.NONE, "marks": (entered(HOME), entered(ELSEWHERE))},
+    "another provider": {"level": Level.NONE, "marks": ()},
     "superseded": {"why_not": Code.SESSION_SUPERSEDED},
 }
 

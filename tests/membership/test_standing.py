@@ -32,6 +32,7 @@ from authflow.testing.samples.membership import (
     SECOND,
     asker,
     authority,
+    entered,
     manager,
     member,
     organization,
@@ -65,8 +66,8 @@ MEMBERSHIPS = {
 }
 SESSIONS: dict[str, dict[str, Any]] = {
     "own proof": {},
-    "this provider": {"level": Level.NONE, "organizations": frozenset({HOME})},
-    "another provider": {"level": Level.NONE, "organizations": frozenset({ELSEWHERE})},
+    "this provider": {"level": Level.NONE, "marks": (entered(HOME),)},
+    "another provider": {"level": Level.NONE, "marks": (entered(ELSEWHERE),)},
 }
 PROVIDERS = {
     "none": Sso(),
@@ -175,7 +176,7 @@ def test_a_proof_reaches_what_it_was_given_for():
     """Decision 1."""
     assert proves(asker(person(), Level.TWO), HOME)
     assert not proves(asker(None), HOME)
-    assert not proves(asker(person(), Level.NONE, organizations=frozenset({ELSEWHERE})), HOME)
+    assert not proves(asker(person(), Level.NONE, marks=(entered(ELSEWHERE),)), HOME)
 
 
 def test_a_role_counts_in_its_own_organization_only():

@@ -263,7 +263,7 @@ def test_a_sign_in_through_an_organization_still_owes_the_second_factor() -> Non
     assert isinstance(owed, FactorOwed)
     done = prove(owed, proof(Method.TOTP)).state
     assert isinstance(done, SignedIn)
-    assert standing.organizations(done.proofs) == {"acme"}
+    assert {mark.organization for mark in standing.marks(done.proofs)} == {"acme"}
     assert not is_elevated(done, START, has_factor=True)
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import get_args
 
+import attrs
 import pytest
 import sqlalchemy as sa
 
@@ -11,7 +15,8 @@ from authflow.adapters.sql import session_state
 from authflow.adapters.sql.tables import build
 from authflow.errors import SchemaTooNew
 from authflow.sessions.states import Session
-from authflow.testing.contracts.sessions import STATES, signed_in
+from authflow.testing.contracts.sessions import ASSERTED, INSTANT, PASSWORD, STATES, signed_in
+from authflow.values import UTC
 
 
 def test_every_state_has_a_tag_of_its_own() -> None:
@@ -26,6 +31,16 @@ def test_every_state_has_a_tag_of_its_own() -> None:
     ]
     assert set(session_state.TAGS) == set(get_args(Session))
     assert {type(state) for state in STATES} == set(get_args(Session))
+
+
+def test_a_row_written_before_proofs_had_links_still_loads() -> None:
+    """Whoever signed in before the upgrade stays signed in; their sign-on opens no organization with links of ours."""
+    without = attrs.evolve(ASSERTED, link=None)
+    state = attrs.evolve(signed_in(), proofs=(PASSWORD, without))
+    row = SimpleNamespace(**session_state.dump(state))
+    instant = int((INSTANT - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(microseconds=1))
+    assert json.loads(row.data)["proofs"] == [["pwd", instant, None, None], ["sso", instant, "acme", "acme-idp"]]
+    assert session_state.load(row) == state
 
 
 def test_a_row_of_a_newer_library_is_not_guessed_at() -> None:

@@ -16,6 +16,8 @@ from authflow.sessions.states import SUPERSEDED_KEPT, Ended, EndReason, Enrollme
 from authflow.testing.clocks import START
 from authflow.testing.samples.sessions import (
     ACME,
+    ACME_IDP,
+    ACME_LINK,
     ANNE,
     PLAIN,
     POLICY,
@@ -34,7 +36,10 @@ from authflow.values import (
     NOBODY,
     BrowserSession,
     Level,
+    LinkId,
+    Mark,
     Method,
+    OrganizationId,
     Proof,
     ProviderId,
     Refused,
@@ -163,12 +168,25 @@ def test_more_is_open_after_a_higher_level_or_another_organization() -> None:
     assert not standing.rises((password,), (password,))
     assert not standing.rises((password, code), (password, code, proof(Method.RECOVERY_CODE)))
     assert not standing.rises((password, sso()), (password, sso(START + SECOND)))
+    assert standing.rises((password, sso()), (password, sso(link=LinkId("another"))))
 
 
 def test_only_a_sign_in_through_its_provider_opens_an_organization() -> None:
     asserted = attrs.evolve(sso(), method=Method.TOTP)
-    assert standing.organizations((sso(), proof(Method.PASSWORD))) == {ACME}
-    assert standing.organizations((asserted,)) == frozenset()
+    mark = Mark(organization=ACME, provider=ACME_IDP, link=ACME_LINK, at=START)
+    assert standing.marks((sso(), proof(Method.PASSWORD))) == (mark,)
+    assert standing.marks((asserted,)) == ()
+
+
+def test_another_link_at_the_same_provider_replaces_the_mark_of_the_former() -> None:
+    """Decision 2: of one organization's provider a session holds one sign-in, the newest."""
+    later = sso(START + SECOND, link=LinkId("another"))
+    assert standing.with_proof((sso(),), later) == (later,)
+
+
+def test_a_password_with_a_link_is_no_first_factor() -> None:
+    marked = attrs.evolve(proof(Method.PASSWORD), link=ACME_LINK)
+    assert not standing.is_first_factor(marked, START, max_age=SECOND)
 
 
 # --- what opens a row -------------------------------------------------------------------------------------------------
@@ -239,7 +257,10 @@ def test_who_asks_is_what_the_row_says() -> None:
     asker = standing.asker(state, found(attrs.evolve(PROTECTED, label="Anne")), START)
     assert (asker.user, asker.session, asker.why_not) == (ANNE, "row", None)
     assert (asker.level, asker.elevated, asker.label) == (Level.TWO, True, "Anne")
-    assert asker.organizations == {ACME}
+    assert (asker.organizations, asker.marks) == ({ACME}, standing.marks((sso(),)))
+    assert asker.mark(ACME, ACME_IDP) == asker.marks[0]
+    assert asker.mark(ACME, ProviderId("globex-idp")) is None
+    assert asker.mark(OrganizationId("globex"), ACME_IDP) is None
 
 
 def test_nobody_is_asked_for_where_nobody_is_signed_in() -> None:

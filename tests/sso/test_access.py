@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import attrs
 import pytest
 
-from authflow.sso.access import CONFIRMED_WITHIN, MARK_LIFE, Access, Door, Entrant, Mark, Why, access
-from authflow.sso.links import LinkId
+from authflow.sso.access import CONFIRMED_WITHIN, MARK_LIFE, Access, Door, Entrant, Why, access
 from authflow.testing.samples.links import ACME, ACME_IDP, ADA, GLOBEX, HOSTILE_IDP, NOW, TICK, link
-from authflow.values import Level
+from authflow.values import Level, LinkId, Mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -133,5 +133,5 @@ def written(arguments: Mapping[str, object]) -> str:
 def _comparable(value: object) -> object:
     """Return *value* as every try gives it: lists are tuples, and when a host checked a proof is no argument."""
     if isinstance(value, Proof):
-        return (value.method, value.organization, value.provider)
+        return (value.method, value.organization, value.provider, value.link)
     return tuple(cast("list[object]", value)) if isinstance(value, list) else value

@@ -17,14 +17,14 @@ from authflow.sessions.states import (
     FactorOwed,
     SignedIn,
 )
-from authflow.values import IDENTIFIER_MAX, Asker, Level, Method, SessionId, token_digest
+from authflow.values import IDENTIFIER_MAX, Asker, Level, Mark, Method, SessionId, token_digest
 from authflow.witness import gate
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from authflow.sessions.states import Handle, Pending, Personal, ResetLink, Session
-    from authflow.values import BrowserSession, OrganizationId, Proof, Refused, UserId
+    from authflow.values import BrowserSession, Proof, Refused, UserId
 
 FIRST: Final = frozenset({Method.PASSWORD, Method.MAILED_LINK})
 """First factors of a person's own. Single sign-on is none: it is an organization's word (decision 1)."""
@@ -49,14 +49,23 @@ def level(proofs: tuple[Proof, ...]) -> Level:
     return Level(bool(methods & FIRST) + bool(methods & SECOND))
 
 
-def organizations(proofs: tuple[Proof, ...]) -> frozenset[OrganizationId]:
-    """Return the organizations that were entered through their own provider."""
-    return frozenset(p.organization for p in proofs if p.organization is not None and p.method is Method.SSO)
+def marks(proofs: tuple[Proof, ...]) -> tuple[Mark, ...]:
+    """Return the sign-ins through organizations' own providers: no other proof opens an organization (decision 2)."""
+    return tuple(
+        Mark(organization=p.organization, provider=p.provider, link=p.link, at=p.at)
+        for p in proofs
+        if p.method is Method.SSO and p.organization is not None and p.provider is not None
+    )
 
 
 def rises(before: tuple[Proof, ...], after: tuple[Proof, ...]) -> bool:
     """Tell whether *after* opens something that *before* did not: the host must change its session id then."""
-    return level(after) > level(before) or not organizations(after) <= organizations(before)
+    return level(after) > level(before) or not _entered(after) <= _entered(before)
+
+
+def _entered(proofs: tuple[Proof, ...]) -> set[tuple[object, ...]]:
+    """Return what the marks open; another link of the same person at the same provider is another thing."""
+    return {(mark.organization, mark.provider, mark.link) for mark in marks(proofs)}
 
 
 def with_proof(proofs: tuple[Proof, ...], proof: Proof) -> tuple[Proof, ...]:
@@ -74,7 +83,7 @@ def is_first_factor(proof: Proof, now: datetime, *, max_age: timedelta) -> bool:
         return False
     if proof.method is Method.SSO:
         return proof.organization is not None and proof.provider is not None
-    return proof.method in FIRST and proof.organization is None and proof.provider is None
+    return proof.method in FIRST and (proof.organization, proof.provider, proof.link) == (None, None, None)
 
 
 def is_second_factor(proof: Proof, now: datetime, *, max_age: timedelta) -> bool:
@@ -193,7 +202,7 @@ def asker(state: Session, found: Findings, now: datetime) -> Asker:
         session=state.handle.id,
         level=level(state.proofs),
         elevated=elevated(state, now, has_factor=person.has_factor, max_age=max_age),
-        organizations=organizations(state.proofs),
+        marks=marks(state.proofs),
         label=person.label,
     )
 

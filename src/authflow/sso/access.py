@@ -19,24 +19,14 @@ from authflow.witness import gate
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from authflow.sso.links import Link, LinkId
-    from authflow.values import OrganizationId, ProviderId
+    from authflow.sso.links import Link
+    from authflow.values import Mark, OrganizationId, ProviderId
 
 MARK_LIFE: Final = timedelta(days=7)
 """How long a session may act in an organization after it signed in through its provider (sso 2.8)."""
 
 CONFIRMED_WITHIN: Final = timedelta(days=7)
 """How recently a provider that can be asked must have confirmed a link (sso 14.3)."""
-
-
-@attrs.frozen(kw_only=True)
-class Mark:
-    """This session signed in through *provider* of *organization*, by the very *link*, at *at* (decision 2)."""
-
-    organization: OrganizationId
-    provider: ProviderId
-    link: LinkId
-    at: datetime
 
 
 @attrs.frozen(kw_only=True)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from authflow.sso.identity import Identity, Subject
-    from authflow.sso.links import Holder, Link, LinkId
-    from authflow.values import Address, ProviderId, UserId
+    from authflow.sso.links import Holder, Link
+    from authflow.values import Address, LinkId, ProviderId, UserId
 
 
 # --- grounds ----------------------------------------------------------------------------------------------------------

@@ -36,7 +36,6 @@ from authflow.sso.links import (
     Link,
     Linked,
     LinkedElsewhere,
-    LinkId,
     Linking,
     Renumbered,
     Unlinked,
@@ -49,7 +48,7 @@ if TYPE_CHECKING:
 
     from authflow.machine import Fact
     from authflow.sso.identity import Identity
-    from authflow.values import UserId
+    from authflow.values import LinkId, UserId
 
 
 LinkStep = Step[Linking, LinkAnswer]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NewType
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -10,9 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from authflow.sso.identity import Subject
-    from authflow.values import OrganizationId, ProviderId, Sealed, UserId
-
-LinkId = NewType("LinkId", str)
+    from authflow.values import LinkId, OrganizationId, ProviderId, Sealed, UserId
 
 
 @attrs.frozen(kw_only=True)

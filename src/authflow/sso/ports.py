@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from authflow.ports import Stored
     from authflow.sso.identity import Subject
     from authflow.sso.kinds import Single
-    from authflow.sso.links import Link, LinkId
+    from authflow.sso.links import Link
     from authflow.sso.pipeline import PipelineId
     from authflow.sso.progress import Login
     from authflow.sso.provider import Connected, Provider
     from authflow.sso.setup import Setup
-    from authflow.values import Address, OrganizationId, ProviderId, Sealed, SessionId, UserId
+    from authflow.values import Address, LinkId, OrganizationId, ProviderId, Sealed, SessionId, UserId
 
 
 class ProviderRows(Protocol):

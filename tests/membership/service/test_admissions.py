@@ -23,7 +23,7 @@ from authflow.membership.standing import Member, MemberFlag, Outside
 from authflow.policy import ADMIN, MANAGER, MEMBER, OWNER, MembershipPolicy
 from authflow.ports import Sso
 from authflow.testing.contracts.threads import at_once
-from authflow.testing.samples.membership import ELSEWHERE, HOME, asker, organization, person
+from authflow.testing.samples.membership import ELSEWHERE, HOME, asker, entered, organization, person
 from authflow.values import Asker, InvitationId, Level, OrganizationId, ProviderId, Refused, Secret, SessionId, UserId
 from tests.membership.world import CONTEXT, World
 
@@ -322,12 +322,12 @@ def test_an_invite_makes_no_address_verified(world: World):
 def test_a_foreign_provider_s_proof_accepts_nothing(world: World):
     """Decision 1."""
     invitation, ada = world.invite(), world.known(person())
-    foreign = attrs.evolve(ada, level=Level.NONE, organizations=frozenset({ELSEWHERE}))
+    foreign = attrs.evolve(ada, level=Level.NONE, marks=(entered(ELSEWHERE),))
     answer = world.accept(foreign, invitation, world.token())
     assert isinstance(answer, RequirementsOpen)
     assert answer.requirements == {Requirement.SIGN_IN}
     assert world.accept(foreign, invitation, None) == refused(Code.INVITATION_INVALID)
-    own = attrs.evolve(foreign, organizations=frozenset({HOME}))
+    own = attrs.evolve(foreign, marks=(entered(HOME),))
     assert isinstance(world.accept(own, invitation, world.token()), Joined)
 
 

@@ -22,7 +22,7 @@ from authflow.membership.offer import Absent, Expired, InviteStatus, Pending, Re
 from authflow.membership.standing import Outside, Removed
 from authflow.policy import ADMIN, MANAGER, MEMBER, OWNER, MembershipPolicy
 from authflow.testing.contracts.threads import THREADS, at_once
-from authflow.testing.samples.membership import ELSEWHERE, HOME, SECOND, asker, organization, person
+from authflow.testing.samples.membership import ELSEWHERE, HOME, SECOND, asker, entered, organization, person
 from authflow.values import Budget, InvitationId, Level, Refused, UserId
 from tests.membership.world import CONTEXT, World
 
@@ -362,7 +362,7 @@ def test_a_person_lists_what_waits_for_them_everywhere(anywhere: World):
     anywhere.invite("eve@example.org")
     assert isinstance(there, InvitationSent)
     assert {one.id for one in anywhere.service.mine(ada).invitations} == {here, there.invitation}
-    foreign = attrs.evolve(ada, level=Level.NONE, organizations=frozenset({ELSEWHERE}))
+    foreign = attrs.evolve(ada, level=Level.NONE, marks=(entered(ELSEWHERE),))
     assert {one.id for one in anywhere.service.mine(foreign).invitations} == {there.invitation}
     assert anywhere.service.mine(asker(None)).invitations == ()
 

@@ -12,7 +12,7 @@ from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.errors import Code
 from authflow.membership.service import Membership
 from authflow.policy import MANAGER, MEMBER, OWNER
-from authflow.testing.samples.membership import ELSEWHERE, HOME, asker, organization, person
+from authflow.testing.samples.membership import ELSEWHERE, HOME, asker, entered, organization, person
 from authflow.values import Asker, Level, Refused, Secret, SessionId
 from tests.membership.world import CONTEXT, World
 
@@ -85,7 +85,7 @@ def foreign_owner(stage: Stage) -> Asker:
 
 
 def owner_through_a_foreign_provider(stage: Stage) -> Asker:
-    return attrs.evolve(stage.world.olga, level=Level.NONE, organizations=frozenset({ELSEWHERE}))
+    return attrs.evolve(stage.world.olga, level=Level.NONE, marks=(entered(ELSEWHERE),))
 
 
 def removed_owner(stage: Stage) -> Asker:

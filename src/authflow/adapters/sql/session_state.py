@@ -17,7 +17,7 @@ from authflow.sessions.states import (
     Handle,
     SignedIn,
 )
-from authflow.values import Method, OrganizationId, Proof, ProviderId, SessionId, UserId
+from authflow.values import LinkId, Method, OrganizationId, Proof, ProviderId, SessionId, UserId
 
 if TYPE_CHECKING:
     from authflow.sessions.states import Session
@@ -96,7 +96,9 @@ def _document(state: Session) -> dict[str, Any]:
 
 
 def _proof(proof: Proof) -> list[Any]:
-    return [proof.method.value, c.micros(proof.at), proof.organization, proof.provider]
+    """Without a link it is the list that earlier versions wrote, and that those still running read."""
+    place = [proof.organization, proof.provider]
+    return [proof.method.value, c.micros(proof.at), *place, *([] if proof.link is None else [proof.link])]
 
 
 def _fields(document: dict[str, Any]) -> dict[str, Any]:
@@ -105,12 +107,13 @@ def _fields(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read_proof(stored: list[Any]) -> Proof:
-    method, at, organization, provider = stored
+    method, at, organization, provider, *link = stored
     return Proof(
         method=Method(method),
         at=c.moment(at),
         organization=None if organization is None else OrganizationId(organization),
         provider=None if provider is None else ProviderId(provider),
+        link=LinkId(link[0]) if link else None,
     )
 
 

@@ -23,7 +23,7 @@ from authflow.sessions.states import (
 )
 from authflow.testing.clocks import START
 from authflow.testing.contracts.threads import at_once
-from authflow.values import Method, OrganizationId, Proof, ProviderId, SessionId, UserId
+from authflow.values import LinkId, Method, OrganizationId, Proof, ProviderId, SessionId, UserId
 
 if TYPE_CHECKING:
     from authflow.ports import UnitOfWork
@@ -37,7 +37,11 @@ INSTANT: Final = START + timedelta(microseconds=1)
 
 PASSWORD: Final = Proof(method=Method.PASSWORD, at=INSTANT)
 ASSERTED: Final = Proof(
-    method=Method.SSO, at=INSTANT, organization=OrganizationId("acme"), provider=ProviderId("acme-idp")
+    method=Method.SSO,
+    at=INSTANT,
+    organization=OrganizationId("acme"),
+    provider=ProviderId("acme-idp"),
+    link=LinkId("acme-link"),
 )
 RENEWED: Final = Handle(
     id=SessionId("row"), digest=b"\xff" * 32, generation=3, created_at=INSTANT, superseded=(b"\x00" * 32, b"\n" * 32)

@@ -16,13 +16,12 @@ from authflow.sso.links import (
     Link,
     Linked,
     LinkedElsewhere,
-    LinkId,
     Renumbered,
     Unlinked,
 )
 from authflow.testing.clocks import START
 from authflow.testing.samples.alphabet import Alphabet
-from authflow.values import Address, OrganizationId, ProviderId, UserId
+from authflow.values import Address, LinkId, OrganizationId, ProviderId, UserId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,6 +19,8 @@ from authflow.values import (
     Asker,
     InvitationId,
     Level,
+    LinkId,
+    Mark,
     MemberId,
     OrganizationId,
     ProviderId,
@@ -63,7 +65,7 @@ def asker(
     user: User | None,
     level: Level = Level.TWO,
     *,
-    organizations: frozenset[OrganizationId] = frozenset(),
+    marks: tuple[Mark, ...] = (),
     why_not: Code | None = None,
     session: str = "session-1",
 ) -> Asker:
@@ -74,9 +76,15 @@ def asker(
         session=SessionId(session),
         why_not=why_not or (Code.SESSION_REQUIRED if user is None else None),
         level=Level.NONE if user is None else level,
-        organizations=organizations,
+        marks=marks,
         label="" if user is None else user.label,
     )
+
+
+def entered(organization: OrganizationId) -> Mark:
+    """Return the mark of a session that signed in through the provider of *organization*."""
+    provider = ProviderId(f"{organization}-idp")
+    return Mark(organization=organization, provider=provider, link=LinkId(f"{organization}-link"), at=NOW)
 
 
 def member(key: str = "ada", role: Role = MEMBER, place: OrganizationId = HOME, **facts: Any) -> Member:

@@ -24,7 +24,7 @@ from authflow.sessions.standing import owner
 from authflow.sessions.states import Anonymous, FactorOwed, Handle, ResetLink, Session, SignedIn
 from authflow.testing.clocks import START
 from authflow.testing.samples.alphabet import Alphabet
-from authflow.values import Method, OrganizationId, Proof, ProviderId, SessionId, UserId
+from authflow.values import LinkId, Method, OrganizationId, Proof, ProviderId, SessionId, UserId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +36,7 @@ SECOND: Final = timedelta(seconds=1)
 ANNE, BEN = UserId("anne"), UserId("ben")
 ACME: Final = OrganizationId("acme")
 ACME_IDP: Final = ProviderId("acme-idp")
+ACME_LINK: Final = LinkId("acme-link")
 FRESH: Final = b"\x01" * 32
 """The digest of the secret that a command carries for a renewed value."""
 
@@ -55,9 +56,14 @@ def proof(method: Method, at: datetime = START, organization: OrganizationId | N
     return Proof(method=method, at=at, organization=organization)
 
 
-def sso(at: datetime = START, organization: OrganizationId = ACME, provider: ProviderId = ACME_IDP) -> Proof:
+def sso(
+    at: datetime = START,
+    organization: OrganizationId = ACME,
+    provider: ProviderId = ACME_IDP,
+    link: LinkId | None = ACME_LINK,
+) -> Proof:
     """Return a proof by an organization's provider."""
-    return Proof(method=Method.SSO, at=at, organization=organization, provider=provider)
+    return Proof(method=Method.SSO, at=at, organization=organization, provider=provider, link=link)
 
 
 def signed_in(*proofs: Proof) -> SignedIn:
