@@ -167,11 +167,20 @@ def test_a_stranger_cannot_tell_who_has_an_account(decided: list[tuple[Case, Dec
             assert decide(turned, NOW) == decision
 
 
-def test_a_second_factor_comes_before_the_link(decided: list[tuple[Case, Decision]]):
-    """Invariant 6."""
-    asked = [case for case, decision in decided if isinstance(decision, Challenge)]
-    assert asked
-    assert all(case.known.owes and proved(case) and case.choice is Choice.LINK for case in asked)
+def test_a_second_factor_comes_before_the_sign_in_and_before_the_link(decided: list[tuple[Case, Decision]]):
+    """Invariant 6: asked of whoever would come in, and nobody who owes it does."""
+    seen = set[str]()
+    for case, decision in decided:
+        known = case.known
+        if isinstance(decision, Enter) or (isinstance(decision, LinkTo) and decision.by is By.MAILED_PROOF):
+            assert not known.owes
+        if isinstance(decision, Challenge):
+            assert known.owes
+            by_link = known.link is not None and decision.user == known.link.user
+            by_proof = proved(case) and case.choice is Choice.LINK and decision.user == case.proven
+            assert by_link or by_proof
+            seen |= {"link"} if by_link else {"proof"}
+    assert seen == {"link", "proof"}
 
 
 def test_pages_say_who_is_there(decided: list[tuple[Case, Decision]]):
@@ -201,7 +210,7 @@ MIGRATING = Known(former=link(ADA, FORMER), holder=holder())
 
 RARE = [
     attrs.evolve(PLAIN, identity=identity(at=NOW - FRESH)),
-    attrs.evolve(PLAIN, started_by=EVE),
+    attrs.evolve(PLAIN, started_by=EVE, known=attrs.evolve(PLAIN.known, link=None, holder=None)),
     attrs.evolve(PLAIN, known=attrs.evolve(PLAIN.known, holder=holder(active=False))),
     attrs.evolve(PLAIN, known=attrs.evolve(PLAIN.known, removed=True)),
     Case(identity=identity(email_verified=True), known=MIGRATING),
@@ -224,12 +233,33 @@ def test_the_rare_ones(case: Case, decision: Decision):
     assert decide(case, NOW) == decision
 
 
+def test_whoever_owned_the_identity_may_finish_what_somebody_else_began():
+    """They passed their second factor on the way: the browser is theirs by now, and the identity always was."""
+    changed = attrs.evolve(PLAIN, started_by=EVE)
+    assert decide(changed, NOW) == Enter(link())
+    strange = attrs.evolve(changed, known=attrs.evolve(PLAIN.known, link=link(EVE), holder=holder(EVE)))
+    assert decide(attrs.evolve(strange, started_by=MALLORY), NOW) == Deny(Code.SSO_IDENTITY_MISMATCH)
+    unlinked = attrs.evolve(changed, known=attrs.evolve(PLAIN.known, link=None, holder=None))
+    assert decide(unlinked, NOW) == Deny(Code.SSO_IDENTITY_MISMATCH)
+
+
+def test_a_former_subject_waits_for_the_second_factor_too():
+    case = Case(identity=identity(email_verified=True), known=attrs.evolve(MIGRATING, owes=True))
+    assert decide(case, NOW) == Challenge(ADA)
+
+
+def test_where_no_accounts_are_made_none_is_promised():
+    closed = Case(identity=identity(), choice=Choice.NEW_ACCOUNT, known=Known(sign_up=False, taken=True))
+    assert decide(closed, NOW) == Deny(Code.SSO_SIGN_UP_CLOSED)
+
+
 def test_the_first_rows_hold_whatever_else_is_true():
     for case in cases():
         if case.known.verify_first or case.known.vouched or case.to_link:
             continue
         assert decide(attrs.evolve(case, identity=identity(at=NOW + TICK)), NOW) == Deny(Code.SSO_IDENTITY_EXPIRED)
-        if case.known.visitor is not None:
+        who, linked = case.known.visitor, case.known.link
+        if who is not None and (linked is None or linked.user != who.user):
             assert decide(attrs.evolve(case, started_by=MALLORY), NOW) == Deny(Code.SSO_IDENTITY_MISMATCH)
         gone = attrs.evolve(case, known=attrs.evolve(case.known, removed=True))
         assert decide(gone, NOW) == Deny(Code.SSO_MEMBER_REMOVED)

@@ -52,10 +52,12 @@ class Known:
         holder: Whose that link is, or none where there is none.
         visitor: Who is signed in here, or none.
         prover: Whoever proved a mailbox in this pipeline, as they are now; none where nobody did.
-        owes: They have a second factor and have not passed it in this session.
+        owes: Whoever would come in (the link's person, else whoever proved a mailbox) has a second factor, or must
+            enroll one, and is not signed in here.
         removed: The person, or this subject, was removed from the organization and may not come back (decision 15).
         taken: Somebody holds the asserted address verified.
         vouched: An invitation that only ever left by mail to the asserted address is open for it (decision 21).
+        sign_up: Accounts are made here at all.
         open_to_newcomers: The organization takes people in at their first sign-in, or an invitation is open.
         verify_first: The policy asks for the address before there is an account.
     """
@@ -69,6 +71,7 @@ class Known:
     removed: bool = False
     taken: bool = False
     vouched: bool = False
+    sign_up: bool = True
     open_to_newcomers: bool = True
     verify_first: bool = False
 

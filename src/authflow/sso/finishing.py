@@ -40,9 +40,11 @@ def too_old(case: Case, now: datetime) -> Decision | None:
 
 
 def begun_by_another(case: Case, _now: datetime) -> Decision | None:
-    """Somebody else is signed in than when it began."""
-    strange = case.known.visitor is not None and case.started_by not in {None, case.known.visitor.user}
-    return Deny(Code.SSO_IDENTITY_MISMATCH) if strange else None
+    """Somebody else is signed in than when it began, and it is not the identity's own person, who came in by it."""
+    visitor, link = case.known.visitor, case.known.link or case.known.former
+    if visitor is None or case.started_by in {None, visitor.user}:
+        return None
+    return None if link is not None and link.user == visitor.user else Deny(Code.SSO_IDENTITY_MISMATCH)
 
 
 def disabled(case: Case, _now: datetime) -> Decision | None:
@@ -57,19 +59,21 @@ def removed(case: Case, _now: datetime) -> Decision | None:
 
 
 def known(case: Case, _now: datetime) -> Decision | None:
-    """The identity is linked: its person comes in, unless somebody else is signed in and asks for it."""
+    """The identity is linked: its person comes in, behind their second factor; unless somebody else asks for it."""
     if case.known.link is None:
         return None
     visitor = case.known.visitor
     wanted = case.to_link or case.choice is Choice.LINK
-    return None if wanted and visitor is not None and visitor.user != case.known.link.user else Enter(case.known.link)
+    if wanted and visitor is not None and visitor.user != case.known.link.user:
+        return None
+    return Challenge(case.known.link.user) if case.known.owes else Enter(case.known.link)
 
 
 def former(case: Case, _now: datetime) -> Decision | None:
     """The provider's former subject is linked; the policy takes it over if the address is vouched for (decision 24)."""
     if case.known.former is None or case.known.link is not None or not case.identity.email_verified:
         return None
-    return TakeOver(case.known.former)
+    return Challenge(case.known.former.user) if case.known.owes else TakeOver(case.known.former)
 
 
 def nameless(case: Case, _now: datetime) -> Decision | None:
@@ -79,8 +83,12 @@ def nameless(case: Case, _now: datetime) -> Decision | None:
 
 
 def closed(case: Case, _now: datetime) -> Decision | None:
-    """The organization takes nobody in at their first sign-in, and no invitation is open."""
-    return Deny(Code.SSO_JOIN_CLOSED) if _registers(case) and not case.known.open_to_newcomers else None
+    """No accounts are made here; or the organization takes in nobody new, and no invitation is open."""
+    if not _registers(case):
+        return None
+    if not case.known.sign_up:
+        return Deny(Code.SSO_SIGN_UP_CLOSED)
+    return None if case.known.open_to_newcomers else Deny(Code.SSO_JOIN_CLOSED)
 
 
 def held(case: Case, _now: datetime) -> Decision | None:

@@ -10,7 +10,7 @@ import attrs
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from authflow.values import Address, OrganizationId, ProviderId
+    from authflow.values import Address, OrganizationId, ProviderId, Sealed
 
 Subject = NewType("Subject", str)
 """Whom a provider means: OIDC's ``sub``, SAML's identifier attribute. Compared byte by byte, never folded or cut."""
@@ -41,6 +41,7 @@ class Identity:
         email_verified: It says that the address is verified, and is of a kind that may (`vouches`).
         name: What it calls them.
         at: When it said so.
+        memory: What to ask again with, sealed for this provider and subject (`memory_binding`), or none.
     """
 
     organization: OrganizationId
@@ -51,6 +52,7 @@ class Identity:
     email_verified: bool = False
     name: str = ""
     at: datetime
+    memory: Sealed | None = attrs.field(default=None, repr=False)
 
     def is_fresh(self, now: datetime) -> bool:
         """Tell whether the assertion is recent enough to act upon; one from the future is not."""
@@ -69,6 +71,11 @@ def read_subject(text: object) -> Subject | None:
     except UnicodeEncodeError:  # a lone surrogate, which no database stores
         return None
     return Subject(text) if size <= SUBJECT_BYTES else None
+
+
+def memory_binding(provider: ProviderId, subject: Subject) -> tuple[str, str, str]:
+    """Return what a link's memory is bound to, so that what asks about one person never asks about another."""
+    return ("sso.memory", provider, subject)
 
 
 def vouches(kind: str, claim: object) -> bool:

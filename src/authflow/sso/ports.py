@@ -52,6 +52,10 @@ class ProviderRows(Protocol):
 class LinkRows(Protocol):
     """One row per link; subjects are compared as bytes (decision 10). A row's owner never changes."""
 
+    def get(self, link: LinkId) -> Link | None:
+        """Return the link, or none."""
+        ...
+
     def by_subject(self, provider: ProviderId, subject: Subject, *, lock: bool = False) -> Link | None:
         """Return the link of *subject*, or none."""
         ...

@@ -83,6 +83,9 @@ class MemoryLinks:
             "sso_link", {"sso_link.subject": _by_subject, "sso_link.user": _by_user}
         )
 
+    def get(self, link: LinkId) -> Link | None:
+        return self._rows.get(link)
+
     def by_subject(self, provider: ProviderId, subject: Subject, *, lock: bool = False) -> Link | None:  # noqa: ARG002  # the store's lock is the row lock
         return next(self._rows.where(lambda row: _by_subject(row) == (provider, subject)), None)
 
