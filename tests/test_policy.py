@@ -7,12 +7,12 @@ from typing import Any
 import attrs
 import pytest
 
+from authflow.bounds import LIFETIME_MAX
 from authflow.errors import ConfigInvalid
 from authflow.mfa.kinds import KINDS as ALL_KINDS
 from authflow.policy import (
     ADMIN,
     KINDS,
-    LIFETIME_MAX,
     MANAGER,
     MEMBER,
     OWNER,
@@ -23,10 +23,11 @@ from authflow.policy import (
     OutboxPolicy,
     Policy,
     SessionPolicy,
+    SsoPolicy,
 )
 from authflow.values import Budget
 
-POLICIES = [AccountsPolicy, EventPolicy, MembershipPolicy, MfaPolicy, OutboxPolicy, Policy, SessionPolicy]
+POLICIES = [AccountsPolicy, EventPolicy, MembershipPolicy, MfaPolicy, OutboxPolicy, Policy, SessionPolicy, SsoPolicy]
 
 SECOND, TICK = timedelta(seconds=1), timedelta(microseconds=1)
 GOOD = Budget(name="x", limit=1, window=SECOND)
@@ -143,6 +144,12 @@ def test_a_policy_cannot_be_changed(policy: Any):
 def test_settings_have_names(policy: Any):
     with pytest.raises(TypeError):
         policy(Policy())
+
+
+def test_the_presets_differ_in_what_they_say_and_in_nothing_else():
+    """Decision 26: the strict one is what an installation has that says nothing."""
+    assert Policy.strict() == Policy()
+    assert Policy.reference_2024() == attrs.evolve(Policy(), sso=SsoPolicy(exclusive_second_factor=True))
 
 
 def test_a_delay_that_grows_does_not_shrink():

@@ -101,6 +101,7 @@ if TYPE_CHECKING:
         OutboxPolicy,
         Policy,
         SessionPolicy,
+        SsoPolicy,
     )
     from authflow.ports import Mailer, Organization, User, UserAddress
     from authflow.sessions.commands import (
@@ -272,6 +273,7 @@ __all__ = [
     "Signal",
     "SignedIn",
     "SignedOut",
+    "SsoPolicy",
     "StaleVersion",
     "Superseded",
     "Swept",
@@ -421,6 +423,7 @@ _HOMES: Final = {
         "OutboxPolicy",
         "Policy",
         "SessionPolicy",
+        "SsoPolicy",
     ),
     "authflow.ports": (
         "Mailer",

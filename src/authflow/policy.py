@@ -6,95 +6,21 @@ Every figure names its source. A lifetime is a `datetime.timedelta`, a budget a 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Final, Self
 
 import attrs
 
+from authflow import bounds
 from authflow.errors import ConfigInvalid
 from authflow.values import Budget, ProjectId, Role
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-LIFETIME_MAX: Final = timedelta(days=400)
-"""No lifetime of this library is longer: beyond a year it is a mistake in the unit."""
-
-
-NAME_MAX: Final = 64
-"""Names of budgets, roles and kinds stand in columns of this length."""
-
-BUDGET_MAX: Final = 1000
-"""No budget is larger: its instants stand in one row (decision 31)."""
-
-_SECOND: Final = timedelta(seconds=1)
-
-if TYPE_CHECKING:
-    Field = attrs.Attribute[Any]
-    Validator = Callable[[object, Field, object], None]
-
-
-def _validator(is_sane: Callable[[object], bool], problem: str) -> Validator:
-    def check(instance: object, field: Field, value: object) -> None:
-        if not is_sane(value):
-            raise ConfigInvalid(setting=f"{type(instance).__name__}.{field.name}", problem=problem)
-
-    return check
-
-
-def _is_lifetime(value: object) -> bool:
-    return isinstance(value, timedelta) and _SECOND <= value <= LIFETIME_MAX
-
-
-def _is_count(value: object, low: int, high: int) -> bool:
-    return type(value) is int and low <= value <= high
-
-
-def _is_name(value: object) -> bool:
-    return isinstance(value, str) and 1 <= len(value.strip()) <= len(value) <= NAME_MAX
-
-
-def _is_budget(value: object) -> bool:
-    if not isinstance(value, Budget):
-        return False
-    return _is_name(value.name) and _is_count(value.limit, 1, BUDGET_MAX) and _is_lifetime(value.window)
-
-
-def _are_names(value: object) -> bool:
-    return isinstance(value, frozenset) and all(map(_is_name, cast("frozenset[object]", value)))
-
-
-def _are_ordered(value: object) -> bool:
-    if not isinstance(value, tuple):
-        return False
-    names = cast("tuple[object, ...]", value)
-    return all(map(_is_name, names)) and 0 < len(names) == len(set(names))
-
-
-def _count(low: int, high: int) -> Validator:
-    return _validator(lambda value: _is_count(value, low, high), f"must be a whole number from {low} to {high}")
-
-
-def _part(kind: type) -> Validator:
-    return _validator(lambda value: isinstance(value, kind), f"must be a {kind.__name__}")
-
-
-_lifetime = _validator(_is_lifetime, f"must be a timedelta of 1 second to {LIFETIME_MAX.days} days")
-_budget = _validator(_is_budget, f"needs a name, a limit of 1 to {BUDGET_MAX} and a window that is a lifetime")
-_flag = _validator(lambda value: type(value) is bool, "must be true or false")
-_issuer = _validator(
-    lambda value: _is_name(value) and ":" not in str(value), f"must be 1 to {NAME_MAX} characters without a colon"
-)
-_project = _validator(lambda value: value is None or _is_name(value), "must be a project id, or none")
-_names = _validator(_are_names, f"must be a frozenset of names of 1 to {NAME_MAX} characters")
 
 KINDS: Final = frozenset({"totp", "sms", "security_key", "recovery"})
 """Every kind of second factor (mfa 3.1): a misspelt one would close nothing."""
 
-_kinds = _validator(
+_kinds = bounds.checked(
     lambda value: isinstance(value, frozenset) and value <= KINDS,
     f"must be a frozenset among {', '.join(sorted(KINDS))}",
 )
-_ordered = _validator(_are_ordered, "must be a tuple that names each role once")
 
 
 @attrs.frozen(kw_only=True)
@@ -122,36 +48,36 @@ class MfaPolicy:
         reset_link_ttl: Life of the mailed link after an administrator's reset (mfa 20.6).
     """
 
-    issuer: str = attrs.field(default="authflow", validator=_issuer)
-    totp_window: int = attrs.field(default=1, validator=_count(0, 2))
-    pending_enrollment_ttl: timedelta = attrs.field(default=timedelta(minutes=10), validator=_lifetime)
-    enrollment_proofs: int = attrs.field(default=5, validator=_count(1, 10))
+    issuer: str = attrs.field(default="authflow", validator=bounds.issuer)
+    totp_window: int = attrs.field(default=1, validator=bounds.count(0, 2))
+    pending_enrollment_ttl: timedelta = attrs.field(default=timedelta(minutes=10), validator=bounds.lifetime)
+    enrollment_proofs: int = attrs.field(default=5, validator=bounds.count(1, 10))
     enrollments: Budget = attrs.field(
-        default=Budget(name="mfa.enrollments", limit=10, window=timedelta(days=1)), validator=_budget
+        default=Budget(name="mfa.enrollments", limit=10, window=timedelta(days=1)), validator=bounds.budget
     )
     proposals: Budget = attrs.field(
-        default=Budget(name="mfa.proposals", limit=30, window=timedelta(hours=1)), validator=_budget
+        default=Budget(name="mfa.proposals", limit=30, window=timedelta(hours=1)), validator=bounds.budget
     )
-    require_verified_address: bool = attrs.field(default=True, validator=_flag)
+    require_verified_address: bool = attrs.field(default=True, validator=bounds.flag)
     closed_kinds: frozenset[str] = attrs.field(default=frozenset[str](), validator=_kinds)
     unavailable_kinds: frozenset[str] = attrs.field(default=frozenset[str](), validator=_kinds)
-    recovery_codes: int = attrs.field(default=10, validator=_count(1, 50))
+    recovery_codes: int = attrs.field(default=10, validator=bounds.count(1, 50))
     guesses_short: Budget = attrs.field(
-        default=Budget(name="mfa.guesses_short", limit=5, window=timedelta(seconds=20)), validator=_budget
+        default=Budget(name="mfa.guesses_short", limit=5, window=timedelta(seconds=20)), validator=bounds.budget
     )
     guesses_long: Budget = attrs.field(
-        default=Budget(name="mfa.guesses_long", limit=10, window=timedelta(hours=1)), validator=_budget
+        default=Budget(name="mfa.guesses_long", limit=10, window=timedelta(hours=1)), validator=bounds.budget
     )
     recovery_guesses: Budget = attrs.field(
-        default=Budget(name="mfa.recovery_guesses", limit=10, window=timedelta(hours=1)), validator=_budget
+        default=Budget(name="mfa.recovery_guesses", limit=10, window=timedelta(hours=1)), validator=bounds.budget
     )
-    lock_after: int = attrs.field(default=50, validator=_count(5, 100))
-    known_browsers: int = attrs.field(default=5, validator=_count(0, 20))
+    lock_after: int = attrs.field(default=50, validator=bounds.count(5, 100))
+    known_browsers: int = attrs.field(default=5, validator=bounds.count(0, 20))
     told_of_guesses: Budget = attrs.field(
-        default=Budget(name="mfa.told_of_guesses", limit=1, window=timedelta(minutes=30)), validator=_budget
+        default=Budget(name="mfa.told_of_guesses", limit=1, window=timedelta(minutes=30)), validator=bounds.budget
     )
-    mail_after_failures: int = attrs.field(default=3, validator=_count(1, 10))
-    reset_link_ttl: timedelta = attrs.field(default=timedelta(hours=24), validator=_lifetime)
+    mail_after_failures: int = attrs.field(default=3, validator=bounds.count(1, 10))
+    reset_link_ttl: timedelta = attrs.field(default=timedelta(hours=24), validator=bounds.lifetime)
 
 
 @attrs.frozen(kw_only=True)
@@ -168,13 +94,13 @@ class SessionPolicy:
         proof_age: How old a first factor's proof may be when the session is established.
     """
 
-    lifetime: timedelta = attrs.field(default=timedelta(days=14), validator=_lifetime)
-    elevation_age: timedelta = attrs.field(default=timedelta(minutes=15), validator=_lifetime)
-    pending_login_ttl: timedelta = attrs.field(default=timedelta(seconds=300), validator=_lifetime)
-    pending_login_failures: int = attrs.field(default=10, validator=_count(1, 20))
-    enrollment_owed_ttl: timedelta = attrs.field(default=timedelta(hours=1), validator=_lifetime)
-    anonymous_ttl: timedelta = attrs.field(default=timedelta(hours=2), validator=_lifetime)
-    proof_age: timedelta = attrs.field(default=timedelta(minutes=5), validator=_lifetime)
+    lifetime: timedelta = attrs.field(default=timedelta(days=14), validator=bounds.lifetime)
+    elevation_age: timedelta = attrs.field(default=timedelta(minutes=15), validator=bounds.lifetime)
+    pending_login_ttl: timedelta = attrs.field(default=timedelta(seconds=300), validator=bounds.lifetime)
+    pending_login_failures: int = attrs.field(default=10, validator=bounds.count(1, 20))
+    enrollment_owed_ttl: timedelta = attrs.field(default=timedelta(hours=1), validator=bounds.lifetime)
+    anonymous_ttl: timedelta = attrs.field(default=timedelta(hours=2), validator=bounds.lifetime)
+    proof_age: timedelta = attrs.field(default=timedelta(minutes=5), validator=bounds.lifetime)
 
 
 MEMBER: Final = Role("member")
@@ -197,14 +123,14 @@ class MembershipPolicy:
         invitations: How many invitations, requests and resends one person may make.
     """
 
-    roles: tuple[Role, ...] = attrs.field(default=(MEMBER, ADMIN, MANAGER, OWNER), validator=_ordered)
-    managing_roles: frozenset[Role] = attrs.field(default=frozenset({MANAGER, OWNER}), validator=_names)
-    invitation_ttl: timedelta = attrs.field(default=timedelta(days=30), validator=_lifetime)
-    consent_ttl: timedelta = attrs.field(default=timedelta(minutes=60), validator=_lifetime)
-    ended_kept: timedelta = attrs.field(default=timedelta(days=30), validator=_lifetime)
-    rejoin: bool = attrs.field(default=False, validator=_flag)
+    roles: tuple[Role, ...] = attrs.field(default=(MEMBER, ADMIN, MANAGER, OWNER), validator=bounds.ordered)
+    managing_roles: frozenset[Role] = attrs.field(default=frozenset({MANAGER, OWNER}), validator=bounds.names)
+    invitation_ttl: timedelta = attrs.field(default=timedelta(days=30), validator=bounds.lifetime)
+    consent_ttl: timedelta = attrs.field(default=timedelta(minutes=60), validator=bounds.lifetime)
+    ended_kept: timedelta = attrs.field(default=timedelta(days=30), validator=bounds.lifetime)
+    rejoin: bool = attrs.field(default=False, validator=bounds.flag)
     invitations: Budget = attrs.field(
-        default=Budget(name="membership.invitations", limit=100, window=timedelta(hours=1)), validator=_budget
+        default=Budget(name="membership.invitations", limit=100, window=timedelta(hours=1)), validator=bounds.budget
     )
 
     def __attrs_post_init__(self) -> None:
@@ -232,14 +158,32 @@ class AccountsPolicy:
         ended_kept: How long an expired link is remembered, so that its person is told so.
     """
 
-    confirmation_ttl: timedelta = attrs.field(default=timedelta(hours=48), validator=_lifetime)
+    confirmation_ttl: timedelta = attrs.field(default=timedelta(hours=48), validator=bounds.lifetime)
     confirmations: Budget = attrs.field(
-        default=Budget(name="accounts.confirmations", limit=10, window=timedelta(seconds=60)), validator=_budget
+        default=Budget(name="accounts.confirmations", limit=10, window=timedelta(seconds=60)), validator=bounds.budget
     )
     mails: Budget = attrs.field(
-        default=Budget(name="accounts.mails", limit=5, window=timedelta(seconds=300)), validator=_budget
+        default=Budget(name="accounts.mails", limit=5, window=timedelta(seconds=300)), validator=bounds.budget
     )
-    ended_kept: timedelta = attrs.field(default=timedelta(days=30), validator=_lifetime)
+    ended_kept: timedelta = attrs.field(default=timedelta(days=30), validator=bounds.lifetime)
+
+
+@attrs.frozen(kw_only=True)
+class SsoPolicy:
+    """Single sign-on (sso 2.8, 8).
+
+    Args:
+        mark_life: How long a session may act in an organization after it signed in through its provider (sso 2.8).
+        exclusive_second_factor: Connecting a provider switches the organization's required second factor off, and
+            disabling it restores that (decision 26). The risk: whoever takes over an account at the provider is in.
+        reminders: How often all unlinked members of one organization may be mailed again.
+    """
+
+    mark_life: timedelta = attrs.field(default=timedelta(days=7), validator=bounds.lifetime)
+    exclusive_second_factor: bool = attrs.field(default=False, validator=bounds.flag)
+    reminders: Budget = attrs.field(
+        default=Budget(name="sso.reminders", limit=3, window=timedelta(days=1)), validator=bounds.budget
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -253,11 +197,11 @@ class OutboxPolicy:
         batch: Messages a relay takes from one lane at a time.
     """
 
-    lease: timedelta = attrs.field(default=timedelta(seconds=60), validator=_lifetime)
-    first_delay: timedelta = attrs.field(default=timedelta(seconds=2), validator=_lifetime)
-    longest_delay: timedelta = attrs.field(default=timedelta(hours=1), validator=_lifetime)
-    attempts: int = attrs.field(default=10, validator=_count(1, 1000))
-    batch: int = attrs.field(default=100, validator=_count(1, 1000))
+    lease: timedelta = attrs.field(default=timedelta(seconds=60), validator=bounds.lifetime)
+    first_delay: timedelta = attrs.field(default=timedelta(seconds=2), validator=bounds.lifetime)
+    longest_delay: timedelta = attrs.field(default=timedelta(hours=1), validator=bounds.lifetime)
+    attempts: int = attrs.field(default=10, validator=bounds.count(1, 1000))
+    batch: int = attrs.field(default=100, validator=bounds.count(1, 1000))
 
     def __attrs_post_init__(self) -> None:
         if self.longest_delay < self.first_delay:
@@ -274,19 +218,30 @@ class EventPolicy:
         max_bytes: The largest event, as JSON (outbox 3.4: 1 MB decompressed).
     """
 
-    security_project: ProjectId | None = attrs.field(default=None, validator=_project)
-    oldest: timedelta = attrs.field(default=timedelta(days=30), validator=_lifetime)
-    future: timedelta = attrs.field(default=timedelta(seconds=60), validator=_lifetime)
-    max_bytes: int = attrs.field(default=1_000_000, validator=_count(1000, 20_000_000))
+    security_project: ProjectId | None = attrs.field(default=None, validator=bounds.project)
+    oldest: timedelta = attrs.field(default=timedelta(days=30), validator=bounds.lifetime)
+    future: timedelta = attrs.field(default=timedelta(seconds=60), validator=bounds.lifetime)
+    max_bytes: int = attrs.field(default=1_000_000, validator=bounds.count(1000, 20_000_000))
 
 
 @attrs.frozen(kw_only=True)
 class Policy:
     """Every tunable decision of one installation."""
 
-    mfa: MfaPolicy = attrs.field(default=MfaPolicy(), validator=_part(MfaPolicy))
-    sessions: SessionPolicy = attrs.field(default=SessionPolicy(), validator=_part(SessionPolicy))
-    membership: MembershipPolicy = attrs.field(default=MembershipPolicy(), validator=_part(MembershipPolicy))
-    accounts: AccountsPolicy = attrs.field(default=AccountsPolicy(), validator=_part(AccountsPolicy))
-    outbox: OutboxPolicy = attrs.field(default=OutboxPolicy(), validator=_part(OutboxPolicy))
-    events: EventPolicy = attrs.field(default=EventPolicy(), validator=_part(EventPolicy))
+    mfa: MfaPolicy = attrs.field(default=MfaPolicy(), validator=bounds.part(MfaPolicy))
+    sessions: SessionPolicy = attrs.field(default=SessionPolicy(), validator=bounds.part(SessionPolicy))
+    membership: MembershipPolicy = attrs.field(default=MembershipPolicy(), validator=bounds.part(MembershipPolicy))
+    accounts: AccountsPolicy = attrs.field(default=AccountsPolicy(), validator=bounds.part(AccountsPolicy))
+    sso: SsoPolicy = attrs.field(default=SsoPolicy(), validator=bounds.part(SsoPolicy))
+    outbox: OutboxPolicy = attrs.field(default=OutboxPolicy(), validator=bounds.part(OutboxPolicy))
+    events: EventPolicy = attrs.field(default=EventPolicy(), validator=bounds.part(EventPolicy))
+
+    @classmethod
+    def strict(cls) -> Self:
+        """Return the defaults: where a choice has a risk, the other one was made."""
+        return cls()
+
+    @classmethod
+    def reference_2024(cls) -> Self:
+        """Return what large installations did in 2024, where it is still a choice and no hole (decision 26)."""
+        return cls(sso=SsoPolicy(exclusive_second_factor=True))

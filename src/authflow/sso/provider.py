@@ -32,6 +32,7 @@ class Settings:
         default_role: For members who come without an invitation's role; none for the organization's own.
         config: The provider's settings, sealed for its row: endpoints, certificates, a client's secret.
         steps: Digest of the kind's steps and of *config*: a pipeline that began under another one ends.
+        confirms: It can be asked again about people who are linked, as its kind says of *config*.
     """
 
     required: bool = True
@@ -40,6 +41,7 @@ class Settings:
     default_role: Role | None = None
     config: Sealed
     steps: bytes = attrs.field(repr=False)
+    confirms: bool = False
 
 
 # --- states -----------------------------------------------------------------------------------------------------------

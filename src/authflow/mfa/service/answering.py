@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from authflow.bounds import LIFETIME_MAX
 from authflow.errors import StaleVersion
 from authflow.machine import Step
 from authflow.mfa import codes, kinds
@@ -31,7 +32,6 @@ from authflow.mfa.gates import code_problems
 from authflow.mfa.kinds import RECOVERY
 from authflow.mfa.recovery import Consume, Ready
 from authflow.mfa.service.desk import Desk
-from authflow.policy import LIFETIME_MAX
 from authflow.ports import Allowed
 
 if TYPE_CHECKING:
