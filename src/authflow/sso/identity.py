@@ -41,7 +41,7 @@ class Identity:
         email_verified: It says that the address is verified, and is of a kind that may (`vouches`).
         name: What it calls them.
         at: When it said so.
-        memory: What to ask again with, sealed for this provider and subject (`memory_binding`), or none.
+        memory: What to ask again with, sealed for this provider and subject (`authflow.sso.sealing`), or none.
     """
 
     organization: OrganizationId
@@ -71,11 +71,6 @@ def read_subject(text: object) -> Subject | None:
     except UnicodeEncodeError:  # a lone surrogate, which no database stores
         return None
     return Subject(text) if size <= SUBJECT_BYTES else None
-
-
-def memory_binding(provider: ProviderId, subject: Subject) -> tuple[str, str, str]:
-    """Return what a link's memory is bound to, so that what asks about one person never asks about another."""
-    return ("sso.memory", provider, subject)
 
 
 def vouches(kind: str, claim: object) -> bool:
