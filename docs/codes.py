@@ -47,6 +47,7 @@ FAMILIES: Final = {
     "membership": "Members",
     "organization": "Organizations",
     "account": "Accounts",
+    "sso": "Single sign-on",
     "event": "Events",
     "outbox": "Outbox",
     "idempotency": "Repeated commands",
