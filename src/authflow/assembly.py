@@ -10,6 +10,7 @@ from authflow.accounts.service import Addresses
 from authflow.events.security import SecurityEvents
 from authflow.events.service import Events
 from authflow.facts.records import Category
+from authflow.journey.entrances import Entrances
 from authflow.journey.joining import Invitations, Members
 from authflow.journey.liveness import StillWanted
 from authflow.journey.people import People
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class Ports:
-    """What the world gives: every port of one installation. *uow* makes transactions with every repository."""
+    """What the world gives: every port of one installation. *uow* makes transactions with every repository.
+
+    Without *sso* the rows of the unit of work say what single sign-on means for somebody.
+    """
 
     uow: UnitOfWork[Any]
     clock: Clock
@@ -44,14 +48,15 @@ class Ports:
     cipher: Cipher
     pepper: Pepper
     mailer: Mailer
-    sso: SsoStatus
+    sso: SsoStatus | None = None
 
 
 @attrs.frozen(kw_only=True)
 class Slices:
-    """The services of the slices, which know nothing of each other."""
+    """The services of the slices, which know nothing of each other, and what they are told of single sign-on."""
 
     recorder: Recorder
+    entrances: Entrances
     sessions: Sessions
     addresses: Addresses
     factors: SecondFactors
@@ -64,8 +69,10 @@ class Slices:
         """Return the services over *ports*."""
         uow, clock, entropy = ports.uow, ports.clock, ports.entropy
         recorder = Recorder(cipher=ports.cipher, entropy=entropy, security_project=policy.events.security_project)
+        entrances = Entrances(uow=uow, clock=clock, policy=policy)
         return cls(
             recorder=recorder,
+            entrances=entrances,
             sessions=Sessions(uow=uow, clock=clock, entropy=entropy, recorder=recorder, policy=policy),
             addresses=Addresses(uow=uow, clock=clock, entropy=entropy, recorder=recorder, policy=policy.accounts),
             factors=SecondFactors(
@@ -78,7 +85,12 @@ class Slices:
                 policy=policy.mfa,
             ),
             membership=Membership(
-                uow=uow, clock=clock, entropy=entropy, recorder=recorder, policy=policy.membership, sso=ports.sso
+                uow=uow,
+                clock=clock,
+                entropy=entropy,
+                recorder=recorder,
+                policy=policy.membership,
+                sso=ports.sso or entrances,
             ),
             events=Events(uow=uow, clock=clock, entropy=entropy, recorder=recorder, policy=policy.events),
             security_events=SecurityEvents(
@@ -164,7 +176,6 @@ def ports_of(
     """Return the ports of an installation over *uow*: what is not given is the system's own."""
     from authflow.adapters.keys import AesGcmCipher, HmacPepper
     from authflow.adapters.mail import ConsoleMailer
-    from authflow.adapters.sso import NoSso
     from authflow.adapters.system import SystemClock, SystemEntropy
 
     randomness = entropy or SystemEntropy()
@@ -175,7 +186,7 @@ def ports_of(
         cipher=AesGcmCipher(keys, randomness),
         pepper=HmacPepper(keys),
         mailer=mailer or ConsoleMailer(),
-        sso=sso or NoSso(),
+        sso=sso,
     )
 
 

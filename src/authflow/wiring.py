@@ -123,7 +123,7 @@ class Authflow:
             clock: Defaults to the system's.
             entropy: Defaults to the system's.
             mailer: Sends what the relay delivers; defaults to the console.
-            sso: What is known of single sign-on; defaults to "no provider".
+            sso: What is known of single sign-on, from a host that does that by itself; defaults to our own rows.
             prefix: What the names of the tables begin with.
             schema: Which PostgreSQL schema holds them.
             users: Your own table of people, or a function that makes your ``Users`` from the open connection.

@@ -95,6 +95,10 @@ class MemberRows(Protocol):
         """Return every membership of *user*, in the order of the organizations' ids."""
         ...
 
+    def with_role(self, organization: OrganizationId, role: Role) -> tuple[Member, ...]:
+        """Return everybody who has *role*, in the order of the people's ids; nobody waits for anybody."""
+        ...
+
     def lock_role(self, organization: OrganizationId, role: Role) -> tuple[UserId, ...]:
         """Return everybody who has *role*, and hold those rows until the transaction ends.
 

@@ -101,15 +101,23 @@ def access(door: Door | None, entrant: Entrant, now: datetime, *, mark_life: tim
 def unmet(door: Door, entrant: Entrant, now: datetime, mark_life: timedelta) -> Why | None:
     """Return the first thing that is missing: a link that stands, and a sign-in of this session by that very link."""
     link, mark = entrant.link, entrant.mark
+    useless = unusable(door, entrant, now)
+    if link is None or useless is not None:
+        return useless or Why.NOT_LINKED
+    if mark is None or (mark.organization, mark.provider, mark.link) != (door.organization, door.provider, link.id):
+        return Why.NOT_SIGNED_IN
+    return None if _within(mark.at, now, mark_life) else Why.SIGN_IN_TOO_OLD
+
+
+def unusable(door: Door, entrant: Entrant, now: datetime) -> Why | None:
+    """Return why the link of *entrant* lets nobody in, or none: signing in by it is all that it takes."""
+    link = entrant.link
     if link is None or (link.organization, link.provider) != (door.organization, door.provider):
         return Why.NOT_LINKED
     if entrant.invalid or not entrant.linked:
         return Why.LINK_INVALID
-    if door.confirms and not _within(link.verified_at, now, CONFIRMED_WITHIN):
-        return Why.LINK_UNCONFIRMED
-    if mark is None or (mark.organization, mark.provider, mark.link) != (door.organization, door.provider, link.id):
-        return Why.NOT_SIGNED_IN
-    return None if _within(mark.at, now, mark_life) else Why.SIGN_IN_TOO_OLD
+    confirmed = not door.confirms or _within(link.verified_at, now, CONFIRMED_WITHIN)
+    return None if confirmed else Why.LINK_UNCONFIRMED
 
 
 def breaks_glass(entrant: Entrant) -> bool:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 from authflow.adapters.keys import AesGcmCipher, HmacPepper, KeyRing
 from authflow.adapters.mail import MemoryMailer
-from authflow.adapters.sso import NoSso
 from authflow.assembly import Ports
 from authflow.policy import Policy
 from authflow.testing.clocks import ManualClock, SeededEntropy
@@ -51,7 +50,7 @@ def installed(
         cipher=AesGcmCipher(keys, randomness),
         pepper=HmacPepper(keys),
         mailer=mailer or MemoryMailer(),
-        sso=sso or NoSso(),
+        sso=sso,
     )
     return Authflow.of(ports, policy or Policy())
 

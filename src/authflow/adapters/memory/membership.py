@@ -174,9 +174,12 @@ class MemoryMembers:
         mine = (row.state for row in self._members.rows() if row.state.user == user)
         return tuple(sorted(mine, key=lambda m: m.organization))
 
-    def lock_role(self, organization: OrganizationId, role: Role) -> tuple[UserId, ...]:
+    def with_role(self, organization: OrganizationId, role: Role) -> tuple[Member, ...]:
         mine = (row.state for row in self._members.rows() if row.state.organization == organization)
-        return tuple(sorted(state.user for state in mine if state.role == role))
+        return tuple(sorted((state for state in mine if state.role == role), key=lambda state: state.user))
+
+    def lock_role(self, organization: OrganizationId, role: Role) -> tuple[UserId, ...]:
+        return tuple(member.user for member in self.with_role(organization, role))
 
     def remove_of_user(self, user: UserId) -> int:
         self._removed.drop_all(key for key, _ in self._removed.items() if key[1] == user)

@@ -38,6 +38,7 @@ class MemberStatements:
     user_of: sa.Executable
     of_organization: sa.Executable
     of_user: sa.Executable
+    with_role: sa.Executable
     lock_role: sa.Executable
     remove_of_user: sa.Executable
     remove_removed_of_user: sa.Executable
@@ -65,6 +66,7 @@ class MemberStatements:
             .order_by(m.c.id)
             .limit(sa.bindparam("most")),
             of_user=sa.select(m).where(mine).order_by(m.c.organization_id),
+            with_role=sa.select(m).where(here, m.c.role == sa.bindparam("which_role")).order_by(m.c.user_id),
             lock_role=sa.select(m.c.user_id)
             .where(here, m.c.role == sa.bindparam("which_role"))
             .order_by(m.c.user_id)
@@ -132,6 +134,10 @@ class SqlMembers:
 
     def of_user(self, user: UserId) -> tuple[Member, ...]:
         return tuple(rows.load_member(row) for row in self._run.run(self._sql.of_user, {"owner": user}))
+
+    def with_role(self, organization: OrganizationId, role: Role) -> tuple[Member, ...]:
+        found = self._run.run(self._sql.with_role, {"place": organization, "which_role": role})
+        return tuple(rows.load_member(row) for row in found)
 
     def lock_role(self, organization: OrganizationId, role: Role) -> tuple[UserId, ...]:
         found = self._run.run(self._sql.lock_role, {"place": organization, "which_role": role})

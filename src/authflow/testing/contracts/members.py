@@ -165,6 +165,15 @@ class MemberRowsContract:
         with uow.begin() as tx:
             assert len(tx.members.lock_role(ACME, OWNER)) == 1
 
+    def test_who_has_a_role_is_found_in_one_organization_only(self, uow: UnitOfWork[MembershipTransaction]) -> None:
+        """In the order of the people's ids, with everything that a membership says."""
+        marked = attrs.evolve(member(EVE, OWNER), flags=MemberFlag.SSO_LINKED)
+        ben = UserId("ben")
+        self.put(uow, marked, member(ADA, OWNER), member(ben), member(ben, OWNER, GLOBEX))
+        with uow.begin() as tx:
+            assert tx.members.with_role(ACME, OWNER) == (member(ADA, OWNER), marked)
+            assert tx.members.with_role(GLOBEX, MEMBER) == ()
+
     def test_who_is_deleted_leaves_neither_membership_nor_tombstone(
         self, uow: UnitOfWork[MembershipTransaction]
     ) -> None:
