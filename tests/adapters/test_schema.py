@@ -46,7 +46,7 @@ HEAD = REVISIONS[-1]
 SECOND = """
 from alembic import op
 import sqlalchemy as sa
-revision, down_revision = "9000", "0003"
+revision, down_revision = "9000", "0004"
 
 def upgrade():
     prefix, schema = op.get_context().opts["prefix"], op.get_context().opts["schema"]

@@ -6,6 +6,7 @@ text that compares as bytes (decision 10).
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -13,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from authflow.values import ADDRESS_MAX, IDENTIFIER_MAX
+from authflow.values import ADDRESS_MAX, IDENTIFIER_MAX, Sealed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
@@ -58,6 +59,20 @@ _COMPACT: Final = json.JSONEncoder(separators=(",", ":"))
 def dump(document: Mapping[str, Any]) -> str:
     """Return *document* as compact JSON text in ASCII, which stores NUL and lone surrogates on every database."""
     return _COMPACT.encode(dict(document))
+
+
+def dump_seal(sealed: Sealed) -> list[str]:
+    """Return *sealed* as its key's name and its ciphertext in base64."""
+    return [sealed.key_id, base64.b64encode(sealed.ciphertext).decode()]
+
+
+def load_seal(stored: Sequence[str]) -> Sealed:
+    """Return what `dump_seal` stored. One that is damaged beyond reading comes back empty, and opens under no key."""
+    try:
+        ciphertext = base64.b64decode(stored[1], validate=True)
+    except ValueError:
+        ciphertext = b""
+    return Sealed(key_id=stored[0], ciphertext=ciphertext)
 
 
 def identifier(name: str, *, nullable: bool = False, primary_key: bool = False) -> sa.Column[str]:

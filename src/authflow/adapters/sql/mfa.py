@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from authflow.adapters.sql import columns as c
 from authflow.adapters.sql import mfa_state
 from authflow.adapters.sql.dialect import insert_or_tell
-from authflow.errors import StaleVersion, UniqueViolated
+from authflow.adapters.sql.telling import inserted
+from authflow.errors import StaleVersion
 from authflow.mfa.holdings import NO_RECOVERY, Holdings
 from authflow.mfa.kinds import PRIMARY, RECOVERY
 from authflow.ports import Stored
@@ -127,7 +128,7 @@ class SqlFactors:
         columns = {"version": expected + 1, **mfa_state.dump(state)}
         values = {"owner": user, "which": kind, **{f"new_{name}": value for name, value in columns.items()}}
         if expected == 0:
-            saved = self._add(values)
+            saved = inserted(self._run, self._sql.add, values, tells=self._sql.add_tells)
         else:
             saved = self._run.changed(self._sql.save, {**values, "expected": expected}) == 1
         known = self._read.pop(user, None)
@@ -135,18 +136,6 @@ class SqlFactors:
             raise StaleVersion
         if known is not None:
             self._read[user] = known.holding(kind, state, version=expected + 1)
-
-    def _add(self, values: Mapping[str, Any]) -> bool:
-        if self._sql.add_tells:
-            return self._run.run(self._sql.add, values).one_or_none() is not None
-        try:
-            with self._run.savepoint():
-                self._run.run(self._sql.add, values)
-        except UniqueViolated as violated:
-            if violated.rule == "primary_key":
-                return False
-            raise
-        return True
 
     def remove(self, user: UserId) -> None:
         self._read.pop(user, None)

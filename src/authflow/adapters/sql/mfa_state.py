@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +18,7 @@ from authflow.mfa.factor import (
     pending,
 )
 from authflow.mfa.recovery import NoCodes, Ready
-from authflow.values import AuthenticatorId, Sealed, SessionId
+from authflow.values import AuthenticatorId, SessionId
 
 if TYPE_CHECKING:
     from authflow.mfa.factor import Factor
@@ -83,26 +82,13 @@ def load(row: Any) -> Factor | Recovery:
 
 def _authenticator(proven: Authenticator) -> list[Any]:
     used = c.micros_or_none(proven.last_used_at)
-    seal = _seal(proven.secret)
+    seal = c.dump_seal(proven.secret)
     return [proven.id, proven.name, c.micros(proven.created_at), used, seal, proven.last_accepted_step]
 
 
 def _proposal(proposal: Proposal) -> list[Any]:
     life = [c.micros(proposal.created_at), c.micros(proposal.expires_at)]
-    return [proposal.flow.hex(), proposal.session, proposal.authenticator, _seal(proposal.secret), *life]
-
-
-def _seal(sealed: Sealed) -> list[str]:
-    return [sealed.key_id, base64.b64encode(sealed.ciphertext).decode()]
-
-
-def _read_seal(stored: list[str]) -> Sealed:
-    """Return the seal. One that is damaged beyond reading comes back empty, and opens under no key."""
-    try:
-        ciphertext = base64.b64decode(stored[1], validate=True)
-    except ValueError:
-        ciphertext = b""
-    return Sealed(key_id=stored[0], ciphertext=ciphertext)
+    return [proposal.flow.hex(), proposal.session, proposal.authenticator, c.dump_seal(proposal.secret), *life]
 
 
 def _read_authenticator(stored: list[Any]) -> Authenticator:
@@ -112,7 +98,7 @@ def _read_authenticator(stored: list[Any]) -> Authenticator:
         name=name,
         created_at=c.moment(created),
         last_used_at=c.moment_or_none(used),
-        secret=_read_seal(seal),
+        secret=c.load_seal(seal),
         last_accepted_step=step,
     )
 
@@ -123,7 +109,7 @@ def _read_proposal(stored: list[Any]) -> Proposal:
         flow=bytes.fromhex(flow),
         session=SessionId(session),
         authenticator=AuthenticatorId(authenticator),
-        secret=_read_seal(seal),
+        secret=c.load_seal(seal),
         created_at=c.moment(created),
         expires_at=c.moment(expires),
     )

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from authflow.adapters.sql.tables.shared import SharedTables
     from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
     from authflow.ports import Organizations, Users
+    from authflow.sso.ports import Registrar
 
     UsersFactory = Callable[[Connection], Users]
     OrganizationsFactory = Callable[[Connection], Organizations]
+    RegistrarFactory = Callable[[Connection], Registrar]
 
 
 def users_of(t: SharedTables, given: UserTable | UsersFactory | None) -> UsersFactory:
@@ -60,6 +62,17 @@ def organizations_of(
         return given.reader(member)
     problem = "must be an OrganizationTable, or a function of the connection"
     _require_callable(given, setting="organizations", problem=problem)
+    return given
+
+
+def registrar_of(given: RegistrarFactory | None) -> RegistrarFactory | None:
+    """Return what makes the host's registrar of a transaction; none where the host has none.
+
+    Raises:
+        ConfigInvalid: *given* is no function.
+    """
+    if given is not None:
+        _require_callable(given, setting="registrar", problem="must be a function of the connection")
     return given
 
 

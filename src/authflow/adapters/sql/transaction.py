@@ -16,9 +16,19 @@ from authflow.adapters.sql.members import MemberStatements, SqlMembers
 from authflow.adapters.sql.membership import ConsentStatements, InvitationStatements, SqlConsents, SqlInvitations
 from authflow.adapters.sql.mfa import MfaStatements, SqlFactorCensus, SqlFactors, SqlRecoveryCodes
 from authflow.adapters.sql.outbox_relay import RelayStatements, SqlLanes, SqlParked, SqlQueue, SqlReceipts
-from authflow.adapters.sql.people import SqlUsers, organizations_of, users_of
+from authflow.adapters.sql.people import SqlUsers, organizations_of, registrar_of, users_of
 from authflow.adapters.sql.replies import ReplyStatements, SqlReplies
 from authflow.adapters.sql.sessions import SessionStatements, SqlDevices, SqlResetLinks, SqlSessions
+from authflow.adapters.sql.sso import (
+    OnceStatements,
+    ProviderStatements,
+    SqlProviders,
+    SqlRegistrar,
+    SqlSingleUse,
+    SqlSubjectTombstones,
+)
+from authflow.adapters.sql.sso_links import LinkStatements, SqlLinks
+from authflow.adapters.sql.sso_pipelines import PipelineStatements, SqlPipelines
 from authflow.adapters.sql.visits import SqlVisits, VisitStatement
 
 if TYPE_CHECKING:
@@ -28,8 +38,9 @@ if TYPE_CHECKING:
     from authflow.adapters.sql.connection import Connection
     from authflow.adapters.sql.counters import Apart
     from authflow.adapters.sql.hosted import OrganizationTable, UserTable
-    from authflow.adapters.sql.people import OrganizationsFactory, UsersFactory
+    from authflow.adapters.sql.people import OrganizationsFactory, RegistrarFactory, UsersFactory
     from authflow.adapters.sql.tables import Tables
+    from authflow.sso.ports import Registrar
 
 
 @attrs.frozen(kw_only=True)
@@ -51,6 +62,11 @@ class Statements:
     events: EventStatements
     replies: ReplyStatements
     confirmations: ConfirmationStatements
+    providers: ProviderStatements
+    links: LinkStatements
+    pipelines: PipelineStatements
+    once: OnceStatements
+    registrar: RegistrarFactory | None
 
     @classmethod
     def of(
@@ -60,6 +76,7 @@ class Statements:
         *,
         users: UserTable | UsersFactory | None = None,
         organizations: OrganizationTable | OrganizationsFactory | None = None,
+        registrar: RegistrarFactory | None = None,
     ) -> Statements:
         return cls(
             users=users_of(tables.shared, users),
@@ -77,6 +94,11 @@ class Statements:
             events=EventStatements.of(tables.events),
             replies=ReplyStatements.of(tables.replies, dialect),
             confirmations=ConfirmationStatements.of(tables.accounts),
+            providers=ProviderStatements.of(tables.sso),
+            links=LinkStatements.of(tables.sso),
+            pipelines=PipelineStatements.of(tables.sso),
+            once=OnceStatements.of(tables.sso, dialect),
+            registrar=registrar_of(registrar),
         )
 
 
@@ -143,6 +165,7 @@ class SqlTransaction:
         self.events = SqlEvents(run, sql.events)
         self.replies = SqlReplies(run, sql.replies)
         self.confirmations = SqlConfirmations(run, sql.confirmations)
+        self._bind_sso(users)
 
     @property
     def lanes(self) -> SqlLanes:
@@ -167,6 +190,17 @@ class SqlTransaction:
             self.attempts.flush()
         self.audit.flush()
         self.outbox.flush()
+
+    def _bind_sso(self, users: SqlUsers | None) -> None:
+        """Make the repositories of single sign-on; accounts are made among our own people, if *users* are these."""
+        run, sql = self.connection, self._sql
+        self.providers = SqlProviders(run, sql.providers)
+        self.links = SqlLinks(run, sql.links)
+        self.pipelines = SqlPipelines(run, sql.pipelines)
+        self.subject_tombstones = SqlSubjectTombstones(run, sql.once)
+        self.single_use = SqlSingleUse(run, sql.once)
+        ours: Registrar | None = None if users is None else SqlRegistrar(users)
+        self.registrar = ours if sql.registrar is None else sql.registrar(run)
 
     def _forget(self) -> None:
         """Forget what was read before a lock was waited for: of whom it is held, and of whoever asks."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from authflow.adapters.sql.borrowed import Host
     from authflow.adapters.sql.hosted import OrganizationTable, UserTable
-    from authflow.adapters.sql.people import OrganizationsFactory, UsersFactory
+    from authflow.adapters.sql.people import OrganizationsFactory, RegistrarFactory, UsersFactory
     from authflow.adapters.sql.tables import Tables
     from authflow.adapters.sql.tap import Tap
 
@@ -47,6 +47,8 @@ class SqlUnitOfWork:
         tables: From `authflow.adapters.sql.tables.build`; every statement is built from them here, once.
         users: The host's table of people, or a function that makes its ``Users`` from a `Connection`; else ours.
         organizations: Likewise.
+        registrar: A function that makes the host's `authflow.sso.ports.Registrar` from a `Connection`. Without one,
+            accounts are made in our own table of people, and in a host's not at all.
         tap: Told of every statement; may be changed between transactions.
         retry: How often a command is tried that lost to another one.
 
@@ -62,6 +64,7 @@ class SqlUnitOfWork:
         *,
         users: UserTable | UsersFactory | None = None,
         organizations: OrganizationTable | OrganizationsFactory | None = None,
+        registrar: RegistrarFactory | None = None,
         tap: Tap | None = None,
         retry: Retry | None = None,
     ) -> None:
@@ -70,7 +73,9 @@ class SqlUnitOfWork:
         self.tap = tap
         self._retry = retry or Retry()
         self._rules = Rules.of(self.tables.metadata)
-        self._statements = Statements.of(self.tables, engine.dialect.name, users=users, organizations=organizations)
+        self._statements = Statements.of(
+            self.tables, engine.dialect.name, users=users, organizations=organizations, registrar=registrar
+        )
         self._prepared: dict[str, Prepared] = {}
         self._current: Current[SqlTransaction] = Current()
         self._host: Current[Host] = Current()

@@ -17,6 +17,7 @@ from authflow.adapters.sql.tables.outbox_relay import OutboxRelayTables, outbox_
 from authflow.adapters.sql.tables.replies import ReplyTables, reply_tables
 from authflow.adapters.sql.tables.sessions import SessionTables, session_tables
 from authflow.adapters.sql.tables.shared import SharedTables, shared_tables
+from authflow.adapters.sql.tables.sso import SsoTables, sso_tables
 from authflow.errors import ConfigInvalid
 
 PREFIX: Final = "authflow_"
@@ -41,6 +42,7 @@ class Tables:
     events: EventTables
     replies: ReplyTables
     accounts: AccountsTables
+    sso: SsoTables
 
 
 def build(*, prefix: str = PREFIX, schema: str | None = None) -> Tables:
@@ -64,6 +66,7 @@ def build(*, prefix: str = PREFIX, schema: str | None = None) -> Tables:
         events=event_tables(metadata, prefix),
         replies=reply_tables(metadata, prefix),
         accounts=accounts_tables(metadata, prefix),
+        sso=sso_tables(metadata, prefix),
     )
     for table in metadata.tables.values():
         table.kwargs.update(c.MARIADB)

@@ -1,0 +1,218 @@
+"""Providers, tombstones of subjects, what was accepted once, and newcomers, in SQL."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import sqlalchemy as sa
+
+from authflow.adapters.registering import person_of
+from authflow.adapters.sql import columns as c
+from authflow.adapters.sql.dialect import insert_or_tell, insert_or_update
+from authflow.adapters.sql.telling import inserted
+from authflow.errors import StaleVersion
+from authflow.ports import Stored
+from authflow.sso.provider import Connected, NoProvider, Settings
+from authflow.values import OrganizationId, ProviderId, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.people import SqlUsers
+    from authflow.adapters.sql.tables.sso import SsoTables
+    from authflow.sso.identity import Subject
+    from authflow.sso.kinds import Single
+    from authflow.sso.ports import Newcomer
+    from authflow.sso.provider import Provider
+    from authflow.values import UserId
+
+
+@attrs.frozen(kw_only=True)
+class ProviderStatements:
+    """Every statement about providers, built once."""
+
+    load: sa.Executable
+    lock: sa.Executable
+    add: sa.Executable
+    update: sa.Executable
+    delete: sa.Executable
+    with_kind: sa.Executable
+
+    @classmethod
+    def of(cls, t: SsoTables) -> ProviderStatements:
+        row = t.provider
+        here = row.c.organization_id == sa.bindparam("place")
+        same = [here, row.c.version == sa.bindparam("expected")]
+        kept = {"id", "organization_id"}
+        changing: dict[str, Any] = {
+            column.name: sa.bindparam(f"new_{column.name}") for column in row.c if column.name not in kept
+        }
+        load = sa.select(row).where(here)
+        meant = [row.c.kind.in_(sa.bindparam("kinds", expanding=True)), row.c.organization_id > sa.bindparam("after")]
+        return cls(
+            load=load,
+            lock=load.with_for_update(),
+            add=sa.insert(row),
+            update=sa.update(row).where(*same, row.c.id == sa.bindparam("which")).values(changing),
+            delete=sa.delete(row).where(*same),
+            with_kind=sa.select(row).where(*meant).order_by(row.c.organization_id).limit(sa.bindparam("most")),
+        )
+
+
+class SqlProviders:
+    """`authflow.sso.ports.ProviderRows` in SQL."""
+
+    def __init__(self, connection: Connection, statements: ProviderStatements) -> None:
+        self._run = connection
+        self._sql = statements
+
+    def load(self, organization: OrganizationId, *, lock: bool = False) -> Stored[Provider]:
+        row = self._run.run(self._sql.lock if lock else self._sql.load, {"place": organization}).one_or_none()
+        return Stored(NoProvider(), 0) if row is None else Stored(_provider(row), row.version)
+
+    def save(self, organization: OrganizationId, state: Provider, *, expected: int) -> None:
+        same = {"place": organization, "expected": expected}
+        if isinstance(state, NoProvider):
+            changed = self._run.changed(self._sql.delete, same)
+        elif expected == 0:
+            changed = 1
+            identity = {"id": state.id, "organization_id": organization}
+            self._run.run(self._sql.add, {**identity, **_columns(state, version=1)})
+        else:
+            new = {f"new_{name}": value for name, value in _columns(state, version=expected + 1).items()}
+            changed = self._run.changed(self._sql.update, {**same, "which": state.id, **new})
+        if changed != 1:
+            raise StaleVersion
+
+    def with_kind(
+        self, kinds: Collection[str], *, limit: int, after: OrganizationId | None = None
+    ) -> tuple[Connected, ...]:
+        if not kinds:
+            return ()
+        behind = {"kinds": sorted(kinds), "after": after or "", "most": limit}
+        return tuple(_provider(row) for row in self._run.run(self._sql.with_kind, behind))
+
+
+def _columns(state: Connected, *, version: int) -> dict[str, Any]:
+    settings = state.settings
+    sealing_key, config = c.dump_seal(settings.config)
+    return {
+        "version": version,
+        "kind": state.kind,
+        "name": state.name,
+        "required": settings.required,
+        "scim": settings.scim,
+        "newcomers": settings.newcomers,
+        "confirms": settings.confirms,
+        "default_role": settings.default_role,
+        "sealing_key": sealing_key,
+        "config": config,
+        "steps": settings.steps,
+        "partner": state.partner,
+        "lifted": state.lifted,
+        "connected_at": c.micros(state.connected_at),
+    }
+
+
+def _provider(row: Any) -> Connected:
+    settings = Settings(
+        required=row.required,
+        scim=row.scim,
+        newcomers=row.newcomers,
+        confirms=row.confirms,
+        default_role=None if row.default_role is None else Role(row.default_role),
+        config=c.load_seal((row.sealing_key, row.config)),
+        steps=bytes(row.steps),
+    )
+    return Connected(
+        id=ProviderId(row.id),
+        organization=OrganizationId(row.organization_id),
+        kind=row.kind,
+        name=row.name,
+        settings=settings,
+        partner=row.partner,
+        lifted=row.lifted,
+        connected_at=c.moment(row.connected_at),
+    )
+
+
+@attrs.frozen(kw_only=True)
+class OnceStatements:
+    """Every statement about removed subjects and about what was accepted once, built once."""
+
+    put: sa.Executable
+    find: sa.Executable
+    clear: sa.Executable
+    spend: sa.Executable
+    spend_tells: bool
+    sweep: sa.Executable
+
+    @classmethod
+    def of(cls, t: SsoTables, dialect: str) -> OnceStatements:
+        gone, single = t.removed_subject, t.single_use
+        names = {"organization_id": "place", "provider_id": "whose", "subject": "whom"}
+        key: dict[str, Any] = {column: sa.bindparam(name, type_=gone.c[column].type) for column, name in names.items()}
+        same = [gone.c[column] == value for column, value in key.items()]
+        spent: dict[str, Any] = {"digest": sa.bindparam("which"), "expires_at": sa.bindparam("until")}
+        spend, tells = insert_or_tell(dialect, single, spent)
+        return cls(
+            put=insert_or_update(dialect, gone, {**key, "at": sa.bindparam("since")}, lambda row: {"at": row.at}),
+            find=sa.select(gone.c.at).where(*same),
+            clear=sa.delete(gone).where(*same),
+            spend=spend,
+            spend_tells=tells,
+            sweep=sa.delete(single).where(single.c.expires_at < sa.bindparam("now")),
+        )
+
+
+class SqlSubjectTombstones:
+    """`authflow.sso.ports.SubjectTombstones` in SQL."""
+
+    def __init__(self, connection: Connection, statements: OnceStatements) -> None:
+        self._run = connection
+        self._sql = statements
+
+    def put(self, organization: OrganizationId, provider: ProviderId, subject: Subject, at: datetime) -> None:
+        self._run.run(self._sql.put, {**_key(organization, provider, subject), "since": c.micros(at)})
+
+    def find(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> datetime | None:
+        found = self._run.run(self._sql.find, _key(organization, provider, subject)).scalar_one_or_none()
+        return c.moment_or_none(found)
+
+    def clear(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> None:
+        self._run.run(self._sql.clear, _key(organization, provider, subject))
+
+
+def _key(organization: OrganizationId, provider: ProviderId, subject: Subject) -> dict[str, Any]:
+    return {"place": organization, "whose": provider, "whom": subject.encode()}
+
+
+class SqlSingleUse:
+    """`authflow.sso.ports.SingleUse` in SQL. A key is stored as its digest: an issuer's may be of any length."""
+
+    def __init__(self, connection: Connection, statements: OnceStatements) -> None:
+        self._run = connection
+        self._sql = statements
+
+    def spend(self, single: Single) -> bool:
+        digest = hashlib.sha256(single.key.encode(errors="surrogatepass")).digest()
+        values = {"which": digest, "until": c.micros(single.expires_at)}
+        return inserted(self._run, self._sql.spend, values, tells=self._sql.spend_tells)
+
+    def sweep(self, now: datetime) -> int:
+        return self._run.changed(self._sql.sweep, {"now": c.micros(now)})
+
+
+class SqlRegistrar:
+    """`authflow.sso.ports.Registrar` on our own tables of people."""
+
+    def __init__(self, users: SqlUsers) -> None:
+        self._users = users
+
+    def register(self, newcomer: Newcomer) -> UserId:
+        self._users.add(person_of(newcomer))
+        return newcomer.id

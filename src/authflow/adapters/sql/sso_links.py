@@ -1,0 +1,174 @@
+"""Links in SQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+import sqlalchemy as sa
+
+from authflow.adapters.sql import columns as c
+from authflow.errors import StaleVersion
+from authflow.sso.identity import Subject
+from authflow.sso.links import Link
+from authflow.values import LinkId, OrganizationId, ProviderId, UserId
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from datetime import datetime
+
+    from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.tables.sso import SsoTables
+
+BATCH: Final = 1000
+"""Persons asked for in one statement: PostgreSQL takes 65535 parameters, SQLite 32766."""
+
+CHANGING: Final = ("subject", "verified_at", "synced_at", "failures", "sealing_key", "memory")
+
+
+@attrs.frozen(kw_only=True)
+class LinkStatements:
+    """Every statement about links, built once."""
+
+    get: sa.Executable
+    by_subject: sa.Executable
+    lock_subject: sa.Executable
+    of_user: sa.Executable
+    lock_user: sa.Executable
+    all_of_user: sa.Executable
+    linked: sa.Executable
+    add: sa.Executable
+    save: sa.Executable
+    remove: sa.Executable
+    remove_of_provider: sa.Executable
+    remove_of_user: sa.Executable
+    due: sa.Executable
+    stamp: sa.Executable
+
+    @classmethod
+    def of(cls, t: SsoTables) -> LinkStatements:
+        row = t.link
+        here, mine = row.c.provider_id == sa.bindparam("place"), row.c.user_id == sa.bindparam("owner")
+        one, meant = row.c.id == sa.bindparam("which"), row.c.subject == sa.bindparam("whom", type_=row.c.subject.type)
+        by_subject, of_user = sa.select(row).where(here, meant), sa.select(row).where(here, mine)
+        new: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in CHANGING}
+        places = row.c.provider_id.in_(sa.bindparam("places", expanding=True))
+        due = sa.select(row).where(places, row.c.synced_at <= sa.bindparam("before"))
+        return cls(
+            get=sa.select(row).where(one),
+            by_subject=by_subject,
+            lock_subject=by_subject.with_for_update(),
+            of_user=of_user,
+            lock_user=of_user.with_for_update(),
+            all_of_user=sa.select(row).where(mine),
+            linked=sa.select(row.c.user_id).where(here, row.c.user_id.in_(sa.bindparam("owners", expanding=True))),
+            add=sa.insert(row),
+            save=sa.update(row).where(one, here, mine, meant).values(new),
+            remove=sa.delete(row).where(one),
+            remove_of_provider=sa.delete(row).where(here).returning(*row.c),
+            remove_of_user=sa.delete(row).where(mine).returning(*row.c),
+            due=due.order_by(row.c.synced_at, row.c.id).limit(sa.bindparam("most")).with_for_update(skip_locked=True),
+            stamp=sa.update(row)
+            .where(row.c.id.in_(sa.bindparam("taken", expanding=True)))
+            .values(synced_at=sa.bindparam("now")),
+        )
+
+
+class SqlLinks:
+    """`authflow.sso.ports.LinkRows` in SQL."""
+
+    def __init__(self, connection: Connection, statements: LinkStatements) -> None:
+        self._run = connection
+        self._sql = statements
+
+    def get(self, link: LinkId) -> Link | None:
+        return self._one(self._sql.get, {"which": link})
+
+    def by_subject(self, provider: ProviderId, subject: Subject, *, lock: bool = False) -> Link | None:
+        statement = self._sql.lock_subject if lock else self._sql.by_subject
+        return self._one(statement, {"place": provider, "whom": subject.encode()})
+
+    def of_user(self, provider: ProviderId, user: UserId, *, lock: bool = False) -> Link | None:
+        return self._one(self._sql.lock_user if lock else self._sql.of_user, {"place": provider, "owner": user})
+
+    def all_of_user(self, user: UserId) -> tuple[Link, ...]:
+        return _in_order(self._run.run(self._sql.all_of_user, {"owner": user}))
+
+    def linked(self, provider: ProviderId, users: Collection[UserId]) -> frozenset[UserId]:
+        asked = list(users)
+        return frozenset(
+            UserId(row.user_id)
+            for start in range(0, len(asked), BATCH)
+            for row in self._run.run(self._sql.linked, {"place": provider, "owners": asked[start : start + BATCH]})
+        )
+
+    def add(self, link: Link) -> None:
+        written_once = {
+            "id": link.id,
+            "organization_id": link.organization,
+            "provider_id": link.provider,
+            "user_id": link.user,
+            "linked_at": c.micros(link.linked_at),
+        }
+        self._run.run(self._sql.add, {**written_once, **_changing(link)})
+
+    def save(self, before: Link, after: Link) -> None:
+        same = {"which": before.id, "place": after.provider, "owner": after.user, "whom": before.subject.encode()}
+        new = {f"new_{name}": value for name, value in _changing(after).items()}
+        if self._run.changed(self._sql.save, {**same, **new}) != 1:
+            raise StaleVersion
+
+    def remove(self, link: LinkId) -> bool:
+        return self._run.changed(self._sql.remove, {"which": link}) == 1
+
+    def remove_of_provider(self, provider: ProviderId) -> tuple[Link, ...]:
+        return _in_order(self._run.run(self._sql.remove_of_provider, {"place": provider}))
+
+    def remove_of_user(self, user: UserId) -> tuple[Link, ...]:
+        return _in_order(self._run.run(self._sql.remove_of_user, {"owner": user}))
+
+    def take_due(
+        self, providers: Collection[ProviderId], before: datetime, now: datetime, *, limit: int
+    ) -> tuple[Link, ...]:
+        if not providers:
+            return ()
+        asked = {"places": sorted(providers), "before": c.micros(before), "most": limit}
+        due = tuple(_link(row) for row in self._run.run(self._sql.due, asked))
+        if due:
+            self._run.run(self._sql.stamp, {"taken": [link.id for link in due], "now": c.micros(now)})
+        return due
+
+    def _one(self, statement: sa.Executable, values: dict[str, Any]) -> Link | None:
+        row = self._run.run(statement, values).one_or_none()
+        return None if row is None else _link(row)
+
+
+def _changing(link: Link) -> dict[str, Any]:
+    sealing_key, memory = (None, None) if link.memory is None else c.dump_seal(link.memory)
+    return {
+        "subject": link.subject.encode(),
+        "verified_at": c.micros(link.verified_at),
+        "synced_at": c.micros(link.synced_at),
+        "failures": link.failures,
+        "sealing_key": sealing_key,
+        "memory": memory,
+    }
+
+
+def _in_order(rows: Iterable[Any]) -> tuple[Link, ...]:
+    return tuple(sorted((_link(row) for row in rows), key=lambda link: (link.organization, link.user)))
+
+
+def _link(row: Any) -> Link:
+    return Link(
+        id=LinkId(row.id),
+        organization=OrganizationId(row.organization_id),
+        provider=ProviderId(row.provider_id),
+        subject=Subject(bytes(row.subject).decode()),
+        user=UserId(row.user_id),
+        linked_at=c.moment(row.linked_at),
+        verified_at=c.moment(row.verified_at),
+        synced_at=c.moment(row.synced_at),
+        failures=row.failures,
+        memory=None if row.memory is None else c.load_seal((row.sealing_key, row.memory)),
+    )
