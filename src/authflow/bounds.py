@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from authflow.errors import ConfigInvalid
@@ -85,6 +85,10 @@ issuer = checked(
     lambda value: _is_name(value) and ":" not in str(value), f"must be 1 to {NAME_MAX} characters without a colon"
 )
 project = checked(lambda value: value is None or _is_name(value), "must be a project id, or none")
+instant = checked(
+    lambda value: value is None or (isinstance(value, datetime) and value.utcoffset() is not None),
+    "must be an instant with a time zone, or none",
+)
 names = checked(_are_names, f"must be a frozenset of names of 1 to {NAME_MAX} characters")
 
 ordered = checked(_are_ordered, "must be a tuple that names each role once")

@@ -5,7 +5,7 @@ Every figure names its source. A lifetime is a `datetime.timedelta`, a budget a 
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Self
 
 import attrs
@@ -170,15 +170,24 @@ class AccountsPolicy:
 
 @attrs.frozen(kw_only=True)
 class SsoPolicy:
-    """Single sign-on (sso 2.8, 8).
+    """Single sign-on (sso 2.8, 4, 6, 8).
 
     Args:
+        verify_first: A newcomer whose address nobody vouches for proves it by a mailed link before there is an account
+            (sso 6.7). The risk of turning it off: a stranger can tell by the answer who has an account (decision 22).
+        second_accounts: A sign-up with an address that is verified for somebody else makes a second account, which
+            holds it unverified (decision 26). The risk: one person with two accounts, and no way to tell which.
+        migrate_until: Until when a link under the former identifier of a trusted provider goes over to the new one by
+            itself, or none (decision 24). The risk: a former identifier is an address, and may have been given anew.
         mark_life: How long a session may act in an organization after it signed in through its provider (sso 2.8).
         exclusive_second_factor: Connecting a provider switches the organization's required second factor off, and
             disabling it restores that (decision 26). The risk: whoever takes over an account at the provider is in.
         reminders: How often all unlinked members of one organization may be mailed again.
     """
 
+    verify_first: bool = attrs.field(default=True, validator=bounds.flag)
+    second_accounts: bool = attrs.field(default=False, validator=bounds.flag)
+    migrate_until: datetime | None = attrs.field(default=None, validator=bounds.instant)
     mark_life: timedelta = attrs.field(default=timedelta(days=7), validator=bounds.lifetime)
     exclusive_second_factor: bool = attrs.field(default=False, validator=bounds.flag)
     reminders: Budget = attrs.field(

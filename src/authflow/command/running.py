@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
 from authflow.here import whoever
+from authflow.witness import listen, listening, unlisten
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from authflow.ports import Clock, UnitOfWork
     from authflow.witness import Entry
+
+T = TypeVar("T")
 
 
 class Running:
@@ -57,6 +61,31 @@ def running(uow: UnitOfWork[Any]) -> Running | None:
     while found is not None and (found.over or found.uow is not uow or found.who != who):
         found = found.outer
     return found
+
+
+def in_one(uow: UnitOfWork[Any], work: Callable[[], T]) -> T:
+    """Do *work*, a part of an operation, as a whole: one transaction at one instant, tried again like a command's.
+
+    Inside a command, which is one transaction already, it is a part of that one. What is decided in the try that
+    counts is seen by whoever explains the operation.
+    """
+    here, outer = Running(uow), listening()
+    if here.is_part():
+        return work()
+    inside, heard = RUNNING.set(here), listen(here.entries)
+
+    def tried() -> T:
+        here.try_anew()
+        return work()
+
+    try:
+        return uow.run(tried)
+    finally:
+        here.over = True
+        unlisten(heard)
+        RUNNING.reset(inside)
+        if outer is not None:
+            outer.extend(here.entries)
 
 
 @attrs.frozen(eq=False)

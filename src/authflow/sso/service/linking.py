@@ -1,0 +1,121 @@
+"""Links as rows: the table of `authflow.sso.linking` decides, and what it decides is written here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from authflow.errors import SecretUnavailable
+from authflow.sso.grounds import Attach, Attached, Migrate, Recognize, Recognized, Release, Released
+from authflow.sso.linking import MACHINE
+from authflow.sso.links import Holder, Linked, Renumbered, standing
+from authflow.sso.sealing import memory_binding
+from authflow.sso.service.desk import Desk
+from authflow.values import LinkId
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from authflow.machine import Step
+    from authflow.ports import User
+    from authflow.sso.grounds import Ground, LinkAnswer, Reason
+    from authflow.sso.identity import Identity
+    from authflow.sso.links import Link, Linking
+    from authflow.sso.ports import SsoTransaction
+    from authflow.values import Sealed, UserId
+
+
+@attrs.frozen(kw_only=True)
+class Links(Desk):
+    """Writing links. Every method runs in its caller's transaction, and returns the facts for the caller to record.
+
+    Raises:
+        UniqueViolated: Somebody else wrote a link for the subject, or for the person, at this very moment. Whoever
+            calls catches it around a savepoint: nobody is looked up by an address instead (CVE-2025-61783).
+        StaleVersion: The link is gone, or has another subject by now.
+    """
+
+    def attach(
+        self, tx: SsoTransaction, person: User, identity: Identity, ground: Ground, now: datetime
+    ) -> Step[Linking, LinkAnswer]:
+        """Make *identity* the identity of *person*, on *ground*; an older link that stands in the way goes."""
+        by_subject = tx.links.by_subject(identity.provider, identity.subject, lock=True)
+        own = tx.links.of_user(identity.provider, person.id, lock=True)
+        owner = None if by_subject is None else tx.users.get(by_subject.user)
+        command = Attach(
+            person=Holder(user=person.id, active=person.active),
+            identity=identity,
+            ground=ground,
+            id=LinkId(self.new_id()),
+            recipients=person.verified_addresses(),
+            former_recipients=() if owner is None or owner.id == person.id else owner.verified_addresses(),
+        )
+        before = standing(by_subject=by_subject, holder=self.holder(tx, by_subject), own=own)
+        return self._written(tx, (by_subject, own), identity, MACHINE.step(before, command, now))
+
+    def recognize(self, tx: SsoTransaction, link: Link, identity: Identity, now: datetime) -> Step[Linking, LinkAnswer]:
+        """Confirm *link*, whose provider named its person just now."""
+        state = Linked(link=link, holder=self._holder(tx, link.user))
+        return self._written(tx, (link,), identity, MACHINE.step(state, Recognize(identity=identity), now))
+
+    def migrate(
+        self, tx: SsoTransaction, link: Link, identity: Identity, until: datetime | None, now: datetime
+    ) -> Step[Linking, LinkAnswer]:
+        """Let *link* go over to the provider's new subject, while the policy lets it."""
+        state = Renumbered(link=link, holder=self._holder(tx, link.user))
+        return self._written(tx, (link,), identity, MACHINE.step(state, Migrate(identity=identity, until=until), now))
+
+    def release(self, tx: SsoTransaction, link: Link, reason: Reason, now: datetime) -> Step[Linking, LinkAnswer]:
+        """End *link*."""
+        state = Linked(link=link, holder=self._holder(tx, link.user))
+        step = MACHINE.step(state, Release(reason=reason), now)
+        if isinstance(step.answer, Released):
+            tx.links.remove(link.id)
+        return step
+
+    def holder(self, tx: SsoTransaction, link: Link | None) -> Holder | None:
+        """Return whose *link* is, as they are now; none where there is no link."""
+        return None if link is None else self._holder(tx, link.user)
+
+    # --- pieces ---------------------------------------------------------------------------------------------------
+
+    def _holder(self, tx: SsoTransaction, user: UserId) -> Holder:
+        """Somebody who is gone is as good as inactive: their link opens nothing, and is nobody else's (decision 15)."""
+        person = tx.users.get(user)
+        return Holder(user=user, active=person is not None and person.active)
+
+    def _written(
+        self,
+        tx: SsoTransaction,
+        stood: tuple[Link | None, ...],
+        identity: Identity,
+        step: Step[Linking, LinkAnswer],
+    ) -> Step[Linking, LinkAnswer]:
+        if not isinstance(step.answer, Attached | Recognized):
+            return step
+        answer, known = step.answer, {link.id: link for link in stood if link is not None}
+        for gone in answer.dropped if isinstance(answer, Attached) else ():
+            tx.links.remove(gone)
+        before = known.get(answer.link.id)
+        after = attrs.evolve(answer.link, memory=self._remembered(before, identity))
+        if before is None:
+            tx.links.add(after)
+        else:
+            tx.links.save(before, after)
+        return step
+
+    def _remembered(self, before: Link | None, identity: Identity) -> Sealed | None:
+        """Return what the link keeps for asking again: what came, and of what it had whatever did not come anew.
+
+        Some providers give what renews the rest only once (sso 4.1).
+        """
+        if before is None or before.memory is None:
+            return identity.memory
+        try:
+            kept = self.vault.open(before.memory, memory_binding(before.provider, before.subject))
+        except SecretUnavailable:
+            return identity.memory
+        binding = memory_binding(identity.provider, identity.subject)
+        came = {} if identity.memory is None else self.vault.open(identity.memory, binding)
+        return self.vault.seal({**kept, **came}, binding)
