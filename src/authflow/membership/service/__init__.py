@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import attrs
 
-from authflow.membership.service.admissions import Admissions
 from authflow.membership.service.invitations import Invitations
 from authflow.membership.service.members import Members
 from authflow.membership.service.moving import Moving
+from authflow.membership.service.receiving import Prospects, Receiving
 
-__all__ = ["Membership"]
+__all__ = ["Membership", "Prospects"]
 
 
 @attrs.frozen(kw_only=True)
-class Membership(Admissions, Invitations, Members, Moving):
+class Membership(Receiving, Invitations, Members, Moving):
     """Members of organizations and the invitations by which they come."""
