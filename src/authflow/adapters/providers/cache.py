@@ -1,0 +1,96 @@
+"""What providers publish, remembered for a while: fetched by one thread at a time, and never more than so often."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+import attrs
+
+from authflow.errors import Code
+from authflow.sso.fetching import BUDGET
+from authflow.sso.kinds import Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+T = TypeVar("T")
+
+REFETCH_EVERY: Final = timedelta(minutes=1)
+"""How often something unknown may make us fetch again: a flood of unknown keys must not (security 4)."""
+
+REMEMBERED: Final = 1000
+"""URLs; of more, the one that was not asked for longest is forgotten."""
+
+
+@attrs.define
+class Entry(Generic[T]):
+    """What is remembered of one URL. *lock* is held while it is fetched: others wait instead of asking as well."""
+
+    value: T | None = None
+    fetched_at: datetime | None = None
+    refetched_at: datetime | None = None
+    lock: threading.Lock = attrs.field(factory=threading.Lock)
+
+    def fresh(self, now: datetime, life: timedelta) -> T | None:
+        """Return the value while it may be used; after a clock was set back it is fetched again."""
+        if self.fetched_at is None or not timedelta(0) <= now - self.fetched_at < life:
+            return None
+        return self.value
+
+    def keep(self, fetched: T | Rejected, now: datetime) -> T | Rejected:
+        """Remember what was *fetched*, unless it is a refusal, and return it."""
+        if not isinstance(fetched, Rejected):
+            self.value, self.fetched_at = fetched, now
+        return fetched
+
+
+class Cache(Generic[T]):
+    """Values by URL, each fetched by one thread at a time; the least recently used ones are forgotten."""
+
+    def __init__(self, life: timedelta, size: int = REMEMBERED) -> None:
+        self._life, self._size = life, size
+        self._entries: OrderedDict[str, Entry[T]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, url: str, now: datetime, fetch: Callable[[], T | Rejected]) -> T | Rejected:
+        """Return what is known of *url*, or what *fetch* returns; a refusal is not remembered."""
+        entry = self._entry(url)
+        known = entry.fresh(now, self._life)
+        return known if known is not None else self._alone(entry, lambda: self._fetched(entry, now, fetch))
+
+    def newer(self, url: str, now: datetime, than: T, fetch: Callable[[], T | Rejected]) -> T | Rejected:
+        """Return what *url* says now, because *than* was not enough; *than* itself if it is too early to ask."""
+        entry = self._entry(url)
+        return self._alone(entry, lambda: self._refetched(entry, now, than, fetch))
+
+    def _fetched(self, entry: Entry[T], now: datetime, fetch: Callable[[], T | Rejected]) -> T | Rejected:
+        known = entry.fresh(now, self._life)
+        return known if known is not None else entry.keep(fetch(), now)
+
+    def _refetched(self, entry: Entry[T], now: datetime, than: T, fetch: Callable[[], T | Rejected]) -> T | Rejected:
+        if entry.value is not None and entry.value is not than:
+            return entry.value  # somebody else asked while we waited
+        if entry.refetched_at is not None and abs(now - entry.refetched_at) < REFETCH_EVERY:
+            return than
+        entry.refetched_at = now
+        return entry.keep(fetch(), now)
+
+    def _alone(self, entry: Entry[T], act: Callable[[], T | Rejected]) -> T | Rejected:
+        if not entry.lock.acquire(timeout=BUDGET.total_seconds()):
+            return Rejected(code=Code.SSO_PROVIDER_UNREACHABLE, detail="another request waits for it already")
+        try:
+            return act()
+        finally:
+            entry.lock.release()
+
+    def _entry(self, url: str) -> Entry[T]:
+        with self._lock:
+            entry = self._entries.setdefault(url, Entry())
+            self._entries.move_to_end(url)
+            if len(self._entries) > self._size:
+                self._entries.popitem(last=False)
+            return entry

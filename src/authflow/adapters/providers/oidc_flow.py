@@ -1,0 +1,189 @@
+"""OpenID Connect's code flow: an authentication request, and every check that its answer must pass (Core 3.1)."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from authflow.adapters.providers.claims import Expected, Verified, Wrong, check
+from authflow.adapters.providers.code_flow import (
+    POST,
+    Client,
+    authorization,
+    exchange,
+    fresh_secret,
+    read_code,
+    refresh,
+)
+from authflow.adapters.providers.directory import BASIC, JSON
+from authflow.adapters.providers.documents import document, invalid, text
+from authflow.sso.fetching import Request
+from authflow.sso.kinds import Departure, Rechecked, Rejected, Single
+from authflow.sso.recheck import Said
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime, timedelta
+
+    from authflow.adapters.providers.code_flow import Tokens
+    from authflow.adapters.providers.directory import Directory, Metadata
+    from authflow.ports import Entropy
+    from authflow.sso.fetching import Errand, Fetcher
+    from authflow.sso.kinds import Callback, Document, Trip
+
+S256: Final = "S256"
+
+
+@attrs.frozen(kw_only=True)
+class Party:
+    """One provider, and us at it: what of the settings the protocol needs.
+
+    Args:
+        algorithms: Of signatures that are accepted.
+        max_age: How long ago people may have proven to the provider who they are; none where it is theirs to say.
+        require_pkce: Refuse a provider that does not say that it checks PKCE, which is used in any case.
+        userinfo: Ask UserInfo where the ID token has no address.
+    """
+
+    issuer: str
+    client_id: str
+    client_secret: str | None = attrs.field(repr=False)
+    scopes: Sequence[str]
+    algorithms: frozenset[str]
+    max_age: timedelta | None = None
+    require_pkce: bool = True
+    userinfo: bool = True
+
+
+@attrs.frozen(kw_only=True)
+class Proven:
+    """What came of one sign-in: the ID token, its claims joined by those of UserInfo, and the tokens."""
+
+    verified: Verified
+    claims: Document = attrs.field(repr=False)
+    tokens: Tokens
+    once: Single
+
+
+@attrs.frozen(kw_only=True)
+class Talk:
+    """One errand at one provider."""
+
+    party: Party
+    metadata: Metadata
+    client: Client
+    errand: Errand
+    now: datetime
+
+
+class OidcFlow:
+    """The protocol alone, for every kind that speaks it. Nothing of a request is kept here."""
+
+    def __init__(self, fetcher: Fetcher, directory: Directory, entropy: Entropy) -> None:
+        self._fetcher, self._directory, self._entropy = fetcher, directory, entropy
+
+    def depart(self, party: Party, trip: Trip, extra: Mapping[str, str]) -> Departure | Rejected:
+        """Make the authentication request (Core 3.1.2.1)."""
+        talk = self._talk(party, trip.now)
+        if isinstance(talk, Rejected):
+            return talk
+        if party.require_pkce and S256 not in talk.metadata.challenges:
+            return invalid("the provider does not say that it checks PKCE")
+        nonce, verifier = fresh_secret(self._entropy), fresh_secret(self._entropy)
+        fields = {"scope": " ".join(party.scopes), "nonce": nonce, **extra}
+        if party.max_age is not None:
+            fields["max_age"] = str(int(party.max_age.total_seconds()))
+        url = authorization(talk.metadata.authorization_url, party.client_id, verifier, trip, fields)
+        return Departure(url=url, request={"nonce": nonce, "verifier": verifier})
+
+    def arrive(self, party: Party, trip: Trip, request: Document, callback: Callback) -> Proven | Rejected:
+        """Check the answer, change its code for tokens, and check those (Core 3.1.2.7, 3.1.3)."""
+        talk = self._talk(party, trip.now)
+        nonce, verifier = text(request, "nonce"), text(request, "verifier")
+        if isinstance(talk, Rejected):
+            return talk
+        if nonce is None or verifier is None:
+            return invalid("there is no request that this answers")
+        code = read_code(callback, issuer=party.issuer, issuer_demanded=talk.metadata.answers_issuer)
+        if isinstance(code, Rejected):
+            return code
+        tokens = exchange(talk.errand, talk.client, code, verifier, trip.callback)
+        return tokens if isinstance(tokens, Rejected) else self._proven(talk, tokens, nonce)
+
+    def recheck(self, party: Party, memory: Document, now: datetime) -> Rechecked:
+        """Ask by the refresh token; whoever is meant by what comes back must be the same person (Core 12.2)."""
+        talk = self._talk(party, now)
+        if isinstance(talk, Rejected):
+            return Rechecked(said=Said.FAILED, memory=memory)
+        tokens = refresh(talk.errand, talk.client, memory)
+        if isinstance(tokens, Rechecked):
+            return tokens
+        kept = {**memory, "refresh_token": tokens.refresh}
+        if tokens.identity is not None:
+            verified = self._verified(talk, tokens, None)
+            if isinstance(verified, Rejected) or verified.subject != memory.get("subject"):
+                return Rechecked(said=Said.FAILED, memory=kept)
+        return Rechecked(said=Said.CONFIRMED, memory=kept)
+
+    def _talk(self, party: Party, now: datetime) -> Talk | Rejected:
+        errand = self._fetcher.errand()
+        metadata = self._directory.metadata(party.issuer, errand, now)
+        if isinstance(metadata, Rejected):
+            return metadata
+        method = next((each for each in (BASIC, POST) if each in metadata.client_auth), None)
+        if party.client_secret is not None and method is None:  # such as private_key_jwt alone
+            return invalid("the provider takes no client secret")
+        client = Client(
+            id=party.client_id, secret=party.client_secret, token_url=metadata.token_url, method=method or BASIC
+        )
+        return Talk(party=party, metadata=metadata, client=client, errand=errand, now=now)
+
+    def _proven(self, talk: Talk, tokens: Tokens, nonce: str) -> Proven | Rejected:
+        verified = self._verified(talk, tokens, nonce)
+        if isinstance(verified, Rejected):
+            return verified
+        claims = _claims(talk, verified, tokens)
+        if isinstance(claims, Rejected):
+            return claims
+        single = Single(key=_key(talk.party.issuer, nonce), expires_at=verified.acceptable_until)
+        return Proven(verified=verified, claims=claims, tokens=tokens, once=single)
+
+    def _verified(self, talk: Talk, tokens: Tokens, nonce: str | None) -> Verified | Rejected:
+        """Return what the ID token proves; with *nonce* in answer to a sign-in, without one to a refresh."""
+        party = talk.party
+        if tokens.identity is None:
+            return invalid("there is no ID token")
+        signed = self._directory.verified(
+            tokens.identity, talk.metadata.keys_url, party.algorithms, talk.errand, talk.now
+        )
+        if isinstance(signed, Rejected):
+            return signed
+        expected = Expected(
+            issuer=party.issuer,
+            audience=party.client_id,
+            nonce=nonce,
+            max_age=None if nonce is None else party.max_age,
+            access_token=tokens.access,
+        )
+        verified = check(signed.claims, signed.algorithm, expected, talk.now)
+        return invalid(f"the ID token's {verified.claim} is wrong") if isinstance(verified, Wrong) else verified
+
+
+def _claims(talk: Talk, verified: Verified, tokens: Tokens) -> Document | Rejected:
+    """Return the ID token's claims, and where it has no address those of UserInfo, about the same subject only."""
+    url = talk.metadata.userinfo_url
+    if "email" in verified.claims or not talk.party.userinfo or url is None:
+        return verified.claims
+    headers = {**JSON, "authorization": f"Bearer {tokens.access}"}
+    said = document(talk.errand.fetch(Request(url=url, headers=headers)), "UserInfo")
+    if isinstance(said, Rejected):
+        return said
+    if said.get("sub") != verified.subject:  # Core 5.3.2: claims about somebody else are not used
+        return invalid("UserInfo means another subject than the ID token")
+    return {**said, **verified.claims}
+
+
+def _key(issuer: str, nonce: str) -> str:
+    return f"oidc:{hashlib.sha256(f'{issuer} {nonce}'.encode()).hexdigest()}"

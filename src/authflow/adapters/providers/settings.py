@@ -1,0 +1,123 @@
+"""Reading what an owner set: one field after the other, each refused by its name."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from authflow.errors import InputInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from authflow.sso.fetching import Fetcher
+    from authflow.sso.kinds import Document, Json
+
+VISIBLE: Final = re.compile(r"[ -~]+")
+"""RFC 6749 appendix A: client identifiers and secrets are printable ASCII."""
+
+SCOPE: Final = re.compile(r"[!#-\[\]-~]{1,255}")
+"""RFC 6749 3.3: a scope-token."""
+
+TEXT_MAX: Final = 255
+SECRET_MAX: Final = 4096
+"""Characters; secrets that are signed tokens themselves have more than a thousand."""
+
+LIST_MAX: Final = 100
+
+
+class Fields:
+    """The fields of *settings*, each of which is taken once; *names* are all there may be.
+
+    Raises:
+        InputInvalid: From every method, with the field's name; and at once for a field that is not among *names*.
+    """
+
+    def __init__(self, settings: Document, names: Collection[str]) -> None:
+        unknown = sorted(set(settings) - set(names))
+        if unknown:
+            raise InputInvalid(field=unknown[0][:TEXT_MAX], problem="is no setting of this kind of provider")
+        self._settings = settings
+
+    def text(self, name: str, *, most: int = TEXT_MAX) -> str:
+        """Return the printable ASCII of a field that must be there."""
+        given = self._settings.get(name)
+        if not isinstance(given, str) or not given:
+            raise InputInvalid(field=name, problem="is missing")
+        if len(given) > most or VISIBLE.fullmatch(given) is None or given != given.strip():
+            raise InputInvalid(field=name, problem=f"is not up to {most} printable ASCII characters")
+        return given
+
+    def secret(self, name: str) -> str | None:
+        """Return a secret, or none where there is none."""
+        given = self._settings.get(name)
+        return None if given is None or given == "" else self.text(name, most=SECRET_MAX)
+
+    def url(self, name: str, fetcher: Fetcher) -> str:
+        """Return an URL that may be fetched."""
+        given = self._settings.get(name)
+        if not isinstance(given, str) or not given:
+            raise InputInvalid(field=name, problem="is missing")
+        if not fetcher.permits(given):
+            raise InputInvalid(field=name, problem="is not an https URL without credentials and fragment")
+        return given
+
+    def issuer(self, name: str, fetcher: Fetcher) -> str:
+        """Return the URL of an issuer, exactly as it names itself (OIDC Discovery 3: no query)."""
+        given = self.url(name, fetcher)
+        if "?" in given:
+            raise InputInvalid(field=name, problem="has a query, which an issuer has not")
+        return given
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        """Return true or false, and nothing that is like them."""
+        given = self._settings.get(name)
+        if given is None:
+            return default
+        if not isinstance(given, bool):
+            raise InputInvalid(field=name, problem="is neither true nor false")
+        return given
+
+    def number(self, name: str, least: int, most: int) -> int | None:
+        """Return a whole number, or none where there is none."""
+        given = self._settings.get(name)
+        if given is None:
+            return None
+        if not isinstance(given, int) or isinstance(given, bool) or not least <= given <= most:
+            raise InputInvalid(field=name, problem=f"is no whole number from {least} to {most}")
+        return given
+
+    def choice(self, name: str, among: Sequence[str], *, default: str) -> str:
+        """Return one of *among*."""
+        given = self._settings.get(name)
+        if given is None:
+            return default
+        if not isinstance(given, str) or given not in among:
+            raise InputInvalid(field=name, problem=f"is none of {', '.join(filter(None, among))}")
+        return given
+
+    def choices(self, name: str, among: Collection[str], *, default: Collection[str]) -> list[Json]:
+        """Return one or more of *among*, sorted."""
+        given = self.listed(name) or sorted(default)
+        if not set(given) <= set(among):
+            raise InputInvalid(field=name, problem=f"holds something else than {', '.join(sorted(among))}")
+        return [*sorted(set(given))]
+
+    def scopes(self, name: str, *, default: Sequence[str], always: Sequence[str] = ()) -> list[Json]:
+        """Return scopes in their order, each once; *always* are asked for whatever else is."""
+        given = self.listed(name) or [*default]
+        if not all(SCOPE.fullmatch(scope) for scope in given):
+            raise InputInvalid(field=name, problem="holds what is no scope")
+        return [*dict.fromkeys([*always, *given])]
+
+    def listed(self, name: str) -> list[str]:
+        """Return the texts of a list, or an empty list where there is none."""
+        given = self._settings.get(name)
+        if given is None:
+            return []
+        if not isinstance(given, list) or len(given) > LIST_MAX:
+            raise InputInvalid(field=name, problem=f"is no list of up to {LIST_MAX}")
+        texts = [item for item in given if isinstance(item, str) and 0 < len(item) <= TEXT_MAX]
+        if len(texts) != len(given):
+            raise InputInvalid(field=name, problem="holds something that is no short text")
+        return texts
