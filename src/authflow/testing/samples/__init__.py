@@ -25,12 +25,15 @@ def alphabets() -> Mapping[str, Alphabet[Any, Any, Any]]:
         enrollment,
         invitation,
         journey,
+        links,
         member,
+        pipelines,
         recovery,
         save,
         sessions,
     )
 
     modules = (challenge, confirmation, consent, delivery, enrollment, invitation, member, recovery, save, sessions)
-    found = [*journey.ALPHABETS, *(module.ALPHABET for module in modules)]
+    sso = (links.LINKING, pipelines.LOGIN, pipelines.PROVIDER, pipelines.SETUP)
+    found = [*journey.ALPHABETS, *sso, *(module.ALPHABET for module in modules)]
     return {alphabet.machine.name: alphabet for alphabet in sorted(found, key=lambda one: one.machine.name)}

@@ -22,13 +22,16 @@ SHARED: Final = frozenset(
         "Change",
         "Findings",
         "Handle",
+        "Identity",
         "Kind",
+        "Known",
         "MembershipPolicy",
         "MfaPolicy",
         "Offer",
         "Organization",
         "OutboxPolicy",
         "Person",
+        "Present",
         "Proposal",
         "SessionPolicy",
         "Sponsor",
@@ -54,7 +57,7 @@ class Constants:
         if not isinstance(stored, dict):
             return stored
         record = cast("dict[str, Json]", stored)
-        if record.get(TAG) in SHARED:
+        if record.get(TAG) in SHARED and len(record) > 1:  # one without a field is shorter than a reference
             return {REF: self._name(record)}
         return {name: self.share(value) for name, value in record.items()}
 
