@@ -133,8 +133,11 @@ def test_numbers_in_the_database_are_permanent():
     assert {scope.value: scope.name for scope in Scope} == {0: "ORGANIZATION", 1: "USER", 2: "PROJECT"}
     assert {signal.value: signal.name for signal in Signal} == {
         2: "MEMBER_JOINED",
+        3: "SSO_ENABLED",
         4: "MEMBER_INVITED",
         5: "MEMBER_REMOVED",
+        6: "SSO_DISABLED",
+        7: "IDENTITY_MOVED",
     }
     assert {category.value: category.name for category in Category} == {
         1: "SIGNAL",
@@ -145,6 +148,7 @@ def test_numbers_in_the_database_are_permanent():
         6: "SECURITY_EVENT",
         7: "EVENT_STORED",
         8: "EMAIL_VERIFIED",
+        9: "USER_SIGNED_UP",
     }
 
 

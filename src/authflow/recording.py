@@ -83,7 +83,7 @@ class Recorder:
             event=_present(row.audit),
             actor=origin.asker.user,
             actor_label=legible(origin.asker.label, LABEL_MAX),
-            organization=_of(fact, "organization"),
+            organization=_of(fact, "organization") if row.about is About.ORGANIZATION else None,
             target_user=_of(fact, "user"),
             target=None if row.target is None else _of(fact, row.target),
             session=origin.asker.session or None,
@@ -148,11 +148,11 @@ class Recorder:
             )
 
     def _announcement(self, fact: Fact, row: Records, origin: Origin) -> Message:
-        about_project = row.about is About.PROJECT
+        scope, owner = _LANES[row.about]
         return self._message(
             origin,
-            scope=Scope.PROJECT if about_project else Scope.USER,
-            shard=_of(fact, "project" if about_project else "user"),
+            scope=scope,
+            shard=_of(fact, owner),
             category=_present(row.message),
             about=_of(fact, row.object) if row.object else None,
             payload={"target": _of(fact, row.target) if row.target else None, **_fields(fact, row)},
@@ -204,6 +204,13 @@ class Recorder:
             },
         )
 
+
+_LANES: Final = {
+    About.PERSON: (Scope.USER, "user"),
+    About.ORGANIZATION: (Scope.ORGANIZATION, "organization"),
+    About.PROJECT: (Scope.PROJECT, "project"),
+}
+"""In whose lane a message without regions waits, and by which field of its fact."""
 
 MAILBOXES: Final = frozenset({"email", "address"})
 """Fields that hold an address: a log keeps them, and an event names people by their ids alone (decision 38)."""

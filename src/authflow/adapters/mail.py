@@ -112,6 +112,70 @@ TEMPLATES: Final[dict[MailKind, Text]] = {
             "If that was you, sign in to the account that has this address. If not, there is nothing to do.\n"
         ),
     ),
+    MailKind.SSO_PROOF: Text(
+        subject="Confirm that a sign-in is yours",
+        body=(
+            "Somebody signed in through the provider of {organization} and said that this account is theirs. If that "
+            "was you, confirm it in the same browser with this link, which works once and for ten minutes:\n\n{link}\n\n"
+            "If it was not you, ignore this mail: without the link nothing happens.\n"
+        ),
+    ),
+    MailKind.SSO_ADDRESS_PROOF: Text(
+        subject="Confirm your e-mail address",
+        body=(
+            "Somebody wants an account with this address, to join {organization_name}. If that was you, confirm it in "
+            "the same browser with this link, which works once and for an hour:\n\n{link}\n\n"
+            "If it was not you, ignore this mail: without the link nothing happens.\n"
+        ),
+    ),
+    MailKind.SSO_ADDRESS_HELD: Text(
+        subject="You have an account already",
+        body=(
+            "Somebody wanted a new account with this address, through the provider of {organization}. It belongs to "
+            "yours, and stays so.\n\n"
+            "If that was you, sign in to your account and link the provider's there. If not, there is nothing to do.\n"
+        ),
+    ),
+    MailKind.SSO_LINKED: Text(
+        subject="Your account can be entered through an organization's provider",
+        body=f"The provider of {{organization}} signs you in from now on.\n\n{_WHEN}\n{_NOT_YOU}",
+    ),
+    MailKind.SSO_MOVED: Text(
+        subject="A sign-in through an organization's provider moved to another account",
+        body=(
+            "An identity at the provider of {organization_name} signs in to another account than before: somebody "
+            f"who is signed in there asked for it.\n\nWhen: {{at}}\nBy: {{actor}}\n\n{_NOT_YOU}"
+        ),
+    ),
+    MailKind.SSO_ENABLED: Text(
+        subject="Single sign-on was set up for your organization",
+        body="{organization_name} signs in through a provider ({kind}) now.\n\nWhen: {at}\nBy: {actor}\n",
+    ),
+    MailKind.SSO_TRUST_CHANGED: Text(
+        subject="The sign-in of your organization was changed",
+        body=(
+            "Settings of the provider through which {organization_name} signs in were changed ({changed}).\n\n"
+            "When: {at}\nBy: {actor}\n\nIf nobody of you did this, disable the provider and ask who can.\n"
+        ),
+    ),
+    MailKind.SSO_DISABLED: Text(
+        subject="Single sign-on was switched off for your organization",
+        body="{organization_name} does not sign in through its provider any more.\n\nWhen: {at}\nBy: {actor}\n",
+    ),
+    MailKind.SSO_LINK_ACCOUNT: Text(
+        subject="Link your account to your organization's single sign-on",
+        body=(
+            "{organization_name}, to which you belong, signs in through a provider ({kind}), and your account is not "
+            "linked to it yet. Sign in through it once.\n\nWhen: {at}\nBy: {actor}\n"
+        ),
+    ),
+    MailKind.SSO_ENDED: Text(
+        subject="Your organization does not use single sign-on any more",
+        body=(
+            "{organization_name}, to which you belong, does not sign in through its provider any more. Sign in with "
+            "your own password; if you have none, set one.\n\nWhen: {at}\nBy: {actor}\n"
+        ),
+    ),
 }
 """What each mail says. ``{link}`` is the host's link with the mail's token in it."""
 

@@ -62,6 +62,19 @@ class Audit(StrEnum):
     INVITE_REQUEST_ADD = "invite_request_add"
     INVITE_REQUEST_REMOVE = "invite_request_remove"
     INVITE_REMOVE = "invite_remove"
+    SSO_IDENTITY_LINK = "sso_identity_link"
+    SSO_IDENTITY_MOVED = "sso_identity_moved"
+    SSO_IDENTITY_RENUMBERED = "sso_identity_renumbered"
+    SSO_IDENTITY_MIGRATED = "sso_identity_migrated"
+    SSO_IDENTITY_RELEASED = "sso_identity_released"
+    SSO_SIGN_ON_REFUSED = "sso_sign_on_refused"
+    SSO_PROOF_SENT = "sso_proof_sent"
+    ORG_EDIT = "org_edit"
+    SSO_ENABLE = "sso_enable"
+    SSO_EDIT = "sso_edit"
+    SSO_DISABLE = "sso_disable"
+    SSO_BREAK_GLASS = "sso_break_glass"
+    USER_SIGNED_UP = "user_signed_up"
 
 
 @attrs.frozen(kw_only=True)
@@ -116,6 +129,8 @@ class Category(IntEnum):
     SECURITY_EVENT = 6
     EVENT_STORED = 7
     EMAIL_VERIFIED = 8
+    USER_SIGNED_UP = 9
+    MEMBER_MAILS = 10
 
 
 @unique
@@ -123,8 +138,11 @@ class Signal(IntEnum):
     """What a message of `Category.SIGNAL` tells an organization's receivers. Numbers are permanent."""
 
     MEMBER_JOINED = 2
+    SSO_ENABLED = 3
     MEMBER_INVITED = 4
     MEMBER_REMOVED = 5
+    SSO_DISABLED = 6
+    IDENTITY_MOVED = 7
 
 
 @unique
@@ -143,6 +161,16 @@ class MailKind(StrEnum):
     SETUP_SECOND_FACTOR = "setup_2fa"
     ADDRESS_CONFIRMATION = "address_confirmation"
     ADDRESS_CLAIMED = "address_claimed"
+    SSO_PROOF = "sso_proof"
+    SSO_ADDRESS_PROOF = "sso_address_proof"
+    SSO_ADDRESS_HELD = "sso_address_held"
+    SSO_LINKED = "sso_linked"
+    SSO_MOVED = "sso_moved"
+    SSO_ENABLED = "sso_enabled"
+    SSO_TRUST_CHANGED = "sso_trust_changed"
+    SSO_DISABLED = "sso_disabled"
+    SSO_LINK_ACCOUNT = "sso_link_account"
+    SSO_ENDED = "sso_ended"
 
 
 @attrs.frozen(kw_only=True)

@@ -9,7 +9,9 @@ import attrs
 from authflow.machine import Fact
 
 if TYPE_CHECKING:
-    from authflow.values import Address, OrganizationId, ProviderId, UserId
+    from datetime import datetime
+
+    from authflow.values import Address, OrganizationId, ProviderId, Secret, UserId
 
 
 @attrs.frozen(kw_only=True)
@@ -101,4 +103,113 @@ class ProviderDisabled(Fact):
     organization: OrganizationId
     provider: ProviderId
     kind: str
+    recipients: tuple[Address, ...]
+
+
+@attrs.frozen(kw_only=True)
+class SignOnRefused(Fact):
+    """Somebody came through a provider, or said so, and was refused: *code* says why."""
+
+    organization: OrganizationId
+    provider: ProviderId
+    code: str
+
+
+@attrs.frozen(kw_only=True)
+class ProofMailed(Fact):
+    """A link was mailed to *user*, who proves their mailbox by it where an identity wants to be theirs (decision 20).
+
+    *recipients* is the one stored address that the provider asserts.
+    """
+
+    organization: OrganizationId
+    provider: ProviderId
+    pipeline: str
+    user: UserId
+    token: Secret
+    expires_at: datetime
+    recipients: tuple[Address, ...]
+
+
+@attrs.frozen(kw_only=True)
+class AddressProofMailed(Fact):
+    """A link was mailed to the address of somebody who has no account yet (sso 6.7)."""
+
+    organization: OrganizationId
+    provider: ProviderId
+    pipeline: str
+    token: Secret
+    expires_at: datetime
+    recipients: tuple[Address, ...]
+
+
+@attrs.frozen(kw_only=True)
+class AddressHeld(Fact):
+    """Somebody wanted an account with an address that *user* has verified; they are told, and nobody else (22)."""
+
+    organization: OrganizationId
+    provider: ProviderId
+    user: UserId
+    recipients: tuple[Address, ...]
+
+
+@attrs.frozen(kw_only=True)
+class SignedUp(Fact):
+    """An account was made at the first sign-in through a provider (sso 16)."""
+
+    organization: OrganizationId
+    provider: ProviderId
+    kind: str
+    user: UserId
+
+
+@attrs.frozen(kw_only=True)
+class RequirementChanged(Fact):
+    """Connecting or disabling a provider changed whether members need a second factor; *reason* says which it was."""
+
+    organization: OrganizationId
+    require_second_factor: bool
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class GlassBroken(Fact):
+    """An owner came in without the provider, because nobody could have let them in through it (decision 6)."""
+
+    organization: OrganizationId
+    provider: ProviderId
+    user: UserId
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class MembersToMail(Fact):
+    """Members have to be mailed, from the one behind *after* on; *actor* is what whoever caused it is called.
+
+    One message, however many members there are: whoever delivers it writes the mails.
+    """
+
+    organization: OrganizationId
+    provider: ProviderId
+    mail: str
+    after: str
+    actor: str
+
+
+@attrs.frozen(kw_only=True)
+class LinkingAsked(Fact):
+    """A member without a link was asked to sign in through the organization's provider, of this *kind*."""
+
+    organization: OrganizationId
+    user: UserId
+    kind: str
+    recipients: tuple[Address, ...]
+
+
+@attrs.frozen(kw_only=True)
+class MemberToldOfEnd(Fact):
+    """A member was told that the organization has no provider any more."""
+
+    organization: OrganizationId
+    user: UserId
     recipients: tuple[Address, ...]

@@ -6,59 +6,18 @@ finds it. `authflow.recording` turns rows into audit entries and outbox messages
 
 from __future__ import annotations
 
-from enum import Enum, unique
 from typing import TYPE_CHECKING, Final
-
-import attrs
 
 from authflow.facts import accounts, events, membership, mfa, sessions
 from authflow.facts.records import Audit, Category, MailKind, Scope, Signal
+from authflow.facts.row import NOTHING, About, Records
+from authflow.facts.sso_table import SSO
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from authflow.machine import Fact
 
+__all__ = ["NOTHING", "RECORDS", "SCOPES", "About", "Records"]
 
-@unique
-class About(Enum):
-    """Whose log and whose security project a fact belongs to (decision 38)."""
-
-    PERSON = "person"
-    ORGANIZATION = "organization"
-    PROJECT = "project"
-    NOBODY = "nobody"
-
-
-@attrs.frozen(kw_only=True)
-class Records:
-    """One row: what a fact leaves behind.
-
-    Args:
-        about: Whose log and security project.
-        audit: The entry in that log, or none. Every audited fact is saved as an event of the security project too.
-        fields: The fact's fields that may leave the command, in audit data, messages and mails. Nothing else does.
-        target: The field that names the object.
-        message: A user-scoped message to local receivers, without regions (decision 42).
-        object: The field by which such messages coalesce, or none: each is delivered.
-        signal, args: A signal to the organization's receivers, one message per region; argument name to field.
-        mail: A mail to every verified address of the person, or to the fact's ``recipients``.
-        secret: The field whose secret travels sealed inside the mail, and dies with the fact's ``expires_at``.
-    """
-
-    about: About
-    audit: Audit | None = None
-    fields: tuple[str, ...] = ()
-    target: str | None = None
-    message: Category | None = None
-    object: str | None = None
-    signal: Signal | None = None
-    args: Mapping[str, str] = attrs.field(factory=dict[str, str])
-    mail: MailKind | None = None
-    secret: str | None = None
-
-
-NOTHING: Final = Records(about=About.NOBODY)
 
 _ADDRESS = ("address",)
 _FACTOR = ("kind",)
@@ -243,6 +202,8 @@ RECORDS: Final[dict[type[Fact], Records]] = {
         about=About.PERSON, audit=Audit.USERS_MERGED, fields=("merged", "dropped"), target="merged"
     ),
     accounts.UserExported: Records(about=About.PERSON, audit=Audit.USER_EXPORTED),
+    # single sign-on
+    **SSO,
     # events
     events.EventStored: Records(
         about=About.PROJECT,
@@ -262,6 +223,8 @@ SCOPES: Final[dict[Category, frozenset[Scope]]] = {
     Category.FACTOR_REMOVED: frozenset({Scope.USER}),
     Category.RECOVERY_CODES_REGENERATED: frozenset({Scope.USER}),
     Category.EMAIL_VERIFIED: frozenset({Scope.USER}),
+    Category.USER_SIGNED_UP: frozenset({Scope.USER}),
+    Category.MEMBER_MAILS: frozenset({Scope.ORGANIZATION}),
     Category.MAIL: frozenset({Scope.USER, Scope.ORGANIZATION}),
     Category.SECURITY_EVENT: frozenset({Scope.PROJECT}),
     Category.EVENT_STORED: frozenset({Scope.PROJECT}),

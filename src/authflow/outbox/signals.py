@@ -37,6 +37,7 @@ TOLD: Final = (
     Category.FACTOR_REMOVED,
     Category.RECOVERY_CODES_REGENERATED,
     Category.EMAIL_VERIFIED,
+    Category.USER_SIGNED_UP,
     Category.EVENT_STORED,
 )
 """The categories that are told to receivers; a message that nobody wants to hear is delivered to nobody."""
