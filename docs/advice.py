@@ -81,7 +81,7 @@ ADVICE: Final[dict[Code, str]] = {
     Code.SSO_PROVIDER_UNTRIED: "Send the browser to the provider first.",
     Code.SSO_PARTNER_LOCKED: FORBIDDEN,
     Code.SSO_NO_PROVIDER: "Show the settings without a provider, or the sign-in without one.",
-    Code.SSO_STATE_INVALID: "Offer to sign in again. The answer was used before (a reload), or nobody here asked for it.",
+    Code.SSO_STATE_INVALID: "Offer to sign in again. The answer was used before, or nobody here asked for it.",
     Code.SSO_PROOF_INVALID: "Say to open the newest mail, in the browser in which the sign-in began.",
     Code.SSO_PROOF_EXPIRED: "Offer another mail.",
     Code.SSO_RATE_LIMITED: WAIT,
