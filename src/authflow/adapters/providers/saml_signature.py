@@ -18,10 +18,7 @@ from lxml import etree
 from authflow.adapters.providers.saml_xml import Unacceptable, children, name, only, parse, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from lxml.etree import _Element as Element
-
+    from authflow.adapters.providers.saml_xml import Element
 EXCLUSIVE: Final = "http://www.w3.org/2001/10/xml-exc-c14n#"
 """Exclusive canonicalization without comments, the only one (SAML core 5.4.3)."""
 
@@ -39,10 +36,10 @@ SIGNATURES: Final = frozenset(
 )
 """Algorithms of a signature (RFC 9231 2.3): no SHA-1, no HMAC, no DSA."""
 
-DIGESTS: Final[dict[str, Callable[[bytes], hashlib._Hash]]] = {
-    "http://www.w3.org/2001/04/xmlenc#sha256": hashlib.sha256,
-    "http://www.w3.org/2001/04/xmldsig-more#sha384": hashlib.sha384,
-    "http://www.w3.org/2001/04/xmlenc#sha512": hashlib.sha512,
+DIGESTS: Final = {
+    "http://www.w3.org/2001/04/xmlenc#sha256": "sha256",
+    "http://www.w3.org/2001/04/xmldsig-more#sha384": "sha384",
+    "http://www.w3.org/2001/04/xmlenc#sha512": "sha512",
 }
 """Algorithms of a digest (RFC 9231 2.1)."""
 
@@ -55,7 +52,7 @@ class Signed:
 
     element: Element
     signature: Element
-    digest: Callable[[bytes], hashlib._Hash]
+    digest: str
     value: bytes
     prefixes: tuple[str, ...]
 
@@ -150,9 +147,9 @@ def covered(signed: Signed) -> Element:
         Unacceptable: The digest is of other bytes: whoever verified the signature saw another element.
     """
     _detach(signed.signature)
-    prefixes = [prefix for prefix in signed.prefixes if prefix != "#default"]
-    canonical = etree.tostring(signed.element, method="c14n", exclusive=True, inclusive_ns_prefixes=prefixes or None)
-    if not hmac.compare_digest(signed.digest(canonical).digest(), signed.value):
+    element = _by_itself(signed.element)
+    canonical = etree.tostring(element, method="c14n", exclusive=True, inclusive_ns_prefixes=signed.prefixes or None)
+    if not hmac.compare_digest(hashlib.new(signed.digest, canonical).digest(), signed.value):
         msg = "Signature: the digest is of something else"
         raise Unacceptable(msg)
     return parse(canonical)
@@ -168,3 +165,13 @@ def _detach(node: Element) -> None:
         before.tail = (before.tail or "") + tail
     else:
         parent.text = (parent.text or "") + tail
+
+
+def _by_itself(element: Element) -> Element:
+    """Return *element* as a root that knows the namespaces it stood in: lxml copies those in use, not those listed."""
+    if element.getparent() is None:
+        return element
+    root = etree.Element(element.tag, dict(element.attrib), nsmap=element.nsmap)
+    root.text = element.text
+    root.extend(list(element))
+    return root

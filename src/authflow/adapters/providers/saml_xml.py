@@ -6,7 +6,7 @@ instructions, other encodings than UTF-8, identifiers that are not unique (CVE-2
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from lxml import etree
 
@@ -15,7 +15,8 @@ from authflow.errors import Code
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lxml.etree import _Element as Element
+
+Element: TypeAlias = etree._Element  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # it has no other name
 
 SAML: Final = "urn:oasis:names:tc:SAML:2.0:assertion"
 SAMLP: Final = "urn:oasis:names:tc:SAML:2.0:protocol"
@@ -42,6 +43,10 @@ class Unacceptable(Exception):
     def __init__(self, problem: str, *, code: Code = Code.SSO_RESPONSE_INVALID) -> None:
         super().__init__(problem)
         self.problem, self.code = problem, code
+
+
+class Untrusted(Unacceptable):
+    """No certificate that is known signed it. A provider may have changed its key since."""
 
 
 def name(prefix: str, local: str) -> str:
@@ -104,10 +109,10 @@ def _require_plain(root: Element) -> None:
             msg = f"document: more than {ELEMENTS_MAX} elements"
             raise Unacceptable(msg)
         _require_plain_node(node, seen)
-    for _, (_, uri) in etree.iterwalk(root, events=("start-ns",)):
-        if ":" not in uri:  # canonicalization fails on a relative one, and may leave nothing (CVE-2025-66568)
-            msg = "document: a namespace is no absolute URI"
-            raise Unacceptable(msg)
+    declared = [space for _, space in etree.iterwalk(root, events=("start-ns",)) if space]
+    if any(":" not in uri for _, uri in declared):  # canonicalization would fail, or leave nothing (CVE-2025-66568)
+        msg = "document: a namespace is no absolute URI"
+        raise Unacceptable(msg)
 
 
 def _nodes(root: Element) -> Iterator[Element]:

@@ -1,0 +1,135 @@
+"""Opening an encrypted assertion with our own key. Nothing in the message says where a key or a text is fetched from.
+
+The algorithms are listed: RSA-OAEP around an AES key, AES in GCM or CBC inside. RSAES-PKCS1-v1_5 is not among them
+(CVE-2026-28490). What comes out is as little believed as any message, until a signature was checked.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CBC
+
+from authflow.adapters.providers.saml_certificates import rsa_key
+from authflow.adapters.providers.saml_xml import PREFIXES, Unacceptable, children, name, only, text
+
+if TYPE_CHECKING:
+    from authflow.adapters.providers.saml_xml import Element
+    from authflow.values import Secret
+
+_XENC: Final = PREFIXES["xenc"]
+_XENC_11: Final = "http://www.w3.org/2009/xmlenc11#"
+
+TRANSPORTS: Final = frozenset({f"{_XENC}rsa-oaep-mgf1p", f"{_XENC_11}rsa-oaep"})
+"""How the key of the message may be encrypted with ours (XML Encryption 5.5.2)."""
+
+GCM: Final = {f"{_XENC_11}aes{bits}-gcm": bits // 8 for bits in (128, 192, 256)}
+CHAINED: Final = {f"{_XENC}aes{bits}-cbc": bits // 8 for bits in (128, 192, 256)}
+"""What the message may be encrypted with, and the bytes of its key (XML Encryption 5.2)."""
+
+HASHES: Final[dict[str, type[hashes.HashAlgorithm]]] = {
+    f"{PREFIXES['ds']}sha1": hashes.SHA1,  # of OAEP, where nothing rests on collisions (RFC 8017 7.1)
+    f"{_XENC}sha256": hashes.SHA256,
+    f"{_XENC}sha512": hashes.SHA512,
+}
+MASKS: Final[dict[str, type[hashes.HashAlgorithm]]] = {
+    f"{_XENC_11}mgf1sha1": hashes.SHA1,
+    f"{_XENC_11}mgf1sha256": hashes.SHA256,
+    f"{_XENC_11}mgf1sha512": hashes.SHA512,
+}
+
+_NONCE: Final = 12
+_BLOCK: Final = 16
+_UNOPENED: Final = "EncryptedAssertion: our key does not open it"
+"""One sentence for every failure: which one it was would be an oracle."""
+
+
+def open_assertion(encrypted: Element, private_key: Secret) -> bytes:
+    """Return the text of an ``EncryptedAssertion``.
+
+    Raises:
+        Unacceptable: Another shape, an algorithm that is not listed, or not for our key.
+    """
+    content = only(encrypted, "xenc", "EncryptedData")
+    key = _encrypted_key(encrypted)
+    opened = _unwrap(key, private_key)
+    algorithm, cipher = _algorithm(content), _cipher_value(content)
+    if len(opened) != {**GCM, **CHAINED}.get(algorithm):
+        raise Unacceptable(_UNOPENED)
+    return _open_gcm(opened, cipher) if algorithm in GCM else _open_chained(opened, cipher)
+
+
+def _encrypted_key(encrypted: Element) -> Element:
+    """Return the one key, inside the ``KeyInfo`` of the text or beside it; no reference to one is followed."""
+    found = list(encrypted.iter(name("xenc", "EncryptedKey")))
+    if len(found) != 1:
+        msg = f"EncryptedAssertion: {len(found)} keys, not one"
+        raise Unacceptable(msg)
+    return found[0]
+
+
+def _algorithm(element: Element) -> str:
+    return only(element, "xenc", "EncryptionMethod").get("Algorithm", "")
+
+
+def _cipher_value(element: Element) -> bytes:
+    value = text(only(only(element, "xenc", "CipherData"), "xenc", "CipherValue"))
+    try:
+        return base64.b64decode("".join(value.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Unacceptable(_UNOPENED) from error
+
+
+def _unwrap(key: Element, private_key: Secret) -> bytes:
+    if _algorithm(key) not in TRANSPORTS:
+        msg = "EncryptedKey: its algorithm is not allowed"
+        raise Unacceptable(msg)
+    method = only(key, "xenc", "EncryptionMethod")
+    digest = _listed(method, f"{{{PREFIXES['ds']}}}DigestMethod", HASHES)
+    mask = _listed(method, f"{{{_XENC_11}}}MGF", MASKS)
+    if children(method, "xenc", "OAEPparams"):
+        raise Unacceptable(_UNOPENED)
+    try:
+        return rsa_key(private_key).decrypt(_cipher_value(key), OAEP(mgf=MGF1(mask()), algorithm=digest(), label=None))
+    except ValueError as error:
+        raise Unacceptable(_UNOPENED) from error
+
+
+def _listed(
+    method: Element, parameter: str, listed: dict[str, type[hashes.HashAlgorithm]]
+) -> type[hashes.HashAlgorithm]:
+    """Return the hash that a *parameter* of OAEP names; SHA-1 where it names none (XML Encryption 5.5.2)."""
+    found = method.findall(parameter)
+    if not found:
+        return hashes.SHA1
+    chosen = listed.get(found[0].get("Algorithm", ""))
+    if chosen is None or len(found) > 1:
+        msg = "EncryptedKey: its algorithm is not allowed"
+        raise Unacceptable(msg)
+    return chosen
+
+
+def _open_gcm(key: bytes, cipher: bytes) -> bytes:
+    try:
+        return AESGCM(key).decrypt(cipher[:_NONCE], cipher[_NONCE:], None)
+    except (InvalidTag, ValueError) as error:
+        raise Unacceptable(_UNOPENED) from error
+
+
+def _open_chained(key: bytes, cipher: bytes) -> bytes:
+    """Return the text without its padding: the last byte says how long that is (XML Encryption 5.2.1)."""
+    if len(cipher) < 2 * _BLOCK or len(cipher) % _BLOCK:
+        raise Unacceptable(_UNOPENED)
+    decryptor = Cipher(AES(key), CBC(cipher[:_BLOCK])).decryptor()
+    padded = decryptor.update(cipher[_BLOCK:]) + decryptor.finalize()
+    if not 1 <= padded[-1] <= _BLOCK:
+        raise Unacceptable(_UNOPENED)
+    return padded[: -padded[-1]]

@@ -1,0 +1,99 @@
+"""What the metadata of providers says now: fetched, remembered for a while, and kept while it cannot be fetched."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from authflow.adapters.providers.cache import REMEMBERED, Cache
+from authflow.adapters.providers.saml_metadata import Peer, read_metadata
+from authflow.adapters.providers.saml_xml import Unacceptable
+from authflow.errors import Code
+from authflow.sso.fetching import Request, Unfetched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from authflow.adapters.providers.saml_settings import Settings
+    from authflow.sso.fetching import Fetcher
+
+LIFE: Final = timedelta(hours=1)
+"""How soon a new certificate is known without anybody's signature having failed."""
+
+_OK: Final = 200
+
+
+class Peers:
+    """The providers whose settings name an URL of metadata; for the others, what was set is what is.
+
+    A document that cannot be fetched or read, or that is another provider's by now, leaves what was known before.
+    """
+
+    def __init__(self, fetcher: Fetcher) -> None:
+        self._fetcher = fetcher
+        self._cache: Cache[Peer] = Cache(LIFE)
+        self._known: dict[str, Peer] = {}
+
+    def current(self, settings: Settings, now: datetime) -> Peer:
+        """Return what is to be believed of the provider.
+
+        Raises:
+            Unacceptable: That is not valid any more.
+        """
+        url = settings.metadata_url
+        found = self._cache.get(url, now, self._fetching(settings)) if url else settings.peer
+        return _valid(found if isinstance(found, Peer) else self._last(settings), now)
+
+    def newer(self, settings: Settings, than: Peer, now: datetime) -> Peer:
+        """Return what is to be believed after *than* did not fit a signature: fetched again, once a minute at most.
+
+        Raises:
+            Unacceptable: As for `current`.
+        """
+        if not settings.metadata_url:
+            return than
+        found = self._cache.newer(settings.metadata_url, now, than, self._fetching(settings))
+        return _valid(found if isinstance(found, Peer) else than, now)
+
+    def fetch(self, url: str) -> bytes:
+        """Return the document at *url*.
+
+        Raises:
+            Unacceptable: There is none.
+        """
+        answer = self._fetcher.errand().fetch(Request(url=url))
+        if isinstance(answer, Unfetched):
+            msg = f"could not be fetched: {answer.failure}"
+            raise Unacceptable(msg, code=Code.SSO_PROVIDER_UNREACHABLE)
+        if answer.status != _OK:
+            msg = f"could not be fetched: status {answer.status}"
+            raise Unacceptable(msg, code=Code.SSO_PROVIDER_UNREACHABLE)
+        return answer.body
+
+    def _fetching(self, settings: Settings) -> Callable[[], Peer]:
+        return lambda: self._fetched(settings)
+
+    def _fetched(self, settings: Settings) -> Peer:
+        try:
+            peer = read_metadata(self.fetch(settings.metadata_url), entity_id=settings.peer.entity_id)
+        except Unacceptable:
+            return self._last(settings)
+        if not all(self._fetcher.permits(url) for url in (peer.sso_url, peer.slo_url) if url):
+            return self._last(settings)
+        if len(self._known) >= REMEMBERED:
+            self._known.pop(next(iter(self._known)), None)
+        self._known[settings.metadata_url] = peer
+        return peer
+
+    def _last(self, settings: Settings) -> Peer:
+        """Return what was known last; a provider of another name at the same URL is another provider."""
+        known = self._known.get(settings.metadata_url, settings.peer)
+        return known if known.entity_id == settings.peer.entity_id else settings.peer
+
+
+def _valid(peer: Peer, now: datetime) -> Peer:
+    if peer.valid_until is not None and now >= peer.valid_until:
+        msg = f"metadata: valid until {peer.valid_until.isoformat()}"
+        raise Unacceptable(msg, code=Code.SSO_PROVIDER_UNREACHABLE)
+    return peer
