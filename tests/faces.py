@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from copy import copy
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from authflow.adapters.sql.asynchronous import make_async_engine
+from authflow.adapters.sql.asynchronous import bridge, make_async_engine
 from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
 from authflow.awaitable import AsyncAuthflow
 from authflow.command import AsyncFace
@@ -66,6 +67,21 @@ class WaitedFor:
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._flows, name)
         return Waiting(found, self._loop) if isinstance(found, AsyncFace) else found
+
+
+def awaited(contract: type) -> type:
+    """Return *contract* with every test on the loop, in a greenlet; threads are none of the async face's."""
+
+    def through(test: Callable[..., None]) -> Callable[..., None]:
+        @wraps(test)
+        def run(self: Any, **given: Any) -> None:
+            self.loop.wait(bridge(lambda: test(self, **given)))
+
+        return run
+
+    tests = {name: getattr(contract, name) for name in dir(contract) if name.startswith("test_")}
+    taken = {name: None if "thread" in name or "nobody_reads" in name else through(t) for name, t in tests.items()}
+    return type(f"Awaited{contract.__name__}", (contract,), taken)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack, closing, contextmanager
-from functools import wraps
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,6 +44,7 @@ from tests.adapters.test_within import (  # noqa: F401  # the fixture, and tests
     test_the_hosts_rollback_is_ours_where_we_came_first,
 )
 from tests.backends import require
+from tests.faces import awaited
 from tests.stage import CONTEXT, STEP, Stage
 
 if TYPE_CHECKING:
@@ -132,21 +132,6 @@ class TestPsycopg2UnitOfWork(UnitOfWorkContract):
     def uow(self, request: pytest.FixtureRequest) -> Iterator[SqlUnitOfWork]:
         with driving(request, "postgresql+psycopg2") as found:
             yield found.open()
-
-
-def awaited(contract: type) -> type:
-    """Return *contract* with every test on the loop, in a greenlet; threads are none of the async face's."""
-
-    def through(test: Callable[..., None]) -> Callable[..., None]:
-        @wraps(test)
-        def run(self: Any, **given: Any) -> None:
-            self.loop.wait(bridge(lambda: test(self, **given)))
-
-        return run
-
-    tests = {name: getattr(contract, name) for name in dir(contract) if name.startswith("test_")}
-    taken = {name: None if "thread" in name or "nobody_reads" in name else through(t) for name, t in tests.items()}
-    return type(f"Awaited{contract.__name__}", (contract,), taken)
 
 
 class TestPsycopgAsyncUnitOfWork(awaited(UnitOfWorkContract)):

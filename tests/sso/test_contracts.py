@@ -1,0 +1,67 @@
+"""The stores of single sign-on keep their contracts in memory, SQLite, PostgreSQL and MariaDB, and when awaited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from authflow.testing.contracts.links import LinksContract, SubjectTombstonesContract
+from authflow.testing.contracts.pipelines import PipelinesContract
+from authflow.testing.contracts.providers import ProvidersContract
+from authflow.testing.contracts.registrar import OwnRegistrarContract
+from authflow.testing.contracts.single_use import SingleUseContract
+from tests.backends import BACKENDS
+from tests.faces import FACES, awaited
+
+if TYPE_CHECKING:
+    from tests.faces import Loop
+
+
+class Everywhere:
+    @pytest.fixture(params=BACKENDS)
+    def uow(self, request: pytest.FixtureRequest) -> Any:
+        return request.getfixturevalue(f"{request.param}_uow")
+
+
+class TestProviders(Everywhere, ProvidersContract): ...
+
+
+class TestLinks(Everywhere, LinksContract): ...
+
+
+class TestSubjectTombstones(Everywhere, SubjectTombstonesContract): ...
+
+
+class TestPipelines(Everywhere, PipelinesContract): ...
+
+
+class TestSingleUse(Everywhere, SingleUseContract): ...
+
+
+class TestRegistrar(Everywhere, OwnRegistrarContract): ...
+
+
+class Awaited:
+    @pytest.fixture(params=FACES)
+    def uow(self, request: pytest.FixtureRequest, loop: Loop) -> Any:
+        self.loop = loop
+        return request.getfixturevalue(f"{request.param}_uow")[1]
+
+
+class TestAwaitedProviders(Awaited, awaited(ProvidersContract)): ...
+
+
+class TestAwaitedLinks(Awaited, awaited(LinksContract)): ...
+
+
+class TestAwaitedSubjectTombstones(Awaited, awaited(SubjectTombstonesContract)): ...
+
+
+class TestAwaitedPipelines(Awaited, awaited(PipelinesContract)): ...
+
+
+class TestAwaitedSingleUse(Awaited, awaited(SingleUseContract)): ...
+
+
+class TestAwaitedRegistrar(Awaited, awaited(OwnRegistrarContract)): ...
