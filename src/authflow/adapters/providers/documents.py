@@ -30,11 +30,14 @@ def parse(text: bytes) -> Document | None:
 
     UTF-8 only, no member twice, no NaN: what two parsers could read in two ways is not read at all.
     """
-    try:
-        read: Json = json.loads(text.decode(), object_pairs_hook=_once, parse_constant=_refused)
-    except (ValueError, RecursionError):
-        return None
+    read = _loaded(text)
     return read if isinstance(read, dict) else None
+
+
+def parse_list(text: bytes) -> list[Json] | None:
+    """Return the JSON list in *text*, read as strictly as `parse` reads an object, or none."""
+    read = _loaded(text)
+    return read if isinstance(read, list) else None
 
 
 def parse_form(text: bytes) -> Document | None:
@@ -96,6 +99,14 @@ def person_name(said: object) -> str:
     if not isinstance(said, str) or not said.isprintable():
         return ""
     return said.strip()[:NAME_MAX]
+
+
+def _loaded(text: bytes) -> Json:
+    try:
+        read: Json = json.loads(text.decode(), object_pairs_hook=_once, parse_constant=_refused)
+    except (ValueError, RecursionError):
+        return None
+    return read
 
 
 def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

@@ -53,6 +53,10 @@ class Fields:
         given = self._settings.get(name)
         return None if given is None or given == "" else self.text(name, most=SECRET_MAX)
 
+    def required_secret(self, name: str) -> str:
+        """Return a secret that must be there."""
+        return self.text(name, most=SECRET_MAX)
+
     def url(self, name: str, fetcher: Fetcher) -> str:
         """Return an URL that may be fetched."""
         given = self._settings.get(name)

@@ -1,0 +1,155 @@
+"""Google: OpenID Connect, and only people whose account belongs to one of the organization's Workspace domains."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from authflow.adapters.providers.directory import Directory
+from authflow.adapters.providers.documents import text, texts
+from authflow.adapters.providers.oidc import SCOPES, assertion
+from authflow.adapters.providers.oidc_flow import OidcFlow, Party
+from authflow.adapters.providers.settings import Fields
+from authflow.adapters.system import SystemEntropy
+from authflow.errors import Code, InputInvalid
+from authflow.sso.identity import read_subject, vouches
+from authflow.sso.kinds import Assertion, Departure, Rechecked, Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from authflow.ports import Entropy
+    from authflow.sso.fetching import Fetcher
+    from authflow.sso.kinds import Callback, Document, Json, Trip
+
+ISSUER: Final = "https://accounts.google.com"
+
+DOMAIN: Final = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
+"""A domain name in lower-case ASCII; an internationalized one is given as ``xn--``."""
+
+PUBLIC_DOMAINS: Final = frozenset(
+    {
+        "aol.com",
+        "duck.com",
+        "fastmail.com",
+        "gmail.com",
+        "gmx.com",
+        "gmx.de",
+        "gmx.net",
+        "googlemail.com",
+        "hotmail.com",
+        "icloud.com",
+        "live.com",
+        "mac.com",
+        "mail.com",
+        "mail.ru",
+        "me.com",
+        "msn.com",
+        "outlook.com",
+        "pm.me",
+        "proton.me",
+        "protonmail.com",
+        "qq.com",
+        "web.de",
+        "yahoo.com",
+        "yandex.com",
+        "yandex.ru",
+        "ymail.com",
+        "zoho.com",
+    }
+)
+"""Domains in which everybody gets a mailbox: letting one in would let everybody in."""
+
+
+class GoogleKind:
+    """`authflow.sso.kinds.Kind` for Google Workspace.
+
+    Settings: ``client_id``, ``client_secret``, ``domains`` (one or more; ``domain`` for one, as older settings say
+    it). Whoever signs in must carry one of them in the claim ``hd``, which Google alone sets: the part of an address
+    behind the ``@`` says nothing. Google is asked about people again every day.
+
+    Args:
+        fetcher: Reaches Google.
+        directory: What providers publish; one for all kinds of an installation, of its own unless given.
+        entropy: The operating system's unless given.
+        issuer: Who signs, for tests. It is the installation's to say and no setting: Google's word on an address
+            counts (`authflow.sso.identity.vouches`).
+    """
+
+    key: Final = "google"
+    name: Final = "Google"
+    version: Final = "1"
+    trust: Final = frozenset({"client_id", "client_secret", "domains"})
+    secrets: Final = frozenset({"client_secret"})
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        *,
+        directory: Directory | None = None,
+        entropy: Entropy | None = None,
+        issuer: str = ISSUER,
+    ) -> None:
+        self._issuer = issuer
+        self._flow = OidcFlow(fetcher, directory or Directory(fetcher), entropy or SystemEntropy())
+
+    def read(self, settings: Document) -> Document:
+        fields = Fields(settings, self.trust | {"domain"})
+        single = fields.text("domain").split() if settings.get("domain") is not None else []
+        return {
+            "client_id": fields.text("client_id"),
+            "client_secret": fields.required_secret("client_secret"),
+            "domains": _domains([*fields.listed("domains"), *single]),
+        }
+
+    def can_confirm(self, settings: Document) -> bool:  # noqa: ARG002  # Google always gives a token to ask with
+        return True
+
+    def depart(self, settings: Document, trip: Trip) -> Departure | Rejected:
+        domains = texts(settings, "domains")
+        shown = domains[0] if len(domains) == 1 else "*"  # which accounts Google offers; it proves nothing
+        extra = {"access_type": "offline", "prompt": "consent", "hd": shown}
+        return self._flow.depart(self._party(settings), trip, extra)
+
+    def arrive(self, settings: Document, trip: Trip, request: Document, callback: Callback) -> Assertion | Rejected:
+        proven = self._flow.arrive(self._party(settings), trip, request, callback)
+        if isinstance(proven, Rejected):
+            return proven
+        domain = text(proven.verified.claims, "hd")
+        if domain is None or domain in PUBLIC_DOMAINS or domain not in texts(settings, "domains"):
+            return Rejected(code=Code.SSO_DOMAIN_NOT_ALLOWED, detail="hd is missing, or none of the domains")
+        said = assertion(proven)
+        trusted = said.email is not None and vouches(self.key, said.email_verified)
+        return attrs.evolve(said, legacy=read_subject(said.email) if trusted else None)  # decision 24
+
+    def recheck(self, settings: Document, memory: Document, now: datetime) -> Rechecked:
+        return self._flow.recheck(self._party(settings), memory, now)
+
+    def _party(self, settings: Document) -> Party:
+        return Party(
+            issuer=self._issuer,
+            client_id=text(settings, "client_id") or "",
+            client_secret=text(settings, "client_secret"),
+            scopes=SCOPES,
+            algorithms=frozenset({"RS256"}),
+            userinfo=False,
+        )
+
+
+def _domains(given: Sequence[str]) -> list[Json]:
+    """Return the domains in lower case, sorted, each once.
+
+    Raises:
+        InputInvalid: There is none, one is no domain, or everybody gets a mailbox in one.
+    """
+    folded = sorted({domain.lower().removesuffix(".") for domain in given})
+    if not folded:
+        raise InputInvalid(field="domains", problem="is missing")
+    if not all(DOMAIN.fullmatch(domain) for domain in folded):
+        raise InputInvalid(field="domains", problem="holds what is no domain name")
+    if PUBLIC_DOMAINS & set(folded):
+        raise InputInvalid(field="domains", problem="holds a domain in which everybody gets a mailbox")
+    return [*folded]
