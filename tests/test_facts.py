@@ -91,13 +91,13 @@ def test_a_fact_names_whom_it_is_about(fact: type[Fact], row: Any):
 
 @pytest.mark.parametrize(("fact", "row"), ROWS)
 def test_who_hears_of_it_is_who_may(fact: type[Fact], row: Any):
-    """Signals are an organization's, announcements a person's or a project's (decision 42)."""
+    """Signals are an organization's, announcements belong to whom the fact is about (decision 42)."""
     if row.signal is not None:
         assert row.about is About.ORGANIZATION
     assert bool(row.args) <= (row.signal is not None)
     if row.message is not None:
-        assert row.about in {About.PERSON, About.PROJECT}
-        assert (Scope.PROJECT if row.about is About.PROJECT else Scope.USER) in SCOPES[row.message]
+        scopes = {About.PERSON: Scope.USER, About.PROJECT: Scope.PROJECT, About.ORGANIZATION: Scope.ORGANIZATION}
+        assert scopes[row.about] in SCOPES[row.message]
     assert bool(row.object) <= (row.message is not None)
     if row.mail is not None:
         assert row.about in {About.PERSON, About.ORGANIZATION}
@@ -149,6 +149,7 @@ def test_numbers_in_the_database_are_permanent():
         7: "EVENT_STORED",
         8: "EMAIL_VERIFIED",
         9: "USER_SIGNED_UP",
+        10: "MEMBER_MAILS",
     }
 
 

@@ -196,7 +196,8 @@ def expected(fact: Any) -> list[tuple[Any, ...]]:
         payload = {"signal": int(row.signal), **args}
         told += [(Category.SIGNAL, Scope.ORGANIZATION, "organization", region, payload) for region in ("de", "us")]
     if row.message is not None:
-        scope, shard = (Scope.PROJECT, "project") if row.about is About.PROJECT else (Scope.USER, "user")
+        lanes = {About.PERSON: (Scope.USER, "user"), About.PROJECT: (Scope.PROJECT, "project")}
+        scope, shard = lanes.get(row.about, (Scope.ORGANIZATION, "organization"))
         told.append((row.message, scope, shard, None, {"target": target(fact), **recorded(fact)}))
     if row.audit is not None:
         project = "acme-security" if row.about is About.ORGANIZATION else "security"

@@ -17,7 +17,7 @@ from authflow.testing.clocks import START
 from authflow.testing.contracts.outbox import Killed
 from authflow.testing.contracts.outbox_stores import Post, message
 
-OURS = (Category.SIGNAL, Category.MAIL, Category.SECURITY_EVENT)
+OURS = (Category.SIGNAL, Category.MAIL, Category.SECURITY_EVENT, Category.MEMBER_MAILS)
 """What signals travel in, and what is mailed and saved."""
 
 
