@@ -42,8 +42,11 @@ class Peers:
             Unacceptable: That is not valid any more.
         """
         url = settings.metadata_url
-        found = self._cache.get(url, now, self._fetching(settings)) if url else settings.peer
-        return _valid(found if isinstance(found, Peer) else self._last(settings), now)
+        if not url:
+            return _valid(settings.peer, now)
+        found = self._cache.get(url, now, self._fetching(settings))
+        peer = found if isinstance(found, Peer) else self._last(settings)
+        return self.newer(settings, peer, now) if _over(peer, now) else peer
 
     def newer(self, settings: Settings, than: Peer, now: datetime) -> Peer:
         """Return what is to be believed after *than* did not fit a signature: fetched again, once a minute at most.
@@ -92,8 +95,12 @@ class Peers:
         return known if known.entity_id == settings.peer.entity_id else settings.peer
 
 
+def _over(peer: Peer, now: datetime) -> bool:
+    return peer.valid_until is not None and now >= peer.valid_until
+
+
 def _valid(peer: Peer, now: datetime) -> Peer:
-    if peer.valid_until is not None and now >= peer.valid_until:
+    if peer.valid_until is not None and _over(peer, now):
         msg = f"metadata: valid until {peer.valid_until.isoformat()}"
         raise Unacceptable(msg, code=Code.SSO_PROVIDER_UNREACHABLE)
     return peer

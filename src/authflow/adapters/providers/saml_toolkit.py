@@ -6,10 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import onelogin.saml2  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]  # it has none
 import xmlsec
 from lxml import etree
-from onelogin.saml2 import utils
+from onelogin.saml2 import utils  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]  # none
 
 from authflow.adapters.providers.saml_certificates import pem
 
@@ -37,5 +36,5 @@ def signed_inside(markup: bytes, own: OwnKeys) -> bytes:
 @cache
 def schema() -> etree.XMLSchema:
     """Return the schema of the protocol that python3-saml ships; reading it costs ten times what using it does."""
-    folder = Path(str(onelogin.saml2.__file__)).parent / "schemas"
+    folder = Path(str(utils.__file__)).parent / "schemas"
     return etree.XMLSchema(etree.parse(folder / _PROTOCOL_SCHEMA))
