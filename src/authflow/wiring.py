@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from authflow.adapters.sql.engine import Database
     from authflow.adapters.sql.hosted import OrganizationTable, UserTable
-    from authflow.adapters.sql.people import OrganizationsFactory, UsersFactory
+    from authflow.adapters.sql.people import OrganizationsFactory, RegistrarFactory, UsersFactory
     from authflow.events.service import Events
     from authflow.journey.joining import Invitations, Members
     from authflow.journey.people import People
@@ -57,6 +57,7 @@ class Settings(_Settings, total=False):
     schema: str | None
     users: UserTable | UsersFactory | None
     organizations: OrganizationTable | OrganizationsFactory | None
+    registrar: RegistrarFactory | None
 
 
 @attrs.frozen(kw_only=True, repr=False)
@@ -111,6 +112,7 @@ class Authflow:
         schema: str | None = None,
         users: UserTable | UsersFactory | None = None,
         organizations: OrganizationTable | OrganizationsFactory | None = None,
+        registrar: RegistrarFactory | None = None,
     ) -> Authflow:
         """Return the flows on a database whose tables stand (``authflow schema upgrade`` makes them).
 
@@ -128,6 +130,8 @@ class Authflow:
             schema: Which PostgreSQL schema holds them.
             users: Your own table of people, or a function that makes your ``Users`` from the open connection.
             organizations: Likewise.
+            registrar: A function that makes what opens accounts in your own table of people from the open connection
+                (`authflow.sso.ports.Registrar`); without one, nobody can sign up there through a provider.
 
         Raises:
             KeysMissing: No key ring was given.
@@ -149,7 +153,7 @@ class Authflow:
         tables = build(prefix=PREFIX if prefix is None else prefix, schema=schema)
         try:
             tables_history.check(engine, tables)
-            uow = SqlUnitOfWork(engine, tables, users=users, organizations=organizations)
+            uow = SqlUnitOfWork(engine, tables, users=users, organizations=organizations, registrar=registrar)
             require_readable(uow, users, organizations)
             ports = ports_of(uow, ring, clock=clock, entropy=entropy, mailer=mailer, sso=sso)
             opened = cls.of(ports, Policy() if policy is None else policy)

@@ -25,12 +25,14 @@ from authflow import (
 from authflow.adapters.keys import KeyRing
 from authflow.adapters.sql import schema
 from authflow.adapters.sql.hosted import AddressColumn, OrganizationTable, RowsOf, UserTable
+from authflow.adapters.sql.sso import SqlRegistrar
 from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
 from authflow.membership.answers import RequirementsOpen
 from authflow.membership.standing import Member
 from authflow.ports import Organization, User, UserAddress
 from authflow.testing import SeededEntropy
 from authflow.testing.browsers import Browser
+from authflow.testing.contracts.registrar import RegistrarContract
 from authflow.values import Address, Role, UserId
 from tests.adapters.hosts import FlaskHost, Host, Person
 from tests.stage import CONTEXT, STEP, Stage
@@ -39,6 +41,8 @@ from tests.stage import Person as Somebody
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from authflow.sso.ports import Newcomer
 
 OURS = ("user", "user_address", "password_reset", "organization")
 """The tables of ours that a host with its own leaves empty."""
@@ -229,7 +233,39 @@ def test_tables_that_are_not_as_they_are_mapped_are_refused_at_once(engine: sa.E
     assert raised.value.setting == "organizations"
 
 
-@pytest.mark.parametrize("setting", ["users", "organizations"])
+class Reception:
+    """How a host makes an account."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+
+    def register(self, newcomer: Newcomer) -> UserId:
+        since = newcomer.verified_at and newcomer.verified_at.replace(tzinfo=None)
+        row = {"email": newcomer.address, "email_confirmed_at": since, "first_name": newcomer.name[:100]}
+        made = sa.insert(Person.__table__).returning(Person.__table__.c.id)
+        return UserId(str(self.connection.run(made, {**row, "password": "", "is_enabled": True}).scalar_one()))
+
+
+class TestReception(RegistrarContract):
+    @pytest.fixture
+    def uow(self, engine: sa.Engine) -> Any:
+        return opened(engine, users=FlaskHost.users, registrar=Reception).uow
+
+
+def test_only_a_host_that_says_how_makes_accounts_in_its_table(engine: sa.Engine):
+    """Ours are made in our table, unless the host says otherwise."""
+    users = FlaskHost.users
+    for given, made in (
+        ({}, SqlRegistrar),
+        ({"users": users}, type(None)),
+        ({"users": users, "registrar": Reception}, Reception),
+        ({"registrar": Reception}, Reception),
+    ):
+        with opened(engine, **given).uow.begin() as tx:
+            assert type(tx.registrar) is made
+
+
+@pytest.mark.parametrize("setting", ["users", "organizations", "registrar"])
 def test_what_is_neither_a_mapping_nor_a_function_is_refused(engine: sa.Engine, setting: str):
     with pytest.raises(ConfigInvalid) as raised:
         opened(engine, **{setting: Person.__table__})
