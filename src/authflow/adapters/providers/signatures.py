@@ -12,7 +12,6 @@ import re
 from typing import TYPE_CHECKING, Final
 
 import attrs
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
@@ -170,12 +169,16 @@ def _is_for_signatures(jwk: Document) -> bool:
 def _imported(kty: str, members: dict[str, object]) -> Key | None:
     """Return the public key of these members, or none if they are those of no key, or of one that is too weak."""
     kinds: dict[str, type[RSAKey | ECKey | OKPKey]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
+    texts = {name: str(member) for name, member in members.items()}
+    modulus = int.from_bytes(_decoded(texts.get("n", "")), "big")
+    if kty == "RSA" and modulus.bit_length() not in RSA_BITS:
+        return None
     try:
-        key = kinds[kty].import_key({name: str(member) for name, member in members.items()})
-        read = key.public_key  # computed here, so that no token is the first to find out that it is none
+        key = kinds[kty].import_key(dict(texts))
+        _ = key.public_key  # computed here, so that no token is the first to find out that it is none
     except (JoseError, ValueError, TypeError, KeyError):
         return None
-    return None if isinstance(read, RSAPublicKey) and read.key_size not in RSA_BITS else key
+    return key
 
 
 def _decoded(encoded: str) -> bytes:
