@@ -274,6 +274,7 @@ class Asker:
         session: The row's handle; empty when there is no row.
         why_not: Why nobody is signed in here (``session.required``, ``session.superseded``, ...), else none.
         level: The assurance of the person's own proofs.
+        factor_proven: A second factor of the person's own is among them, whatever came before it.
         elevated: A proof of the person's own, at the person's highest level, is recent enough (decision 5).
         marks: The session's sign-ins through organizations' providers, one per organization and provider.
         label: What an audit entry calls the person.
@@ -283,6 +284,7 @@ class Asker:
     session: SessionId
     why_not: Code | None = None
     level: Level = Level.NONE
+    factor_proven: bool = False
     elevated: bool = False
     marks: tuple[Mark, ...] = ()
     label: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
+import attrs
 import pytest
 
 from authflow.errors import Code
@@ -197,9 +198,9 @@ def test_nobody_has_no_id():
 
 
 def test_whoever_has_a_second_factor_must_have_passed_it_here():
-    """Decision 12."""
-    passed = {
-        level: proved_twice(standing(person(), asker=asker(person(), level=level), has_factor=True)) for level in Level
-    }
-    assert passed == {Level.NONE: False, Level.ONE: False, Level.TWO: True}
-    assert not proved_twice(standing(person(), asker=asker(person(), level=Level.TWO), has_factor=False))
+    """Decision 12; and decision 1: another organization's provider is no first factor in front of it."""
+    levels, doors, flags = list(Level), [(), (entered(HOME),), (entered(ELSEWHERE),)], (True, False)
+    for level, marks, factor, enrolled in product(levels, doors, flags, flags):
+        asking = attrs.evolve(asker(person(), level=level, marks=marks), factor_proven=factor)
+        both = level is Level.TWO or (factor and marks == (entered(HOME),))
+        assert proved_twice(standing(person(), asker=asking, has_factor=enrolled), HOME) == (enrolled and both)

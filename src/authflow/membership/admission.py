@@ -177,7 +177,7 @@ def missing(invitation: Pending, attempt: Attempt) -> frozenset[Requirement]:
     asked = {
         Requirement.SIGN_IN: user is None or not proves(applicant.asker, organization.id),
         Requirement.VERIFIED_ADDRESS: unproven or (organization.require_verified_address and not primary),
-        Requirement.SECOND_FACTOR: organization.require_second_factor and not proved_twice(applicant),
+        Requirement.SECOND_FACTOR: organization.require_second_factor and not proved_twice(applicant, organization.id),
         Requirement.SSO_LINK: not sso_met(applicant.sso),
     }
     return frozenset(requirement for requirement, still_open in asked.items() if still_open)

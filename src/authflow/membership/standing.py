@@ -148,9 +148,15 @@ def proves(asker: Asker, organization: OrganizationId) -> bool:
     return asker.level >= Level.ONE or organization in asker.organizations
 
 
-def proved_twice(standing: Standing) -> bool:
-    """Tell whether this very session passed the person's second factor: having one is not enough (decision 12)."""
-    return standing.has_factor and standing.asker.level >= Level.TWO
+def proved_twice(standing: Standing, organization: OrganizationId) -> bool:
+    """Tell whether this very session passed the person's second factor: having one is not enough (decision 12).
+
+    Before it came a first factor of their own; or the word of the organization's own provider, which is one there and
+    nowhere else (decision 1).
+    """
+    asker = standing.asker
+    twice = asker.level >= Level.TWO or (asker.factor_proven and organization in asker.organizations)
+    return standing.has_factor and twice
 
 
 def sso_met(sso: Sso) -> bool:

@@ -201,6 +201,7 @@ def asker(state: Session, found: Findings, now: datetime) -> Asker:
         user=state.user,
         session=state.handle.id,
         level=level(state.proofs),
+        factor_proven=any(proof.method in SECOND for proof in own(state.proofs)),
         elevated=elevated(state, now, has_factor=person.has_factor, max_age=max_age),
         marks=marks(state.proofs),
         label=person.label,
