@@ -16,6 +16,7 @@ from authflow.journey.liveness import StillWanted
 from authflow.journey.people import People
 from authflow.journey.protecting import Protecting
 from authflow.journey.replaying import Replaying
+from authflow.journey.severing import Inheriting, Severing
 from authflow.journey.signing_in import SigningIn
 from authflow.journey.upkeep import Upkeep
 from authflow.journey.waiting import Waiting
@@ -27,19 +28,23 @@ from authflow.outbox.security import SecurityEventHandler
 from authflow.outbox.signals import TOLD, SignalHandler
 from authflow.recording import Recorder
 from authflow.sessions.service import Sessions
+from authflow.sso.kinds import Kinds
+from authflow.sso.service import Links, Travelling
 
 if TYPE_CHECKING:
     from authflow.adapters.keys import KeyRing
     from authflow.outbox.signals import Receivers
     from authflow.policy import Policy
     from authflow.ports import Cipher, Clock, Entropy, Mailer, Pepper, SsoStatus, UnitOfWork
+    from authflow.sso.endpoints import Endpoints
 
 
 @attrs.frozen(kw_only=True)
 class Ports:
     """What the world gives: every port of one installation. *uow* makes transactions with every repository.
 
-    Without *sso* the rows of the unit of work say what single sign-on means for somebody.
+    Without *sso* the rows of the unit of work say what single sign-on means for somebody. *kinds* are those of the
+    providers that can be connected, and *endpoints* is where they send people back to.
     """
 
     uow: UnitOfWork[Any]
@@ -49,6 +54,8 @@ class Ports:
     pepper: Pepper
     mailer: Mailer
     sso: SsoStatus | None = None
+    kinds: Kinds = attrs.field(factory=Kinds)
+    endpoints: Endpoints | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -60,6 +67,8 @@ class Slices:
     sessions: Sessions
     addresses: Addresses
     factors: SecondFactors
+    links: Links
+    travelling: Travelling
     membership: Membership
     events: Events
     security_events: SecurityEvents
@@ -70,10 +79,13 @@ class Slices:
         uow, clock, entropy = ports.uow, ports.clock, ports.entropy
         recorder = Recorder(cipher=ports.cipher, entropy=entropy, security_project=policy.events.security_project)
         entrances = Entrances(uow=uow, clock=clock, policy=policy)
+        sessions = Sessions(uow=uow, clock=clock, entropy=entropy, recorder=recorder, policy=policy)
+        desk: Any = {"uow": uow, "clock": clock, "entropy": entropy, "cipher": ports.cipher, "recorder": recorder}
+        links = Links(**desk, kinds=ports.kinds)
         return cls(
             recorder=recorder,
             entrances=entrances,
-            sessions=Sessions(uow=uow, clock=clock, entropy=entropy, recorder=recorder, policy=policy),
+            sessions=sessions,
             addresses=Addresses(uow=uow, clock=clock, entropy=entropy, recorder=recorder, policy=policy.accounts),
             factors=SecondFactors(
                 uow=uow,
@@ -84,6 +96,8 @@ class Slices:
                 pepper=ports.pepper,
                 policy=policy.mfa,
             ),
+            links=links,
+            travelling=Travelling(**desk, kinds=ports.kinds, endpoints=ports.endpoints),
             membership=Membership(
                 uow=uow,
                 clock=clock,
@@ -91,6 +105,7 @@ class Slices:
                 recorder=recorder,
                 policy=policy.membership,
                 sso=ports.sso or entrances,
+                aftermath=Severing(uow=uow, clock=clock, sessions=sessions, links=links, recorder=recorder),
             ),
             events=Events(uow=uow, clock=clock, entropy=entropy, recorder=recorder, policy=policy.events),
             security_events=SecurityEvents(
@@ -148,6 +163,7 @@ def _people(ports: Ports, slices: Slices, replays: Replaying, waiting: Waiting) 
         membership=slices.membership,
         waiting=waiting,
         recorder=slices.recorder,
+        inheriting=Inheriting(uow=ports.uow, links=slices.links, membership=slices.membership),
     )
 
 

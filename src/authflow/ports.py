@@ -281,6 +281,10 @@ class Organizations(Protocol):
         """Return every organization of which *user* is a member, in the order of their ids."""
         ...
 
+    def demand_second_factor(self, organization: OrganizationId, *, required: bool) -> bool:
+        """Store whether members need a second factor (decision 26); false, with nothing written, where it is fixed."""
+        ...
+
 
 @attrs.frozen(kw_only=True)
 class Sso:
@@ -316,10 +320,9 @@ class AuditLog(Protocol):
     """Who did what to whom, append-only, in the caller's transaction."""
 
     def append(self, entries: Sequence[AuditEntry]) -> None:
-        """Store *entries* together, in their order.
+        """Store *entries* together, in their order, perhaps not before the log is read or the transaction ends.
 
-        They may be written later, together with what else the transaction appends: at the latest when the log is
-        read, or the savepoint or transaction ends. What the database refuses, it refuses then.
+        They may wait for what else it appends; a savepoint ends that too. What the database refuses, it refuses then.
         """
         ...
 

@@ -32,6 +32,17 @@ if TYPE_CHECKING:
 CONTEXT = Context(ip="192.0.2.7", user_agent="tests", request_id="r1")
 
 
+class Witnessed:
+    """What else ends when somebody is removed: who was, in order."""
+
+    def __init__(self) -> None:
+        self.removals: list[tuple[str, str, str | None]] = []
+
+    def removed(self, asker: Asker, context: Context, *, organization: OrganizationId, user: UserId) -> None:
+        assert context is not None
+        self.removals.append((organization, user, asker.user))
+
+
 class World:
     """One installation: Acme with its owner Olga, and a service in front of it."""
 
@@ -39,7 +50,9 @@ class World:
         entropy = SeededEntropy()
         self.uow, self.clock, self.sso = uow, ManualClock(), FixedSso()
         self.cipher = AesGcmCipher(KeyRing.generate(entropy, self.clock.now()), entropy)
+        self.aftermath = Witnessed()
         self.service = Membership(
+            aftermath=self.aftermath,
             uow=uow,
             clock=self.clock,
             entropy=entropy,

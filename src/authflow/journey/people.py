@@ -33,12 +33,14 @@ if TYPE_CHECKING:
     from authflow.accounts.service import Addresses
     from authflow.accounts.states import Over, Sent
     from authflow.journey.ports import JourneyTransaction
+    from authflow.journey.severing import Inheriting
     from authflow.journey.waiting import Waiting
     from authflow.machine import Fact
     from authflow.membership.service import Membership
     from authflow.mfa.service import SecondFactors
     from authflow.ports import User
     from authflow.recording import Recorder
+    from authflow.sso.links import Link
     from authflow.values import Address, Asker, BrowserSession, Context, Secret, UserId
 
 
@@ -54,6 +56,7 @@ class People(Door):
     _membership: Membership = attrs.field(alias="membership")
     _waiting: Waiting = attrs.field(alias="waiting")
     _recorder: Recorder = attrs.field(alias="recorder")
+    _inheriting: Inheriting = attrs.field(alias="inheriting")
 
     @command("accounts.record_verified_address")
     def record_verified_address(
@@ -236,6 +239,8 @@ class People(Door):
     ) -> AccountsMerged:
         merged = self._factors.merge(asker, context, source=source, target=target)
         joined = self._membership.merge(asker, context, source=source, target=target)
+        for moved in self._inheriting.merge(asker, context, source=source, target=target):
+            self._tell(tx, moved, asker, context)
         self._sessions.end_all(asker, context, user=target, reason="accounts_merged")
         if self._takes_over_debt(tx, source, target):
             self._demand_enrollment(tx, asker, context, target)
@@ -259,6 +264,7 @@ class People(Door):
         self._factors.erase(user)
         self._membership.forget(user)
         self._addresses.forget(user)
+        self._inheriting.forget(user)
         tx.users.remove(user)
         tx.accounts.remove(user)
 
@@ -278,6 +284,7 @@ class People(Door):
         return {
             "user": None if person is None else attrs.asdict(person, value_serializer=_plain),
             "factors": self._factors.export(user),
+            "links": [_linked(link) for link in tx.links.all_of_user(user)],
             "memberships": [attrs.asdict(m, value_serializer=_plain) for m in self._membership.of_user(user)],
             "confirmations": [_mailing(state) for state in self._addresses.of_user(user)],
             "sessions": [{"since": r.handle.created_at.isoformat(), "state": type(r).__name__} for r in rows],
@@ -296,6 +303,11 @@ def _mailing(state: Sent | Over) -> dict[str, object]:
         "expires_at": mailing.expires_at.isoformat(),
         "state": type(state).__name__,
     }
+
+
+def _linked(link: Link) -> dict[str, object]:
+    """Return what is stored of one link, without what its provider is asked again with."""
+    return attrs.asdict(attrs.evolve(link, memory=None), value_serializer=_plain)
 
 
 def _plain(_instance: type, _field: object, value: object) -> object:

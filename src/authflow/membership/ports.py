@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from authflow.membership.consent import Consent
     from authflow.membership.offer import Accepted, Expired, Invitation, Pending, Waiting
-    from authflow.membership.standing import Member, Membership
+    from authflow.membership.standing import Member, MemberFlag, Membership
     from authflow.ports import Protected, Stored
-    from authflow.values import InvitationId, MemberId, OrganizationId, Role, SessionId, UserId
+    from authflow.values import Asker, Context, InvitationId, MemberId, OrganizationId, Role, SessionId, UserId
 
 
 class InvitationRows(Protocol):
@@ -106,6 +106,10 @@ class MemberRows(Protocol):
         """
         ...
 
+    def clear_flags(self, organization: OrganizationId, flags: MemberFlag) -> int:
+        """Take *flags* from every member of *organization*; return how many had any of them."""
+        ...
+
     def remove_of_user(self, user: UserId) -> int:
         """Delete every membership and tombstone of *user*; return how many memberships there were."""
         ...
@@ -133,6 +137,14 @@ class ConsentRows(Protocol):
 
     def remove_over(self, before: datetime) -> int:
         """Delete every click made before *before*; return how many there were."""
+        ...
+
+
+class Aftermath(Protocol):
+    """What else ends when somebody is removed from an organization (decision 15)."""
+
+    def removed(self, asker: Asker, context: Context, *, organization: OrganizationId, user: UserId) -> None:
+        """End it, in the caller's transaction: *user*, whose account is held, was removed by *asker* just now."""
         ...
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from authflow.sessions.outcomes import SessionAnswer
     from authflow.sessions.ports import SessionsTransaction
     from authflow.sessions.states import Session
-    from authflow.values import Proof, Secret, UserId
+    from authflow.values import OrganizationId, Proof, Secret, UserId
 
 
 @attrs.frozen(kw_only=True)
@@ -280,6 +280,17 @@ class Sessions:
             if isinstance(visit.state, EnrollmentOwed):
                 link = tx.reset_links.spend(token_digest(token), user=visit.state.user, now=now)
             return self.visits.take(tx, visit, Redeem(found=visit.found, link=link))
+
+    def drop_marks(self, user: UserId, organization: OrganizationId) -> None:
+        """Take from every session of *user*, whose account is held, what it proved to *organization* (decision 15)."""
+        with self.uow.begin() as tx:
+            for row in tx.sessions.of_user(user):
+                stored = tx.sessions.load(row.handle.id)
+                if stored is None or not isinstance(stored.state, SignedIn):
+                    continue
+                kept = tuple(proof for proof in stored.state.proofs if proof.organization != organization)
+                if kept != stored.state.proofs:
+                    tx.sessions.save(attrs.evolve(stored.state, proofs=kept), expected=stored.version)
 
     # --- browsers and people ------------------------------------------------------------------------------------------
 

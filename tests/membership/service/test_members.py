@@ -193,6 +193,21 @@ def test_a_removal_is_remembered_logged_and_signalled(anywhere: World):
         assert tx.organizations.of_user(UserId("ada")) == ()
 
 
+def test_what_else_a_removal_ends_is_told_once_and_for_every_removal(world: World):
+    """Decision 15: a removal, leaving, and the withdrawal of a demoted member's way back; nothing else."""
+    ada, ben = world.join(person("ada")), world.join(person("ben"))
+    world.join(person("cyd"))
+    world.service.remove(world.olga, CONTEXT, organization=HOME, member=world.key("ada"))
+    world.service.remove(ada, CONTEXT, organization=HOME, member=MemberId("member-ada"))
+    world.service.remove(ben, CONTEXT, organization=HOME, member=world.key("ben"))
+    demoted = world.service.demote(world.olga, CONTEXT, organization=HOME, member=world.key("cyd"))
+    assert world.aftermath.removals == [(HOME, "ada", "olga"), (HOME, "ben", "ben")]
+    assert isinstance(demoted, MemberGone)
+    assert demoted.invitation is not None
+    world.service.withdraw(world.olga, CONTEXT, organization=HOME, invitation=demoted.invitation)
+    assert world.aftermath.removals[2:] == [(HOME, "cyd", "olga")]
+
+
 def test_a_member_may_leave_and_a_manager_removes_up_to_their_own_role(world: World):
     ada, max_ = world.join(person()), world.join(person("max"), MANAGER)
     assert isinstance(remove(world, ada, "ada"), MemberGone)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+import attrs
+
 from authflow.errors import StaleVersion, UniqueViolated
 from authflow.membership.consent import Claimed, Given, NoConsent
 from authflow.membership.offer import (
@@ -17,7 +19,7 @@ from authflow.membership.offer import (
     open_key,
     token_of,
 )
-from authflow.membership.standing import Member, Outside, Removed
+from authflow.membership.standing import Member, MemberFlag, Outside, Removed
 from authflow.ports import Stored
 
 if TYPE_CHECKING:
@@ -180,6 +182,14 @@ class MemoryMembers:
 
     def lock_role(self, organization: OrganizationId, role: Role) -> tuple[UserId, ...]:
         return tuple(member.user for member in self.with_role(organization, role))
+
+    def clear_flags(self, organization: OrganizationId, flags: MemberFlag) -> int:
+        here = [(key, row) for key, row in self._members.items() if row.state.organization == organization]
+        flagged = [(key, row) for key, row in here if row.state.flags & flags]
+        for key, row in flagged:
+            cleared = attrs.evolve(row.state, flags=row.state.flags & ~flags)
+            self._members.put(key, Stored(cleared, row.version + 1))
+        return len(flagged)
 
     def remove_of_user(self, user: UserId) -> int:
         self._removed.drop_all(key for key, _ in self._removed.items() if key[1] == user)

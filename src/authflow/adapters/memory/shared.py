@@ -95,6 +95,12 @@ class MemoryOrganizations:
         joined = sorted(o for (o, member) in (key for key, _ in members.items()) if member == user)
         return tuple(found for key in joined if (found := self._organizations.get(key)) is not None)
 
+    def demand_second_factor(self, organization: OrganizationId, *, required: bool) -> bool:
+        found = self.get(organization)
+        if found is not None:
+            self.save(attrs.evolve(found, require_second_factor=required))
+        return found is not None
+
     def add(self, organization: Organization) -> None:
         """Insert *organization*."""
         self._organizations.add(organization.id, organization)

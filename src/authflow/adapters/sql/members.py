@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from authflow.adapters.sql.connection import Connection
     from authflow.adapters.sql.tables.membership import MembershipTables
-    from authflow.membership.standing import Membership
+    from authflow.membership.standing import MemberFlag, Membership
     from authflow.values import MemberId, OrganizationId, Role
 
 
@@ -40,6 +40,7 @@ class MemberStatements:
     of_user: sa.Executable
     with_role: sa.Executable
     lock_role: sa.Executable
+    clear_flags: sa.Executable
     remove_of_user: sa.Executable
     remove_removed_of_user: sa.Executable
 
@@ -71,6 +72,9 @@ class MemberStatements:
             .where(here, m.c.role == sa.bindparam("which_role"))
             .order_by(m.c.user_id)
             .with_for_update(),
+            clear_flags=sa.update(m)
+            .where(here, m.c.flags.bitwise_and(sa.bindparam("taken")) != 0)
+            .values(flags=m.c.flags.bitwise_and(sa.bindparam("left")), version=m.c.version + 1),
             remove_of_user=sa.delete(m).where(mine),
             remove_removed_of_user=sa.delete(gone).where(gone.c.user_id == sa.bindparam("owner")),
         )
@@ -142,6 +146,10 @@ class SqlMembers:
     def lock_role(self, organization: OrganizationId, role: Role) -> tuple[UserId, ...]:
         found = self._run.run(self._sql.lock_role, {"place": organization, "which_role": role})
         return tuple(UserId(row.user_id) for row in found)
+
+    def clear_flags(self, organization: OrganizationId, flags: MemberFlag) -> int:
+        which = {"place": organization, "taken": flags.value, "left": (~flags).value}
+        return self._run.changed(self._sql.clear_flags, which)
 
     def remove_of_user(self, user: UserId) -> int:
         self._run.run(self._sql.remove_removed_of_user, {"owner": user})

@@ -252,6 +252,7 @@ class OrganizationStatements:
 
     get: sa.Executable
     of_user: sa.Executable
+    demand: sa.Executable
     add: sa.Executable
     remove: sa.Executable
 
@@ -262,6 +263,9 @@ class OrganizationStatements:
         return cls(
             get=sa.select(organization).where(organization.c.id == sa.bindparam("which")),
             of_user=sa.select(organization).where(organization.c.id.in_(mine)),
+            demand=sa.update(organization)
+            .where(organization.c.id == sa.bindparam("which"))
+            .values(require_second_factor=sa.bindparam("required")),
             add=sa.insert(organization),
             remove=sa.delete(organization).where(organization.c.id == sa.bindparam("which")),
         )
@@ -284,6 +288,10 @@ class SqlOrganizations:
     def of_user(self, user: UserId) -> tuple[Organization, ...]:
         found = (_organization(row) for row in self._run.run(self._sql.of_user, {"owner": user}))
         return tuple(sorted(found, key=lambda organization: organization.id))
+
+    def demand_second_factor(self, organization: OrganizationId, *, required: bool) -> bool:
+        self._read.pop(organization, None)
+        return self._run.changed(self._sql.demand, {"which": organization, "required": required}) == 1
 
     def add(self, organization: Organization) -> None:
         """Insert *organization*."""

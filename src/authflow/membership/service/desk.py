@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from authflow.membership.member import Answer as MemberAnswer
     from authflow.membership.member import Command as MemberCommand
     from authflow.membership.offer import Invitation
-    from authflow.membership.ports import MembershipTransaction
+    from authflow.membership.ports import Aftermath, MembershipTransaction
     from authflow.policy import MembershipPolicy
     from authflow.ports import Clock, Entropy, Limited, Organization, SsoStatus, UnitOfWork
     from authflow.recording import Recorder
@@ -66,6 +66,7 @@ class Desk:
     recorder: Recorder
     policy: MembershipPolicy
     sso: SsoStatus
+    aftermath: Aftermath
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -157,6 +158,8 @@ class Desk:
         answer = self._told(case, step)
         if type(step.state) is not type(found.state):
             self._end_what_waits(case, user, step.state)
+            if isinstance(step.state, Removed):
+                self.aftermath.removed(case.asker, case.context, organization=case.organization.id, user=user)
         return answer
 
     def _end_what_waits(self, case: Case, user: UserId, after: Membership) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 import attrs
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from authflow.membership.changes import FlagGroup
     from authflow.membership.member import Answer
-    from authflow.membership.standing import Membership
+    from authflow.membership.standing import Authority, Membership
     from authflow.values import Address, Asker, InvitationId, MemberId, OrganizationId
 
 
@@ -56,6 +58,11 @@ class Members(Desk):
             if problems := page_problems(limit=limit, after=after):
                 return Refused(code=Code.MEMBERSHIP_INPUT_INVALID, problems=problems)
             return MemberList(members=tx.members.of_organization(organization, limit=limit, after=after))
+
+    def authority(self, asker: Asker, *, organization: OrganizationId) -> Authority:
+        """Return who *asker* is there, for a journey that lets `authflow.membership.standing` judge them."""
+        with self.uow.begin() as tx:
+            return self._authority(self._case(tx, asker, Context(), organization))
 
     # --- what managers do -------------------------------------------------------------------------------------------
 
@@ -211,6 +218,12 @@ class Members(Desk):
             self._hold(tx, user)
             case = self._case(tx, asker, context, organization)
             return self._change(case, user, self._membership(case, user), SetFlags(group=group, flags=flags))
+
+    def clear_flags(self, organization: OrganizationId, *groups: FlagGroup) -> int:
+        """Take the flags of *groups* from everybody in *organization*; return how many had any."""
+        taken = reduce(or_, (group.value for group in groups), MemberFlag.NONE)
+        with self.uow.begin() as tx:
+            return tx.members.clear_flags(organization, taken)
 
     def of_user(self, user: UserId) -> tuple[Member, ...]:
         """Return every membership of *user*, for an export or a page of their own."""

@@ -174,6 +174,21 @@ class MemberRowsContract:
             assert tx.members.with_role(ACME, OWNER) == (member(ADA, OWNER), marked)
             assert tx.members.with_role(GLOBEX, MEMBER) == ()
 
+    def test_flags_are_taken_from_everybody_in_one_organization(self, uow: UnitOfWork[MembershipTransaction]) -> None:
+        """Other flags and other organizations stay as they are; a version that was read before is stale."""
+        linked = attrs.evolve(member(EVE), flags=MemberFlag.SSO_LINKED | MemberFlag.MEMBER_LIMIT_RESTRICTED)
+        plain, elsewhere = attrs.evolve(member(UserId("ben")), flags=MemberFlag.NONE), member(ADA, place=GLOBEX)
+        self.put(uow, member(), linked, plain, elsewhere)
+        with uow.begin() as tx:
+            assert tx.members.clear_flags(ACME, MemberFlag.SSO_LINKED | MemberFlag.SSO_INVALID) == 2
+            left = {m.user: m.flags for m in tx.members.of_organization(ACME, limit=9)}
+            restricted, governed = MemberFlag.MEMBER_LIMIT_RESTRICTED, MemberFlag.IDP_ROLE_RESTRICTED
+            assert left == {ADA: governed, EVE: restricted, UserId("ben"): MemberFlag.NONE}
+            assert tx.members.load(GLOBEX, ADA).state == elsewhere
+            with pytest.raises(StaleVersion):
+                tx.members.save(ACME, ADA, Outside(), expected=1)
+            assert tx.members.load(ACME, UserId("ben")).version == 1
+
     def test_who_is_deleted_leaves_neither_membership_nor_tombstone(
         self, uow: UnitOfWork[MembershipTransaction]
     ) -> None:

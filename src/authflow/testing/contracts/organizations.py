@@ -82,6 +82,22 @@ class OrganizationsContract:
             others = (self.key("ACME"), self.key("nowhere"), f"{acme.id} ", f"0{acme.id}", "acme-slug", "")
             assert [tx.organizations.get(OrganizationId(other)) for other in others] == [None] * len(others)
 
+    @pytest.mark.parametrize("required", [True, False])
+    def test_a_required_second_factor_is_stored_or_it_is_said_that_it_is_not(
+        self,
+        uow: UnitOfWork[Transaction],
+        required: bool,  # noqa: FBT001  # pytest passes what it parametrizes by name
+    ) -> None:
+        """Either the organization says so from now on, or nothing is written; another one never changes."""
+        with uow.begin() as tx:
+            one, other = self.organization(tx, ACME), self.organization(tx, BREW)
+            told = tx.organizations.demand_second_factor(one.id, required=required)
+            wanted = attrs.evolve(one, require_second_factor=required) if told else one
+            assert (tx.organizations.get(one.id), tx.organizations.get(other.id)) == (wanted, other)
+            assert not tx.organizations.demand_second_factor(self.key("nowhere"), required=required)
+        with uow.begin() as tx:
+            assert (tx.organizations.get(one.id), tx.organizations.get(other.id)) == (wanted, other)
+
     def test_returns_every_organization_of_a_member_in_order(self, uow: UnitOfWork[Transaction]) -> None:
         """By their ids, compared as bytes; inactive ones included, foreign ones not."""
         names = ["b", "a", "C", *(f"number-{number}" for number in range(30))]

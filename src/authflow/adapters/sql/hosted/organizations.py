@@ -115,6 +115,7 @@ class HostedOrganizationStatements:
     ids: Ids
     memberships: sa.Executable
     several: sa.Executable
+    demand: sa.Executable | None
 
     @classmethod
     def of(cls, t: OrganizationTable, member: sa.Table) -> HostedOrganizationStatements:
@@ -129,6 +130,7 @@ class HostedOrganizationStatements:
             ids=ids,
             memberships=sa.select(member.c.organization_id).where(member.c.user_id == sa.bindparam("owner")),
             several=sa.select(*mapped).where(t.id.in_(asked), *where),
+            demand=_demanding(t, ids),
         )
 
 
@@ -161,6 +163,13 @@ class HostedOrganizations:
         self._load([OrganizationId(key) for key in joined])
         return tuple(found for key in joined if (found := self._read[OrganizationId(key)]) is not None)
 
+    def demand_second_factor(self, organization: OrganizationId, *, required: bool) -> bool:
+        which = self._sql.ids.parse(organization)
+        if self._sql.demand is None or which is None:
+            return False
+        self._read.pop(organization, None)
+        return self._run.changed(self._sql.demand, {"which": which, "required": required}) == 1
+
     def _load(self, wanted: list[OrganizationId]) -> None:
         unread = {key: self._sql.ids.parse(key) for key in wanted if key not in self._read}
         self._read.update(dict.fromkeys(unread))
@@ -186,6 +195,15 @@ class HostedOrganizations:
             security_project=ProjectId(str(project)) if project else None,
             **{name: bool(value) for name, value in flags.items()},
         )
+
+
+def _demanding(t: OrganizationTable, ids: Ids) -> sa.Executable | None:
+    """Return what stores whether members need a second factor; none where that is no column beside the id."""
+    flag, table = t.require_second_factor, getattr(t.id, "table", None)
+    if not isinstance(flag, sa.Column) or not isinstance(table, sa.Table) or flag.table is not table:
+        return None
+    where: tuple[Any, ...] = () if t.where is None else (t.where,)
+    return sa.update(table).where(t.id == ids.bound("which"), *where).values({flag: sa.bindparam("required")})
 
 
 def _regions(stored: Any) -> tuple[str, ...]:

@@ -1,0 +1,119 @@
+"""What of single sign-on ends with a membership, or with a whole account (decision 15)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from authflow.facts.sso import IdentityMoved
+from authflow.membership.changes import FlagGroup
+from authflow.membership.standing import Member, MemberFlag
+from authflow.sso.grounds import Reason
+from authflow.sso.provider import Connected
+from authflow.values import LinkId
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from authflow.journey.ports import JourneyTransaction
+    from authflow.machine import Fact
+    from authflow.membership.service import Membership
+    from authflow.ports import Clock, UnitOfWork
+    from authflow.recording import Recorder
+    from authflow.sessions.service import Sessions
+    from authflow.sso.links import Link
+    from authflow.sso.service import Links
+    from authflow.values import Address, Asker, Context, OrganizationId, UserId
+
+
+@attrs.frozen(kw_only=True)
+class Severing:
+    """`authflow.membership.ports.Aftermath`: the link and the marks of whoever was removed, and a tombstone of both."""
+
+    uow: UnitOfWork[JourneyTransaction]
+    clock: Clock
+    sessions: Sessions
+    links: Links
+    recorder: Recorder
+
+    def removed(self, asker: Asker, context: Context, *, organization: OrganizationId, user: UserId) -> None:
+        """Delete the link of *user*, remember its subject as removed, and take the sign-on from their sessions."""
+        with self.uow.begin() as tx:
+            provider = tx.providers.load(organization).state
+            link = tx.links.of_user(provider.id, user, lock=True) if isinstance(provider, Connected) else None
+            if link is not None:
+                self._release(tx, link, asker, context)
+            self.sessions.drop_marks(user, organization)
+
+    def _release(self, tx: JourneyTransaction, link: Link, asker: Asker, context: Context) -> None:
+        now = self.clock.now()
+        tx.subject_tombstones.put(link.organization, link.provider, link.subject, now)
+        step = self.links.release(tx, link, Reason.MEMBER_REMOVED, now)
+        self.recorder.record(tx, step.facts, asker=asker, context=context, now=now)
+
+
+@attrs.frozen(kw_only=True)
+class Inheriting:
+    """Links of whole accounts: forgotten with a person, or moved to another one."""
+
+    uow: UnitOfWork[JourneyTransaction]
+    links: Links
+    membership: Membership
+
+    def forget(self, user: UserId) -> None:
+        """Delete the links of *user*, who is deleted, and what they began or prove at a provider."""
+        with self.uow.begin() as tx:
+            tx.links.remove_of_user(user)
+            tx.pipelines.remove_of_user(user)
+
+    def merge(self, asker: Asker, context: Context, *, source: UserId, target: UserId) -> Sequence[Fact]:
+        """Let the links of *source* be those of *target*, wherever *target* belongs and has none; return the facts.
+
+        The row of a link never changes its owner: the old one goes, and a new one stands (CVE-2026-27197).
+        """
+        with self.uow.begin() as tx:
+            moving = [link for link in tx.links.all_of_user(source) if self._takes_over(tx, link, target)]
+            told = (*_addresses(tx, source), *_addresses(tx, target))
+            return [self._move(tx, link, asker, context, target=target, told=told) for link in moving]
+
+    def _takes_over(self, tx: JourneyTransaction, link: Link, target: UserId) -> bool:
+        member = tx.members.load(link.organization, target).state
+        return isinstance(member, Member) and tx.links.of_user(link.provider, target, lock=True) is None
+
+    def _move(
+        self,
+        tx: JourneyTransaction,
+        link: Link,
+        asker: Asker,
+        context: Context,
+        *,
+        target: UserId,
+        told: tuple[Address, ...],
+    ) -> Fact:
+        moved = attrs.evolve(link, id=LinkId(self.links.new_id()), user=target)
+        tx.links.remove(link.id)
+        tx.links.add(moved)
+        flags = tx.members.load(link.organization, link.user).state
+        self.membership.set_flags(
+            asker,
+            context,
+            organization=link.organization,
+            user=target,
+            group=FlagGroup.SSO,
+            flags=flags.flags if isinstance(flags, Member) else MemberFlag.NONE,
+        )
+        return IdentityMoved(
+            organization=link.organization,
+            provider=link.provider,
+            link=moved.id,
+            user=target,
+            former_link=link.id,
+            former_user=link.user,
+            recipients=told,
+        )
+
+
+def _addresses(tx: JourneyTransaction, user: UserId) -> tuple[Address, ...]:
+    person = tx.users.get(user)
+    return () if person is None else person.verified_addresses()
