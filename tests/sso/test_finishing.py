@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
 from typing import TYPE_CHECKING
 
 import attrs
@@ -23,67 +22,14 @@ from authflow.sso.case import (
     ProveAddress,
     Register,
     TakeOver,
-    Visitor,
 )
 from authflow.sso.finishing import TABLE, decide
-from authflow.sso.identity import FRESH
+from authflow.testing.samples.finishing import MALLORY, MIGRATING, PLAIN, RARE, STRANGE, cases
 from authflow.testing.samples.links import ADA, EVE, FORMER, MAILBOX, NOW, TICK, holder, identity, link
-from authflow.values import Address, UserId, same_address
+from authflow.values import Address, same_address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from authflow.sso.case import Decision
-
-MALLORY = UserId("mallory")
-STRANGE = Address("mallory@example.net")
-
-
-def visitor(user: UserId = ADA, **facts: object) -> Visitor:
-    """Return somebody who is signed in, proved it recently, and belongs to the organization."""
-    known: dict[str, object] = {"elevated": True, "member": True, "linked": False, "addresses": (MAILBOX,), **facts}
-    return Visitor(user=user, **known)  # type: ignore[arg-type]
-
-
-VISITORS = [
-    None,
-    visitor(),
-    visitor(elevated=False),
-    visitor(linked=True),
-    visitor(linked=True, addresses=(STRANGE,)),
-    visitor(linked=True, elevated=False),
-    visitor(linked=True, member=False),
-    visitor(EVE, addresses=()),
-]
-LINKS = [(None, None), (link(), holder()), (link(EVE), holder(EVE))]
-PROVERS = [(None, None), (ADA, holder()), (ADA, holder(active=False)), (ADA, None), (ADA, holder(EVE))]
-
-
-def cases() -> Iterator[Case]:
-    """Yield every case that the two rows at the top, which look at nothing else, leave to the others."""
-    flags = product((True, False), repeat=6)
-    for taken, vouched, opened, first, owes, to_link in flags:
-        for (standing, owner), who, (proven, prover) in product(LINKS, VISITORS, PROVERS):
-            known = Known(
-                link=standing,
-                holder=owner,
-                visitor=who,
-                prover=prover,
-                owes=owes,
-                taken=taken,
-                vouched=vouched,
-                open_to_newcomers=opened,
-                verify_first=first,
-            )
-            for choice, verified, registered in product(Choice, (True, False), (None, MAILBOX, STRANGE)):
-                yield Case(
-                    identity=identity(email_verified=verified),
-                    to_link=to_link,
-                    choice=choice,
-                    proven=proven,
-                    registered=registered,
-                    known=known,
-                )
 
 
 @pytest.fixture(scope="module")
@@ -204,19 +150,6 @@ def test_every_row_decides_something(decided: list[tuple[Case, Decision]]):
 
 
 # --- the rows at the top --------------------------------------------------------------------------------------------
-
-PLAIN = Case(identity=identity(), known=Known(visitor=visitor(), link=link(), holder=holder()))
-MIGRATING = Known(former=link(ADA, FORMER), holder=holder())
-
-RARE = [
-    attrs.evolve(PLAIN, identity=identity(at=NOW - FRESH)),
-    attrs.evolve(PLAIN, started_by=EVE, known=attrs.evolve(PLAIN.known, link=None, holder=None)),
-    attrs.evolve(PLAIN, known=attrs.evolve(PLAIN.known, holder=holder(active=False))),
-    attrs.evolve(PLAIN, known=attrs.evolve(PLAIN.known, removed=True)),
-    Case(identity=identity(email_verified=True), known=MIGRATING),
-    Case(identity=identity(email=None), choice=Choice.NEW_ACCOUNT, known=Known()),
-]
-
 
 DENIED = [
     Deny(Code.SSO_IDENTITY_EXPIRED),

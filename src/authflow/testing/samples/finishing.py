@@ -1,0 +1,80 @@
+"""Cases of finishing a sign-in through a provider: the product of what can be known, and the rare ones."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from authflow.sso.case import Case, Choice, Known, Visitor
+from authflow.sso.identity import FRESH
+from authflow.testing.samples.links import ADA, EVE, FORMER, MAILBOX, NOW, holder, identity, link
+from authflow.values import Address, UserId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MALLORY: Final = UserId("mallory")
+STRANGE: Final = Address("mallory@example.net")
+
+
+def visitor(user: UserId = ADA, **facts: Any) -> Visitor:
+    """Return somebody who is signed in, proved it recently, and belongs to the organization."""
+    known: dict[str, Any] = {"elevated": True, "member": True, "linked": False, "addresses": (MAILBOX,), **facts}
+    return Visitor(user=user, **known)
+
+
+VISITORS: Final = [
+    None,
+    visitor(),
+    visitor(elevated=False),
+    visitor(linked=True),
+    visitor(linked=True, addresses=(STRANGE,)),
+    visitor(linked=True, elevated=False),
+    visitor(linked=True, member=False),
+    visitor(EVE, addresses=()),
+]
+LINKS: Final = [(None, None), (link(), holder()), (link(EVE), holder(EVE))]
+PROVERS: Final = [(None, None), (ADA, holder()), (ADA, holder(active=False)), (ADA, None), (ADA, holder(EVE))]
+
+
+def cases() -> Iterator[Case]:
+    """Yield every case that the two rows at the top, which look at nothing else, leave to the others."""
+    flags = product((True, False), repeat=6)
+    for taken, vouched, opened, first, owes, to_link in flags:
+        for (standing, owner), who, (proven, prover) in product(LINKS, VISITORS, PROVERS):
+            known = Known(
+                link=standing,
+                holder=owner,
+                visitor=who,
+                prover=prover,
+                owes=owes,
+                taken=taken,
+                vouched=vouched,
+                open_to_newcomers=opened,
+                verify_first=first,
+            )
+            for choice, verified, registered in product(Choice, (True, False), (None, MAILBOX, STRANGE)):
+                yield Case(
+                    identity=identity(email_verified=verified),
+                    to_link=to_link,
+                    choice=choice,
+                    proven=proven,
+                    registered=registered,
+                    known=known,
+                )
+
+
+PLAIN: Final = Case(identity=identity(), known=Known(visitor=visitor(), link=link(), holder=holder()))
+MIGRATING: Final = Known(former=link(ADA, FORMER), holder=holder())
+
+RARE: Final = [
+    attrs.evolve(PLAIN, identity=identity(at=NOW - FRESH)),
+    attrs.evolve(PLAIN, started_by=EVE, known=attrs.evolve(PLAIN.known, link=None, holder=None)),
+    attrs.evolve(PLAIN, known=attrs.evolve(PLAIN.known, holder=holder(active=False))),
+    attrs.evolve(PLAIN, known=attrs.evolve(PLAIN.known, removed=True)),
+    Case(identity=identity(email_verified=True), known=MIGRATING),
+    Case(identity=identity(email=None), choice=Choice.NEW_ACCOUNT, known=Known()),
+]
+"""One case for each row at the top, which looks at nothing else."""
