@@ -155,6 +155,9 @@ ROOMS: Final[dict[str, str | tuple[str, ...]]] = {
     "flask": "integrations/flask.py",
     "starlette": "integrations/starlette.py",
     "opentelemetry": "command/telemetry.py",
+    "httpx2": "adapters/providers/fetcher.py",
+    "httpcore2": "adapters/providers/fetcher.py",
+    "joserfc": "adapters/providers/signatures.py",
     "lxml": ("adapters/providers/saml", "testing/saml"),
     "xmlsec": ("adapters/providers/saml", "testing/saml"),
     "onelogin": ("adapters/providers/saml", "testing/saml"),
@@ -163,7 +166,18 @@ ROOMS: Final[dict[str, str | tuple[str, ...]]] = {
 }
 """Where an optional library may be imported, and nowhere else."""
 
-HEAVY: Final = {"ssl", "asyncio", "sqlite3", "sqlalchemy", "lxml", "cryptography", "pyotp", "opentelemetry"}
+HEAVY: Final = {
+    "ssl",
+    "asyncio",
+    "sqlite3",
+    "sqlalchemy",
+    "lxml",
+    "cryptography",
+    "pyotp",
+    "opentelemetry",
+    "httpx2",
+    "joserfc",
+}
 
 
 def test_right_imports_left_only(capsys: pytest.CaptureFixture[str]):

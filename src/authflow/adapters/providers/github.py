@@ -66,11 +66,11 @@ class GithubKind:
             word on an address counts (`authflow.sso.identity.vouches`).
     """
 
-    key: Final = "github"
-    name: Final = "GitHub"
-    version: Final = "1"
-    trust: Final = frozenset({"client_id", "client_secret", "organization", "organization_id", "verified_address"})
-    secrets: Final = frozenset({"client_secret"})
+    key = "github"
+    name = "GitHub"
+    version = "1"
+    trust = frozenset({"client_id", "client_secret", "organization", "organization_id", "verified_address"})
+    secrets = frozenset({"client_secret"})
 
     def __init__(self, fetcher: Fetcher, *, entropy: Entropy | None = None, web: str = WEB, api: str = API) -> None:
         self._fetcher, self._entropy, self._web, self._api = fetcher, entropy or SystemEntropy(), web, api

@@ -79,11 +79,11 @@ class GoogleKind:
             counts (`authflow.sso.identity.vouches`).
     """
 
-    key: Final = "google"
-    name: Final = "Google"
-    version: Final = "1"
-    trust: Final = frozenset({"client_id", "client_secret", "domains"})
-    secrets: Final = frozenset({"client_secret"})
+    key = "google"
+    name = "Google"
+    version = "1"
+    trust = frozenset({"client_id", "client_secret", "domains"})
+    secrets = frozenset({"client_secret"})
 
     def __init__(
         self,

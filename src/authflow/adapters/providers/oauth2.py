@@ -57,10 +57,10 @@ class Oauth2Kind:
     ``/data/id``. With ``recheck`` people are asked about again every day, by their refresh tokens.
     """
 
-    key: Final = "oauth2"
-    name: Final = "OAuth 2"
-    version: Final = "1"
-    trust: Final = frozenset(
+    key = "oauth2"
+    name = "OAuth 2"
+    version = "1"
+    trust = frozenset(
         {
             "authorization_url",
             "token_url",
@@ -75,7 +75,7 @@ class Oauth2Kind:
             "recheck",
         }
     )
-    secrets: Final = frozenset({"client_secret"})
+    secrets = frozenset({"client_secret"})
 
     def __init__(self, fetcher: Fetcher, *, entropy: Entropy | None = None) -> None:
         self._fetcher, self._entropy = fetcher, entropy or SystemEntropy()

@@ -47,10 +47,10 @@ class OidcKind:
         entropy: The operating system's unless given.
     """
 
-    key: Final = "oidc"
-    name: Final = "OpenID Connect"
-    version: Final = "1"
-    trust: Final = frozenset(
+    key = "oidc"
+    name = "OpenID Connect"
+    version = "1"
+    trust = frozenset(
         {
             "issuer",
             "client_id",
@@ -63,7 +63,7 @@ class OidcKind:
             "userinfo",
         }
     )
-    secrets: Final = frozenset({"client_secret"})
+    secrets = frozenset({"client_secret"})
 
     def __init__(self, fetcher: Fetcher, *, directory: Directory | None = None, entropy: Entropy | None = None) -> None:
         self._fetcher = fetcher
