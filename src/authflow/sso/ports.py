@@ -216,7 +216,7 @@ class Registrar(Protocol):
     def register(self, newcomer: Newcomer) -> UserId:
         """Insert the person, with a username that nobody has, and their address; return who they are.
 
-        The username is made of nothing that a provider asserts: it is read as that person's own word.
+        The username is made of nothing that a provider asserts: anybody could be called by somebody else's name.
 
         Raises:
             UniqueViolated: The host's own rules forbid it. It is caught around a savepoint, and told as a conflict.
