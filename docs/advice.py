@@ -91,6 +91,7 @@ ADVICE: Final[dict[Code, str]] = {
     Code.SSO_IDENTITY_CONFLICT: "Offer to sign in to the account they have, and to link the identity there.",
     Code.SSO_IDENTITY_INCOMPLETE: "Tell the organization's owner which claim or attribute is missing: `Refused.why`.",
     Code.SSO_LINK_UNPROVEN: "Show the page again: sign in to the account, or have a link mailed.",
+    Code.SSO_LINK_UNKNOWN: "Reload the list.",
     Code.SSO_MIGRATION_CLOSED: "Lead to the page on which the person links the identity.",
     Code.SSO_MEMBER_REMOVED: "Suggest to ask for a new invitation.",
     Code.SSO_JOIN_CLOSED: "Suggest to ask for an invitation.",

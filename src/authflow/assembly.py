@@ -9,7 +9,10 @@ import attrs
 from authflow.accounts.service import Addresses
 from authflow.events.security import SecurityEvents
 from authflow.events.service import Events
-from authflow.facts.records import Category
+from authflow.facts.records import Category, Signal
+from authflow.journey.admitting import Admitting
+from authflow.journey.circumstances import Circumstances
+from authflow.journey.concluding import Concluding
 from authflow.journey.entrances import Entrances
 from authflow.journey.joining import Invitations, Members
 from authflow.journey.liveness import StillWanted
@@ -18,6 +21,7 @@ from authflow.journey.protecting import Protecting
 from authflow.journey.replaying import Replaying
 from authflow.journey.severing import Inheriting, Severing
 from authflow.journey.signing_in import SigningIn
+from authflow.journey.single_sign_on import MovedLinks, SingleSignOn
 from authflow.journey.upkeep import Upkeep
 from authflow.journey.waiting import Waiting
 from authflow.membership.service import Membership
@@ -123,6 +127,7 @@ class Journeys:
     invitations: Invitations
     members: Members
     accounts: People
+    sso: SingleSignOn
     upkeep: Upkeep
 
     @classmethod
@@ -148,6 +153,7 @@ class Journeys:
             ),
             members=Members(uow=uow, clock=clock, sessions=sessions, replays=replays, membership=membership),
             accounts=_people(ports, slices, replays, waiting),
+            sso=_single_sign_on(ports, policy, slices, replays, waiting),
             upkeep=_upkeep(ports, policy, slices, replays),
         )
 
@@ -164,6 +170,43 @@ def _people(ports: Ports, slices: Slices, replays: Replaying, waiting: Waiting) 
         waiting=waiting,
         recorder=slices.recorder,
         inheriting=Inheriting(uow=ports.uow, links=slices.links, membership=slices.membership),
+    )
+
+
+def _single_sign_on(
+    ports: Ports, policy: Policy, slices: Slices, replays: Replaying, waiting: Waiting
+) -> SingleSignOn:
+    circumstances = Circumstances(membership=slices.membership, policy=policy.sso)
+    admitting = Admitting(
+        uow=ports.uow,
+        entropy=ports.entropy,
+        recorder=slices.recorder,
+        sessions=slices.sessions,
+        links=slices.links,
+        addresses=slices.addresses,
+        membership=slices.membership,
+        waiting=waiting,
+        policy=policy.sso,
+    )
+    concluding = Concluding(
+        uow=ports.uow,
+        clock=ports.clock,
+        recorder=slices.recorder,
+        travelling=slices.travelling,
+        circumstances=circumstances,
+        admitting=admitting,
+        mails=policy.accounts.mails,
+    )
+    return SingleSignOn(
+        uow=ports.uow,
+        clock=ports.clock,
+        sessions=slices.sessions,
+        replays=replays,
+        travelling=slices.travelling,
+        concluding=concluding,
+        links=slices.links,
+        membership=slices.membership,
+        recorder=slices.recorder,
     )
 
 
@@ -188,6 +231,8 @@ def ports_of(
     entropy: Entropy | None,
     mailer: Mailer | None,
     sso: SsoStatus | None,
+    kinds: Kinds | None = None,
+    endpoints: Endpoints | None = None,
 ) -> Ports:
     """Return the ports of an installation over *uow*: what is not given is the system's own."""
     from authflow.adapters.keys import AesGcmCipher, HmacPepper
@@ -203,6 +248,8 @@ def ports_of(
         pepper=HmacPepper(keys),
         mailer=mailer or ConsoleMailer(),
         sso=sso,
+        kinds=Kinds() if kinds is None else kinds,
+        endpoints=endpoints,
     )
 
 
@@ -211,6 +258,9 @@ def handlers_of(ports: Ports, slices: Slices, receivers: Receivers) -> Handlers:
     handlers = Handlers()
     still_wanted = StillWanted(
         uow=ports.uow, cipher=ports.cipher, membership=slices.membership, addresses=slices.addresses
+    )
+    receivers.add(
+        "authflow.moved_links", Signal.IDENTITY_MOVED, MovedLinks(uow=ports.uow, membership=slices.membership)
     )
     telling = SignalHandler(uow=ports.uow, receivers=receivers)
     for category in TOLD:

@@ -17,6 +17,7 @@ from authflow.journey.joining import Invitations, Members
 from authflow.journey.people import People
 from authflow.journey.protecting import Protecting
 from authflow.journey.signing_in import SigningIn
+from authflow.journey.single_sign_on import SingleSignOn
 from authflow.journey.upkeep import Upkeep
 from authflow.outbox.inspection import Inspection
 from authflow.outbox.relay import Relay
@@ -54,6 +55,10 @@ class AsyncMembers(AsyncFace, Members):
 
 class AsyncPeople(AsyncFace, People):
     """``flows.accounts``, awaitable."""
+
+
+class AsyncSingleSignOn(AsyncFace, SingleSignOn):
+    """``flows.sso``, awaitable."""
 
 
 class AsyncEvents(AsyncFace, Events):
@@ -100,6 +105,7 @@ class AsyncAuthflow:
         self.invitations = AsyncInvitations(flows.invitations, spawn)
         self.members = AsyncMembers(flows.members, spawn)
         self.accounts = AsyncPeople(flows.accounts, spawn)
+        self.sso = AsyncSingleSignOn(flows.sso, spawn)
         self.events = AsyncEvents(flows.events, spawn)
         self.receivers: Receivers = flows.receivers
         self.relay = AsyncRelay(flows.relay, spawn)

@@ -93,6 +93,7 @@ class Code(StrEnum):
     SSO_IDENTITY_CONFLICT = "sso.identity_conflict"
     SSO_IDENTITY_INCOMPLETE = "sso.identity_incomplete"
     SSO_LINK_UNPROVEN = "sso.link_unproven"
+    SSO_LINK_UNKNOWN = "sso.link_unknown"
     SSO_MIGRATION_CLOSED = "sso.migration_closed"
     SSO_MEMBER_REMOVED = "sso.member_removed"
     SSO_JOIN_CLOSED = "sso.join_closed"
@@ -247,6 +248,7 @@ CATALOGUE: Final[dict[Code, Meaning]] = {
     Code.SSO_IDENTITY_CONFLICT: Meaning("This identity, or its address, belongs to another account.", 409),
     Code.SSO_IDENTITY_INCOMPLETE: Meaning("The provider sent no identifier, or no e-mail address.", 422),
     Code.SSO_LINK_UNPROVEN: Meaning("Sign in, or prove that the mailbox is yours, before you link this identity.", 401),
+    Code.SSO_LINK_UNKNOWN: Meaning("There is no such link.", 404),
     Code.SSO_MIGRATION_CLOSED: Meaning("The provider's former identifier is not taken over any more.", 409),
     Code.SSO_MEMBER_REMOVED: Meaning("You were removed from this organization; ask for a new invitation.", 403),
     Code.SSO_JOIN_CLOSED: Meaning("This organization takes in only people who were invited.", 403),

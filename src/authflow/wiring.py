@@ -18,6 +18,7 @@ from authflow.outbox.inspection import Inspection
 from authflow.outbox.relay import Relay
 from authflow.outbox.signals import Receivers
 from authflow.policy import Policy
+from authflow.sso.endpoints import Endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
     from authflow.journey.people import People
     from authflow.journey.protecting import Protecting
     from authflow.journey.signing_in import SigningIn
+    from authflow.journey.single_sign_on import SingleSignOn
     from authflow.journey.upkeep import Upkeep
     from authflow.ports import Clock, Entropy, Mailer, SsoStatus, UnitOfWork
+    from authflow.sso.kinds import Kinds
 
 
 class _Settings(TypedDict, total=False):
@@ -41,6 +44,9 @@ class _Settings(TypedDict, total=False):
     entropy: Entropy | None
     mailer: Mailer | None
     sso: SsoStatus | None
+    kinds: Kinds | None
+    sso_callback: str | None
+    sso_metadata: str | None
 
 
 class MemorySettings(_Settings, total=False):
@@ -70,6 +76,7 @@ class Authflow:
         invitations: How people come into an organization.
         members: Who belongs to it.
         accounts: Whole accounts: addresses, export, merge, deletion.
+        sso: Signing in through organizations' providers, and linking.
         events: Saving events and reading them back.
         receivers: Register here who hears of signals, before the first delivery.
         relay: Delivers what the outbox holds; call it from a worker.
@@ -86,6 +93,7 @@ class Authflow:
     invitations: Invitations
     members: Members
     accounts: People
+    sso: SingleSignOn
     events: Events
     receivers: Receivers
     relay: Relay
@@ -108,6 +116,9 @@ class Authflow:
         entropy: Entropy | None = None,
         mailer: Mailer | None = None,
         sso: SsoStatus | None = None,
+        kinds: Kinds | None = None,
+        sso_callback: str | None = None,
+        sso_metadata: str | None = None,
         prefix: str | None = None,
         schema: str | None = None,
         users: UserTable | UsersFactory | None = None,
@@ -140,7 +151,7 @@ class Authflow:
             DatabaseUnavailable: The database cannot be reached.
             ExtraMissing: The extra ``sql`` (or ``postgres``, or ``mariadb``) is not installed.
         """
-        ring = _required(keys)
+        ring, endpoints = _required(keys), _endpoints(kinds, sso_callback, sso_metadata)
         try:
             from authflow.adapters.sql import schema as tables_history
             from authflow.adapters.sql.engine import engine_of
@@ -155,7 +166,9 @@ class Authflow:
             tables_history.check(engine, tables)
             uow = SqlUnitOfWork(engine, tables, users=users, organizations=organizations, registrar=registrar)
             require_readable(uow, users, organizations)
-            ports = ports_of(uow, ring, clock=clock, entropy=entropy, mailer=mailer, sso=sso)
+            ports = ports_of(
+                uow, ring, clock=clock, entropy=entropy, mailer=mailer, sso=sso, kinds=kinds, endpoints=endpoints
+            )
             opened = cls.of(ports, Policy() if policy is None else policy)
         except BaseException:  # a host's own function may raise anything, and a task may be cancelled
             if engine is not database:
@@ -173,6 +186,9 @@ class Authflow:
         entropy: Entropy | None = None,
         mailer: Mailer | None = None,
         sso: SsoStatus | None = None,
+        kinds: Kinds | None = None,
+        sso_callback: str | None = None,
+        sso_metadata: str | None = None,
     ) -> Authflow:
         """Return the flows without any database, for tests and trials; everything is gone with the process.
 
@@ -184,7 +200,16 @@ class Authflow:
         ring = keys or KeyRing.ephemeral(entropy or SystemEntropy())
         uow = MemoryUnitOfWork()
         return cls.of(
-            ports_of(uow, ring, clock=clock, entropy=entropy, mailer=mailer, sso=sso),
+            ports_of(
+                uow,
+                ring,
+                clock=clock,
+                entropy=entropy,
+                mailer=mailer,
+                sso=sso,
+                kinds=kinds,
+                endpoints=_endpoints(kinds, sso_callback, sso_metadata),
+            ),
             Policy() if policy is None else policy,
         )
 
@@ -205,6 +230,7 @@ class Authflow:
             invitations=journeys.invitations,
             members=journeys.members,
             accounts=journeys.accounts,
+            sso=journeys.sso,
             events=slices.events,
             receivers=receivers,
             relay=Relay(
@@ -259,6 +285,14 @@ def _require(given: object, kind: type, *, setting: str) -> None:
 def _require_mailer(given: object) -> None:
     if isinstance(given, type) or not callable(getattr(given, "send", None)):
         raise ConfigInvalid(setting="mailer", problem="must be an object with a method send")
+
+
+def _endpoints(kinds: Kinds | None, callback: str | None, metadata: str | None) -> Endpoints | None:
+    if callback is None:
+        if kinds is not None:
+            raise ConfigInvalid(setting="sso_callback", problem="is missing: providers need an address to answer to")
+        return None
+    return Endpoints.at(callback, metadata)
 
 
 def _required(keys: KeyRing | None) -> KeyRing:

@@ -78,11 +78,16 @@ def _place(proof: Proof) -> tuple[object, ...]:
 
 
 def is_first_factor(proof: Proof, now: datetime, *, max_age: timedelta) -> bool:
-    """Tell whether a sign-in may begin with *proof*: recent, a first factor, and said by whom it belongs to."""
+    """Tell whether a sign-in may begin with *proof*: recent, a first factor, and said by whom it belongs to.
+
+    A link that was mailed for a sign-in through a provider is bound to that one. It begins a sign-in, so that a second
+    factor can be asked for, and opens nothing: it is neither the person's own proof nor the provider's (decision 20).
+    """
     if not _INSTANT <= now - proof.at <= max_age:
         return False
-    if proof.method is Method.SSO:
-        return proof.organization is not None and proof.provider is not None
+    bound = proof.organization is not None and proof.provider is not None
+    if proof.method is Method.SSO or (proof.method is Method.MAILED_LINK and bound):
+        return bound and (proof.link is None or proof.method is Method.SSO)
     return proof.method in FIRST and (proof.organization, proof.provider, proof.link) == (None, None, None)
 
 

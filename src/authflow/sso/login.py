@@ -48,7 +48,7 @@ from authflow.values import Refused
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from authflow.sso.case import Decision
+    from authflow.sso.case import Choice, Decision, Known
     from authflow.sso.pipeline import Present
 
 LoginStep = Step[Login, LoginAnswer]
@@ -78,7 +78,9 @@ def receive(state: Away, command: Return, now: datetime) -> LoginStep:
 def choose(state: Open, command: Choose, now: datetime) -> LoginStep:
     """The table of finishing decides; whoever is asked, or refused for what they can mend, may choose again."""
     stopped = _stopped(state, command.present, now)
-    return _decided(state, command, finishing.decide(_case(state, command), now)) if stopped is None else stopped
+    if stopped is not None:
+        return stopped
+    return _decided(state, command, finishing.decide(case_of(state, command.choice, command.known), now))
 
 
 def _decided(state: Open, command: Choose, decision: Decision) -> LoginStep:
@@ -225,15 +227,16 @@ def _denied(state: Open, code: Code) -> Step[Login, Refused]:
     return _fails(state, code) if code is Code.SSO_IDENTITY_EXPIRED else Step(state, Refused(code=code))
 
 
-def _case(state: Open, command: Choose) -> Case:
+def case_of(state: Open, choice: Choice, known: Known) -> Case:
+    """Return what the table of finishing looks at."""
     return Case(
         identity=state.identity,
         started_by=state.handle.started_by,
         to_link=state.handle.flow is Flow.LINK,
-        choice=command.choice,
+        choice=choice,
         proven=state.user if isinstance(state, Proven) else None,
         registered=state.address if isinstance(state, AddressProven) else None,
-        known=command.known,
+        known=known,
     )
 
 

@@ -9,6 +9,8 @@ from authflow.adapters.keys import AesGcmCipher, HmacPepper, KeyRing
 from authflow.adapters.mail import MemoryMailer
 from authflow.assembly import Ports
 from authflow.policy import Policy
+from authflow.sso.endpoints import Endpoints
+from authflow.sso.kinds import Kinds
 from authflow.testing.clocks import ManualClock, SeededEntropy
 from authflow.values import NOBODY, Answer, BrowserSession, Context, Secret
 from authflow.wiring import Authflow
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 AnswerT = TypeVar("AnswerT", bound=Answer)
+
+CALLBACK: Final = "https://app.example.org/sso/{organization}"
+"""Where the providers of a test send people back to."""
 
 STEP_SECONDS: Final = 30
 """How long an authenticator app shows one code (RFC 6238 5.2)."""
@@ -35,11 +40,13 @@ def installed(
     sso: SsoStatus | None = None,
     ring: KeyRing | None = None,
     policy: Policy | None = None,
+    kinds: Kinds | None = None,
+    callback: str = CALLBACK,
 ) -> Authflow:
     """Return every flow over *uow*, whose tables stand, with ports that a test decides.
 
     Unless told otherwise the clock stands still, the randomness is the same in every run, mails are kept, and no
-    organization has a provider.
+    organization has a provider. Providers of *kinds* send people back to *callback*.
     """
     randomness = entropy or SeededEntropy()
     keys = ring or KeyRing.ephemeral(randomness)
@@ -51,6 +58,8 @@ def installed(
         pepper=HmacPepper(keys),
         mailer=mailer or MemoryMailer(),
         sso=sso,
+        kinds=Kinds() if kinds is None else kinds,
+        endpoints=Endpoints.at(callback),
     )
     return Authflow.of(ports, policy or Policy())
 

@@ -1,0 +1,188 @@
+"""What is known when a sign-in through a provider finishes: every fact of `authflow.sso.case.Known`, read at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from authflow.membership.service import Prospects
+from authflow.membership.standing import Member
+from authflow.sso.case import Choice, Known, Visitor
+from authflow.sso.links import Holder
+from authflow.sso.pipeline import Flow
+from authflow.sso.progress import AddressProven, Proven
+from authflow.values import same_address
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from authflow.journey.ports import JourneyTransaction
+    from authflow.membership.service import Membership
+    from authflow.policy import SsoPolicy
+    from authflow.sso.identity import Identity, Subject
+    from authflow.sso.links import Link
+    from authflow.sso.progress import Open
+    from authflow.sso.provider import Connected
+    from authflow.values import Address, Asker, ProviderId, UserId
+
+
+@attrs.frozen(kw_only=True)
+class Situation:
+    """Who goes on with what: *state* of a pipeline to *provider*, by *asker*, with what they chose."""
+
+    state: Open
+    provider: Connected
+    asker: Asker
+    choice: Choice
+
+    @property
+    def identity(self) -> Identity:
+        """What the provider said."""
+        return self.state.identity
+
+    @property
+    def claims(self) -> bool:
+        """Whoever is signed in wants the identity to be theirs, also where it is somebody else's."""
+        return self.state.handle.flow is Flow.LINK or self.choice is Choice.LINK
+
+    @property
+    def registers(self) -> bool:
+        """There may be a new account."""
+        return self.choice is Choice.NEW_ACCOUNT or isinstance(self.state, AddressProven)
+
+
+@attrs.frozen(kw_only=True)
+class Mailable:
+    """A member, and their stored address."""
+
+    user: UserId
+    address: Address
+
+
+@attrs.frozen(kw_only=True)
+class Circumstances:
+    """Reads; every method runs in its caller's transaction, which holds the accounts of all whom it may concern."""
+
+    membership: Membership
+    policy: SsoPolicy
+
+    def owners(
+        self, tx: JourneyTransaction, provider: ProviderId, subjects: Collection[Subject | None]
+    ) -> tuple[UserId, ...]:
+        """Return whose *subjects* are: their accounts have to be held before anything is read for good."""
+        links = [tx.links.by_subject(provider, subject) for subject in subjects if subject is not None]
+        return tuple(link.user for link in links if link is not None)
+
+    def mailable(self, tx: JourneyTransaction, at: Situation) -> Mailable | None:
+        """Return who can prove the asserted address: the one member who has it verified (decision 20), or none.
+
+        Where two have it verified nobody is meant: nobody is picked by an order.
+        """
+        holders = () if at.identity.email is None else tx.users.holders(at.identity.email)
+        if len(holders) != 1 or not _holder(tx, holders[0]).active:
+            return None
+        member = tx.members.load(at.provider.organization, holders[0]).state
+        own = self.written(tx, holders[0], at.identity.email)
+        return Mailable(user=holders[0], address=own[0]) if isinstance(member, Member) and own else None
+
+    def written(self, tx: JourneyTransaction, user: UserId, address: Address | None) -> tuple[Address, ...]:
+        """Return *address* as *user* has it stored and verified: mail goes there, never to what was asserted."""
+        person = tx.users.get(user)
+        if person is None or address is None:
+            return ()
+        return tuple(own for own in person.verified_addresses() if same_address(own, address))
+
+    def known(self, tx: JourneyTransaction, at: Situation, now: datetime) -> Known:
+        """Return what is known now."""
+        identity = at.identity
+        link = tx.links.by_subject(at.provider.id, identity.subject, lock=True)
+        former = self._former(tx, identity, now) if link is None else None
+        prover = _holder(tx, at.state.user) if isinstance(at.state, Proven) else None
+        owner = _owner(tx, link or former)
+        holders = () if identity.email is None else tx.users.holders(identity.email)
+        vouched = owner is None and self._vouched(at)
+        newcomer = self._prospects(tx, at, None, vouched=vouched) if owner is None else Prospects()
+        return Known(
+            link=link,
+            former=former,
+            holder=owner,
+            visitor=self._visitor(tx, at),
+            prover=prover,
+            owes=_owes(tx, owner or prover, at.asker),
+            removed=self._removed(tx, at, owner, prover) or (owner is None and at.registers and newcomer.removed),
+            taken=bool(holders) and not self.policy.second_accounts,
+            vouched=vouched,
+            sign_up=tx.registrar is not None,
+            open_to_newcomers=at.provider.settings.newcomers or newcomer.invited_at is not None,
+            verify_first=self.policy.verify_first,
+        )
+
+    # --- pieces ---------------------------------------------------------------------------------------------------
+
+    def _former(self, tx: JourneyTransaction, identity: Identity, now: datetime) -> Link | None:
+        """Return the link under the provider's former subject, while the policy takes it over (decision 24)."""
+        until = self.policy.migrate_until
+        if identity.legacy is None or until is None or now >= until or not identity.email_verified:
+            return None
+        return tx.links.by_subject(identity.provider, identity.legacy, lock=True)
+
+    def _vouched(self, at: Situation) -> bool:
+        email = at.identity.email
+        place = at.provider.organization
+        return email is not None and self.membership.vouches(at.asker.session, organization=place, address=email)
+
+    def _visitor(self, tx: JourneyTransaction, at: Situation) -> Visitor | None:
+        user = at.asker.user
+        person = None if user is None else tx.users.get(user)
+        if user is None or person is None:
+            return None
+        own = tx.links.of_user(at.provider.id, user, lock=True)
+        return Visitor(
+            user=user,
+            elevated=at.asker.elevated,
+            member=self._prospects(tx, at, user, vouched=False).member is not None,
+            linked=own is not None and own.subject != at.identity.subject,
+            addresses=person.verified_addresses(),
+        )
+
+    def _removed(self, tx: JourneyTransaction, at: Situation, owner: Holder | None, prover: Holder | None) -> bool:
+        """Tell whether somebody who would come in was removed; of a linked identity only its person would, or a claim."""
+        claimant = at.asker.user if owner is None or at.claims else None
+        people = {holder.user for holder in (owner, None if owner is not None else prover) if holder is not None}
+        people |= set() if claimant is None else {claimant}
+        return any(self._prospects(tx, at, user, vouched=False).removed for user in people)
+
+    def _prospects(self, tx: JourneyTransaction, at: Situation, user: UserId | None, *, vouched: bool) -> Prospects:
+        place, identity = at.provider.organization, at.identity
+        return self.membership.prospects(
+            at.asker.session,
+            organization=place,
+            user=user,
+            address=_proven(at, vouched=vouched),
+            removed_at=tx.subject_tombstones.find(place, at.provider.id, identity.subject),
+        )
+
+
+def _proven(at: Situation, *, vouched: bool) -> Address | None:
+    """Return the asserted address, if somebody who may say so says that it is theirs."""
+    email, state = at.identity.email, at.state
+    good = at.identity.email_verified or vouched or isinstance(state, AddressProven)
+    return email if good else None
+
+
+def _owner(tx: JourneyTransaction, link: Link | None) -> Holder | None:
+    return None if link is None else _holder(tx, link.user)
+
+
+def _holder(tx: JourneyTransaction, user: UserId) -> Holder:
+    person = tx.users.get(user)
+    return Holder(user=user, active=person is not None and person.active)
+
+
+def _owes(tx: JourneyTransaction, entrant: Holder | None, asker: Asker) -> bool:
+    """Whoever is signed in has passed what they owed; a session is not begun without."""
+    if entrant is None or entrant.user == asker.user:
+        return False
+    return tx.factor_census.protected([entrant.user])[entrant.user] or tx.accounts.read(entrant.user).enrollment_required

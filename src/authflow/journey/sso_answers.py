@@ -1,0 +1,195 @@
+"""What single sign-on answers: where to send the browser, what a person may choose, and what came of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum, unique
+from typing import TYPE_CHECKING
+
+import attrs
+
+from authflow.values import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from authflow.errors import Code
+    from authflow.journey.post_flow import InvitationOutcome
+    from authflow.sso.case import Page
+    from authflow.values import Address, Level, LinkId, MemberId, OrganizationId, ProviderId, Secret, UserId
+
+
+@attrs.frozen(kw_only=True)
+class SentAway(Answer):
+    """Send the browser to the provider, and keep *pipeline* for it.
+
+    Args:
+        url: Where to: by a redirect, or where *form* has fields, by a form that posts them there.
+        form: What the form posts; empty for a redirect.
+        pipeline: Leads back to this very sign-in: keep it in the browser's host session, or in a cookie of its own
+            that is ``HttpOnly`` and ``SameSite=Lax``. Whoever has it, and the session, may go on.
+        expires_at: When the sign-in is over, however far it has come.
+    """
+
+    url: str
+    form: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
+    pipeline: Secret
+    expires_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class AnswerKept(Answer):
+    """The provider's answer came by a cross-site POST, and is stored. Redirect to a page of your own, and resume there.
+
+    It is no credential, and nothing was decided: that takes the browser that began.
+    """
+
+
+@unique
+class Offer(StrEnum):
+    """What a person may do next.
+
+    Attributes:
+        CONTINUE: Nothing has to be chosen: ``sso.resume``.
+        SIGN_IN: Sign in with what they have here; then choose.
+        MAIL_PROOF: Be mailed a link that proves the account is theirs: ``sso.mail_proof``.
+        LINK: Make the identity their own: ``sso.choose``.
+        NEW_ACCOUNT: Get a new account: ``sso.choose``.
+    """
+
+    CONTINUE = "continue"
+    SIGN_IN = "sign_in"
+    MAIL_PROOF = "mail_proof"
+    LINK = "link"
+    NEW_ACCOUNT = "new_account"
+
+
+@attrs.frozen(kw_only=True)
+class ChoiceOwed(Answer):
+    """Nobody knows yet whose account this is: show a page with exactly these *offers*.
+
+    Without anybody signed in the page is the same whoever has an account (decision 22).
+
+    Args:
+        page: Which page, or none where nothing has to be chosen.
+        offers: What may be chosen.
+        organization: Whose provider.
+        provider: What it is called.
+        email: What it asserts, for display; nothing follows from it.
+        name: Likewise.
+        user: Who is signed in here, and would be linked; show it.
+        expires_at: When the sign-in is over.
+    """
+
+    page: Page | None
+    offers: frozenset[Offer]
+    organization: OrganizationId
+    provider: str
+    email: Address | None
+    name: str
+    user: UserId | None
+    expires_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class SignedOn(Answer):
+    """A person is signed in here, through the organization's provider.
+
+    Args:
+        user: Who.
+        level: The assurance of the session. The provider's word counts for its organization alone (decision 1).
+        organization: Whose provider.
+        link: By which link.
+        linked: It was made, moved or taken over just now.
+        member: The membership there, or none.
+        code: Why there is no membership, or none. The sign-in stands all the same.
+        invitation: What became of the invitation that had waited in this browser.
+    """
+
+    user: UserId
+    level: Level
+    organization: OrganizationId
+    link: LinkId
+    linked: bool
+    member: MemberId | None
+    code: Code | None
+    invitation: InvitationOutcome
+
+
+@attrs.frozen(kw_only=True)
+class AccountLinked(Answer):
+    """The identity that the person went for is theirs: what ``sso.start_link`` was for. The fields are `SignedOn`'s.
+
+    Args:
+        user: As of `SignedOn`.
+        level: As of `SignedOn`.
+        organization: As of `SignedOn`.
+        link: As of `SignedOn`.
+        linked: As of `SignedOn`.
+        member: As of `SignedOn`.
+        code: As of `SignedOn`.
+        invitation: As of `SignedOn`.
+    """
+
+    user: UserId
+    level: Level
+    organization: OrganizationId
+    link: LinkId
+    linked: bool
+    member: MemberId | None
+    code: Code | None
+    invitation: InvitationOutcome
+
+
+@attrs.frozen(kw_only=True)
+class MailSent(Answer):
+    """A mail is on its way, if there is anybody to mail; nobody who sees this answer can tell (decision 22).
+
+    Its link is opened in this very browser: ``sso.open_link``.
+    """
+
+
+@attrs.frozen(kw_only=True)
+class PipelineAbandoned(Answer):
+    """The sign-in is over; nothing was changed by it."""
+
+
+@attrs.frozen(kw_only=True)
+class LinkView:
+    """One link of the person, for a page of theirs.
+
+    Args:
+        id: For ``sso.unlink``.
+        organization: Whose provider.
+        provider: Which.
+        linked_at: When it was made.
+        verified_at: When the provider last confirmed it.
+    """
+
+    id: LinkId
+    organization: OrganizationId
+    provider: ProviderId
+    linked_at: datetime
+    verified_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class LinkList(Answer):
+    """The links of the person who is signed in.
+
+    Args:
+        links: In the order of the organizations' ids.
+    """
+
+    links: tuple[LinkView, ...]
+
+
+@attrs.frozen(kw_only=True)
+class LinkEnded(Answer):
+    """The link is gone.
+
+    Args:
+        link: Which.
+    """
+
+    link: LinkId
