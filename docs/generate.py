@@ -1,4 +1,4 @@
-"""Write the pages that are read from the code: one per machine, one per code, every fact.
+"""Write the pages that are read from the code: one per machine, table and code, every fact.
 
 ``python docs/generate.py`` writes them; with ``--check`` it writes nothing and fails when one is stale.
 """
@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from codes import code_pages  # these three are beside this script
+from codes import code_pages  # these four are beside this script
 from pieces import cells, code, described, page, prose, sentence
 from reference import reference_pages
+from tables import table_pages
 
 from authflow.cli.machines import discover
 from authflow.facts.table import RECORDS
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from authflow.machine import Fact, Machine
 
 DOCS: Final = Path(__file__).parent
-GENERATED: Final = ("machines", "reference", "errors")
+GENERATED: Final = ("machines", "reference", "errors", "tables")
 
 
 # --- pages ----------------------------------------------------------------------------------------------------------
@@ -104,6 +105,7 @@ def pages() -> dict[Path, str]:
         DOCS / "reference" / "facts.md": facts_page(),
         **code_pages(),
         **reference_pages(),
+        **table_pages(DOCS),
     }
 
 

@@ -157,7 +157,9 @@ DENIED = [
     Deny(Code.SSO_IDENTITY_DISABLED),
     Deny(Code.SSO_MEMBER_REMOVED),
     TakeOver(link(ADA, FORMER)),
+    Challenge(ADA),
     Deny(Code.SSO_IDENTITY_INCOMPLETE),
+    Deny(Code.SSO_SIGN_UP_CLOSED),
 ]
 
 
@@ -174,16 +176,6 @@ def test_whoever_owned_the_identity_may_finish_what_somebody_else_began():
     assert decide(attrs.evolve(strange, started_by=MALLORY), NOW) == Deny(Code.SSO_IDENTITY_MISMATCH)
     unlinked = attrs.evolve(changed, known=attrs.evolve(PLAIN.known, link=None, holder=None))
     assert decide(unlinked, NOW) == Deny(Code.SSO_IDENTITY_MISMATCH)
-
-
-def test_a_former_subject_waits_for_the_second_factor_too():
-    case = Case(identity=identity(email_verified=True), known=attrs.evolve(MIGRATING, owes=True))
-    assert decide(case, NOW) == Challenge(ADA)
-
-
-def test_where_no_accounts_are_made_none_is_promised():
-    closed = Case(identity=identity(), choice=Choice.NEW_ACCOUNT, known=Known(sign_up=False, taken=True))
-    assert decide(closed, NOW) == Deny(Code.SSO_SIGN_UP_CLOSED)
 
 
 def test_the_first_rows_hold_whatever_else_is_true():

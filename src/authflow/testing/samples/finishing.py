@@ -75,6 +75,8 @@ RARE: Final = [
     attrs.evolve(PLAIN, known=attrs.evolve(PLAIN.known, holder=holder(active=False))),
     attrs.evolve(PLAIN, known=attrs.evolve(PLAIN.known, removed=True)),
     Case(identity=identity(email_verified=True), known=MIGRATING),
+    Case(identity=identity(email_verified=True), known=attrs.evolve(MIGRATING, owes=True)),
     Case(identity=identity(email=None), choice=Choice.NEW_ACCOUNT, known=Known()),
+    Case(identity=identity(), choice=Choice.NEW_ACCOUNT, known=Known(sign_up=False, taken=True)),
 ]
-"""One case for each row at the top, which looks at nothing else."""
+"""What `cases` leaves out: the rows that look at one thing only, and where no accounts are made."""
