@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
@@ -186,7 +187,7 @@ ENTRANTS: Final[tuple[tuple[str, Entrant], ...]] = (
     ("the provider took the person back", Entrant(level=Level.TWO, link=STANDS, linked=False, invalid=True, mark=CAME)),
     ("not linked; signed in with a password and a factor", Entrant(level=Level.TWO)),
 )
-ROLES: Final[tuple[tuple[str, Mapping[str, bool]], ...]] = (
+ROLES: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
     ("a member", {}),
     ("an owner beside another who can come in", {"owner": True, "another_way_in": True}),
     ("the owner whom nobody else could let in", {"owner": True}),
@@ -249,8 +250,8 @@ def recheck_page() -> str:
         prose(recheck),
         "Defined in `authflow.sso.recheck`. What the membership says, by what it said before and what came of asking:",
         grid(("the membership said", *(name for name, _, _ in columns)), rows),
-        f"A link is due {recheck.INTERVAL // recheck.timedelta(hours=1)} hours after it was last asked about, up to "
-        f"{recheck.SKEW // recheck.timedelta(hours=1)} hours earlier by chance; {recheck.BATCH} are taken at a time. A "
+        f"A link is due {recheck.INTERVAL // timedelta(hours=1)} hours after it was last asked about, up to "
+        f"{recheck.SKEW // timedelta(hours=1)} hours earlier by chance; {recheck.BATCH} are taken at a time. A "
         "person who is no member any more loses the link. That a link was not confirmed for long is the concern of "
         "[access](access.md), at every request.",
     )
