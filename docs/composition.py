@@ -138,14 +138,13 @@ def composition_page() -> str:
         "# Invitation, single sign-on, second factor and policy",
         prose(composition),
         "A row is what somebody is to the organization. A column is how they come: with a password, through the "
-        "provider where they are linked, through it with the wish for a new account, or signed in and linking what "
-        "the provider says; and whether they have no second factor, owe it, or have proven it. Asked are "
+        "provider where they are linked, through it for a new account, whose address they proved, or signed in and "
+        "linking what the provider says; and whether they have no second factor, owe it, or have proven it. Asked are "
         "`authflow.sso.finishing.decide`, `authflow.membership.admission.may_accept`, the machine "
         "[membership.member](../machines/membership.member.md), `authflow.sso.access.access` and "
         "`authflow.membership.standing.may_enter`; `authflow.testing.composition` does it, and "
         "`tests/sso/test_composition.py` holds the laws that can be read off it.",
-        "An invitation in these tables left by mail only, to an address that is theirs. Whoever signs in through the "
-        "provider needs no click: an invitation for a verified address of theirs is found.",
+        "Whoever signs in through the provider needs no click: an invitation for a verified address of theirs is found.",
         "\n".join([cells("in a cell", "means"), "|---|---|", *(cells(*line) for line in LEGEND)]),
         *(section(drawn, alike) for drawn, alike in grouped(settings()).items()),
         "## What can be read off it",

@@ -121,7 +121,7 @@ class Way(StrEnum):
     Attributes:
         PASSWORD: With a password of their own, or a mailed link.
         PROVIDER: Through the organization's provider, where they are linked.
-        NEW_ACCOUNT: Through the provider, where nobody is linked, and with the wish for a new account.
+        NEW_ACCOUNT: Through the provider, where nobody is linked, for a new account, after its address was proven.
         LINKING: As PASSWORD, then through the provider, to link that identity.
     """
 
@@ -222,11 +222,11 @@ class _Arrival:
             visitor=self._visitor() if here else None,
             owes=self.coming.factor is Factor.UNPROVEN,
             removed=place is Place.REMOVED,
-            vouched=place is Place.INVITED,
             open_to_newcomers=self.given.newcomers or place is Place.INVITED,
         )
         choice = {Way.NEW_ACCOUNT: Choice.NEW_ACCOUNT, Way.LINKING: Choice.LINK}.get(way, Choice.NOTHING)
-        return Case(identity=links.identity(), choice=choice, known=known)
+        proved = links.MAILBOX if way is Way.NEW_ACCOUNT else None
+        return Case(identity=links.identity(), choice=choice, registered=proved, known=known)
 
     def result(self) -> Result:
         """Return what comes of it: whoever is signed in joins if they can, and acts if they may."""
