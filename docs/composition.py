@@ -144,7 +144,7 @@ def composition_page() -> str:
         "[membership.member](../machines/membership.member.md), `authflow.sso.access.access` and "
         "`authflow.membership.standing.may_enter`; `authflow.testing.composition` does it, and "
         "`tests/sso/test_composition.py` holds the laws that can be read off it.",
-        "Whoever signs in through the provider needs no click: an invitation for a verified address of theirs is found.",
+        "Through the provider no click is needed: an invitation for a verified address of theirs is found.",
         "\n".join([cells("in a cell", "means"), "|---|---|", *(cells(*line) for line in LEGEND)]),
         *(section(drawn, alike) for drawn, alike in grouped(settings()).items()),
         "## What can be read off it",
