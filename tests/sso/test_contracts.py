@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 
-from authflow.testing.contracts.links import LinksContract, SubjectTombstonesContract
-from authflow.testing.contracts.pipelines import PipelinesContract
-from authflow.testing.contracts.providers import ProvidersContract
+from authflow.testing.contracts.links import LinksContract, SubjectTombstonesContract, link
+from authflow.testing.contracts.pipelines import EVERYTHING, PipelinesContract
+from authflow.testing.contracts.providers import ProvidersContract, provider
 from authflow.testing.contracts.registrar import OwnRegistrarContract
 from authflow.testing.contracts.single_use import SingleUseContract
 from tests.backends import BACKENDS
@@ -40,6 +41,13 @@ class TestSingleUse(Everywhere, SingleUseContract): ...
 
 
 class TestRegistrar(Everywhere, OwnRegistrarContract): ...
+
+
+def test_what_is_stored_says_something_in_every_field():
+    """A field that is added to any of them comes to the store's notice."""
+    connected = provider()
+    for said in (connected, connected.settings, link(), EVERYTHING):
+        assert [f.name for f in attrs.fields(type(said)) if getattr(said, f.name) == f.default] == []
 
 
 class Awaited:
