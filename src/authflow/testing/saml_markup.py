@@ -20,7 +20,7 @@ from authflow.adapters.providers.saml_xml import PREFIXES, name
 from authflow.values import UTC
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     from authflow.adapters.providers.saml_certificates import OwnKeys
@@ -142,8 +142,11 @@ def _set(element: Element, **attributes: str | None) -> None:
 # --- signatures and ciphers -----------------------------------------------------------------------------------------
 
 
-def sign(element: Element, keys: OwnKeys, *, weak: bool = False) -> None:
-    """Sign *element* in the place where SAML wants it, behind its issuer; *weak* is by SHA-1, as it was in 2005."""
+def sign(element: Element, keys: OwnKeys, *, weak: bool = False, prefixes: Collection[str] = ()) -> None:
+    """Sign *element* in the place where SAML wants it, behind its issuer; *weak* is by SHA-1, as it was in 2005.
+
+    *prefixes* are signed with it though no name in it uses them, as OpenSAML does.
+    """
     method, digest = (
         (xmlsec.constants.TransformRsaSha1, xmlsec.constants.TransformSha1)
         if weak
@@ -153,7 +156,9 @@ def sign(element: Element, keys: OwnKeys, *, weak: bool = False) -> None:
     element.insert(1, signature)
     reference = xmlsec.template.add_reference(signature, digest, uri=f"#{element.get('ID')}")
     xmlsec.template.add_transform(reference, xmlsec.constants.TransformEnveloped)
-    xmlsec.template.add_transform(reference, xmlsec.constants.TransformExclC14N)
+    exclusive = xmlsec.template.add_transform(reference, xmlsec.constants.TransformExclC14N)
+    if prefixes:
+        xmlsec.template.transform_add_c14n_inclusive_namespaces(exclusive, [*prefixes])
     xmlsec.template.add_x509_data(xmlsec.template.ensure_key_info(signature))
     xmlsec.tree.add_ids(element, ["ID"])
     context = xmlsec.SignatureContext()

@@ -111,8 +111,11 @@ def _raw(query: str) -> dict[str, str]:
     """Return the fields of *query* as they were sent: the signature is over these, not over what they mean.
 
     Raises:
-        Unacceptable: One is there twice.
+        Unacceptable: One is there twice, or it is no query as browsers send it.
     """
+    if not query.isascii():
+        msg = "query: has other characters than ASCII"
+        raise Unacceptable(msg)
     pairs = [pair.partition("=") for pair in query.split("&") if pair]
     raw = {key: value for key, _, value in pairs}
     if len(raw) != len(pairs):

@@ -1,0 +1,428 @@
+"""The kind: its settings, the way there, the way back, and what it says of dates that come near."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import attrs
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from lxml import etree
+from onelogin.saml2.xml_utils import OneLogin_Saml2_XML
+
+from authflow.adapters.providers.saml import Saml2, saml_kinds
+from authflow.adapters.providers.saml_certificates import certificate, new_keys, pem, rsa_key
+from authflow.adapters.providers.saml_presets import BY_HAND, PRESETS
+from authflow.adapters.providers.saml_signature import read_signature
+from authflow.adapters.providers.saml_subject import NAME_ID, TRANSIENT
+from authflow.adapters.providers.saml_verifier import PythonSamlVerifier
+from authflow.adapters.providers.saml_warnings import AHEAD, Ending
+from authflow.adapters.providers.saml_xml import name
+from authflow.errors import Code, InputInvalid
+from authflow.sso.kinds import Assertion, Departure, Kind, Rejected
+from authflow.testing.clocks import ManualClock, SeededEntropy
+from authflow.testing.saml import SSO_URL, FakeSamlProvider, SamlFault, callback
+from tests.providers.saml.stage import (
+    ADA,
+    CLOCK,
+    GENUINE,
+    TRIP,
+    Library,
+    arrive,
+    departure,
+    keys,
+    kind,
+    provider,
+    said,
+    settings,
+    signed,
+    who,
+)
+
+if TYPE_CHECKING:
+    from authflow.adapters.providers.saml_presets import Preset
+    from authflow.sso.kinds import Document
+
+NOW = CLOCK.now()
+
+
+# --- there ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_request_names_us_and_nothing_of_a_person():
+    root = provider().read(departure())
+    assert root == attrs.evolve(root, issuer=TRIP.metadata, callback=TRIP.callback, state=TRIP.state.reveal())
+    assert departure().url.startswith(f"{SSO_URL}?")
+    assert departure().request == {"id": root.id}
+
+
+def test_every_request_has_an_id_of_its_own():
+    made = [kind().depart(settings(), TRIP) for _ in range(20)]
+    ids = {str(left.request["id"]) for left in made if isinstance(left, Departure)}
+    assert len(ids) == 20
+    assert all(len(identifier) == 41 for identifier in ids)
+
+
+def test_a_signed_redirect_is_signed_over_its_query_as_it_is_sent():
+    query = urlsplit(departure().url).query
+    text, _, signature = query.partition("&Signature=")
+    assert [pair.partition("=")[0] for pair in text.split("&")] == ["SAMLRequest", "RelayState", "SigAlg"]
+    key = rsa_key(keys("sp").private_key).public_key()
+    key.verify(base64.b64decode(unquote(signature)), text.encode(), PKCS1v15(), hashes.SHA256())
+
+
+def test_a_query_of_the_provider_is_kept():
+    left = kind().depart({**settings(), "sso_url": f"{SSO_URL}?tenant=1"}, TRIP)
+    assert isinstance(left, Departure)
+    assert parse_qs(urlsplit(left.url).query)["tenant"] == ["1"]
+
+
+@pytest.mark.parametrize("signs", [True, False])
+def test_a_request_is_posted_where_the_provider_wants_that(*, signs: bool):
+    left = kind().depart({**settings(), "sso_binding": "post", "sign_requests": signs}, TRIP)
+    assert isinstance(left, Departure)
+    assert left.url == SSO_URL
+    assert set(left.form) == {"SAMLRequest", "RelayState"}
+    assert provider().read(left).signed is signs
+    assert who(kind().arrive(settings(), TRIP, left.request, provider().answer(left, ADA))) == GENUINE
+
+
+def test_our_signature_in_a_posted_request_is_of_the_shape_that_we_believe_ourselves():
+    left = kind().depart({**settings(), "sso_binding": "post"}, TRIP)
+    assert isinstance(left, Departure)
+    root = etree.fromstring(base64.b64decode(left.form["SAMLRequest"]))
+    found = root.find(name("ds", "Signature"))
+    assert found is not None
+    read = PythonSamlVerifier().verify(read_signature(found), certificates=[keys("sp").certificate])
+    assert read.get("ID") == left.request["id"]
+
+
+# --- back -----------------------------------------------------------------------------------------------------------
+
+EXPECTED = {
+    **dict.fromkeys(SamlFault, Code.SSO_RESPONSE_INVALID),
+    **dict.fromkeys((SamlFault.WRONG_REQUEST, SamlFault.UNASKED), Code.SSO_STATE_INVALID),
+    **dict.fromkeys((SamlFault.EXPIRED, SamlFault.EARLY, SamlFault.SESSION_OVER), Code.SSO_IDENTITY_EXPIRED),
+    **dict.fromkeys((SamlFault.NO_IDENTIFIER, SamlFault.NO_ADDRESS), Code.SSO_IDENTITY_INCOMPLETE),
+    SamlFault.REFUSED: Code.SSO_PROVIDER_REFUSED,
+    SamlFault.REUSED: Code.SSO_STATE_INVALID,
+    SamlFault.CHANGED_SUBJECT: None,
+}
+
+
+@pytest.mark.parametrize("signs", ["assertion", "response", "both"])
+@pytest.mark.parametrize("fault", SamlFault)
+def test_every_fault_is_refused_by_its_code(fault: SamlFault, signs: str):
+    idp = FakeSamlProvider(CLOCK, keys=keys("idp"), signs=signs)
+    before = kind().depart(settings(), TRIP)
+    assert isinstance(before, Departure)
+    idp.answer(before, ADA)
+    brought = idp.answer(departure(), ADA, fault)
+    outcome = kind().arrive(settings(), TRIP, departure().request, brought)
+    assert (outcome.code if isinstance(outcome, Rejected) else None) is EXPECTED[fault]
+
+
+def test_what_is_said_of_a_person_is_kept_for_their_logout_and_nothing_is_verified_by_it():
+    taken = arrive(signed())
+    assert isinstance(taken, Assertion)
+    assert taken.email_verified is None
+    assert taken.legacy is None
+    assert {key: bool(value) for key, value in taken.memory.items()} == dict.fromkeys(
+        ("value", "format", "session_index"), True
+    )
+
+
+@pytest.mark.parametrize("values", [(), ("", "b"), ("x" * 256,)])
+def test_without_a_usable_identifier_the_log_learns_what_did_arrive(values: tuple[str, ...]):
+    attributes = {"identifier": values, "email": ("ada@example.com",), "dep\u00e4rtment": ("x",)}
+    outcome = arrive(provider().write(said(attributes=attributes)))
+    assert isinstance(outcome, Rejected)
+    assert outcome.code is Code.SSO_IDENTITY_INCOMPLETE
+    assert outcome.detail.startswith("identifier: 'identifier' is missing or unusable")
+    assert r"'dep\xe4rtment'" in outcome.detail
+    assert "ada@example.com" not in outcome.detail
+
+
+@pytest.mark.parametrize("email", ["", "ada", "a@b,c@d", "a@b\nBcc: c@d", f"{'a' * 5000}@example.com", "a b@c", "[]"])
+def test_an_address_is_one_mailbox_or_none(email: str):
+    outcome = arrive(provider().write(said(attributes={"identifier": ("1",), "email": (email,)})))
+    assert isinstance(outcome, Rejected)
+    assert outcome.code is Code.SSO_IDENTITY_INCOMPLETE
+
+
+def test_the_first_value_counts():
+    attributes = {
+        "identifier": ("1", "2"),
+        "email": ("a@example.com", "b@example.com"),
+        "first_name": (),
+        "last_name": ("L",),
+    }
+    assert who(arrive(provider().write(said(attributes=attributes)))) == ("1", "a@example.com", "L")
+
+
+@pytest.mark.parametrize(("form", "taken"), [("", True), (TRANSIENT, False)])
+def test_the_name_id_identifies_unless_it_is_another_next_time(form: str, *, taken: bool):
+    document = provider().write(said(name_id="byname", name_id_format=form))
+    assert (who(arrive(document, identifier=NAME_ID)) == ("byname", *GENUINE[1:])) is taken
+
+
+@pytest.mark.parametrize("fields", [{}, {"SAMLResponse": ()}, {"SAMLResponse": ("a", "a")}, {"SAMLResponse": ("",)}])
+def test_one_answer_is_brought(fields: dict[str, tuple[str, ...]]):
+    brought = attrs.evolve(callback(signed(), ""), fields=fields)
+    outcome = kind().arrive(settings(), TRIP, departure().request, brought)
+    assert isinstance(outcome, Rejected)
+    assert outcome.code is Code.SSO_RESPONSE_INVALID
+
+
+# --- settings -------------------------------------------------------------------------------------------------------
+
+
+def test_settings_read_twice_are_the_same():
+    assert kind().read(settings()) == settings()
+    assert set(settings()) >= kind().trust | kind().secrets
+
+
+def read(**changes: Any) -> Document:
+    return kind().read({k: v for k, v in provider().settings(**changes).items() if v is not None})
+
+
+WEAK = new_keys("weak", NOW, bits=1024)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"entity_id": None}, "entity_id"),
+        ({"entity_id": "x" * 1025}, "entity_id"),
+        ({"sso_url": None}, "sso_url"),
+        ({"sso_url": "http://idp.example"}, "sso_url"),
+        ({"sso_url": "javascript:alert(1)"}, "sso_url"),
+        ({"sso_binding": "artifact"}, "sso_binding"),
+        ({"slo_url": "http://idp.example"}, "slo_url"),
+        ({"certificates": []}, "certificates"),
+        ({"certificates": "one"}, "certificates"),
+        ({"certificates": [1]}, "certificates"),
+        ({"certificates": ["no certificate"]}, "certificates"),
+        ({"certificates": [WEAK.certificate]}, "certificates"),
+        ({"certificates": [keys("idp").certificate] * 11}, "certificates"),
+        ({"identifier": None}, "identifier"),
+        ({"email": None}, "email"),
+        ({"email": ["a"]}, "email"),
+        ({"signed": "neither"}, "signed"),
+        ({"encrypted": "yes"}, "encrypted"),
+        ({"encrypted": True}, "private_key"),
+        ({"sign_requests": True}, "private_key"),
+        ({"private_key": "nothing", "certificate": keys("sp").certificate}, "private_key"),
+        ({"private_key": keys("idp").private_key.reveal(), "certificate": keys("sp").certificate}, "private_key"),
+        ({"metadata": "<r/>"}, "metadata"),
+        ({"metadata": "\ud800"}, "metadata"),
+        ({"metadata_url": "http://idp.example"}, "metadata_url"),
+        ({"metadata_url": "https://nobody.example/metadata"}, "metadata_url"),
+        ({"valid_until": "soon"}, "valid_until"),
+        ({"unknown": 1}, "unknown"),
+    ],
+)
+def test_an_unusable_setting_is_named(changes: dict[str, Any], field: str):
+    with pytest.raises(InputInvalid) as refused:
+        read(**changes)
+    assert refused.value.field == field
+
+
+def test_a_certificate_is_taken_as_it_is_pasted():
+    body = keys("idp").certificate
+    assert read(certificates=[pem(body), body, f"  {body}\n"])["certificates"] == [body]
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=[preset.key for preset in PRESETS])
+def test_a_preset_fills_in_what_its_attributes_are_called(preset: Preset):
+    theirs = Saml2(fetcher=Library(), entropy=SeededEntropy(), preset=preset)
+    mapping = preset.attributes
+    idp = FakeSamlProvider(CLOCK, keys=keys("idp"), **({"attributes": mapping} if mapping else {}))
+    given = {key: idp.settings()[key] for key in BY_HAND}
+    if mapping is None:
+        with pytest.raises(InputInvalid):
+            theirs.read(given)
+        return
+    read_settings = theirs.read(given)
+    left = theirs.depart(read_settings, TRIP)
+    assert isinstance(left, Departure)
+    assert who(theirs.arrive(read_settings, TRIP, left.request, idp.answer(left, ADA))) == GENUINE
+
+
+def test_every_preset_is_a_kind():
+    kinds: tuple[Kind, ...] = saml_kinds(fetcher=Library(), entropy=SeededEntropy())
+    assert [k.key for k in kinds] == ["saml2", "okta", "onelogin", "entra", "auth0", "jumpcloud", "rippling"]
+    assert all(k.name and k.version and not k.can_confirm(settings()) for k in kinds)
+
+
+# --- metadata -------------------------------------------------------------------------------------------------------
+
+
+def test_metadata_says_what_is_otherwise_typed():
+    typed = read()
+    described = kind().read({"metadata": provider().metadata(), "identifier": "identifier", "email": "email"})
+    assert {key: described[key] for key in ("entity_id", "sso_url", "slo_url", "certificates")} == {
+        key: typed[key] for key in ("entity_id", "sso_url", "slo_url", "certificates")
+    }
+    assert "metadata" not in described
+
+
+@pytest.mark.parametrize(
+    ("find", "put"),
+    [
+        ("IDPSSODescriptor", "SPSSODescriptor"),
+        ('entityID="https://idp.example/metadata"', ""),
+        ("HTTP-Redirect", "SOAP"),
+        ('use="signing"', 'use="encryption"'),
+        ('entityID="', 'validUntil="tomorrow" entityID="'),
+        (SSO_URL, "javascript:alert(1)"),
+        ("MII", "!!!"),
+    ],
+)
+def test_metadata_that_cannot_be_spoken_to_is_refused(find: str, put: str):
+    markup = provider().metadata()
+    assert find in markup
+    with pytest.raises(InputInvalid):
+        kind().read({"metadata": markup.replace(find, put), "identifier": "identifier", "email": "email"})
+
+
+URL = "https://idp.example/metadata"
+
+
+def published(clock: ManualClock) -> tuple[FakeSamlProvider, Library, Saml2, Document]:
+    """Return a provider with its metadata at an URL, and settings that name only that."""
+    idp = FakeSamlProvider(clock, keys=keys("idp"))
+    library = Library(idp=idp.metadata())
+    theirs = Saml2(fetcher=library, entropy=SeededEntropy())
+    return idp, library, theirs, theirs.read({"metadata_url": URL, "identifier": "identifier", "email": "email"})
+
+
+def sign_in(
+    idp: FakeSamlProvider, theirs: Saml2, kept: Document, clock: ManualClock
+) -> tuple[str, str | None, str] | None:
+    trip = attrs.evolve(TRIP, now=clock.now())
+    left = theirs.depart(kept, trip)
+    if isinstance(left, Rejected):
+        assert left.code is Code.SSO_PROVIDER_UNREACHABLE
+        return None
+    return who(theirs.arrive(kept, trip, left.request, idp.answer(left, ADA)))
+
+
+def test_a_new_certificate_is_fetched_when_it_is_needed_and_once_a_minute_at_most():
+    clock = ManualClock()
+    idp, library, theirs, kept = published(clock)
+    assert sign_in(idp, theirs, kept, clock)
+    idp.roll_key(keep=False)
+    library.documents[URL] = idp.metadata()
+    fetched = len(library.fetched)
+    assert sign_in(idp, theirs, kept, clock)
+    assert len(library.fetched) == fetched + 1
+    idp.roll_key(keep=False)
+    assert [sign_in(idp, theirs, kept, clock) for _ in range(5)] == [None] * 5
+    assert len(library.fetched) == fetched + 1
+    library.documents[URL] = idp.metadata()
+    clock.advance(seconds=61)
+    assert sign_in(idp, theirs, kept, clock)
+
+
+def test_while_a_provider_changes_its_key_both_sign():
+    clock = ManualClock()
+    idp, library, theirs, kept = published(clock)
+    former = FakeSamlProvider(clock, keys=idp.keys)
+    idp.roll_key()
+    library.documents[URL] = idp.metadata()
+    clock.advance(timedelta(hours=2))
+    assert sign_in(idp, theirs, kept, clock)
+    assert sign_in(former, theirs, kept, clock)
+
+
+def test_what_was_known_stays_while_the_metadata_cannot_be_fetched():
+    clock = ManualClock()
+    idp, library, theirs, kept = published(clock)
+    idp.roll_key(keep=False)
+    library.documents[URL] = idp.metadata()
+    clock.advance(timedelta(hours=2))
+    assert sign_in(idp, theirs, kept, clock)
+    library.documents.clear()
+    clock.advance(timedelta(hours=2))
+    assert sign_in(idp, theirs, kept, clock)
+
+
+def test_another_provider_at_the_same_url_is_not_believed():
+    clock = ManualClock()
+    idp, library, theirs, kept = published(clock)
+    other = FakeSamlProvider(clock, entity_id="https://other.example/idp", keys=keys("mallory"))
+    library.documents[URL] = other.metadata()
+    clock.advance(timedelta(hours=2))
+    assert sign_in(idp, theirs, kept, clock)
+    assert sign_in(other, theirs, kept, clock) is None
+
+
+def test_metadata_that_is_over_signs_nobody_in_until_there_is_another():
+    clock = ManualClock()
+    idp, library, theirs, _ = published(clock)
+    library.documents[URL] = idp.metadata(valid_until=clock.now() + timedelta(hours=3))
+    kept = theirs.read({"metadata_url": URL, "identifier": "identifier", "email": "email"})
+    assert sign_in(idp, theirs, kept, clock)
+    clock.advance(timedelta(hours=3))
+    assert sign_in(idp, theirs, kept, clock) is None
+    library.documents[URL] = idp.metadata(valid_until=clock.now() + timedelta(days=1))
+    clock.advance(seconds=61)
+    assert sign_in(idp, theirs, kept, clock)
+
+
+def test_our_own_metadata_is_what_a_provider_needs_and_is_valid():
+    ours = kind().describe(settings(), callback=TRIP.callback, metadata=TRIP.metadata, logout="https://sp.example/slo")
+    root = etree.fromstring(ours)
+    assert root.get("entityID") == TRIP.metadata
+    service = next(root.iter(name("md", "AssertionConsumerService")))
+    assert (service.get("Location"), service.get("Binding", "")[-9:]) == (TRIP.callback, "HTTP-POST")
+    assert {e.text for e in root.iter(name("ds", "X509Certificate"))} == {keys("sp").certificate}
+    for document in (
+        ours,
+        kind().describe(None, callback=TRIP.callback, metadata=TRIP.metadata),
+        provider().metadata(),
+    ):
+        checked = OneLogin_Saml2_XML.validate_xml(document, "saml-schema-metadata-2.0.xsd")
+        assert not isinstance(checked, str), checked
+
+
+# --- warnings -------------------------------------------------------------------------------------------------------
+
+
+def test_dates_are_told_of_before_they_come():
+    until = NOW + timedelta(days=10)
+    kept = {**settings(), "valid_until": until.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    assert [warned.what for warned in kind().warnings(kept, NOW)] == [Ending.METADATA]
+    ends = certificate(keys("idp").certificate).not_valid_after_utc
+    before, after = (kind().warnings(settings(), ends - AHEAD + timedelta(seconds=s)) for s in (-1, 0))
+    assert before == ()
+    assert {warned.what for warned in after} == {Ending.CERTIFICATE, Ending.OWN_CERTIFICATE}
+    assert all(len(warned.fingerprint) == 95 and warned.at == ends for warned in after)
+
+
+def test_a_certificate_with_a_successor_is_worth_no_warning():
+    short = new_keys("idp", NOW, bits=2048, life=timedelta(days=1))
+    kept = {**settings(), "certificates": [short.certificate, keys("idp").certificate]}
+    assert kind().warnings(kept, NOW) == ()
+
+
+# --- the extra ------------------------------------------------------------------------------------------------------
+
+
+def test_without_the_extra_it_says_what_to_install():
+    code = (
+        "import sys\n"
+        "sys.modules['lxml'] = None\n"
+        "from authflow.errors import ExtraMissing\n"
+        "try:\n    import authflow.adapters.providers.saml\n"
+        "except ExtraMissing as error:\n    print(error.extra)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "saml\n"
