@@ -38,6 +38,7 @@ class FakeOpenId:
         faults: What it does wrong now; change it at any time.
         slowness: Seconds, of the fault `Fault.SLOW`.
         form_encoded: It answers with tokens in a form, as some providers of OAuth 2 do.
+        token_reply: What its token endpoint answers to everything, where that is not tokens.
         calls: How often each path was asked for.
     """
 
@@ -53,6 +54,7 @@ class FakeOpenId:
     faults: set[Fault] = attrs.field(factory=set[Fault])
     slowness: float = 30
     form_encoded: bool = False
+    token_reply: Reply | None = None
     calls: dict[str, int] = attrs.field(factory=dict[str, int])
     _codes: dict[str, Grant] = attrs.field(factory=dict[str, Grant], init=False, repr=False)
     _tokens: dict[str, Grant] = attrs.field(factory=dict[str, Grant], init=False, repr=False)
@@ -144,6 +146,8 @@ class FakeOpenId:
         return Reply(status=302, location=f"{asked['redirect_uri']}?{query}")
 
     def _token(self, call: Call) -> Reply:
+        if self.token_reply is not None:
+            return self.token_reply
         if not self._knows(call):
             return json_reply({"error": "invalid_client"}, status=401)
         if call.form.get("grant_type") == "refresh_token":

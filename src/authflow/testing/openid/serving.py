@@ -64,7 +64,21 @@ def _fetched(reply: Reply) -> Response | Unfetched:
 def serve(provider: FakeOpenId) -> Generator[str]:
     """Let *provider* listen on a free port of loopback; yield its origin, which becomes its issuer."""
     stopped = threading.Event()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(provider, stopped))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    provider.issuer = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield provider.issuer
+    finally:
+        stopped.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
+
+def _handler(provider: FakeOpenId, stopped: threading.Event) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
@@ -93,15 +107,4 @@ def serve(provider: FakeOpenId) -> Generator[str]:
             except ConnectionError:
                 self.close_connection = True  # whoever asked has read enough
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    provider.issuer = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
-        yield provider.issuer
-    finally:
-        stopped.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return Handler
