@@ -189,7 +189,7 @@ def decide(case: Case, now: datetime) -> Decision:
         decision = row(case, now)
         if decision is not None:
             if isinstance(decision, Deny):
-                refused(row, decision.code, case)
+                refused(row, decision.code, case, now)
             return decision
     raise BrokenPromise(answer="a case that no row decides")
 
