@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import xmlsec
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP, PKCS1v15
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 from lxml import etree
 
-from authflow.adapters.providers.saml_certificates import rsa_key
+from authflow.adapters.providers.saml_certificates import pem, rsa_key
 from authflow.adapters.providers.saml_encryption import CHAINED, GCM, HASHES, TRANSPORTS
 from authflow.adapters.providers.saml_xml import name
 from authflow.sso.kinds import Rejected
@@ -42,7 +43,8 @@ def with_plain(plain: bytes, algorithm: str = "http://www.w3.org/2009/xmlenc11#a
     root = etree.fromstring(etree.tostring(root))
     content, held = next(root.iter(name("xenc", "EncryptedData"))), next(root.iter(name("xenc", "EncryptedKey")))
     key = os.urandom({**GCM, **CHAINED}[algorithm])
-    padding = OAEP(mgf=MGF1(hashes.SHA1()), algorithm=HASHES[parts.get("digest", _DIGEST)](), label=None)
+    mask = MGF1(hashes.SHA1())  # noqa: S303  # the only one that the transports have without parameters
+    padding = OAEP(mgf=mask, algorithm=HASHES[parts.get("digest", _DIGEST)](), label=None)
     wrapped = rsa_key(OURS.private_key).public_key().encrypt(key, padding)
     held[0].set("Algorithm", parts.get("transport", "http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p"))
     held[0][0].set("Algorithm", parts.get("digest", _DIGEST))
@@ -98,6 +100,34 @@ def test_every_listed_cipher_opens(algorithm: str):
     assert who(arrive(with_plain(plain_assertion(), algorithm))) == GENUINE
 
 
+@pytest.mark.parametrize(
+    "cipher", [xmlsec.constants.TransformAes256Gcm, xmlsec.constants.TransformAes128Cbc], ids=["GCM", "CBC"]
+)
+@pytest.mark.parametrize("signs", ["assertion", "both"])
+def test_what_another_implementation_encrypts_opens(cipher: Any, signs: str):
+    root = etree.fromstring(signed())
+    found = root.find(name("saml", "Assertion"))
+    assert found is not None
+    template = xmlsec.template.encrypted_data_create(root, cipher, type=xmlsec.constants.TypeEncElement, ns="xenc")
+    xmlsec.template.encrypted_data_ensure_cipher_value(template)
+    info = xmlsec.template.encrypted_data_ensure_key_info(template, ns="ds")
+    held = xmlsec.template.add_encrypted_key(info, xmlsec.constants.TransformRsaOaep)
+    xmlsec.template.encrypted_data_ensure_cipher_value(held)
+    manager = xmlsec.KeysManager()
+    manager.add_key(xmlsec.Key.from_memory(pem(OURS.certificate), xmlsec.constants.KeyDataFormatCertPem, None))
+    context = xmlsec.EncryptionContext(manager)
+    bits = 256 if cipher is xmlsec.constants.TransformAes256Gcm else 128
+    context.key = xmlsec.Key.generate(xmlsec.constants.KeyDataAes, bits, xmlsec.constants.KeyDataTypeSession)
+    wrapper = etree.Element(name("saml", "EncryptedAssertion"))
+    found.addprevious(wrapper)
+    wrapper.append(found)
+    context.encrypt_xml(template, found)
+    root = etree.fromstring(etree.tostring(root))
+    if signs == "both":
+        sign(root, keys("idp"))
+    assert who(arrive(etree.tostring(root))) == GENUINE
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("digest", HASHES)
 def test_every_listed_way_around_the_key_opens(transport: str, digest: str):
@@ -125,6 +155,10 @@ def test_the_key_may_stand_beside_the_text():
         b'<!DOCTYPE r [<!ENTITY x "y">]>' + plain_assertion(),
         plain_assertion() + plain_assertion(),
         b"<r>" + plain_assertion() + b"</r>",
+        plain_assertion() + b"text",
+        b"</context><context>" + plain_assertion(),
+        b"</context>" + plain_assertion() + b"<context>",
+        plain_assertion() + b"</context><!--",
         signed(),
         etree.tostring(response(said())[2]),  # nobody signed it
         plain_assertion().replace(b"ada-1", b"ada<!---->-1"),

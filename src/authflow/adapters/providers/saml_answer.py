@@ -67,7 +67,7 @@ def _assertion(
         msg = "EncryptedAssertion: there is no key of ours to open it"
         raise Unacceptable(msg)
     encrypted = only(response, "saml", "EncryptedAssertion")
-    opened, signature = read_assertion(open_assertion(encrypted, demands.private_key))
+    opened, signature = read_assertion(open_assertion(encrypted, demands.private_key), encrypted)
     verifier.require_schema(opened)
     return opened, signature
 

@@ -54,10 +54,13 @@ def open_assertion(encrypted: Element, private_key: Secret) -> bytes:
         Unacceptable: Another shape, an algorithm that is not listed, or not for our key.
     """
     content = only(encrypted, "xenc", "EncryptedData")
-    key = _encrypted_key(encrypted)
-    opened = _unwrap(key, private_key)
     algorithm, cipher = _algorithm(content), _cipher_value(content)
-    if len(opened) != {**GCM, **CHAINED}.get(algorithm):
+    length = {**GCM, **CHAINED}.get(algorithm)
+    if length is None:
+        msg = "EncryptedData: its algorithm is not allowed"
+        raise Unacceptable(msg)
+    opened = _unwrap(_encrypted_key(encrypted), private_key)
+    if len(opened) != length:
         raise Unacceptable(_UNOPENED)
     return _open_gcm(opened, cipher) if algorithm in GCM else _open_chained(opened, cipher)
 

@@ -10,6 +10,7 @@ import base64
 import binascii
 import zlib
 from typing import TYPE_CHECKING, Final
+from xml.sax.saxutils import quoteattr
 
 import attrs
 
@@ -110,19 +111,28 @@ def read_response(data: bytes) -> Message:
     )
 
 
-def read_assertion(data: bytes) -> tuple[Element, Signed | None]:
-    """Return the assertion in *data*, which was encrypted, and its signature.
+def read_assertion(data: bytes, place: Element) -> tuple[Element, Signed | None]:
+    """Return the assertion in *data*, which was encrypted and stood at *place*, and its signature.
+
+    It may use prefixes that are declared only there (XML Encryption 4.3.3): it is read inside an element with the same.
 
     Raises:
         Unacceptable: Another shape.
     """
-    assertion = parse(data)
-    inside = list(assertion.iter(name("saml", "Assertion"), name("saml", "EncryptedAssertion"), "{*}Response"))
-    if assertion.tag != name("saml", "Assertion") or len(inside) != 1:
+    around = parse(_opening(place) + data + b"</context>")
+    inside = list(around.iter(name("saml", "Assertion"), name("saml", "EncryptedAssertion"), "{*}Response"))
+    beside = [around.text, *(child.tail for child in around)]
+    if len(around) != 1 or inside != [around[0]] or around[0].tag != name("saml", "Assertion") or any(beside):
         msg = "EncryptedAssertion: something else than one assertion is in it"
         raise Unacceptable(msg)
+    assertion = around[0]
     _require_signatures_in_place(assertion, assertion)
     return assertion, _signature(assertion)
+
+
+def _opening(place: Element) -> bytes:
+    declared = (f" xmlns{f':{prefix}' if prefix else ''}={quoteattr(uri)}" for prefix, uri in place.nsmap.items())
+    return f"<context{''.join(declared)}>".encode()
 
 
 def _require_success(response: Element) -> None:
