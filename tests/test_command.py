@@ -40,19 +40,21 @@ mfa.reset mfa.show_totp mfa.verify
 outbox.depths outbox.parked outbox.redrive
 relay.drain relay.drain_until_quiet
 sessions.cancel sessions.end_others sessions.establish sessions.identify sessions.look sessions.redeem sessions.sign_out
+sso.abandon sso.choose sso.keep_answer sso.links sso.look sso.mail_proof sso.open_link sso.release sso.resume sso.start
+sso.start_link sso.unlink
 upkeep.reseal upkeep.sweep
 """
 """Logs, spans and stored idempotency keys know the commands by these names: they are never changed."""
 
 APART = """
 events.draft events.normalize events.save members.enforce relay.drain relay.drain_until_quiet
-upkeep.reseal upkeep.sweep
+sso.resume sso.start sso.start_link upkeep.reseal upkeep.sweep
 """
 """Operations: they make transactions of their own, or none."""
 
 LOOKS = """
 accounts.look_at_confirmation invitations.look invitations.mine invitations.pending members.enter members.listing
-mfa.details mfa.listing sessions.identify sessions.look
+mfa.details mfa.listing sessions.identify sessions.look sso.links sso.look
 """
 """They change nothing."""
 

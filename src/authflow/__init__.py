@@ -71,6 +71,19 @@ if TYPE_CHECKING:
         Resumed,
     )
     from authflow.journey.post_flow import Detour, InvitationFate, InvitationOutcome
+    from authflow.journey.sso_answers import (
+        AccountLinked,
+        AnswerKept,
+        ChoiceOwed,
+        LinkEnded,
+        LinkList,
+        LinkView,
+        MailSent,
+        Offer,
+        PipelineAbandoned,
+        SentAway,
+        SignedOn,
+    )
     from authflow.journey.upkeep import Swept
     from authflow.membership.admission import Requirement
     from authflow.membership.answers import (
@@ -113,6 +126,9 @@ if TYPE_CHECKING:
         SignedOut,
         SignInCancelled,
     )
+    from authflow.sso.case import Choice, Page
+    from authflow.sso.endpoints import Endpoints
+    from authflow.sso.kinds import Callback, Kinds
     from authflow.values import (
         NOBODY,
         Address,
@@ -126,6 +142,7 @@ if TYPE_CHECKING:
         FlowId,
         InvitationId,
         Level,
+        LinkId,
         MemberId,
         Method,
         OrganizationId,
@@ -147,6 +164,7 @@ __all__ = [
     "NOBODY",
     "AccountDeleted",
     "AccountExported",
+    "AccountLinked",
     "AccountsMerged",
     "AccountsPolicy",
     "Address",
@@ -155,6 +173,7 @@ __all__ = [
     "AddressRecorded",
     "AddressTable",
     "AlreadyConfirmed",
+    "AnswerKept",
     "Arrived",
     "Asker",
     "AsyncAuthflow",
@@ -167,8 +186,11 @@ __all__ = [
     "BrokenPromise",
     "BrowserSession",
     "Budget",
+    "Callback",
     "Cancelled",
     "Category",
+    "Choice",
+    "ChoiceOwed",
     "Code",
     "CodesShown",
     "CommitUnknown",
@@ -185,6 +207,7 @@ __all__ = [
     "Detour",
     "Drained",
     "Elevated",
+    "Endpoints",
     "Enrolled",
     "EnrollmentOwed",
     "Entered",
@@ -214,10 +237,16 @@ __all__ = [
     "KeyRing",
     "KeysInvalid",
     "KeysMissing",
+    "Kinds",
     "Level",
+    "LinkEnded",
+    "LinkId",
+    "LinkList",
+    "LinkView",
     "Listing",
     "Mail",
     "MailKind",
+    "MailSent",
     "Mailer",
     "Member",
     "MemberFlag",
@@ -237,11 +266,14 @@ __all__ = [
     "NotOwned",
     "NothingToConfirm",
     "Notice",
+    "Offer",
     "Organization",
     "OrganizationId",
     "OrganizationTable",
     "OthersEnded",
     "OutboxPolicy",
+    "Page",
+    "PipelineAbandoned",
     "Policy",
     "Ports",
     "ProjectId",
@@ -266,12 +298,14 @@ __all__ = [
     "SecondFactorOwed",
     "Secret",
     "SecretUnavailable",
+    "SentAway",
     "SessionId",
     "SessionPolicy",
     "SharedElsewhere",
     "SignInCancelled",
     "Signal",
     "SignedIn",
+    "SignedOn",
     "SignedOut",
     "SsoPolicy",
     "StaleVersion",
@@ -296,7 +330,9 @@ _HOMES: Final = {
         "ConfirmationsSent",
         "NothingToConfirm",
     ),
-    "authflow.adapters.keys": ("KeyRing",),
+    "authflow.adapters.keys": (
+        "KeyRing",
+    ),
     "authflow.adapters.mail": (
         "ConsoleMailer",
         "MemoryMailer",
@@ -308,8 +344,12 @@ _HOMES: Final = {
         "RowsOf",
         "UserTable",
     ),
-    "authflow.assembly": ("Ports",),
-    "authflow.awaitable": ("AsyncAuthflow",),
+    "authflow.assembly": (
+        "Ports",
+    ),
+    "authflow.awaitable": (
+        "AsyncAuthflow",
+    ),
     "authflow.errors": (
         "AuthflowError",
         "BrokenPromise",
@@ -383,8 +423,25 @@ _HOMES: Final = {
         "InvitationFate",
         "InvitationOutcome",
     ),
-    "authflow.journey.upkeep": ("Swept",),
-    "authflow.membership.admission": ("Requirement",),
+    "authflow.journey.sso_answers": (
+        "AccountLinked",
+        "AnswerKept",
+        "ChoiceOwed",
+        "LinkEnded",
+        "LinkList",
+        "LinkView",
+        "MailSent",
+        "Offer",
+        "PipelineAbandoned",
+        "SentAway",
+        "SignedOn",
+    ),
+    "authflow.journey.upkeep": (
+        "Swept",
+    ),
+    "authflow.membership.admission": (
+        "Requirement",
+    ),
     "authflow.membership.answers": (
         "Entered",
         "InvitationClosed",
@@ -399,7 +456,9 @@ _HOMES: Final = {
         "RequirementsEnforced",
         "RequirementsOpen",
     ),
-    "authflow.membership.changes": ("FlagGroup",),
+    "authflow.membership.changes": (
+        "FlagGroup",
+    ),
     "authflow.membership.standing": (
         "Member",
         "MemberFlag",
@@ -412,9 +471,15 @@ _HOMES: Final = {
         "Listing",
         "Renamed",
     ),
-    "authflow.mfa.codes": ("render_text",),
-    "authflow.outbox.relay": ("Drained",),
-    "authflow.outbox.signals": ("Notice",),
+    "authflow.mfa.codes": (
+        "render_text",
+    ),
+    "authflow.outbox.relay": (
+        "Drained",
+    ),
+    "authflow.outbox.signals": (
+        "Notice",
+    ),
     "authflow.policy": (
         "AccountsPolicy",
         "EventPolicy",
@@ -440,6 +505,17 @@ _HOMES: Final = {
         "SignedIn",
         "SignedOut",
     ),
+    "authflow.sso.case": (
+        "Choice",
+        "Page",
+    ),
+    "authflow.sso.endpoints": (
+        "Endpoints",
+    ),
+    "authflow.sso.kinds": (
+        "Callback",
+        "Kinds",
+    ),
     "authflow.values": (
         "Address",
         "Asker",
@@ -452,6 +528,7 @@ _HOMES: Final = {
         "FlowId",
         "InvitationId",
         "Level",
+        "LinkId",
         "MemberId",
         "Method",
         "NOBODY",
@@ -465,7 +542,9 @@ _HOMES: Final = {
         "TeamId",
         "UserId",
     ),
-    "authflow.wiring": ("Authflow",),
+    "authflow.wiring": (
+        "Authflow",
+    ),
 }
 
 

@@ -18,7 +18,6 @@ from authflow.outbox.inspection import Inspection
 from authflow.outbox.relay import Relay
 from authflow.outbox.signals import Receivers
 from authflow.policy import Policy
-from authflow.sso.endpoints import Endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from authflow.journey.single_sign_on import SingleSignOn
     from authflow.journey.upkeep import Upkeep
     from authflow.ports import Clock, Entropy, Mailer, SsoStatus, UnitOfWork
+    from authflow.sso.endpoints import Endpoints
     from authflow.sso.kinds import Kinds
 
 
@@ -45,8 +45,7 @@ class _Settings(TypedDict, total=False):
     mailer: Mailer | None
     sso: SsoStatus | None
     kinds: Kinds | None
-    sso_callback: str | None
-    sso_metadata: str | None
+    endpoints: Endpoints | None
 
 
 class MemorySettings(_Settings, total=False):
@@ -117,8 +116,7 @@ class Authflow:
         mailer: Mailer | None = None,
         sso: SsoStatus | None = None,
         kinds: Kinds | None = None,
-        sso_callback: str | None = None,
-        sso_metadata: str | None = None,
+        endpoints: Endpoints | None = None,
         prefix: str | None = None,
         schema: str | None = None,
         users: UserTable | UsersFactory | None = None,
@@ -137,6 +135,8 @@ class Authflow:
             entropy: Defaults to the system's.
             mailer: Sends what the relay delivers; defaults to the console.
             sso: What is known of single sign-on, from a host that does that by itself; defaults to our own rows.
+            kinds: The kinds of provider that can be connected; none by default.
+            endpoints: Where providers send people back to: needed as soon as there are kinds.
             prefix: What the names of the tables begin with.
             schema: Which PostgreSQL schema holds them.
             users: Your own table of people, or a function that makes your ``Users`` from the open connection.
@@ -151,21 +151,16 @@ class Authflow:
             DatabaseUnavailable: The database cannot be reached.
             ExtraMissing: The extra ``sql`` (or ``postgres``, or ``mariadb``) is not installed.
         """
-        ring, endpoints = _required(keys), _endpoints(kinds, sso_callback, sso_metadata)
+        ring = _required(keys)
         try:
-            from authflow.adapters.sql import schema as tables_history
-            from authflow.adapters.sql.engine import engine_of
-            from authflow.adapters.sql.people import require_readable
-            from authflow.adapters.sql.tables import PREFIX, build
-            from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
+            from authflow.adapters.sql.opening import engine_of, unit_of_work
         except ImportError as error:
             raise ExtraMissing(extra="sql") from error
         engine = engine_of(database)
-        tables = build(prefix=PREFIX if prefix is None else prefix, schema=schema)
         try:
-            tables_history.check(engine, tables)
-            uow = SqlUnitOfWork(engine, tables, users=users, organizations=organizations, registrar=registrar)
-            require_readable(uow, users, organizations)
+            uow = unit_of_work(
+                engine, prefix=prefix, schema=schema, users=users, organizations=organizations, registrar=registrar
+            )
             ports = ports_of(
                 uow, ring, clock=clock, entropy=entropy, mailer=mailer, sso=sso, kinds=kinds, endpoints=endpoints
             )
@@ -187,8 +182,7 @@ class Authflow:
         mailer: Mailer | None = None,
         sso: SsoStatus | None = None,
         kinds: Kinds | None = None,
-        sso_callback: str | None = None,
-        sso_metadata: str | None = None,
+        endpoints: Endpoints | None = None,
     ) -> Authflow:
         """Return the flows without any database, for tests and trials; everything is gone with the process.
 
@@ -208,7 +202,7 @@ class Authflow:
                 mailer=mailer,
                 sso=sso,
                 kinds=kinds,
-                endpoints=_endpoints(kinds, sso_callback, sso_metadata),
+                endpoints=endpoints,
             ),
             Policy() if policy is None else policy,
         )
@@ -218,6 +212,7 @@ class Authflow:
         """Return the flows over *ports* of the host's own: an own unit of work, cipher, pepper or mailer."""
         _require(policy, Policy, setting="policy")
         _require_mailer(ports.mailer)
+        _require_endpoints(ports)
         clock = ports.clock
         ports = attrs.evolve(ports, clock=CommandClock(clock, ports.uow))
         slices = Slices.of(ports, policy)
@@ -287,12 +282,9 @@ def _require_mailer(given: object) -> None:
         raise ConfigInvalid(setting="mailer", problem="must be an object with a method send")
 
 
-def _endpoints(kinds: Kinds | None, callback: str | None, metadata: str | None) -> Endpoints | None:
-    if callback is None:
-        if kinds is not None:
-            raise ConfigInvalid(setting="sso_callback", problem="is missing: providers need an address to answer to")
-        return None
-    return Endpoints.at(callback, metadata)
+def _require_endpoints(ports: Ports) -> None:
+    if ports.endpoints is None and any(True for _ in ports.kinds):
+        raise ConfigInvalid(setting="endpoints", problem="are missing: providers need an address to answer to")
 
 
 def _required(keys: KeyRing | None) -> KeyRing:

@@ -46,9 +46,7 @@ class SsoStage(Stage):
     def cipher(self) -> AesGcmCipher:
         return AesGcmCipher(self.ring, self.entropy)
 
-    def connect(
-        self, organization: OrganizationId, kind: FakeProvider | None = None, **settings: Any
-    ) -> ProviderId:
+    def connect(self, organization: OrganizationId, kind: FakeProvider | None = None, **settings: Any) -> ProviderId:
         """Let *organization* have a provider already."""
         return connect(self.joining, organization, kind or self.idp, cipher=self.cipher, **settings)
 

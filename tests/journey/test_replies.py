@@ -17,6 +17,7 @@ from authflow.journey.answers import Enrolled
 from authflow.journey.post_flow import InvitationFate, InvitationOutcome
 from authflow.journey.replies import CLASSES, Contents, SessionFate
 from authflow.membership.standing import MemberFlag
+from authflow.sso.case import Choice
 from authflow.values import Answer, AuthenticatorId, BrowserSession, Proof, Refused, Secret, SessionId, UserId
 from tests.journey.annotated import answers, commands, fields, parts, refuses, strategy
 
@@ -48,7 +49,7 @@ def test_the_facade_has_commands():
 
 
 def test_every_part_of_every_answer_is_in_the_table_and_nothing_else():
-    own = {Contents, SessionFate, Proof}
+    own = {Contents, SessionFate, Proof, Choice}
     reachable = {part for answer in ANSWERS for part in parts(answer)}
     assert set(CLASSES.values()) - own == reachable - {Secret}
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from authflow.values import Address, Asker, BrowserSession, Context, LinkId, MemberId
 
 
-class Undone(Exception):  # noqa: N818  # it carries an answer out of a savepoint, and is no error
+class Undone(Exception):  # it carries an answer out of a savepoint, and is no error
     """What was begun is not done after all: *answer* says why, and the savepoint undoes it."""
 
     def __init__(self, answer: Refused) -> None:
@@ -239,6 +239,4 @@ def _proof(here: Arrival, link: LinkId) -> Proof:
 
 def _mailed(here: Arrival) -> Proof:
     identity = here.at.identity
-    return Proof(
-        method=Method.MAILED_LINK, at=here.now, organization=identity.organization, provider=identity.provider
-    )
+    return Proof(method=Method.MAILED_LINK, at=here.now, organization=identity.organization, provider=identity.provider)

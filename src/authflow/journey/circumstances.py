@@ -185,4 +185,6 @@ def _owes(tx: JourneyTransaction, entrant: Holder | None, asker: Asker) -> bool:
     """Whoever is signed in has passed what they owed; a session is not begun without."""
     if entrant is None or entrant.user == asker.user:
         return False
-    return tx.factor_census.protected([entrant.user])[entrant.user] or tx.accounts.read(entrant.user).enrollment_required
+    return (
+        tx.factor_census.protected([entrant.user])[entrant.user] or tx.accounts.read(entrant.user).enrollment_required
+    )

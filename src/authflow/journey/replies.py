@@ -22,6 +22,7 @@ from authflow.accounts import commands as accounts
 from authflow.errors import BrokenPromise, Code, ReplyUnreadable
 from authflow.journey import answers as journey
 from authflow.journey import post_flow
+from authflow.journey import sso_answers as sso
 from authflow.membership import answers as membership
 from authflow.membership.admission import Requirement
 from authflow.membership.standing import Member, MemberFlag
@@ -29,6 +30,7 @@ from authflow.mfa import answers as mfa
 from authflow.mfa.factor import Mode
 from authflow.mfa.kinds import Kind
 from authflow.sessions import commands as sessions
+from authflow.sso import case
 from authflow.values import Answer, BrowserSession, Explanation, Level, Method, Proof, Refused, Secret
 
 if TYPE_CHECKING:
@@ -87,6 +89,15 @@ CLASSES: Final[Mapping[str, type]] = {
         journey.FactorRemoved,
         journey.FactorsReset,
         journey.Resumed,
+        sso.AccountLinked,
+        sso.ChoiceOwed,
+        sso.LinkEnded,
+        sso.MailSent,
+        sso.Offer,
+        sso.PipelineAbandoned,
+        sso.SignedOn,
+        case.Choice,
+        case.Page,
         accounts.ConfirmationsSent,
         post_flow.Detour,
         post_flow.InvitationFate,

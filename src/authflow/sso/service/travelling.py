@@ -31,6 +31,7 @@ from authflow.sso.sealing import (
     steps_digest,
 )
 from authflow.sso.service.pipelines import Bearer, Pipelines, read_key
+from authflow.sso.service.trips import Back, Came, Leaving, Left, Purpose
 from authflow.sso.setup import Proposed
 from authflow.values import Refused, Secret, token_digest
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from authflow.sso.ports import SsoTransaction
     from authflow.sso.progress import Login
     from authflow.sso.setup import Setup
-    from authflow.values import OrganizationId, ProviderId, Sealed, SessionId, UserId
+    from authflow.values import OrganizationId, SessionId, UserId
 
 LOG: Final = logging.getLogger("authflow.sso")
 
@@ -51,68 +52,6 @@ ANSWER_MAX: Final = 256 * 1024
 
 STATE_FIELDS: Final = ("state", "RelayState")
 """Where an answer carries what must come back with it: RFC 6749 4.1.2, SAML Bindings 3.4.3."""
-
-
-@attrs.frozen(kw_only=True)
-class Purpose:
-    """What a journey is for: everything that its pipeline will hold it to.
-
-    *digest* is that of the settings (`authflow.sso.sealing.settings_digest`).
-    """
-
-    flow: Flow
-    organization: OrganizationId
-    provider: ProviderId
-    kind: Kind
-    settings: Document = attrs.field(repr=False)
-    digest: bytes = attrs.field(repr=False)
-    session: SessionId
-    started_by: UserId | None = None
-
-
-@attrs.frozen(kw_only=True)
-class Leaving:
-    """A journey that begins: all that is random is minted, and nothing is stored yet."""
-
-    handle: Handle
-    ticket: Secret
-    trip: Trip
-    kind: Kind
-    settings: Document = attrs.field(repr=False)
-
-
-@attrs.frozen(kw_only=True)
-class Left:
-    """Where to send the browser, and what its pipeline keeps until it is back."""
-
-    url: str
-    form: dict[str, str] = attrs.field(repr=False)
-    state: bytes = attrs.field(repr=False)
-    request: Sealed
-
-
-@attrs.frozen(kw_only=True)
-class Back:
-    """A browser is back, with an answer to be checked: *at* is when it came."""
-
-    kind: Kind
-    settings: Document = attrs.field(repr=False)
-    trip: Trip
-    request: Document = attrs.field(repr=False)
-    callback: Callback
-    at: datetime
-
-
-@attrs.frozen(kw_only=True)
-class _Came:
-    """An answer, and when it came."""
-
-    callback: Callback
-    at: datetime
-
-    @classmethod
-    def now(cls, callback: Callback | None, now: datetime) -> _Came | None:
-        return None if callback is None else cls(callback=callback, at=now)
 
 
 @attrs.frozen(kw_only=True)
@@ -154,7 +93,7 @@ class Travelling(Pipelines):
             ConfigInvalid: The host configured no address to come back to.
         """
         if self.endpoints is None:
-            raise ConfigInvalid(setting="sso_callback", problem="is missing: providers need an address to answer to")
+            raise ConfigInvalid(setting="endpoints", problem="are missing: providers need an address to answer to")
         key = PipelineId(self.new_id())
         ticket, state = self.new_handle_secret(key), self.new_handle_secret(key)
         place = self.endpoints.of(purpose.organization)
@@ -222,7 +161,7 @@ class Travelling(Pipelines):
         if isinstance(stored, Refused):
             return stored
         waiting = isinstance(stored.state, Away | Proposed)
-        came = self._kept(tx, who.pipeline) if callback is None and waiting else _Came.now(callback, now)
+        came = self._kept(tx, who.pipeline) if callback is None and waiting else Came.now(callback, now)
         if came is None:
             return Refused(code=Code.SSO_STATE_INVALID) if waiting else None
         return self._unfit(tx, stored, who, came, now) or self._checked(tx, stored.state, came, now)
@@ -251,7 +190,7 @@ class Travelling(Pipelines):
     # --- pieces ---------------------------------------------------------------------------------------------------
 
     def _unfit(
-        self, tx: SsoTransaction, stored: Stored[Login | Setup], who: Bearer, came: _Came, now: datetime
+        self, tx: SsoTransaction, stored: Stored[Login | Setup], who: Bearer, came: Came, now: datetime
     ) -> Refused | None:
         """Return why the answer need not even be looked at; the table says so, and what it ends is over."""
         state, present = stated(came.callback), self.present(tx, stored.state, who)
@@ -266,7 +205,7 @@ class Travelling(Pipelines):
         command = Return(present=present, state=digest, said=Code.SSO_STATE_INVALID)
         return _refusal(self.step(tx, held, command, now))
 
-    def _checked(self, tx: SsoTransaction, state: Login | Setup, came: _Came, now: datetime) -> Back | Refused:
+    def _checked(self, tx: SsoTransaction, state: Login | Setup, came: Came, now: datetime) -> Back | Refused:
         answered = stated(came.callback)
         if not isinstance(state, Away | Proposed) or answered is None or self.endpoints is None:
             return Refused(code=Code.SSO_STATE_INVALID)
@@ -312,13 +251,13 @@ class Travelling(Pipelines):
             memory=self.vault.seal(memory, memory_binding(handle.provider, subject)) if memory else None,
         )
 
-    def _kept(self, tx: SsoTransaction, pipeline: PipelineId) -> _Came | None:
+    def _kept(self, tx: SsoTransaction, pipeline: PipelineId) -> Came | None:
         sealed = tx.pipelines.answer(pipeline)
         if sealed is None:
             return None
         document = self.vault.open(sealed, answer_binding(pipeline))
         fields = {name: tuple(values) for name, values in document["fields"].items()}
-        return _Came(callback=Callback(fields=fields), at=datetime.fromisoformat(document["at"]))
+        return Came(callback=Callback(fields=fields), at=datetime.fromisoformat(document["at"]))
 
     def _settings_of(self, tx: SsoTransaction, state: Away | Proposed) -> Document:
         if isinstance(state, Proposed):

@@ -1,0 +1,120 @@
+"""Mailed links of a sign-in through a provider: they prove a mailbox in the browser that asked, and nothing elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import attrs
+
+from authflow.facts.sso import AddressHeld, AddressProofMailed, ProofMailed
+from authflow.journey.admitting import Arrival
+from authflow.journey.door import expect
+from authflow.journey.holding import Holding
+from authflow.journey.sso_answers import MailSent
+from authflow.ports import Allowed, Stored
+from authflow.sso.case import Choice
+from authflow.sso.progress import (
+    AddressProven,
+    Mailed,
+    MailProof,
+    Open,
+    Opened,
+    OpenLink,
+)
+from authflow.sso.progress import ProofMailed as ProofOpen
+from authflow.values import Refused, Secret, fold_address, token_digest
+
+if TYPE_CHECKING:
+
+    from authflow.journey.ports import JourneyTransaction
+    from authflow.machine import Fact
+    from authflow.ports import Limited
+    from authflow.sso.service.pipelines import Bearer
+    from authflow.values import Address, Asker, Context
+
+
+@attrs.frozen(kw_only=True)
+class Proving(Holding):
+    """Mailing links and opening them; every method runs in its caller's transaction."""
+
+    def mail_proof(self, tx: JourneyTransaction, asker: Asker, context: Context, who: Bearer) -> MailSent | Refused:
+        """Mail a link to whoever can be mailed; whether anybody is, nobody learns."""
+        token, allowance = self.travelling.new_secret(), self._hit(tx, self._asserted(tx, who))
+        held = self.held(tx, who, asker, Choice.NOTHING, lock=True)
+        if isinstance(held, Refused):
+            return held
+        found = None if held.at is None else self.circumstances.mailable(tx, held.at)
+        command = MailProof(
+            present=held.present,
+            user=None if found is None else found.user,
+            token=token_digest(token),
+            allowance=allowance,
+        )
+        step = self.travelling.step(tx, held.stored, command, self.clock.now())
+        if not isinstance(step.answer, Mailed):
+            return self.refused(tx, who, expect(step.answer, Refused), asker, context)
+        if found is not None and isinstance(step.state, ProofOpen):
+            handle = step.state.handle
+            fact = ProofMailed(
+                organization=handle.organization,
+                provider=handle.provider,
+                pipeline=handle.id,
+                user=found.user,
+                token=token,
+                expires_at=step.state.expires_at,
+                recipients=(found.address,),
+            )
+            self.record(tx, (fact,), asker, context)
+        return MailSent()
+
+    def open_link(
+        self, tx: JourneyTransaction, asker: Asker, context: Context, who: Bearer, token: Secret
+    ) -> Refused | None:
+        """Use the mailed link; return why it proves nothing, or none."""
+        held = self.held(tx, who, asker, Choice.NOTHING, lock=True)
+        if isinstance(held, Refused):
+            return held
+        command = OpenLink(present=held.present, token=token_digest(token))
+        answer = self.travelling.step(tx, held.stored, command, self.clock.now()).answer
+        if isinstance(answer, Opened):
+            return None
+        return self.refused(tx, who, expect(answer, Refused), asker, context)
+
+    def _asserted(self, tx: JourneyTransaction, who: Bearer) -> Address | None:
+        found = self.travelling.load(tx, who)
+        return found.state.identity.email if isinstance(found, Stored) and isinstance(found.state, Open) else None
+
+    def allowance(self, tx: JourneyTransaction, who: Bearer, asker: Asker, choice: Choice) -> Allowed | Limited:
+        """Count a mail that may follow, before any row is held: limits are counted in front of rows, everywhere."""
+        found = self.travelling.load(tx, who)
+        state = None if isinstance(found, Refused) else found.state
+        registers = choice is Choice.NEW_ACCOUNT or isinstance(state, AddressProven)
+        if not isinstance(state, Open) or not registers or asker.user is not None:
+            return Allowed(0)
+        email, proven = state.identity.email, state.identity.email_verified or isinstance(state, AddressProven)
+        mails = email is not None and (not proven or bool(tx.users.holders(email)))
+        return self._hit(tx, email) if mails else Allowed(0)
+
+    def _hit(self, tx: JourneyTransaction, address: Address | None) -> Allowed | Limited:
+        if address is None:
+            return Allowed(0)
+        key = hashlib.sha256(fold_address(address).encode()).hexdigest()
+        return tx.limits.hit(self.mails, key, self.clock.now())
+
+    def mail_newcomer(self, here: Arrival, token: Secret, asker: Asker) -> None:
+        """Mail the link; or tell whoever has that address already, and nobody else (decision 22)."""
+        handle, email = here.at.state.handle, here.at.identity.email
+        place = {"organization": handle.organization, "provider": handle.provider}
+        told: list[Fact] = [
+            AddressHeld(**place, user=user, recipients=(own,))
+            for user in (here.tx.users.holders(email) if email is not None and here.known.taken else ())
+            for own in self.circumstances.written(here.tx, user, email)
+        ]
+        if not here.known.taken and email is not None:
+            told = [
+                AddressProofMailed(
+                    **place, pipeline=handle.id, token=token, expires_at=handle.expires_at, recipients=(email,)
+                )
+            ]
+        self.record(here.tx, told, asker, here.context)
