@@ -160,10 +160,9 @@ def _read_key(jwk: Json) -> PublicKey | None:
 
 
 def _is_for_signatures(jwk: Document) -> bool:
-    operations = jwk.get("key_ops")
-    return jwk.get("use") in {None, "sig"} and (
-        operations is None or (isinstance(operations, list) and "verify" in operations)
-    )
+    use, operations = jwk.get("use"), jwk.get("key_ops")
+    verifies = operations is None or (isinstance(operations, list) and "verify" in operations)
+    return verifies and (use is None or use == "sig")
 
 
 def _imported(kty: str, members: dict[str, object]) -> Key | None:

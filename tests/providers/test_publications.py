@@ -1,0 +1,82 @@
+"""What providers publish is remembered: for how long, for how many, and by one thread at a time."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from authflow.adapters.providers.cache import REFETCH_EVERY, REMEMBERED, Cache
+from authflow.adapters.providers.documents import invalid
+from authflow.errors import Code
+from authflow.sso.kinds import Rejected
+from authflow.testing.clocks import START
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+LIFE = timedelta(hours=1)
+REFUSED = invalid("no")
+
+
+def test_a_value_lives_as_long_as_it_may_and_a_clock_that_goes_back_makes_it_no_younger():
+    cache, asked = Cache[int](LIFE), []
+
+    def at(after: timedelta) -> int | Rejected:
+        return cache.get("url", START + after, lambda: asked.append(after) or len(asked))
+
+    hour, instant = timedelta(hours=1), timedelta(microseconds=1)
+    assert [at(timedelta()), at(LIFE - instant), at(LIFE), at(hour - instant), at(hour)] == [1, 1, 2, 3, 3]
+
+
+def test_a_refusal_is_not_remembered_and_replaces_nothing():
+    cache = Cache[int](LIFE)
+    assert cache.get("url", START, lambda: REFUSED) is REFUSED
+    assert cache.get("url", START, lambda: 7) == 7
+    assert cache.newer("url", START, 7, lambda: REFUSED) is REFUSED
+    assert cache.get("url", START, lambda: 8) == 7
+
+
+def test_more_is_asked_for_once_a_minute_whether_it_comes_or_not():
+    cache = Cache[int](LIFE)
+    cache.get("url", START, lambda: 7)
+    assert cache.newer("url", START, 7, lambda: REFUSED) is REFUSED
+    assert cache.newer("url", START + REFETCH_EVERY - timedelta(seconds=1), 7, lambda: 8) == 7
+    assert cache.newer("url", START - timedelta(seconds=1), 7, lambda: 8) == 7
+    assert cache.newer("url", START + REFETCH_EVERY, 7, lambda: 8) == 8
+    assert cache.newer("url", START + REFETCH_EVERY, 7, lambda: 9) == 8  # whoever has the old one gets the newer
+
+
+def test_the_oldest_is_forgotten():
+    cache = Cache[int](LIFE, size=2)
+    for url in ("a", "b", "a", "c"):
+        cache.get(url, START, lambda: 1)
+    assert [cache.get(url, START, lambda: 2) for url in ("a", "c", "b")] == [1, 1, 2]
+    assert REMEMBERED == 1000
+
+
+def together(act: Callable[[], int | Rejected], many: int = 16) -> list[int | Rejected]:
+    begun, said = threading.Barrier(many), list[int | Rejected]()
+    threads = [threading.Thread(target=lambda: (begun.wait(), said.append(act()))) for _ in range(many)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return said
+
+
+def test_many_threads_ask_once():
+    cache, asked = Cache[int](LIFE), []
+    assert together(lambda: cache.get("url", START, lambda: asked.append(1) or 7)) == [7] * 16
+    assert together(lambda: cache.newer("url", START, 7, lambda: asked.append(1) or 8)) == [8] * 16
+    assert len(asked) == 2
+
+
+def test_whoever_waits_longer_than_a_sign_in_may_take_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("authflow.adapters.providers.cache.BUDGET", timedelta(seconds=0.01))
+    cache = Cache[int](LIFE)
+    waiting = cache.get("url", START, lambda: cache.get("url", START, lambda: 7))  # nobody lets go of it
+    assert isinstance(waiting, Rejected)
+    assert waiting.code is Code.SSO_PROVIDER_UNREACHABLE
