@@ -11,6 +11,8 @@ import attrs
 from authflow.errors import SecretUnavailable
 from authflow.facts.records import MailKind, Scope
 from authflow.recording import mail_binding
+from authflow.sso.pipeline import PipelineId
+from authflow.sso.progress import AddressMailed, ProofMailed
 from authflow.values import InvitationId, OrganizationId, Sealed, UserId, token_digest
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from authflow.membership.service import Membership
     from authflow.ports import Cipher, UnitOfWork, User
     from authflow.values import Secret
+
+PROVING: Final = frozenset({MailKind.SSO_PROOF, MailKind.SSO_ADDRESS_PROOF})
 
 INVITING: Final = frozenset({MailKind.INVITATION, MailKind.SETUP_SECOND_FACTOR})
 
@@ -39,6 +43,8 @@ class StillWanted:
         """Tell whether the mail of *message* still says something true."""
         if message.payload.get("mail") in INVITING:
             return self._invites(message)
+        if message.payload.get("mail") in PROVING:
+            return self._proves(message)
         if message.scope is not Scope.USER:
             return True
         with self.uow.begin() as tx:
@@ -64,6 +70,16 @@ class StillWanted:
         if token is None:
             return True
         return self.membership.carries(OrganizationId(message.shard), InvitationId(str(invitation)), token)
+
+    def _proves(self, message: Message) -> bool:
+        """A link is not mailed that the sign-in it was for does not wait for any more."""
+        token = self._token(message)
+        with self.uow.begin() as tx:
+            found = tx.pipelines.load(PipelineId(str(message.payload.get("pipeline"))))
+        if token is None:
+            return True
+        waiting = None if found is None else found.state
+        return isinstance(waiting, ProofMailed | AddressMailed) and waiting.token == token_digest(token)
 
     def _enrolls(self, tx: JourneyTransaction, person: User, message: Message) -> bool:
         """A link that was used, or replaced by a later reset, is not mailed."""
