@@ -166,6 +166,7 @@ def test_the_subject_of_somebody_at_another_provider_is_nobodys(world: World):
 def test_a_proof_of_a_mailbox_is_asked_for_by_nobody_else_s_browser(world: World):
     """CVE-2026-9087: it counts in the browser and for the sign-in that asked, and nowhere else."""
     browser, bobs = Browser(), Browser()
+    world.sign_in(world.bob, bobs)
     trip = world.come(browser, world.globex, world.lie(world.idp, BOB))
     assert isinstance(trip.mail_proof(), MailSent)
     mail = world.mails(MailKind.SSO_PROOF)[-1]
