@@ -28,6 +28,7 @@ from authflow.errors import Code, InputInvalid
 from authflow.sso.kinds import Assertion, Departure, Kind, Rejected
 from authflow.testing.clocks import ManualClock, SeededEntropy
 from authflow.testing.saml import SSO_URL, FakeSamlProvider, SamlFault, callback
+from authflow.testing.saml_markup import instant
 from tests.providers.saml.stage import (
     ADA,
     CLOCK,
@@ -398,7 +399,7 @@ def test_our_own_metadata_is_what_a_provider_needs_and_is_valid():
 
 def test_dates_are_told_of_before_they_come():
     until = NOW + timedelta(days=10)
-    kept = {**settings(), "valid_until": until.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    kept = {**settings(), "valid_until": instant(until)}
     assert [warned.what for warned in kind().warnings(kept, NOW)] == [Ending.METADATA]
     ends = certificate(keys("idp").certificate).not_valid_after_utc
     before, after = (kind().warnings(settings(), ends - AHEAD + timedelta(seconds=s)) for s in (-1, 0))

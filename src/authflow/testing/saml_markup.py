@@ -83,11 +83,11 @@ def response(said: Said) -> Element:
     status = etree.SubElement(root, name("samlp", "Status"))
     etree.SubElement(status, name("samlp", "StatusCode"), {"Value": said.status})
     if said.status == SUCCESS:
-        root.append(assertion(said))
+        root.append(_assertion(said))
     return root
 
 
-def assertion(said: Said) -> Element:
+def _assertion(said: Said) -> Element:
     """Return an ``Assertion``, not signed."""
     root = etree.Element(name("saml", "Assertion"), nsmap={"saml": PREFIXES["saml"]})
     _set(root, ID=said.assertion_id, Version=said.version, IssueInstant=instant(said.issued))
