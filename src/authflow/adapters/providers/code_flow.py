@@ -14,7 +14,19 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 import attrs
 
 from authflow.adapters.providers.directory import JSON
-from authflow.adapters.providers.documents import FORM, OK, invalid, parse, parse_form, quoted, status, text, unfetched
+from authflow.adapters.providers.documents import (
+    FORM,
+    OK,
+    SERVER_ERROR,
+    TOO_MANY,
+    invalid,
+    parse,
+    parse_form,
+    quoted,
+    status,
+    text,
+    unfetched,
+)
 from authflow.errors import Code
 from authflow.sso.fetching import Request, Response, Unfetched
 from authflow.sso.kinds import Rechecked, Rejected
@@ -43,7 +55,6 @@ PASSING: Final = frozenset({"server_error", "temporarily_unavailable"})
 
 UNAUTHORIZED: Final = 401
 CLIENT_ERROR: Final = 400
-SERVER_ERROR: Final = 500
 
 
 @attrs.frozen(kw_only=True)
@@ -168,7 +179,7 @@ def _ask(errand: Errand, client: Client, form: Mapping[str, str]) -> Tokens | De
     response = errand.fetch(Request(url=client.token_url, headers={**JSON, **headers}, form=authenticated))
     if isinstance(response, Unfetched):
         return unfetched(response, "the token endpoint")
-    if response.status >= SERVER_ERROR:
+    if response.status >= SERVER_ERROR or response.status == TOO_MANY:
         return status(response, "the token endpoint")
     read = parse_form(response.body) if response.media_type == FORM else parse(response.body)
     error = text(read or {}, "error")

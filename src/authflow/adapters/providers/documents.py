@@ -23,6 +23,8 @@ DETAIL_MAX: Final = 200
 """Characters of the other side's own words that a log gets."""
 
 OK: Final = 200
+TOO_MANY: Final = 429
+SERVER_ERROR: Final = 500
 
 
 def parse(text: bytes) -> Document | None:
@@ -67,7 +69,8 @@ def unfetched(failed: Unfetched, what: str) -> Rejected:
 
 def status(response: Response, what: str) -> Rejected:
     """Return the refusal for an answer of an unexpected status."""
-    code = Code.SSO_PROVIDER_UNREACHABLE if response.status >= 500 else Code.SSO_RESPONSE_INVALID  # noqa: PLR2004  # RFC 9110 15.6
+    passing = response.status >= SERVER_ERROR or response.status == TOO_MANY
+    code = Code.SSO_PROVIDER_UNREACHABLE if passing else Code.SSO_RESPONSE_INVALID
     return Rejected(code=code, detail=f"{what}: status {response.status}")
 
 

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from authflow.adapters.providers.code_flow import POST, Client, authorization, fresh_secret
-from authflow.adapters.providers.documents import OK, document, parse_list, person_name, status, text, unfetched
+from authflow.adapters.providers.documents import (
+    OK,
+    SERVER_ERROR,
+    TOO_MANY,
+    document,
+    parse_list,
+    person_name,
+    status,
+    text,
+    unfetched,
+)
 from authflow.adapters.providers.oauth2 import gain, subject_of
 from authflow.adapters.providers.settings import Fields
 from authflow.adapters.system import SystemEntropy
@@ -194,7 +204,7 @@ def _unverified(response: Response | Unfetched, primary: list[dict[str, Json]]) 
     """Return the one primary address, which nobody verified, or why there is none."""
     if isinstance(response, Unfetched):
         return unfetched(response, "/user/emails")
-    if response.status >= 500:  # noqa: PLR2004  # RFC 9110 15.6
+    if response.status >= SERVER_ERROR or response.status == TOO_MANY:
         return status(response, "/user/emails")
     if len(primary) > 1:
         return Rejected(code=Code.SSO_ADDRESS_AMBIGUOUS, detail="several primary addresses")
