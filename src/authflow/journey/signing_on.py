@@ -109,7 +109,7 @@ class SigningOn(SsoDoor):
             InUnitOfWork: A transaction is open, or a host's is shared.
         """
         self._uow.require_closed()
-        back = self._one(lambda: self._back(session, pipeline, callback))
+        back = self._one(lambda: self._back(session, context, pipeline, callback))
         if isinstance(back, Refused):
             return back
         if back is None:
@@ -217,13 +217,19 @@ class SigningOn(SsoDoor):
             expires_at=journey.handle.expires_at,
         )
 
-    def _back(self, session: BrowserSession, pipeline: Secret, callback: Callback | None) -> Back | Refused | None:
+    def _back(
+        self, session: BrowserSession, context: Context, pipeline: Secret, callback: Callback | None
+    ) -> Back | Refused | None:
         now = self._clock.now()
         with self._uow.begin() as tx:
             asker = self._sessions.identify(session, now)
             who = bearer(asker, pipeline)
-            back = who if isinstance(who, Refused) else self._travelling.back(tx, who, callback, now)
-            return carried(back, session, asker) if isinstance(back, Refused) else back
+            if isinstance(who, Refused):
+                return carried(who, session, asker)
+            back = self._travelling.back(tx, who, callback, now)
+            if not isinstance(back, Refused):
+                return back
+            return carried(self._concluding.refused(tx, who, back, asker, context), session, asker)
 
     def _take(
         self, session: BrowserSession, context: Context, pipeline: Secret, back: Back, came: Assertion | Rejected

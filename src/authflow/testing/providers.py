@@ -42,6 +42,7 @@ class Fault(StrEnum):
     REFUSED = "refused"
     INVALID = "invalid"
     NAMELESS = "nameless"
+    REUSED = "reused"
 
 
 @attrs.frozen(kw_only=True)
@@ -129,9 +130,12 @@ class FakeProvider:
             email=person.email,  # type: ignore[arg-type]  # whatever a provider may say
             email_verified=person.email_verified,
             name=person.name,
-            once=(Single(key=f"{self.key}:{callback.one('code')}", expires_at=trip.now + ANSWER_LIFE),),
+            once=(Single(key=f"{self.key}:{self._answer_id(nonce)}", expires_at=trip.now + ANSWER_LIFE),),
             memory={"refresh_token": f"refresh-{subject}"} if self.secret else {},
         )
+
+    def _answer_id(self, nonce: str) -> str:
+        return "answer" if self.fault is Fault.REUSED else nonce
 
     def recheck(self, settings: Document, memory: Document, now: datetime) -> Rechecked:  # noqa: ARG002  # the port gives them
         """Say what the test scripted."""
