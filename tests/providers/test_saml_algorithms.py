@@ -15,7 +15,8 @@ from lxml import etree
 from xmlsec import constants as c
 
 from authflow.adapters.providers.saml_certificates import pem
-from authflow.adapters.providers.saml_signature import DIGESTS, SIGNATURES
+from authflow.adapters.providers.saml_signature import DIGESTS, SIGNATURES, covered, read_signature
+from authflow.adapters.providers.saml_xml import Unacceptable, name
 from authflow.testing.saml_markup import response
 from tests.providers.saml.stage import CLOCK, GENUINE, arrive, keys, said, who
 
@@ -114,3 +115,22 @@ def test_a_curve_signs_as_well(method: Any):
     body = "".join(made.public_bytes(Encoding.PEM).decode().splitlines()[1:-1])
     assert who(arrive(document, certificates=[body])) == GENUINE
     assert who(arrive(document)) is None
+
+
+def test_what_is_read_is_what_was_digested_whoever_says_that_it_was_signed():
+    """A verifier that looked at another element would not be noticed otherwise."""
+    found = etree.fromstring(signed(How())).find(f"{name('saml', 'Assertion')}/{name('ds', 'Signature')}")
+    assert found is not None
+    claimed = read_signature(found)
+    with pytest.raises(Unacceptable, match="digest is of something else"):
+        covered(attrs.evolve(claimed, value=bytes(32)))
+
+
+def test_what_is_read_is_a_document_of_its_own_without_the_signature():
+    document = etree.fromstring(signed(How()))
+    found = document.find(f"{name('saml', 'Assertion')}/{name('ds', 'Signature')}")
+    assert found is not None
+    read = covered(read_signature(found))
+    assert read.getparent() is None
+    assert read.getroottree().getroot() is not document
+    assert [child for child in read if child.tag == found.tag] == []

@@ -209,6 +209,23 @@ def hidden_signed_info(root: Element) -> Element:
     return root
 
 
+def _in_detail(part: Element, root: Element) -> Element:
+    status = root.find(name("samlp", "Status"))
+    assert status is not None
+    etree.SubElement(status, name("samlp", "StatusDetail")).append(deepcopy(part))
+    return root
+
+
+def stray_signature(root: Element) -> Element:
+    """A second signature where nothing is signed."""
+    return _in_detail(signature_of(assertion_of(root)), root)
+
+
+def stray_signed_info(root: Element) -> Element:
+    """Half a signature there (CVE-2025-29775)."""
+    return _in_detail(next(root.iter(name("ds", "SignedInfo"))), root)
+
+
 def two_references(root: Element) -> Element:
     """A second reference, to everything."""
     reference = next(root.iter(name("ds", "Reference")))
@@ -262,7 +279,18 @@ def _replaced(path: str, value: str) -> Callable[[Element], Element]:
 OF_RESPONSES: Final = (xsw1, xsw2)
 OF_ASSERTIONS: Final = (
     *(xsw3, xsw4, xsw5, xsw6, xsw7, xsw8, xsw9, in_advice, same_id, same_id_behind, xml_id, second_digest),
-    *(second_signed_info, hidden_signed_info, two_references, everything, xpointer, void, no_signature, wrong_place),
+    *(
+        second_signed_info,
+        hidden_signed_info,
+        stray_signature,
+        stray_signed_info,
+        two_references,
+        everything,
+        xpointer,
+        void,
+        no_signature,
+        wrong_place,
+    ),
 )
 
 ALGORITHMS: Final = {
