@@ -40,6 +40,7 @@ BOMBS = {
     "an attribute twice": b'<r a="1" a="2"/>',
     "an ID twice": b'<r ID="a"><b Id="a"/></r>',
     "an ID that is empty": b'<r ID=""/>',
+    "xml:id": b'<r xml:id="a"/>',
     "a relative namespace": b'<r xmlns:a="relative"><a:b/></r>',
     "an undeclared prefix": b"<a:r/>",
 }
