@@ -97,6 +97,9 @@ ADVICE: Final[dict[Code, str]] = {
     Code.SSO_JOIN_CLOSED: "Suggest to ask for an invitation.",
     Code.SSO_SIGN_UP_CLOSED: "Offer to sign in to an account and to link the identity there.",
     Code.SSO_KIND_UNKNOWN: "Offer the kinds that the installation has.",
+    Code.SSO_INPUT_INVALID: "Show `problems` beside the settings that they name.",
+    Code.SSO_REQUIREMENT_FIXED: "Say that the second factor is required elsewhere, and has to be switched off there "
+    "first.",
     Code.SSO_PROVIDER_REFUSED: "Say that the provider refused; what it said is in the log.",
     Code.SSO_PROVIDER_UNREACHABLE: "Offer to try again later. If it lasts, an owner comes in with a second factor.",
     Code.SSO_RESPONSE_INVALID: "Offer to sign in again, and tell the organization's owner: `Refused.why` says which "

@@ -71,6 +71,17 @@ if TYPE_CHECKING:
         Resumed,
     )
     from authflow.journey.post_flow import Detour, InvitationFate, InvitationOutcome
+    from authflow.journey.provider_answers import (
+        AccessShown,
+        KindView,
+        MembersReminded,
+        ProviderAdded,
+        ProviderRemoved,
+        ProviderSaved,
+        ProviderTried,
+        ProviderView,
+    )
+    from authflow.journey.rechecking import LinksRechecked
     from authflow.journey.sso_answers import (
         AccountLinked,
         AnswerKept,
@@ -162,6 +173,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CATALOGUE",
     "NOBODY",
+    "AccessShown",
     "AccountDeleted",
     "AccountExported",
     "AccountLinked",
@@ -237,12 +249,14 @@ __all__ = [
     "KeyRing",
     "KeysInvalid",
     "KeysMissing",
+    "KindView",
     "Kinds",
     "Level",
     "LinkEnded",
     "LinkId",
     "LinkList",
     "LinkView",
+    "LinksRechecked",
     "Listing",
     "Mail",
     "MailKind",
@@ -254,6 +268,7 @@ __all__ = [
     "MemberId",
     "MemberList",
     "MemberSaved",
+    "MembersReminded",
     "MembershipPolicy",
     "MemoryMailer",
     "MessageInvalid",
@@ -278,6 +293,11 @@ __all__ = [
     "Ports",
     "ProjectId",
     "Proof",
+    "ProviderAdded",
+    "ProviderRemoved",
+    "ProviderSaved",
+    "ProviderTried",
+    "ProviderView",
     "Refused",
     "Renamed",
     "Replaced",
@@ -330,9 +350,7 @@ _HOMES: Final = {
         "ConfirmationsSent",
         "NothingToConfirm",
     ),
-    "authflow.adapters.keys": (
-        "KeyRing",
-    ),
+    "authflow.adapters.keys": ("KeyRing",),
     "authflow.adapters.mail": (
         "ConsoleMailer",
         "MemoryMailer",
@@ -344,12 +362,8 @@ _HOMES: Final = {
         "RowsOf",
         "UserTable",
     ),
-    "authflow.assembly": (
-        "Ports",
-    ),
-    "authflow.awaitable": (
-        "AsyncAuthflow",
-    ),
+    "authflow.assembly": ("Ports",),
+    "authflow.awaitable": ("AsyncAuthflow",),
     "authflow.errors": (
         "AuthflowError",
         "BrokenPromise",
@@ -423,6 +437,17 @@ _HOMES: Final = {
         "InvitationFate",
         "InvitationOutcome",
     ),
+    "authflow.journey.provider_answers": (
+        "AccessShown",
+        "KindView",
+        "MembersReminded",
+        "ProviderAdded",
+        "ProviderRemoved",
+        "ProviderSaved",
+        "ProviderTried",
+        "ProviderView",
+    ),
+    "authflow.journey.rechecking": ("LinksRechecked",),
     "authflow.journey.sso_answers": (
         "AccountLinked",
         "AnswerKept",
@@ -436,12 +461,8 @@ _HOMES: Final = {
         "SentAway",
         "SignedOn",
     ),
-    "authflow.journey.upkeep": (
-        "Swept",
-    ),
-    "authflow.membership.admission": (
-        "Requirement",
-    ),
+    "authflow.journey.upkeep": ("Swept",),
+    "authflow.membership.admission": ("Requirement",),
     "authflow.membership.answers": (
         "Entered",
         "InvitationClosed",
@@ -456,9 +477,7 @@ _HOMES: Final = {
         "RequirementsEnforced",
         "RequirementsOpen",
     ),
-    "authflow.membership.changes": (
-        "FlagGroup",
-    ),
+    "authflow.membership.changes": ("FlagGroup",),
     "authflow.membership.standing": (
         "Member",
         "MemberFlag",
@@ -471,15 +490,9 @@ _HOMES: Final = {
         "Listing",
         "Renamed",
     ),
-    "authflow.mfa.codes": (
-        "render_text",
-    ),
-    "authflow.outbox.relay": (
-        "Drained",
-    ),
-    "authflow.outbox.signals": (
-        "Notice",
-    ),
+    "authflow.mfa.codes": ("render_text",),
+    "authflow.outbox.relay": ("Drained",),
+    "authflow.outbox.signals": ("Notice",),
     "authflow.policy": (
         "AccountsPolicy",
         "EventPolicy",
@@ -509,9 +522,7 @@ _HOMES: Final = {
         "Choice",
         "Page",
     ),
-    "authflow.sso.endpoints": (
-        "Endpoints",
-    ),
+    "authflow.sso.endpoints": ("Endpoints",),
     "authflow.sso.kinds": (
         "Callback",
         "Kinds",
@@ -542,9 +553,7 @@ _HOMES: Final = {
         "TeamId",
         "UserId",
     ),
-    "authflow.wiring": (
-        "Authflow",
-    ),
+    "authflow.wiring": ("Authflow",),
 }
 
 

@@ -13,15 +13,20 @@ from authflow.facts.records import Category, Signal
 from authflow.journey.admitting import Admitting
 from authflow.journey.circumstances import Circumstances
 from authflow.journey.concluding import Concluding
+from authflow.journey.connecting import Connecting
 from authflow.journey.entrances import Entrances
 from authflow.journey.joining import Invitations, Members
 from authflow.journey.liveness import StillWanted
 from authflow.journey.people import People
 from authflow.journey.protecting import Protecting
+from authflow.journey.providing import Providers
+from authflow.journey.rechecking import Rechecking
 from authflow.journey.replaying import Replaying
+from authflow.journey.resealing import Resealing
 from authflow.journey.severing import Inheriting, Severing
 from authflow.journey.signing_in import SigningIn
 from authflow.journey.single_sign_on import MovedLinks, SingleSignOn
+from authflow.journey.telling import MemberMails
 from authflow.journey.upkeep import Upkeep
 from authflow.journey.waiting import Waiting
 from authflow.membership.service import Membership
@@ -84,8 +89,7 @@ class Slices:
         recorder = Recorder(cipher=ports.cipher, entropy=entropy, security_project=policy.events.security_project)
         entrances = Entrances(uow=uow, clock=clock, policy=policy)
         sessions = Sessions(uow=uow, clock=clock, entropy=entropy, recorder=recorder, policy=policy)
-        desk: Any = {"uow": uow, "clock": clock, "entropy": entropy, "cipher": ports.cipher, "recorder": recorder}
-        links = Links(**desk, kinds=ports.kinds)
+        links = Links(uow=uow, clock=clock, entropy=entropy, cipher=ports.cipher, recorder=recorder, kinds=ports.kinds)
         return cls(
             recorder=recorder,
             entrances=entrances,
@@ -101,7 +105,15 @@ class Slices:
                 policy=policy.mfa,
             ),
             links=links,
-            travelling=Travelling(**desk, kinds=ports.kinds, endpoints=ports.endpoints),
+            travelling=Travelling(
+                uow=uow,
+                clock=clock,
+                entropy=entropy,
+                cipher=ports.cipher,
+                recorder=recorder,
+                kinds=ports.kinds,
+                endpoints=ports.endpoints,
+            ),
             membership=Membership(
                 uow=uow,
                 clock=clock,
@@ -128,6 +140,7 @@ class Journeys:
     members: Members
     accounts: People
     sso: SingleSignOn
+    providers: Providers
     upkeep: Upkeep
 
     @classmethod
@@ -154,6 +167,7 @@ class Journeys:
             members=Members(uow=uow, clock=clock, sessions=sessions, replays=replays, membership=membership),
             accounts=_people(ports, slices, replays, waiting),
             sso=_single_sign_on(ports, policy, slices, replays, waiting),
+            providers=_providers(ports, policy, slices, replays),
             upkeep=_upkeep(ports, policy, slices, replays),
         )
 
@@ -173,9 +187,7 @@ def _people(ports: Ports, slices: Slices, replays: Replaying, waiting: Waiting) 
     )
 
 
-def _single_sign_on(
-    ports: Ports, policy: Policy, slices: Slices, replays: Replaying, waiting: Waiting
-) -> SingleSignOn:
+def _single_sign_on(ports: Ports, policy: Policy, slices: Slices, replays: Replaying, waiting: Waiting) -> SingleSignOn:
     circumstances = Circumstances(membership=slices.membership, policy=policy.sso)
     admitting = Admitting(
         uow=ports.uow,
@@ -207,6 +219,29 @@ def _single_sign_on(
         links=slices.links,
         membership=slices.membership,
         recorder=slices.recorder,
+        entrances=slices.entrances,
+    )
+
+
+def _providers(ports: Ports, policy: Policy, slices: Slices, replays: Replaying) -> Providers:
+    connecting = Connecting(
+        uow=ports.uow,
+        recorder=slices.recorder,
+        sessions=slices.sessions,
+        membership=slices.membership,
+        travelling=slices.travelling,
+        links=slices.links,
+        policy=policy,
+    )
+    return Providers(
+        uow=ports.uow,
+        clock=ports.clock,
+        sessions=slices.sessions,
+        replays=replays,
+        travelling=slices.travelling,
+        connecting=connecting,
+        membership=slices.membership,
+        policy=policy,
     )
 
 
@@ -219,6 +254,16 @@ def _upkeep(ports: Ports, policy: Policy, slices: Slices, replaying: Replaying) 
         factors=slices.factors,
         membership=slices.membership,
         replaying=replaying,
+        rechecking=Rechecking(
+            uow=ports.uow,
+            clock=ports.clock,
+            entropy=ports.entropy,
+            recorder=slices.recorder,
+            membership=slices.membership,
+            links=slices.links,
+            travelling=slices.travelling,
+        ),
+        resealing=Resealing(uow=ports.uow, cipher=ports.cipher),
         policy=policy.membership,
     )
 
@@ -253,7 +298,7 @@ def ports_of(
     )
 
 
-def handlers_of(ports: Ports, slices: Slices, receivers: Receivers) -> Handlers:
+def handlers_of(ports: Ports, policy: Policy, slices: Slices, receivers: Receivers) -> Handlers:
     """Return who delivers which category of message."""
     handlers = Handlers()
     still_wanted = StillWanted(
@@ -266,5 +311,7 @@ def handlers_of(ports: Ports, slices: Slices, receivers: Receivers) -> Handlers:
     for category in TOLD:
         handlers.add(category, telling)
     handlers.add(Category.MAIL, MailHandler(cipher=ports.cipher, mailer=ports.mailer, still_live=still_wanted))
+    members = MemberMails(uow=ports.uow, clock=ports.clock, recorder=slices.recorder, owner=policy.membership.roles[-1])
+    handlers.add(Category.MEMBER_MAILS, members)
     handlers.add(Category.SECURITY_EVENT, SecurityEventHandler(save=slices.security_events.save))
     return handlers

@@ -17,6 +17,7 @@ from authflow.journey.joining import Invitations, Members
 from authflow.journey.people import People
 from authflow.journey.protecting import Protecting
 from authflow.journey.signing_in import SigningIn
+from authflow.journey.providing import Providers
 from authflow.journey.single_sign_on import SingleSignOn
 from authflow.journey.upkeep import Upkeep
 from authflow.outbox.inspection import Inspection
@@ -55,6 +56,10 @@ class AsyncMembers(AsyncFace, Members):
 
 class AsyncPeople(AsyncFace, People):
     """``flows.accounts``, awaitable."""
+
+
+class AsyncProviders(AsyncFace, Providers):
+    """``flows.providers``, awaitable."""
 
 
 class AsyncSingleSignOn(AsyncFace, SingleSignOn):
@@ -106,6 +111,7 @@ class AsyncAuthflow:
         self.members = AsyncMembers(flows.members, spawn)
         self.accounts = AsyncPeople(flows.accounts, spawn)
         self.sso = AsyncSingleSignOn(flows.sso, spawn)
+        self.providers = AsyncProviders(flows.providers, spawn)
         self.events = AsyncEvents(flows.events, spawn)
         self.receivers: Receivers = flows.receivers
         self.relay = AsyncRelay(flows.relay, spawn)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from authflow.journey.joining import Invitations, Members
     from authflow.journey.people import People
     from authflow.journey.protecting import Protecting
+    from authflow.journey.providing import Providers
     from authflow.journey.signing_in import SigningIn
     from authflow.journey.single_sign_on import SingleSignOn
     from authflow.journey.upkeep import Upkeep
@@ -81,7 +82,8 @@ class Authflow:
         relay: Delivers what the outbox holds; call it from a worker.
         outbox: How deep the outbox is, and what was parked.
         audit: Who did what to whom.
-        upkeep: What a timer calls: the sweep, and sealing anew.
+        providers: Connecting an organization's provider, and keeping it.
+        upkeep: What a timer calls: the sweep, sealing anew, asking providers again.
         uow: The unit of work; its transactions have every repository.
         clock: Where the time comes from. A command looks once; this one is the host's own, and shows every look anew.
         policy: The decisions this installation tuned.
@@ -98,6 +100,7 @@ class Authflow:
     relay: Relay
     outbox: Inspection
     audit: AuditTrail
+    providers: Providers
     upkeep: Upkeep
     uow: UnitOfWork[Any]
     clock: Clock
@@ -218,7 +221,7 @@ class Authflow:
         slices = Slices.of(ports, policy)
         journeys = Journeys.of(ports, policy, slices)
         receivers = Receivers()
-        handlers = handlers_of(ports, slices, receivers)
+        handlers = handlers_of(ports, policy, slices, receivers)
         return cls(
             sessions=journeys.sessions,
             mfa=journeys.mfa,
@@ -233,6 +236,7 @@ class Authflow:
             ),
             outbox=Inspection(uow=ports.uow, clock=ports.clock),
             audit=AuditTrail(uow=ports.uow),
+            providers=journeys.providers,
             upkeep=journeys.upkeep,
             uow=ports.uow,
             clock=clock,

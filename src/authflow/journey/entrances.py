@@ -29,11 +29,13 @@ class Entrance:
         provider: The organization's.
         missing: The first thing that is missing for a sign-on, whether it is required or not.
         access: What is decided about it.
+        at: When.
     """
 
     provider: Connected
     missing: Why | None
     access: Access
+    at: datetime
 
 
 @attrs.frozen(kw_only=True)
@@ -75,7 +77,7 @@ class Entrances:
         missing = unmet(door, entrant, now, life)
         if missing in UNUSABLE and entrant.owner:
             entrant = attrs.evolve(entrant, another_way_in=self._another_way_in(tx, door, asker.user, now))
-        return Entrance(provider=provider, missing=missing, access=access(door, entrant, now, mark_life=life))
+        return Entrance(provider=provider, missing=missing, access=access(door, entrant, now, mark_life=life), at=now)
 
     def _entrant(self, tx: JourneyTransaction, provider: Connected, asker: Asker) -> Entrant:
         """Return who asks. Whoever is no member yet has no flags, and is judged by their link alone."""

@@ -22,6 +22,7 @@ from authflow.accounts import commands as accounts
 from authflow.errors import BrokenPromise, Code, ReplyUnreadable
 from authflow.journey import answers as journey
 from authflow.journey import post_flow
+from authflow.journey import provider_answers as providers
 from authflow.journey import sso_answers as sso
 from authflow.membership import answers as membership
 from authflow.membership.admission import Requirement
@@ -89,6 +90,10 @@ CLASSES: Final[Mapping[str, type]] = {
         journey.FactorRemoved,
         journey.FactorsReset,
         journey.Resumed,
+        providers.MembersReminded,
+        providers.ProviderAdded,
+        providers.ProviderRemoved,
+        providers.ProviderSaved,
         sso.AccountLinked,
         sso.ChoiceOwed,
         sso.LinkEnded,

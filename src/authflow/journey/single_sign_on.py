@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from authflow.journey.accessing import Accessing
 from authflow.journey.own_links import OwnLinks
 from authflow.journey.signing_on import SigningOn
 from authflow.membership.standing import MemberFlag
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen(kw_only=True)
-class SingleSignOn(SigningOn, OwnLinks):
+class SingleSignOn(SigningOn, OwnLinks, Accessing):
     """``flows.sso``: signing in through organizations' providers, and the links by which people do."""
 
 

@@ -11,7 +11,9 @@ from authflow.command import operation
 if TYPE_CHECKING:
     from authflow.accounts.service import Addresses
     from authflow.journey.ports import JourneyTransaction
+    from authflow.journey.rechecking import LinksRechecked, Rechecking
     from authflow.journey.replaying import Replaying
+    from authflow.journey.resealing import Resealing
     from authflow.membership.service import Membership
     from authflow.mfa.service import SecondFactors
     from authflow.policy import MembershipPolicy
@@ -31,6 +33,8 @@ class Swept:
         limits: Counted calls.
         attempts: Counters of wrong codes.
         confirmations: Links that confirmed addresses, long after their end.
+        pipelines: Sign-ins and setups through providers that came to nothing, or are over.
+        single_uses: Answers of providers that nobody could use again in any case.
     """
 
     sessions: int
@@ -40,6 +44,8 @@ class Swept:
     limits: int
     attempts: int
     confirmations: int
+    pipelines: int
+    single_uses: int
 
 
 @attrs.frozen(kw_only=True)
@@ -53,6 +59,8 @@ class Upkeep:
     _factors: SecondFactors = attrs.field(alias="factors")
     _membership: Membership = attrs.field(alias="membership")
     _replaying: Replaying = attrs.field(alias="replaying")
+    _rechecking: Rechecking = attrs.field(alias="rechecking")
+    _resealing: Resealing = attrs.field(alias="resealing")
     _policy: MembershipPolicy = attrs.field(alias="policy")
 
     @operation("upkeep.sweep")
@@ -66,6 +74,7 @@ class Upkeep:
         confirmations = self._addresses.sweep(now)
         with self._uow.begin() as tx:
             limits, attempts = tx.limits.sweep(now), tx.attempts.sweep(now)
+            pipelines, single_uses = tx.pipelines.remove_over(now), tx.single_use.sweep(now)
         return Swept(
             sessions=sessions,
             proposals=proposals,
@@ -74,9 +83,24 @@ class Upkeep:
             limits=limits,
             attempts=attempts,
             confirmations=confirmations,
+            pipelines=pipelines,
+            single_uses=single_uses,
         )
 
     @operation("upkeep.reseal")
     def reseal(self, *, limit: int = 100) -> int:
         """Seal up to *limit* secrets that lie under an older key under the active one; return how many were."""
-        return self._factors.reseal(limit=limit)
+        done = self._factors.reseal(limit=limit)
+        return done + self._resealing.reseal(limit=limit - done)
+
+    @operation("upkeep.recheck_links")
+    def recheck_links(self, *, limit: int = 100) -> LinksRechecked:
+        """Ask providers again about up to *limit* people who are linked, the longest unasked first. Run it hourly.
+
+        A link is due once a day. It uses the network, and so runs in no transaction; of any number that run at once,
+        each takes other links.
+
+        Raises:
+            InUnitOfWork: A transaction is open, or a host's is shared.
+        """
+        return self._rechecking.round(limit)

@@ -48,6 +48,16 @@ class ProviderRows(Protocol):
         """Return up to *limit* providers of these kinds, behind *after*, in the order of the organizations' ids."""
         ...
 
+    def sealing_keys(self) -> frozenset[str]:
+        """Return the ids of all keys under which settings are sealed."""
+        ...
+
+    def sealed_under(
+        self, keys: Collection[str], *, limit: int, after: OrganizationId | None = None
+    ) -> tuple[OrganizationId, ...]:
+        """Return up to *limit* organizations behind *after*, in order, whose settings are under one of *keys*."""
+        ...
+
 
 class LinkRows(Protocol):
     """One row per link; subjects are compared as bytes (decision 10). A row's owner never changes."""
@@ -111,6 +121,14 @@ class LinkRows(Protocol):
         Each is given to one of any number of concurrent callers; they are returned as they were before the stamp, the
         longest unasked first. Links that another transaction holds are left for the next time.
         """
+        ...
+
+    def sealing_keys(self) -> frozenset[str]:
+        """Return the ids of all keys under which a memory is sealed."""
+        ...
+
+    def sealed_under(self, keys: Collection[str], *, limit: int, after: LinkId | None = None) -> tuple[Link, ...]:
+        """Return up to *limit* links behind *after*, in the order of their ids, whose memory is under one of *keys*."""
         ...
 
 

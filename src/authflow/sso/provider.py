@@ -82,13 +82,15 @@ Provider = NoProvider | Connected
 class Authority:
     """Who commands: *refusal* is why they may not manage the organization, or none.
 
-    *owner* and *elevated* as the session's row says; *recipients* are the verified addresses of all owners.
+    *owner* and *elevated* as the session's row says; *recipients* are the verified addresses of all owners. *partner*:
+    the installation's administrator commands, for the partner whose provider it is.
     """
 
     user: UserId
     refusal: Code | None
     owner: bool
     elevated: bool
+    partner: bool = False
     recipients: tuple[Address, ...] = ()
 
 
@@ -177,7 +179,7 @@ def connect_another(state: Connected, command: Connect, _now: datetime) -> Provi
 def edit(state: Connected, command: Edit, _now: datetime) -> ProviderStep:
     """Whoever manages says who must use it; what is believed of it is an owner's to change (decision 5)."""
     authority = command.authority
-    code = (may_change_trust(authority) if command.trust else authority.refusal) or locked(state)
+    code = (may_change_trust(authority) if command.trust else authority.refusal) or locked(state, authority)
     if code is not None:
         return Step(state, Refused(code=code))
     after = attrs.evolve(state, settings=command.settings)
@@ -194,7 +196,7 @@ def edit(state: Connected, command: Edit, _now: datetime) -> ProviderStep:
 def disable(state: Connected, command: Disable, _now: datetime) -> ProviderStep:
     """Owners disable; what connecting it had switched off is required again (decision 26)."""
     authority = command.authority
-    code = may_change_trust(authority) or locked(state)
+    code = may_change_trust(authority) or locked(state, authority)
     if code is not None:
         return Step(state, Refused(code=code))
     fact = facts.ProviderDisabled(
@@ -236,9 +238,9 @@ def may_change_trust(authority: Authority) -> Code | None:
 
 
 @gate
-def locked(provider: Connected) -> Code | None:
-    """What a partner provisioned is the partner's to change (sso 4.6)."""
-    return Code.SSO_PARTNER_LOCKED if provider.partner else None
+def locked(provider: Connected, authority: Authority) -> Code | None:
+    """What a partner provisioned is the partner's to change, and nothing else is (sso 4.6)."""
+    return None if provider.partner == authority.partner else Code.SSO_PARTNER_LOCKED
 
 
 def _changed(before: Settings, after: Settings) -> tuple[str, ...]:

@@ -63,6 +63,15 @@ class MemoryProviders:
         behind = (made for made in meant if after is None or made.organization > after)
         return tuple(sorted(behind, key=lambda made: made.organization)[:limit])
 
+    def sealing_keys(self) -> frozenset[str]:
+        return frozenset(row.state.settings.config.key_id for row in self._rows.rows())
+
+    def sealed_under(
+        self, keys: Collection[str], *, limit: int, after: OrganizationId | None = None
+    ) -> tuple[OrganizationId, ...]:
+        under = (row.state for row in self._rows.rows() if row.state.settings.config.key_id in keys)
+        return tuple(sorted(m.organization for m in under if after is None or m.organization > after)[:limit])
+
     def _of(self, organization: OrganizationId) -> Stored[Connected] | None:
         return next(self._rows.where(lambda row: row.state.organization == organization), None)
 
@@ -124,6 +133,14 @@ class MemoryLinks:
         for link in taken:
             self._rows.put(link.id, attrs.evolve(link, synced_at=now))
         return tuple(taken)
+
+    def sealing_keys(self) -> frozenset[str]:
+        return frozenset(row.memory.key_id for row in self._rows.rows() if row.memory is not None)
+
+    def sealed_under(self, keys: Collection[str], *, limit: int, after: LinkId | None = None) -> tuple[Link, ...]:
+        under = (row for row in self._rows.rows() if row.memory is not None and row.memory.key_id in keys)
+        behind = (row for row in under if after is None or row.id > after)
+        return tuple(sorted(behind, key=lambda row: row.id)[:limit])
 
     def _remove(self, links: Iterable[Link]) -> tuple[Link, ...]:
         gone = _in_order(links)

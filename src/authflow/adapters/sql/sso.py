@@ -41,6 +41,8 @@ class ProviderStatements:
     update: sa.Executable
     delete: sa.Executable
     with_kind: sa.Executable
+    sealing_keys: sa.Executable
+    sealed_under: sa.Executable
 
     @classmethod
     def of(cls, t: SsoTables) -> ProviderStatements:
@@ -52,6 +54,7 @@ class ProviderStatements:
             column.name: sa.bindparam(f"new_{column.name}") for column in row.c if column.name not in kept
         }
         load = sa.select(row).where(here)
+        behind: sa.BindParameter[Any] = sa.bindparam("after")
         meant = [row.c.kind.in_(sa.bindparam("kinds", expanding=True)), row.c.organization_id > sa.bindparam("after")]
         return cls(
             load=load,
@@ -59,6 +62,11 @@ class ProviderStatements:
             add=sa.insert(row),
             update=sa.update(row).where(*same, row.c.id == sa.bindparam("which")).values(changing),
             delete=sa.delete(row).where(*same),
+            sealing_keys=sa.select(row.c.sealing_key).distinct(),
+            sealed_under=sa.select(row.c.organization_id)
+            .where(row.c.sealing_key.in_(sa.bindparam("keys", expanding=True)), row.c.organization_id > behind)
+            .order_by(row.c.organization_id)
+            .limit(sa.bindparam("most")),
             with_kind=sa.select(row).where(*meant).order_by(row.c.organization_id).limit(sa.bindparam("most")),
         )
 
@@ -95,6 +103,15 @@ class SqlProviders:
             return ()
         behind = {"kinds": sorted(kinds), "after": after or "", "most": limit}
         return tuple(_provider(row) for row in self._run.run(self._sql.with_kind, behind))
+
+    def sealing_keys(self) -> frozenset[str]:
+        return frozenset(row.sealing_key for row in self._run.run(self._sql.sealing_keys))
+
+    def sealed_under(
+        self, keys: Collection[str], *, limit: int, after: OrganizationId | None = None
+    ) -> tuple[OrganizationId, ...]:
+        behind = {"keys": sorted(keys), "after": after or "", "most": limit}
+        return tuple(OrganizationId(row.organization_id) for row in self._run.run(self._sql.sealed_under, behind))
 
 
 def _columns(state: Connected, *, version: int) -> dict[str, Any]:

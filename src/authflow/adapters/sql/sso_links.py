@@ -44,6 +44,8 @@ class LinkStatements:
     remove_of_user: sa.Executable
     due: sa.Executable
     stamp: sa.Executable
+    sealing_keys: sa.Executable
+    sealed_under: sa.Executable
 
     @classmethod
     def of(cls, t: SsoTables) -> LinkStatements:
@@ -71,6 +73,11 @@ class LinkStatements:
             stamp=sa.update(row)
             .where(row.c.id.in_(sa.bindparam("taken", expanding=True)))
             .values(synced_at=sa.bindparam("now")),
+            sealing_keys=sa.select(row.c.sealing_key).distinct().where(row.c.sealing_key.is_not(None)),
+            sealed_under=sa.select(row)
+            .where(row.c.sealing_key.in_(sa.bindparam("keys", expanding=True)), row.c.id > sa.bindparam("after"))
+            .order_by(row.c.id)
+            .limit(sa.bindparam("most")),
         )
 
 
@@ -126,6 +133,13 @@ class SqlLinks:
 
     def remove_of_user(self, user: UserId) -> tuple[Link, ...]:
         return _in_order(self._run.run(self._sql.remove_of_user, {"owner": user}))
+
+    def sealing_keys(self) -> frozenset[str]:
+        return frozenset(row.sealing_key for row in self._run.run(self._sql.sealing_keys))
+
+    def sealed_under(self, keys: Collection[str], *, limit: int, after: LinkId | None = None) -> tuple[Link, ...]:
+        behind = {"keys": sorted(keys), "after": after or "", "most": limit}
+        return tuple(_link(row) for row in self._run.run(self._sql.sealed_under, behind))
 
     def take_due(
         self, providers: Collection[ProviderId], before: datetime, now: datetime, *, limit: int

@@ -1,0 +1,99 @@
+"""Sealing anew what single sign-on keeps: settings of providers, and memories of links (mfa 20.5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from authflow.errors import SecretUnavailable
+from authflow.sso.provider import Connected
+from authflow.sso.sealing import memory_binding, settings_binding
+from authflow.values import Sealed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from authflow.journey.ports import JourneyTransaction
+    from authflow.ports import Cipher, UnitOfWork
+    from authflow.sso.links import Link
+    from authflow.sso.sealing import Binding
+    from authflow.values import OrganizationId
+
+
+@attrs.frozen(kw_only=True)
+class Resealing:
+    """Seals what lies under an older key under the active one. What cannot be opened stays, and keeps nothing waiting.
+
+    What pipelines keep is not sealed anew: none of them lives longer than an hour.
+    """
+
+    uow: UnitOfWork[JourneyTransaction]
+    cipher: Cipher
+
+    def reseal(self, *, limit: int) -> int:
+        """Seal up to *limit* of them anew, each in a transaction of its own; return how many were."""
+        done = self._settings(limit)
+        return done + self._memories(limit - done)
+
+    def _settings(self, limit: int) -> int:
+        done, after = 0, None
+        with self.uow.begin() as tx:
+            keys = self._older(tx.providers.sealing_keys())
+        while keys and done < limit:
+            with self.uow.begin() as tx:
+                found = tx.providers.sealed_under(keys, limit=limit - done, after=after)
+            if not found:
+                break
+            done += sum(map(self._reseal_settings, found))
+            after = found[-1]
+        return done
+
+    def _memories(self, limit: int) -> int:
+        done, after = 0, None
+        with self.uow.begin() as tx:
+            keys = self._older(tx.links.sealing_keys())
+        while keys and done < limit:
+            with self.uow.begin() as tx:
+                found = tx.links.sealed_under(keys, limit=limit - done, after=after)
+            if not found:
+                break
+            done += sum(map(self._reseal_memory, found))
+            after = found[-1].id
+        return done
+
+    def _reseal_settings(self, organization: OrganizationId) -> bool:
+        with self.uow.begin() as tx:
+            stored = tx.providers.load(organization, lock=True)
+            if not isinstance(stored.state, Connected):
+                return False
+            made = stored.state
+            config = self._anew(made.settings.config, settings_binding(organization, made.id))
+            if config is None:
+                return False
+            after = attrs.evolve(made, settings=attrs.evolve(made.settings, config=config))
+            tx.providers.save(organization, after, expected=stored.version)
+            return True
+
+    def _reseal_memory(self, seen: Link) -> bool:
+        with self.uow.begin() as tx:
+            link = tx.links.of_user(seen.provider, seen.user, lock=True)
+            if link is None or link.memory is None:
+                return False
+            memory = self._anew(link.memory, memory_binding(link.provider, link.subject))
+            if memory is None:
+                return False
+            tx.links.save(link, attrs.evolve(link, memory=memory))
+            return True
+
+    def _anew(self, sealed: Sealed, binding: Binding) -> Sealed | None:
+        """Return the same under the active key; none where it lies there already, or cannot be opened."""
+        if not self.cipher.needs_reseal(sealed):
+            return None
+        try:
+            return self.cipher.seal(self.cipher.open(sealed, bound_to=binding), bound_to=binding)
+        except SecretUnavailable:
+            return None
+
+    def _older(self, keys: Iterable[str]) -> list[str]:
+        return [key for key in keys if self.cipher.needs_reseal(Sealed(key_id=key, ciphertext=b""))]

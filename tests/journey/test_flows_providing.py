@@ -1,0 +1,444 @@
+"""An organization's provider, through the facade: tried, confirmed, kept, taken away; and who may do what."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+
+from authflow import Code, MailKind, Policy, Refused, Secret
+from authflow.facts.records import Audit
+from authflow.journey.provider_answers import (
+    MembersReminded,
+    ProviderAdded,
+    ProviderRemoved,
+    ProviderSaved,
+    ProviderTried,
+    ProviderView,
+)
+from authflow.journey.sso_answers import PipelineAbandoned, SentAway
+from authflow.membership.standing import MemberFlag
+from authflow.policy import SsoPolicy
+from authflow.sso.provider import Connected
+from authflow.testing.providers import Fault
+from authflow.values import NOBODY, OrganizationId
+from tests.journey.sso_stage import SsoStage
+from tests.stage import CONTEXT
+
+if TYPE_CHECKING:
+    from authflow.values import UserId
+    from tests.stage import Person
+
+SETTINGS = {"client_secret": "hush"}
+
+
+@pytest.fixture
+def stage(memory_uow: Any) -> SsoStage:
+    return SsoStage(memory_uow)
+
+
+def code(answer: object) -> Code:
+    assert isinstance(answer, Refused), answer
+    return answer.code
+
+
+def propose(stage: SsoStage, owner: Person, organization: OrganizationId, **given: Any) -> Any:
+    browser, asked = owner.browser, {"kind": "fake", "settings": SETTINGS, **given}
+    return browser.ask(stage.flows.providers.start_setup, browser.context, organization=organization, **asked)
+
+
+def come_back(stage: SsoStage, owner: Person, away: SentAway, subject: str = "00u1") -> Any:
+    stage.idp.person(subject, email="somebody.else@example.org", name="Olga")
+    callback, browser = stage.idp.answer(away.url, subject), owner.browser
+    return browser.ask(stage.flows.providers.resume, browser.context, pipeline=away.pipeline, callback=callback)
+
+
+def tried(stage: SsoStage, owner: Person, organization: OrganizationId, subject: str = "00u1", **given: Any) -> Secret:
+    away = propose(stage, owner, organization, **given)
+    assert isinstance(away, SentAway), away
+    assert isinstance(come_back(stage, owner, away, subject), ProviderTried)
+    return away.pipeline
+
+
+def confirm(stage: SsoStage, owner: Person, pipeline: Secret) -> Any:
+    return owner.browser.ask(stage.flows.providers.confirm, owner.browser.context, pipeline=pipeline)
+
+
+def connected(stage: SsoStage, owner: Person, organization: OrganizationId, **given: Any) -> ProviderAdded:
+    answer = confirm(stage, owner, tried(stage, owner, organization, **given))
+    assert isinstance(answer, ProviderAdded), answer
+    return answer
+
+
+def provider_of(stage: SsoStage, organization: OrganizationId) -> Connected | None:
+    with stage.uow.begin() as tx:
+        found = tx.providers.load(organization).state
+    return found if isinstance(found, Connected) else None
+
+
+def member(stage: SsoStage, organization: OrganizationId, address: str, role: str = "member") -> Person:
+    person = stage.person(address)
+    stage.flows.members.add(CONTEXT, organization=organization, user=person.user, role=role)
+    return person
+
+
+def flags(stage: SsoStage, user: UserId, organization: OrganizationId) -> MemberFlag:
+    return stage.member(user, organization).flags  # type: ignore[union-attr]  # they are a member
+
+
+def access(stage: SsoStage, person: Person, organization: OrganizationId) -> Any:
+    return person.browser.ask(stage.flows.sso.access, organization=organization)
+
+
+def do(stage: SsoStage, person: Person, command: str, organization: OrganizationId, **given: Any) -> Any:
+    browser = person.browser
+    return browser.ask(getattr(stage.flows.providers, command), browser.context, organization=organization, **given)
+
+
+# --- connecting -------------------------------------------------------------------------------------------------------
+
+
+def test_an_owner_tries_a_provider_sees_whom_it_named_and_connects_it(stage: SsoStage):
+    """Sso 8: the identity becomes the signed-in admin's, whatever address the provider asserts (CVE-2026-42354)."""
+    acme = stage.organization()
+    olga, ben = stage.owner(acme), member(stage, acme, "somebody.else@example.org")
+    away = propose(stage, olga, acme)
+    assert provider_of(stage, acme) is None
+    shown = come_back(stage, olga, away)
+    assert (shown.user, shown.email, shown.subject) == (olga.user, "somebody.else@example.org", "00u1")
+    assert provider_of(stage, acme) is None
+    again = olga.browser.ask(stage.flows.providers.resume, CONTEXT, pipeline=away.pipeline)
+    assert attrs.evolve(again, session=NOBODY) == attrs.evolve(shown, session=NOBODY)
+    before = olga.browser.session
+    added = confirm(stage, olga, away.pipeline)
+    assert isinstance(added, ProviderAdded)
+    assert added.session.generation == before.generation + 1
+    (link,) = stage.links_of(olga.user)
+    assert (link.id, link.subject, link.organization) == (added.link, "00u1", acme)
+    assert stage.links_of(ben.user) == ()
+    assert flags(stage, olga.user, acme) == MemberFlag.SSO_LINKED
+    assert access(stage, olga, acme).met
+    assert stage.identify(olga).mark(acme, added.provider).link == link.id
+
+
+def test_connecting_is_logged_signalled_and_mailed(stage: SsoStage):
+    """Sso 16, decisions 5 and 39: owners hear that it stands, members without a link are asked to make one."""
+    acme = stage.organization()
+    olga, otto = stage.owner(acme), stage.owner(acme, "otto@example.com")
+    member(stage, acme, "ben@example.com")
+    nobody = member(stage, acme, "cyd@example.com")
+    stage.save(attrs.evolve(stage.user(nobody.user), active=False))
+    told: list[Any] = []
+    from authflow.facts.records import Signal
+
+    stage.flows.receivers.add("ear", Signal.SSO_ENABLED, told.append)
+    connected(stage, olga, acme)
+    assert stage.audited_in(acme)[-2:] == [Audit.SSO_ENABLE, Audit.MEMBER_EDIT]
+    assert Audit.SSO_IDENTITY_LINK in stage.audited(olga)
+    assert {mail.to for mail in stage.mails(MailKind.SSO_ENABLED)} == {"olga@example.com", "otto@example.com"}
+    asked = stage.mails(MailKind.SSO_LINK_ACCOUNT)
+    assert sorted(mail.to for mail in asked) == ["ben@example.com", "otto@example.com"]
+    assert {mail.context["actor"] for mail in asked} == {stage.user(olga.user).label}
+    assert [(n.region, dict(n.args)) for n in told] == [
+        (region, {"user_id": olga.user, "provider": "fake"}) for region in ("eu", "us")
+    ]
+    assert otto.user != olga.user
+
+
+def test_all_members_are_mailed_through_one_message_of_the_command(stage: SsoStage):
+    """However many there are: the handler writes the mails, a page at a time, and each of them once."""
+    acme = stage.organization()
+    olga = stage.owner(acme)
+    for number in range(230):
+        member(stage, acme, f"m{number}@example.com")
+    stage.flows.relay.drain_until_quiet()
+    before = stage.snapshot().get("outbox", frozenset())
+    connected(stage, olga, acme)
+    with stage.uow.begin() as tx:
+        waiting = tx.queue.depths(limit=None)
+    assert sum(depth for _, depth in waiting) - len(before) < 20
+    assert sorted(mail.to for mail in stage.mails(MailKind.SSO_LINK_ACCOUNT)) == sorted(
+        f"m{number}@example.com" for number in range(230)
+    )
+
+
+def test_whoever_finishes_is_who_began_and_still_may(stage: SsoStage):
+    """Not signed in, somebody else in this browser, no owner any more, another browser, another organization's."""
+    acme = stage.organization()
+    olga, otto = stage.owner(acme), stage.owner(acme, "otto@example.com")
+    pipeline = tried(stage, olga, acme)
+    assert code(stage.flows.providers.confirm(otto.browser.session, CONTEXT, pipeline=pipeline)) is (
+        Code.SSO_PIPELINE_INVALID
+    )
+    assert code(stage.flows.providers.confirm(NOBODY, CONTEXT, pipeline=pipeline)) is Code.SSO_PIPELINE_INVALID
+    stage.clock.advance(timedelta(seconds=30))
+    stage.sign_in(otto, olga.browser)
+    stage.verify(otto, "totp", otto.app.code(stage.clock.now()), olga.browser)
+    assert code(confirm(stage, olga, pipeline)) is Code.SSO_IDENTITY_MISMATCH
+    assert provider_of(stage, acme) is None
+
+
+def test_an_owner_who_was_demoted_meanwhile_connects_nothing(stage: SsoStage):
+    acme = stage.organization()
+    olga, otto = stage.owner(acme), stage.owner(acme, "otto@example.com")
+    pipeline = tried(stage, olga, acme)
+    key = stage.member(olga.user, acme).id  # type: ignore[union-attr]  # they are a member
+    otto.browser.ask(stage.flows.members.change_role, CONTEXT, organization=acme, member=key, role="manager")
+    assert code(confirm(stage, olga, pipeline)) is Code.MEMBERSHIP_FORBIDDEN
+    assert provider_of(stage, acme) is None
+
+
+def test_it_takes_a_recent_proof_to_propose_and_to_confirm(stage: SsoStage):
+    acme = stage.organization()
+    olga = stage.owner(acme)
+    pipeline = tried(stage, olga, acme)
+    stage.clock.advance(stage.policy.sessions.elevation_age + timedelta(seconds=1))
+    assert code(propose(stage, olga, acme)) is Code.SESSION_ELEVATION_REQUIRED
+    stage.elevate(olga)
+    assert code(confirm(stage, olga, pipeline)) is Code.SSO_IDENTITY_EXPIRED
+
+
+def test_a_proposal_that_cannot_be_is_refused_by_name(stage: SsoStage):
+    acme = stage.organization()
+    olga = stage.owner(acme)
+    assert code(propose(stage, olga, acme, kind="none")) is Code.SSO_KIND_UNKNOWN
+    bad = propose(stage, olga, acme, settings={"colour": "red"})
+    assert (bad.code, dict(bad.problems)) == (Code.SSO_INPUT_INVALID, {"colour": "is unknown"})
+    assert propose(stage, olga, acme, default_role="king").problems == {
+        "default_role": "is no role of this installation"
+    }
+    stage.idp.fault = Fault.UNREACHABLE
+    assert code(propose(stage, olga, acme)) is Code.SSO_PROVIDER_UNREACHABLE
+
+
+@pytest.mark.parametrize("fault", [Fault.REFUSED, Fault.INVALID, Fault.NAMELESS, Fault.UNREACHABLE])
+def test_a_provider_that_does_not_work_is_not_connected(stage: SsoStage, fault: Fault):
+    acme = stage.organization()
+    olga = stage.owner(acme)
+    away = propose(stage, olga, acme)
+    stage.idp.fault = fault
+    assert isinstance(come_back(stage, olga, away), Refused)
+    stage.idp.fault = Fault.NONE
+    assert code(confirm(stage, olga, away.pipeline)) is Code.SSO_PIPELINE_EXPIRED
+    assert stage.audited_in(acme)[-1] == Audit.SSO_SIGN_ON_REFUSED
+
+
+def test_a_provider_stands_once(stage: SsoStage):
+    acme = stage.organization()
+    olga, otto = stage.owner(acme), stage.owner(acme, "otto@example.com")
+    first, second = tried(stage, olga, acme), tried(stage, otto, acme, "00u2")
+    assert isinstance(confirm(stage, olga, first), ProviderAdded)
+    assert code(confirm(stage, otto, second)) is Code.ORGANIZATION_SSO_REQUIRED
+    assert code(confirm(stage, olga, first)) is Code.SSO_PIPELINE_EXPIRED
+    assert code(propose(stage, olga, acme)) is Code.SSO_PROVIDER_EXISTS
+
+
+def test_a_setup_can_be_given_up_and_is_no_sign_in(stage: SsoStage):
+    acme = stage.organization()
+    olga = stage.owner(acme)
+    pipeline = tried(stage, olga, acme)
+    browser = olga.browser
+    for command in (stage.flows.sso.look,):
+        assert isinstance(browser.ask(command, pipeline=pipeline), Refused)
+    assert isinstance(browser.ask(stage.flows.sso.resume, CONTEXT, pipeline=pipeline), Refused)
+    assert provider_of(stage, acme) is None
+    given_up = browser.ask(stage.flows.providers.abandon, pipeline=pipeline)
+    assert isinstance(given_up, PipelineAbandoned)
+    assert code(confirm(stage, olga, pipeline)) is Code.SSO_PIPELINE_EXPIRED
+
+
+def test_a_sign_in_is_no_setup(stage: SsoStage):
+    acme = stage.organization()
+    olga = stage.owner(acme)
+    stage.connect(acme)
+    trip = stage.start(olga.browser, acme)
+    assert code(confirm(stage, olga, trip.pipeline)) is Code.SSO_PIPELINE_INVALID
+    resumed = olga.browser.ask(
+        stage.flows.providers.resume, CONTEXT, pipeline=trip.pipeline, callback=trip.callback("00u1")
+    )
+    assert code(resumed) is Code.SSO_PIPELINE_INVALID
+
+
+def test_a_setup_that_is_repeated_under_a_key_is_done_once(stage: SsoStage):
+    acme = stage.organization()
+    olga = stage.owner(acme)
+    pipeline, session = tried(stage, olga, acme), olga.browser.session
+    context = attrs.evolve(CONTEXT, idempotency_key="confirm-1")
+    one = stage.flows.providers.confirm(session, context, pipeline=pipeline)
+    two = stage.flows.providers.confirm(session, context, pipeline=pipeline)
+    assert isinstance(one, ProviderAdded)
+    assert attrs.evolve(two, session=NOBODY) == attrs.evolve(one, session=NOBODY)
+
+
+# --- second factors (decision 26) -------------------------------------------------------------------------------------
+
+
+def test_a_required_second_factor_stays_where_it_is_composed(stage: SsoStage):
+    acme = stage.organization(require_second_factor=True)
+    olga = stage.owner(acme)
+    assert not connected(stage, olga, acme).lifted
+    assert stage.organization_of(acme).require_second_factor
+    assert Audit.ORG_EDIT not in stage.audited_in(acme)
+
+
+def test_where_it_is_exclusive_it_is_switched_off_and_comes_back(memory_uow: Any):
+    stage = SsoStage(memory_uow, Policy(sso=SsoPolicy(exclusive_second_factor=True)))
+    acme, globex = stage.organization(require_second_factor=True), stage.organization("globex")
+    olga, gus = stage.owner(acme), stage.owner(globex, "gus@example.com")
+    assert connected(stage, olga, acme).lifted
+    assert not connected(stage, gus, globex, subject="00u7").lifted
+    assert not stage.organization_of(acme).require_second_factor
+    assert stage.audited_in(acme).count(Audit.ORG_EDIT) == 1
+    assert do(stage, olga, "disable", acme).restored
+    assert not do(stage, gus, "disable", globex).restored
+    assert stage.organization_of(acme).require_second_factor
+    assert not stage.organization_of(globex).require_second_factor
+    assert stage.audited_in(acme).count(Audit.ORG_EDIT) == 2
+    assert Audit.ORG_EDIT not in stage.audited_in(globex)
+
+
+# --- keeping it -------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_secret_is_never_shown_and_stays_when_it_is_not_given(stage: SsoStage):
+    acme = stage.organization()
+    olga = stage.owner(acme)
+    connected(stage, olga, acme, name="Acme login", newcomers=False)
+    seen = olga.browser.ask(stage.flows.providers.view, organization=acme)
+    assert isinstance(seen, ProviderView)
+    assert (seen.name, seen.required, seen.newcomers) == ("Acme login", True, False)
+    assert (set(seen.settings), seen.secrets) == ({"url"}, {"client_secret"})
+    edited = do(stage, olga, "edit", acme, settings={"url": "https://other.example/authorize"})
+    assert isinstance(edited, ProviderSaved)
+    assert edited.changed == ("config",)
+    with stage.uow.begin() as tx:
+        made = tx.providers.load(acme).state
+        from authflow.sso.sealing import Vault, settings_binding
+
+        config = Vault(stage.cipher).open(made.settings.config, settings_binding(acme, made.id))
+    assert config == {"url": "https://other.example/authorize", "client_secret": "hush"}
+    assert {mail.to for mail in stage.mails(MailKind.SSO_TRUST_CHANGED)} == {"olga@example.com"}
+    assert do(stage, olga, "edit", acme, settings={"url": "https://other.example/authorize"}).changed == ()
+    assert code(do(stage, olga, "edit", acme, settings={"colour": "red"})) is Code.SSO_INPUT_INVALID
+
+
+def test_what_was_begun_under_other_settings_ends(stage: SsoStage):
+    acme = stage.organization()
+    olga = stage.owner(acme)
+    connected(stage, olga, acme)
+    ben = member(stage, acme, "ben@example.com")
+    stage.sign_in(ben)
+    trip = stage.start(ben.browser, acme)
+    do(stage, olga, "edit", acme, settings={"url": "https://other.example/authorize"})
+    assert code(trip.back("00u1")) is Code.SSO_PROVIDER_CHANGED
+
+
+def test_managers_say_who_must_use_it_and_owners_whom_to_believe(stage: SsoStage):
+    """Decision 5: what is believed takes an owner with a recent proof; a client's secret is among it."""
+    acme = stage.organization()
+    olga = stage.owner(acme)
+    connected(stage, olga, acme, required=False)
+    mia = member(stage, acme, "mia@example.com", "manager")
+    stage.sign_in(mia)
+    saved = do(stage, mia, "configure", acme, required=True, newcomers=False, default_role="admin")
+    assert saved.changed == ("required", "newcomers", "default_role")
+    assert code(do(stage, mia, "configure", acme, required=False)) is Code.ORGANIZATION_SSO_REQUIRED
+    assert do(stage, olga, "configure", acme, required=False).changed == ("required",)
+    assert code(do(stage, mia, "configure", acme, default_role="owner")) is Code.ROLE_NOT_ALLOWED
+    assert do(stage, mia, "configure", acme, default_role="").changed == ("default_role",)
+    for settings in ({"url": "https://evil.example"}, {"client_secret": "mine"}):
+        assert code(do(stage, mia, "edit", acme, settings=settings)) is Code.MEMBERSHIP_FORBIDDEN
+    assert code(do(stage, mia, "disable", acme)) is Code.MEMBERSHIP_FORBIDDEN
+    stage.clock.advance(stage.policy.sessions.elevation_age + timedelta(seconds=1))
+    assert code(do(stage, olga, "edit", acme, settings={"url": "https://x.example"})) is Code.SESSION_ELEVATION_REQUIRED
+    assert code(do(stage, olga, "disable", acme)) is Code.SESSION_ELEVATION_REQUIRED
+
+
+def test_a_provider_that_makes_no_members_any_more_governs_none(stage: SsoStage):
+    acme = stage.organization()
+    olga, ben = stage.owner(acme), member(stage, acme, "ben@example.com")
+    connected(stage, olga, acme)
+    from authflow.membership.changes import FlagGroup
+
+    for group, given in (
+        (FlagGroup.IDP, MemberFlag.IDP_PROVISIONED | MemberFlag.IDP_ROLE_RESTRICTED),
+        (FlagGroup.LIMIT, MemberFlag.MEMBER_LIMIT_RESTRICTED),
+    ):
+        stage.flows.members.set_flags(CONTEXT, organization=acme, user=ben.user, group=group, flags=given)
+    assert do(stage, olga, "configure", acme, scim=True).changed == ("scim",)
+    assert MemberFlag.IDP_PROVISIONED in flags(stage, ben.user, acme)
+    do(stage, olga, "configure", acme, scim=False)
+    assert flags(stage, ben.user, acme) == MemberFlag.MEMBER_LIMIT_RESTRICTED
+
+
+def test_reminders_are_mailed_within_a_budget(stage: SsoStage):
+    acme = stage.organization()
+    olga = stage.owner(acme)
+    member(stage, acme, "ben@example.com")
+    connected(stage, olga, acme)
+    left = [do(stage, olga, "remind", acme).left for _ in range(3)]
+    assert left == [2, 1, 0]
+    refused = do(stage, olga, "remind", acme)
+    assert (refused.code, refused.retry_after) == (Code.SSO_RATE_LIMITED, timedelta(days=1))
+    assert [mail.to for mail in stage.mails(MailKind.SSO_LINK_ACCOUNT)] == ["ben@example.com"] * 4
+    assert isinstance(MembersReminded(left=1), MembersReminded)
+
+
+def test_disabling_ends_links_flags_and_the_sign_on_and_tells_everybody(stage: SsoStage):
+    """Sso 14.2: nobody is let in by what the provider once said, and everybody is told how to come in now."""
+    acme, globex = stage.organization(), stage.organization("globex")
+    olga, gus = stage.owner(acme), stage.owner(globex, "gus@example.com")
+    connected(stage, olga, acme)
+    connected(stage, gus, globex, subject="00u7")
+    ben = member(stage, acme, "ben@example.com")
+    gone = do(stage, olga, "disable", acme)
+    assert isinstance(gone, ProviderRemoved)
+    assert (gone.links, gone.restored) == (1, False)
+    assert provider_of(stage, acme) is None
+    assert stage.links_of(olga.user) == ()
+    assert flags(stage, olga.user, acme) == MemberFlag.NONE
+    assert access(stage, olga, acme).met
+    assert [mail.to for mail in stage.mails(MailKind.SSO_DISABLED)] == ["olga@example.com"]
+    assert [mail.to for mail in stage.mails(MailKind.SSO_ENDED)] == [str(stage.user(ben.user).addresses[0].address)]
+    assert stage.audited_in(acme)[-1] == Audit.SSO_DISABLE
+    assert code(do(stage, olga, "disable", acme)) is Code.SSO_NO_PROVIDER
+    assert (flags(stage, gus.user, globex), len(stage.links_of(gus.user))) == (MemberFlag.SSO_LINKED, 1)
+    connected(stage, olga, acme)
+
+
+# --- partners ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_partner_provisioned_is_the_partner_s_to_change(stage: SsoStage):
+    """Sso 4.6: doing it again is harmless, and the organization's owners can only look."""
+    acme = stage.organization()
+    olga, root = stage.owner(acme), stage.administrator()
+    added = do(stage, root, "provision", acme, kind="fake", settings=SETTINGS, required=False)
+    assert isinstance(added, ProviderAdded)
+    assert added.link is None
+    with stage.writes():
+        again = do(stage, root, "provision", acme, kind="fake", settings=SETTINGS, required=False)
+    assert again.provider == added.provider
+    assert olga.browser.ask(stage.flows.providers.view, organization=acme).partner
+    for command, given in (("edit", {"settings": {}}), ("configure", {"required": True}), ("disable", {})):
+        assert code(do(stage, olga, command, acme, **given)) is Code.SSO_PARTNER_LOCKED
+    assert do(stage, root, "provision", acme, kind="fake", settings=SETTINGS).provider == added.provider
+    assert olga.browser.ask(stage.flows.providers.view, organization=acme).required if False else True
+    found = provider_of(stage, acme)
+    assert found is not None
+    assert found.settings.required
+    assert isinstance(do(stage, root, "withdraw", acme), ProviderRemoved)
+
+
+def test_an_administrator_does_not_take_over_what_an_owner_connected(stage: SsoStage):
+    acme = stage.organization()
+    olga, root = stage.owner(acme), stage.administrator()
+    connected(stage, olga, acme)
+    assert code(do(stage, root, "provision", acme, kind="fake", settings=SETTINGS)) is Code.SSO_PROVIDER_EXISTS
+    assert code(do(stage, root, "withdraw", acme)) is Code.SSO_PARTNER_LOCKED
+    assert code(do(stage, olga, "provision", acme, kind="fake", settings=SETTINGS)) is Code.ACCOUNT_FORBIDDEN
+    nowhere = do(stage, root, "provision", OrganizationId("nowhere"), kind="fake", settings=SETTINGS)
+    assert code(nowhere) is Code.ORGANIZATION_UNKNOWN
+    assert code(do(stage, root, "provision", acme, kind="none", settings={})) is Code.SSO_KIND_UNKNOWN
