@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from datetime import timedelta
+from enum import Enum
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
@@ -313,7 +314,7 @@ def _deep(value: Any) -> str:
         return f"{type(value).__name__}({fields})"
     if isinstance(value, dict):
         return str(sorted((key, _deep(item)) for key, item in value.items()))
-    if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
+    if isinstance(value, str | bytes | Enum) or not hasattr(value, "__iter__"):  # a flag is an iterable of itself
         return repr(value)
     return f"({', '.join(map(_deep, value))})"
 

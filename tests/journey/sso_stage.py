@@ -11,7 +11,7 @@ from authflow.journey.sso_answers import SentAway
 from authflow.sso.kinds import Kinds
 from authflow.testing.browsers import installed
 from authflow.testing.providers import FakeProvider, connect
-from tests.stage import Stage
+from tests.stage import CONTEXT, Stage
 
 if TYPE_CHECKING:
     from authflow.adapters.keys import KeyRing
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from authflow.testing.browsers import Browser
     from authflow.values import OrganizationId, ProviderId, Secret, UserId
     from authflow.wiring import Authflow
+    from tests.stage import Person
 
 
 class SsoStage(Stage):
@@ -49,6 +50,10 @@ class SsoStage(Stage):
     def connect(self, organization: OrganizationId, kind: FakeProvider | None = None, **settings: Any) -> ProviderId:
         """Let *organization* have a provider already."""
         return connect(self.joining, organization, kind or self.idp, cipher=self.cipher, **settings)
+
+    def found(self, person: Person, organization: OrganizationId, role: str | None = None) -> None:
+        """Make *person* a member, as the host does."""
+        self.joining.members.add(CONTEXT, organization=organization, user=person.user, role=role)
 
     # --- at a browser ---------------------------------------------------------------------------------------------
 
@@ -109,7 +114,7 @@ class Trip:
 
     def callback(self, subject: str) -> Callback:
         """What the browser brings back."""
-        return self.stage.idp.answer(self.away.url, subject)
+        return self.stage.idp.answer(self.away.url, subject)  # every kind of ours answers alike
 
     def back(self, subject: str) -> Any:
         return self.resume(self.callback(subject))
