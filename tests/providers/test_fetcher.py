@@ -10,6 +10,7 @@ import zlib
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from itertools import count
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -418,6 +419,26 @@ def test_whoever_is_slow_is_left(said: bytes):
     finally:
         ended.set()
     assert failure(answer) is Failure.SLOW
+
+
+@pytest.mark.parametrize("said", [HEAD + b"X: ", HEAD + b"\r\n"], ids=["head", "body"])
+def test_no_byte_buys_more_time(said: bytes, monkeypatch: pytest.MonkeyPatch):
+    """Every look at the clock takes a second here: after ten of them whoever drips is left, in the middle of it."""
+    seconds = count()
+    monkeypatch.setattr(fetching, "time", SimpleNamespace(monotonic=lambda: float(next(seconds))))
+    sent = bytearray()
+
+    def act(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(said)
+        while len(sent) < 2000:
+            ended.wait(0.002)
+            connection.sendall(b"x")
+            sent.extend(b"x")
+
+    ended = threading.Event()
+    assert failure(asked_of(act)) is Failure.SLOW
+    assert len(sent) < 1000
 
 
 def test_all_fetches_of_an_errand_share_its_time(monkeypatch: pytest.MonkeyPatch):

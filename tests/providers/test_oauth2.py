@@ -132,6 +132,7 @@ def test_what_a_token_endpoint_may_say(status: int, media_type: str, body: bytes
     answer = found.back(departed, fields)
     assert isinstance(answer, Rejected)
     assert answer.code is code
+    assert "/me" not in found.fake.calls  # refused for what it says, and not because its token opens nothing
 
 
 def test_the_request_proves_itself_by_pkce():

@@ -11,7 +11,7 @@ import pytest
 from authflow.adapters.providers.code_flow import challenge
 from authflow.adapters.providers.oidc import OidcKind
 from authflow.errors import Code, InputInvalid
-from authflow.sso.kinds import Assertion, Callback, Rechecked, Rejected
+from authflow.sso.kinds import Assertion, Callback, Departure, Rechecked, Rejected
 from authflow.sso.recheck import Said
 from authflow.testing.openid import Fault, InProcess, SigningKey
 from tests.providers.peers import CALLBACK, Way, provider, trip
@@ -32,7 +32,7 @@ def way(fake: FakeOpenId | None = None, **settings: Any) -> Way:
     return Way(kind, kind.read({**given, **settings}), fake)
 
 
-def code_of(answer: Assertion | Rejected) -> Code:
+def code_of(answer: object) -> Code:
     assert isinstance(answer, Rejected), answer
     return answer.code
 
@@ -78,6 +78,40 @@ def test_a_provider_that_does_not_say_it_checks_pkce_is_refused_unless_the_owner
     lenient = way(fake, require_pkce=False)
     assert "code_challenge_method=S256" in lenient.there().url
     assert isinstance(lenient.sign_in(), Assertion)
+
+
+@pytest.mark.parametrize("endpoint", ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint"])
+@pytest.mark.parametrize(
+    "url", ["http://provider.example/x", "https://user@provider.example/x", "file:///etc/passwd", "//provider.example"]
+)
+def test_an_endpoint_that_may_not_be_fetched_is_never_asked(endpoint: str, url: str):
+    """CVE-2026-53513: the document is the provider's to write, and what it points at is checked like a setting."""
+    cold = way(provider(metadata={endpoint: url}))
+    assert code_of(cold.kind.depart(cold.settings, trip(cold.fake.clock.now()))) is Code.SSO_RESPONSE_INVALID
+
+
+@pytest.mark.parametrize("endpoint", ["authorization_endpoint", "token_endpoint", "jwks_uri"])
+@pytest.mark.parametrize("said", [None, "", 7, ["https://provider.example/x"]])
+def test_an_endpoint_that_is_missing_refuses_the_provider(endpoint: str, said: Any):
+    cold = way(provider(metadata={endpoint: said}))
+    assert code_of(cold.kind.depart(cold.settings, trip(cold.fake.clock.now()))) is Code.SSO_RESPONSE_INVALID
+
+
+@pytest.mark.parametrize(
+    ("methods", "good"),
+    [
+        (None, True),  # Discovery 3: unsaid is client_secret_basic
+        (["client_secret_post"], True),
+        (["private_key_jwt", "client_secret_basic"], True),
+        (["private_key_jwt", "tls_client_auth"], False),
+    ],
+)
+def test_how_the_provider_is_told_who_asks(methods: Any, good: Any):
+    found = way(provider(metadata={"token_endpoint_auth_methods_supported": methods}))
+    departed = found.kind.depart(found.settings, trip(found.fake.clock.now()))
+    assert isinstance(departed, Departure) is good
+    if good:
+        assert isinstance(found.sign_in(), Assertion)
 
 
 # --- the way back -----------------------------------------------------------------------------------------------------

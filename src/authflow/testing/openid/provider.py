@@ -33,6 +33,7 @@ class FakeOpenId:
         keys: The first one signs; all are in its key set.
         published: Its key set where that holds others than *keys*.
         people: Whom it knows, by their subjects, and what it says of them in the ID token and at UserInfo.
+        metadata: What its discovery document says otherwise; none leaves a member out.
         documents: What else it answers with, by the path: `bytes`, or anything that JSON can say. Whoever shows an
             access token gets it.
         faults: What it does wrong now; change it at any time.
@@ -50,6 +51,7 @@ class FakeOpenId:
     keys: list[SigningKey] = attrs.field(factory=lambda: [SigningKey.generate()])
     published: list[SigningKey] | None = None
     people: dict[str, dict[str, object]] = attrs.field(factory=dict[str, dict[str, object]])
+    metadata: dict[str, object] = attrs.field(factory=dict[str, object])
     documents: dict[str, object] = attrs.field(factory=dict[str, object])
     faults: set[Fault] = attrs.field(factory=set[Fault])
     slowness: float = 30
@@ -110,7 +112,7 @@ class FakeOpenId:
 
     def _endpoint(self, path: str) -> Callable[[Call], Reply]:
         fixed: dict[str, Callable[[Call], Reply]] = {
-            "/.well-known/openid-configuration": self._metadata,
+            "/.well-known/openid-configuration": self._discovery,
             "/keys": self._key_set,
             "/token": self._token,
             "/login/oauth/access_token": self._token,
@@ -120,7 +122,7 @@ class FakeOpenId:
         }
         return fixed.get(path, self._document)
 
-    def _metadata(self, call: Call) -> Reply:  # noqa: ARG002  # the same for everybody
+    def _discovery(self, call: Call) -> Reply:  # noqa: ARG002  # the same for everybody
         said: dict[str, object] = {
             "issuer": "https://somebody.example" if Fault.FOREIGN_METADATA in self.faults else self.issuer,
             "authorization_endpoint": f"{self.issuer}/authorize",
@@ -132,7 +134,7 @@ class FakeOpenId:
         }
         if Fault.NO_PKCE not in self.faults:
             said["code_challenge_methods_supported"] = ["S256"]
-        return json_reply(said)
+        return json_reply({name: value for name, value in (said | self.metadata).items() if value is not None})
 
     def _key_set(self, call: Call) -> Reply:  # noqa: ARG002  # the same for everybody
         return json_reply({"keys": [key.jwk for key in (self.keys if self.published is None else self.published)]})
