@@ -87,7 +87,7 @@ class Slices:
         """Return the services over *ports*."""
         uow, clock, entropy = ports.uow, ports.clock, ports.entropy
         recorder = Recorder(cipher=ports.cipher, entropy=entropy, security_project=policy.events.security_project)
-        entrances = Entrances(uow=uow, clock=clock, policy=policy)
+        entrances = Entrances(uow=uow, clock=clock, recorder=recorder, policy=policy)
         sessions = Sessions(uow=uow, clock=clock, entropy=entropy, recorder=recorder, policy=policy)
         links = Links(uow=uow, clock=clock, entropy=entropy, cipher=ports.cipher, recorder=recorder, kinds=ports.kinds)
         return cls(

@@ -1,30 +1,23 @@
-"""Whether a session meets an organization's single sign-on, asked at every request; a broken glass is written down."""
+"""Whether a session meets an organization's single sign-on, asked at every request."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import attrs
 
 from authflow.command import command
 from authflow.errors import Code
-from authflow.facts.sso import GlassBroken
 from authflow.journey.door import carried
 from authflow.journey.provider_answers import AccessShown
 from authflow.journey.sso_door import SsoDoor
 from authflow.membership.standing import administrates, identified, role_in
-from authflow.ports import Allowed
-from authflow.values import Budget, Context, Refused
+from authflow.values import Refused
 
 if TYPE_CHECKING:
     from authflow.journey.entrances import Entrance, Entrances
     from authflow.journey.ports import JourneyTransaction
-    from authflow.recording import Recorder
     from authflow.values import Asker, BrowserSession, OrganizationId
-
-TOLD: Final = Budget(name="sso.glass_told", limit=1, window=timedelta(hours=1))
-"""A session that goes on behind broken glass is written down once an hour, and not at each of its requests."""
 
 
 @attrs.frozen(kw_only=True)
@@ -52,21 +45,7 @@ class Accessing(SsoDoor):
             return Refused(code=unknown)
         if role_in(organization, actor.membership) is None:
             return AccessShown(met=True) if administrates(actor.user) else Refused(code=Code.MEMBERSHIP_FORBIDDEN)
-        found = self._entrances.look(tx, organization, asker)
-        tell_glass(tx, self._recorder, found, asker, Context())
-        return _shown(found)
-
-
-def tell_glass(
-    tx: JourneyTransaction, recorder: Recorder, found: Entrance | None, asker: Asker, context: Context
-) -> None:
-    """Write down that an owner came in without the provider, where *found* says so (decision 6)."""
-    if found is None or not found.access.broken_glass or found.missing is None or asker.user is None:
-        return
-    organization, provider = found.provider.organization, found.provider.id
-    if isinstance(tx.limits.hit(TOLD, f"{asker.session}:{organization}", found.at), Allowed):
-        broken = GlassBroken(organization=organization, provider=provider, user=asker.user, reason=found.missing.value)
-        recorder.record(tx, (broken,), asker=asker, context=context, now=found.at)
+        return _shown(self._entrances.enter(tx, organization, asker))
 
 
 def _shown(found: Entrance | None) -> AccessShown:

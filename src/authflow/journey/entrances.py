@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from authflow.facts.sso import GlassBroken
 from authflow.membership.standing import Member, MemberFlag, role_in
-from authflow.ports import Sso
+from authflow.ports import Allowed, Sso
 from authflow.sso.access import UNUSABLE, Access, Door, Entrant, Why, access, unmet, unusable
 from authflow.sso.provider import Connected
-from authflow.values import Level
+from authflow.values import Budget, Context, Level
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,7 +20,12 @@ if TYPE_CHECKING:
     from authflow.journey.ports import JourneyTransaction
     from authflow.policy import Policy
     from authflow.ports import Clock, UnitOfWork
+    from authflow.recording import Recorder
     from authflow.values import Asker, OrganizationId, UserId
+
+
+TOLD: Final = Budget(name="sso.glass_told", limit=1, window=timedelta(hours=1))
+"""How often a session that goes on behind broken glass is written down."""
 
 
 @attrs.frozen(kw_only=True)
@@ -48,6 +55,7 @@ class Entrances:
 
     uow: UnitOfWork[JourneyTransaction]
     clock: Clock
+    recorder: Recorder
     policy: Policy
 
     def status(self, organization: OrganizationId, asker: Asker) -> Sso:
@@ -56,7 +64,7 @@ class Entrances:
         For the owner who breaks the glass it is not required (sso 14.3).
         """
         with self.uow.begin() as tx:
-            found = self.look(tx, organization, asker)
+            found = self.enter(tx, organization, asker)
         if found is None:
             return Sso()
         return Sso(
@@ -66,6 +74,24 @@ class Entrances:
             linked=found.missing not in UNUSABLE,
             marked=found.missing is None,
         )
+
+    def enter(self, tx: JourneyTransaction, organization: OrganizationId, asker: Asker) -> Entrance | None:
+        """Return how *asker* stands to the provider, as `look`; where they break the glass, that is written down.
+
+        Once an hour for a session and an organization, and not at each of its requests.
+        """
+        found = self.look(tx, organization, asker)
+        if found is None or not found.access.broken_glass or found.missing is None or asker.user is None:
+            return found
+        if isinstance(tx.limits.hit(TOLD, f"{asker.session}:{organization}", found.at), Allowed):
+            broken = GlassBroken(
+                organization=organization,
+                provider=found.provider.id,
+                user=asker.user,
+                reason=found.missing.value,
+            )
+            self.recorder.record(tx, (broken,), asker=asker, context=Context(), now=found.at)
+        return found
 
     def look(self, tx: JourneyTransaction, organization: OrganizationId, asker: Asker) -> Entrance | None:
         """Return how *asker* stands to the provider of *organization*, or none where it has none."""

@@ -1,0 +1,359 @@
+"""What an organization's single sign-on means for a session, and what ends it, through the facade."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+
+from authflow import AccessShown, Code, Refused
+from authflow.facts.records import Audit
+from authflow.membership.answers import Entered, MemberGone
+from authflow.membership.changes import FlagGroup
+from authflow.membership.standing import MemberFlag
+from authflow.sso.access import CONFIRMED_WITHIN
+from authflow.values import OrganizationId
+from tests.journey.sso_stage import SsoStage
+from tests.stage import CONTEXT
+
+if TYPE_CHECKING:
+    from authflow.sso.links import Link
+    from authflow.values import UserId
+    from tests.stage import Person
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def stage(memory_uow: Any) -> SsoStage:
+    return SsoStage(memory_uow)
+
+
+def code(answer: object) -> Code:
+    assert isinstance(answer, Refused), answer
+    return answer.code
+
+
+def access(stage: SsoStage, person: Person, organization: OrganizationId) -> Any:
+    return person.browser.ask(stage.flows.sso.access, organization=organization)
+
+
+def enters(stage: SsoStage, person: Person, organization: OrganizationId) -> Any:
+    return person.browser.ask(stage.flows.members.enter, organization=organization)
+
+
+def joined(stage: SsoStage, organization: OrganizationId, address: str, role: str = "member") -> Person:
+    person = stage.person(address)
+    stage.flows.members.add(CONTEXT, organization=organization, user=person.user, role=role)
+    return person
+
+
+def linked(stage: SsoStage, person: Person, organization: OrganizationId, subject: str, **facts: Any) -> Link:
+    """Let *person* have been linked, with the flag that says so."""
+    made = stage.link(person.user, organization, subject)
+    if facts:
+        with stage.uow.begin() as tx:
+            tx.links.save(made, attrs.evolve(made, **facts))
+    flag(stage, person.user, organization, MemberFlag.SSO_LINKED)
+    return made
+
+
+def flag(stage: SsoStage, user: UserId, organization: OrganizationId, flags: MemberFlag) -> None:
+    stage.flows.members.set_flags(CONTEXT, organization=organization, user=user, group=FlagGroup.SSO, flags=flags)
+
+
+def signed_on(stage: SsoStage, person: Person, organization: OrganizationId, subject: str) -> None:
+    stage.idp.person(subject)
+    stage.come(person.browser, organization, subject)
+
+
+def why(stage: SsoStage, person: Person, organization: OrganizationId) -> str | None:
+    """Return what is missing, where ``members.enter`` and ``sso.access`` say the same."""
+    shown, entered = access(stage, person, organization), enters(stage, person, organization)
+    assert isinstance(shown, AccessShown)
+    assert shown.met == isinstance(entered, Entered)
+    assert shown.met or code(entered) is Code.ORGANIZATION_SSO_REQUIRED
+    return shown.why_not
+
+
+# --- meeting it -------------------------------------------------------------------------------------------------------
+
+
+def test_a_password_opens_nothing_and_the_sign_on_lasts_a_week(stage: SsoStage):
+    """Invariant 15, decision 2: link, flag and this session's own mark; nothing of it stands for another part."""
+    acme = stage.organization()
+    ben = joined(stage, acme, "ben@example.com")
+    stage.connect(acme)
+    stage.sign_in(ben)
+    assert why(stage, ben, acme) == "not_linked"
+    linked(stage, ben, acme, "00u1")
+    assert why(stage, ben, acme) == "not_signed_in"
+    signed_on(stage, ben, acme, "00u1")
+    assert why(stage, ben, acme) is None
+    stage.clock.advance(stage.policy.sso.mark_life - SECOND)
+    assert why(stage, ben, acme) is None
+    stage.clock.advance(SECOND)
+    assert why(stage, ben, acme) == "sign_in_too_old"
+    stage.sign_in(ben)
+    assert why(stage, ben, acme) == "sign_in_too_old"
+
+
+def test_the_mark_of_a_link_that_is_gone_opens_nothing(stage: SsoStage):
+    """All three ids are compared: the same person at the same provider under another link has to come again."""
+    acme = stage.organization()
+    ben = joined(stage, acme, "ben@example.com")
+    stage.connect(acme)
+    stage.sign_in(ben)
+    first = linked(stage, ben, acme, "00u1")
+    signed_on(stage, ben, acme, "00u1")
+    assert why(stage, ben, acme) is None
+    with stage.uow.begin() as tx:
+        tx.links.remove(first.id)
+    stage.link(ben.user, acme, "00u1", "another-link")
+    assert why(stage, ben, acme) == "not_signed_in"
+
+
+def test_the_sign_on_of_one_organization_is_none_of_another(stage: SsoStage):
+    """Decision 1."""
+    acme, globex = stage.organization(), stage.organization("globex")
+    ben = joined(stage, acme, "ben@example.com")
+    stage.flows.members.add(CONTEXT, organization=globex, user=ben.user)
+    for place in (acme, globex):
+        stage.connect(place)
+    stage.sign_in(ben)
+    linked(stage, ben, acme, "00u1")
+    linked(stage, ben, globex, "00u2")
+    signed_on(stage, ben, globex, "00u2")
+    assert (why(stage, ben, acme), why(stage, ben, globex)) == ("not_signed_in", None)
+
+
+def test_a_flag_of_the_membership_shuts_out_whoever_has_link_and_mark(stage: SsoStage):
+    acme = stage.organization()
+    ben = joined(stage, acme, "ben@example.com")
+    stage.connect(acme)
+    stage.sign_in(ben)
+    linked(stage, ben, acme, "00u1")
+    signed_on(stage, ben, acme, "00u1")
+    for shut in (MemberFlag.SSO_LINKED | MemberFlag.SSO_INVALID, MemberFlag.NONE):
+        flag(stage, ben.user, acme, shut)
+        assert why(stage, ben, acme) == "link_invalid"
+
+
+def test_a_provider_that_can_be_asked_must_have_confirmed_within_a_week(stage: SsoStage):
+    acme = stage.organization()
+    ben = joined(stage, acme, "ben@example.com")
+    stage.connect(acme, confirms=True)
+    stage.sign_in(ben)
+    linked(stage, ben, acme, "00u1", verified_at=stage.clock.now() - CONFIRMED_WITHIN)
+    assert why(stage, ben, acme) == "link_unconfirmed"
+    signed_on(stage, ben, acme, "00u1")
+    assert why(stage, ben, acme) is None
+
+
+def test_where_it_is_not_required_it_keeps_nobody_out(stage: SsoStage):
+    acme, plain = stage.organization(), stage.organization("plain")
+    ben = joined(stage, acme, "ben@example.com")
+    stage.flows.members.add(CONTEXT, organization=plain, user=ben.user)
+    stage.connect(acme, required=False)
+    stage.sign_in(ben)
+    shown = access(stage, ben, acme)
+    assert (shown.met, shown.required, shown.why_not, shown.name) == (True, False, "not_linked", "Fake")
+    assert access(stage, ben, plain) == AccessShown(met=True, session=ben.browser.session)
+    assert isinstance(enters(stage, ben, acme), Entered)
+
+
+def test_who_is_no_member_is_told_nothing_of_a_provider(stage: SsoStage):
+    acme, gone = stage.organization(), stage.organization("gone", active=False)
+    stage.connect(acme)
+    eve, root = stage.person("eve@example.com"), stage.administrator()
+    assert code(access(stage, eve, acme)) is Code.SESSION_REQUIRED
+    stage.sign_in(eve)
+    assert code(access(stage, eve, acme)) is Code.MEMBERSHIP_FORBIDDEN
+    for place in (gone, OrganizationId("nowhere")):
+        assert code(access(stage, eve, place)) is Code.ORGANIZATION_UNKNOWN
+    assert access(stage, root, acme).met
+
+
+# --- breaking the glass (decision 6) ----------------------------------------------------------------------------------
+
+
+def glass(stage: SsoStage, person: Person, organization: OrganizationId) -> bool:
+    shown = access(stage, person, organization)
+    assert shown.met == shown.broken_glass == isinstance(enters(stage, person, organization), Entered)
+    return bool(shown.broken_glass)
+
+
+def test_the_last_owner_comes_in_without_a_link_and_it_is_written_down(stage: SsoStage):
+    """Once an hour, whatever they ask; and they can manage: that is how the provider is mended."""
+    acme = stage.organization()
+    olga = stage.owner(acme)
+    stage.connect(acme)
+    assert glass(stage, olga, acme)
+    assert glass(stage, olga, acme)
+    assert stage.audited_in(acme).count(Audit.SSO_BREAK_GLASS) == 1
+    (entry,) = [e for e in stage.flows.audit.of_organization(acme) if e.event is Audit.SSO_BREAK_GLASS]
+    assert (entry.actor, entry.target_user, dict(entry.data)) == (olga.user, olga.user, {"reason": "not_linked"})
+    stage.clock.advance(timedelta(hours=1))
+    assert glass(stage, olga, acme)
+    assert stage.audited_in(acme).count(Audit.SSO_BREAK_GLASS) == 2
+    stage.elevate(olga)
+    gone = olga.browser.ask(stage.flows.providers.disable, CONTEXT, organization=acme)
+    assert not isinstance(gone, Refused)
+
+
+def test_it_takes_a_second_factor_an_owner_and_no_link_that_would_do(stage: SsoStage):
+    acme = stage.organization()
+    plain, mia = joined(stage, acme, "plain@example.com", "owner"), joined(stage, acme, "mia@example.com", "manager")
+    stage.connect(acme)
+    stage.sign_in(plain)
+    assert not glass(stage, plain, acme)
+    stage.sign_in(mia)
+    stage.enroll(mia)
+    assert not glass(stage, mia, acme)
+    stage.enroll(plain)
+    assert glass(stage, plain, acme)
+    linked(stage, plain, acme, "00u1")
+    assert not glass(stage, plain, acme)
+    flag(stage, plain.user, acme, MemberFlag.SSO_LINKED | MemberFlag.SSO_INVALID)
+    assert glass(stage, plain, acme)
+    assert Audit.SSO_BREAK_GLASS in stage.audited_in(acme)
+
+
+@pytest.mark.parametrize(
+    ("what", "comes_in"),
+    [
+        ("linked", True),
+        ("unlinked", False),
+        ("invalid", False),
+        ("unflagged", False),
+        ("unconfirmed", False),
+        ("inactive", False),
+        ("restricted", False),
+        ("manager", False),
+        ("elsewhere", False),
+    ],
+)
+def test_another_owner_keeps_the_glass_whole_only_if_they_could_come_in(stage: SsoStage, what: str, *, comes_in: bool):
+    """Sso 14.3: it strands nobody, and does not fail open. The others are the organization's, and never oneself."""
+    acme, globex = stage.organization(), stage.organization("globex")
+    olga = stage.owner(acme)
+    stage.connect(acme, confirms=True)
+    stage.connect(globex)
+    place = globex if what == "elsewhere" else acme
+    otto = joined(stage, place, "otto@example.com", "manager" if what == "manager" else "owner")
+    if what != "unlinked":
+        old = {"verified_at": stage.clock.now() - CONFIRMED_WITHIN} if what == "unconfirmed" else {}
+        linked(stage, otto, place, "00u9", **old)
+    flags = {"invalid": MemberFlag.SSO_LINKED | MemberFlag.SSO_INVALID, "unflagged": MemberFlag.NONE}
+    if what in flags:
+        flag(stage, otto.user, acme, flags[what])
+    if what == "inactive":
+        stage.save(attrs.evolve(stage.user(otto.user), active=False))
+    if what == "restricted":
+        over = MemberFlag.MEMBER_LIMIT_RESTRICTED
+        stage.flows.members.set_flags(CONTEXT, organization=acme, user=otto.user, group=FlagGroup.LIMIT, flags=over)
+    assert glass(stage, olga, acme) == (not comes_in)
+
+
+# --- ends -------------------------------------------------------------------------------------------------------------
+
+
+def remove(stage: SsoStage, by: Person, person: Person, organization: OrganizationId) -> Any:
+    key = stage.member(person.user, organization).id  # type: ignore[union-attr]  # they are a member
+    return by.browser.ask(stage.flows.members.remove, CONTEXT, organization=organization, member=key)
+
+
+def test_whoever_is_removed_loses_link_and_sign_on_and_does_not_walk_back_in(stage: SsoStage):
+    """Decision 15: two tombstones, and either of them suffices."""
+    acme, globex = stage.organization(), stage.organization("globex")
+    olga, ben = stage.owner(acme), joined(stage, acme, "ben@example.com")
+    stage.connect(acme)
+    stage.connect(globex)
+    stage.flows.members.add(CONTEXT, organization=globex, user=ben.user)
+    stage.sign_in(ben)
+    linked(stage, ben, acme, "00u1")
+    linked(stage, ben, globex, "00u2")
+    signed_on(stage, ben, acme, "00u1")
+    signed_on(stage, ben, globex, "00u2")
+    assert isinstance(remove(stage, olga, ben, acme), MemberGone)
+    assert [link.organization for link in stage.links_of(ben.user)] == [globex]
+    assert stage.identify(ben).organizations == {globex}
+    assert why(stage, ben, globex) is None
+    assert Audit.SSO_IDENTITY_RELEASED in stage.audited(ben)
+    answer = stage.come(ben.browser, acme, "00u1").answer
+    assert code(answer) is Code.SSO_MEMBER_REMOVED
+    stranger = stage.person("eve@example.com")
+    stage.sign_in(stranger)
+    assert code(stage.come(stranger.browser, acme, "00u1").answer) is Code.SSO_MEMBER_REMOVED
+    assert [link.organization for link in stage.links_of(ben.user)] == [globex]
+
+
+def test_an_organization_without_a_provider_removes_as_before(stage: SsoStage):
+    acme = stage.organization()
+    olga, ben = stage.owner(acme), joined(stage, acme, "ben@example.com")
+    with stage.writes("member", "removed_member", "audit", "outbox"):
+        remove(stage, olga, ben, acme)
+
+
+def test_a_deactivated_person_keeps_the_link(stage: SsoStage):
+    acme = stage.organization()
+    ben = joined(stage, acme, "ben@example.com")
+    stage.connect(acme)
+    linked(stage, ben, acme, "00u1")
+    stage.save(attrs.evolve(stage.user(ben.user), active=False))
+    eve = stage.person("eve@example.com")
+    stage.idp.person("00u1")
+    assert code(stage.come(eve.browser, acme, "00u1").answer) is Code.SSO_IDENTITY_DISABLED
+    assert len(stage.links_of(ben.user)) == 1
+
+
+def test_links_are_deleted_with_their_person(stage: SsoStage):
+    acme = stage.organization()
+    ben = joined(stage, acme, "ben@example.com")
+    stage.connect(acme)
+    stage.sign_in(ben)
+    linked(stage, ben, acme, "00u1")
+    stage.start(ben.browser, acme)
+    stage.flows.accounts.delete(ben.browser.session, CONTEXT, user=ben.user)
+    assert stage.links_of(ben.user) == ()
+    assert [rows for name, rows in stage.snapshot().items() if "sso_link" in name or "sso_pipeline" in name] == []
+
+
+def test_a_merge_moves_links_where_the_other_account_has_none_and_belongs(stage: SsoStage):
+    """A new row for each: the owner of a row never changes, and no session's mark survives (CVE-2026-27197)."""
+    acme, globex, soylent = (stage.organization(name) for name in ("acme", "globex", "soylent"))
+    root, ada, ben = stage.administrator(), stage.person("ada@example.com"), stage.person("ben@example.com")
+    for place in (acme, globex, soylent):
+        stage.connect(place)
+        stage.flows.members.add(CONTEXT, organization=place, user=ada.user)
+        linked(stage, ada, place, f"ada-{place}")
+    owner = stage.owner(soylent)
+    for place in (globex, soylent):
+        stage.flows.members.add(CONTEXT, organization=place, user=ben.user)
+    linked(stage, ben, globex, "ben-globex")
+    remove(stage, owner, ben, soylent)
+    signed_on(stage, ben, globex, "ben-globex")
+    before = {link.id for link in stage.links_of(ada.user)}
+    merged = root.browser.ask(stage.flows.accounts.merge, CONTEXT, source=ada.user, target=ben.user)
+    assert not isinstance(merged, Refused), merged
+    links = stage.links_of(ben.user)
+    assert {link.organization: link.subject for link in links} == {acme: "ada-acme", globex: "ben-globex"}
+    assert not {link.id for link in links} & before
+    assert stage.links_of(ada.user) == ()
+    assert MemberFlag.SSO_LINKED in stage.member(ben.user, acme).flags  # type: ignore[union-attr]  # they are a member
+    assert stage.flows.sessions.identify(ben.browser.session).user is None
+    assert [stage.audited_in(place).count(Audit.SSO_IDENTITY_MOVED) for place in (acme, globex, soylent)] == [1, 0, 0]
+
+
+def test_a_sign_on_elevates_nobody(stage: SsoStage):
+    """Decision 1: what an organization's provider says opens that organization, and nothing of the person's."""
+    acme = stage.organization()
+    ben = joined(stage, acme, "ben@example.com")
+    stage.connect(acme)
+    linked(stage, ben, acme, "00u1")
+    signed_on(stage, ben, acme, "00u1")
+    asker = stage.identify(ben)
+    assert (asker.user, asker.elevated, int(asker.level)) == (ben.user, False, 0)
+    assert [mark.organization for mark in asker.marks] == [acme]
