@@ -23,7 +23,7 @@ from authflow.adapters.providers.saml_signature import read_signature
 from authflow.adapters.providers.saml_subject import NAME_ID, TRANSIENT
 from authflow.adapters.providers.saml_verifier import PythonSamlVerifier
 from authflow.adapters.providers.saml_warnings import AHEAD, Ending
-from authflow.adapters.providers.saml_xml import name
+from authflow.adapters.providers.saml_xml import PREFIXES, name
 from authflow.errors import Code, InputInvalid
 from authflow.sso.kinds import Assertion, Departure, Kind, Rejected
 from authflow.testing.clocks import ManualClock, SeededEntropy
@@ -363,6 +363,22 @@ def test_another_provider_at_the_same_url_is_not_believed():
     clock.advance(timedelta(hours=2))
     assert sign_in(idp, theirs, kept, clock)
     assert sign_in(other, theirs, kept, clock) is None
+
+
+def test_of_a_document_that_describes_several_each_is_believed_for_itself_alone():
+    clock = ManualClock()
+    one = FakeSamlProvider(clock, keys=keys("idp"))
+    other = FakeSamlProvider(clock, entity_id="https://other.example/idp", keys=keys("mallory"))
+    both = (
+        f'<md:EntitiesDescriptor xmlns:md="{PREFIXES["md"]}">{one.metadata()}{other.metadata()}</md:EntitiesDescriptor>'
+    )
+    theirs = Saml2(fetcher=Library(idp=both), entropy=SeededEntropy())
+    named = {"metadata_url": URL, "identifier": "identifier", "email": "email"}
+    with pytest.raises(InputInvalid, match="describes 2"):
+        theirs.read(named)
+    kept = {idp: theirs.read({**named, "entity_id": idp.entity_id}) for idp in (one, other)}
+    came_in = {(idp, owner): sign_in(idp, theirs, kept[owner], clock) is not None for idp in kept for owner in kept}
+    assert came_in == {(idp, owner): idp is owner for idp in kept for owner in kept}
 
 
 def test_metadata_that_is_over_signs_nobody_in_until_there_is_another():

@@ -242,6 +242,16 @@ def test_no_other_shape_is_opened(edit: Callable[[Element], object]):
     assert isinstance(arrive(etree.tostring(root)), Rejected)
 
 
+def test_the_schema_holds_inside_as_well():
+    root = response(said())
+    assertion = root.find(name("saml", "Assertion"))
+    assert assertion is not None
+    assertion.set("odd", "1")
+    sign(assertion, keys("idp"))
+    encrypt(root, OURS, SeededEntropy())
+    assert isinstance(arrive(etree.tostring(root)), Rejected)
+
+
 def test_a_response_that_was_signed_covers_the_cipher():
     root = encrypted("response")
     other = encrypted("response")  # the same text under another key

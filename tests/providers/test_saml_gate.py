@@ -12,7 +12,7 @@ from lxml import etree
 
 from authflow.adapters.providers.saml_gate import INFLATED_MAX, decode, inflate, read_assertion, read_response
 from authflow.adapters.providers.saml_metadata import read_metadata
-from authflow.adapters.providers.saml_xml import ELEMENTS_MAX, MESSAGE_MAX, Unacceptable, parse
+from authflow.adapters.providers.saml_xml import ELEMENTS_MAX, MESSAGE_MAX, Unacceptable, parse, text
 from tests.providers.saml.stage import GENUINE, arrive, provider, signed, who
 
 if TYPE_CHECKING:
@@ -57,6 +57,12 @@ def test_documents_that_are_traps_are_not_read(read: Callable[[bytes], object], 
     with pytest.raises(Unacceptable):
         read(document)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 * 1024
+
+
+def test_a_text_with_elements_inside_is_no_text():
+    assert text(etree.fromstring("<r>ab</r>")) == "ab"
+    with pytest.raises(Unacceptable):
+        text(etree.fromstring("<r>a<b/>b</r>"))
 
 
 def test_a_message_as_large_as_may_be_is_read():

@@ -22,6 +22,7 @@ from authflow.adapters.providers.saml_logout import LoggedOut, LogoutRequested, 
 from authflow.adapters.providers.saml_request import redirect_url
 from authflow.errors import Code
 from authflow.sso.kinds import Assertion, Departure, Rejected
+from authflow.testing.saml_markup import sign
 from authflow.values import Secret
 from tests.providers.saml.stage import CLOCK, TRIP, arrive, keys, kind, provider, said, settings, signed
 
@@ -110,6 +111,14 @@ def test_a_request_of_anybody_else_ends_nothing(text: str, code: Code):
     refused = read(text)
     assert isinstance(refused, Rejected)
     assert refused.code is code
+
+
+def test_a_signature_inside_of_a_message_in_an_url_is_none_that_we_look_at():
+    """SAML bindings 3.4.4.1 takes it out: a message with two could be signed by two."""
+    memory = {"value": "ada-1", "session_index": "_one"}
+    request = logout_request(memory, identifier="_l", now=CLOCK.now(), destination=SLO, issuer=IDP)
+    sign(request, keys("idp"))
+    assert isinstance(read(sent("SAMLRequest", request)), Rejected)
 
 
 def test_the_signature_is_over_the_text_and_not_over_its_meaning():

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from lxml import etree
 
-from authflow.adapters.providers.saml_rules import ASSERTION_AGE, SKEW, read_instant
-from authflow.adapters.providers.saml_xml import name
+from authflow.adapters.providers.saml_rules import ASSERTION_AGE, SKEW, Expected, Verified, check, read_instant
+from authflow.adapters.providers.saml_xml import Unacceptable, name
 from authflow.errors import Code
 from authflow.sso.kinds import Assertion, Rejected
 from authflow.testing.saml import callback
@@ -222,6 +222,14 @@ def test_the_second_confirmation_counts_if_the_first_does_not():
         confirmation.addprevious(other)
 
     assert edited(edit) is None
+
+
+def test_a_condition_that_is_not_understood_is_not_met_whoever_looked_at_the_schema():
+    root = response(said())
+    etree.SubElement(first(root, "Conditions"), "{urn:odd}Only", {"on": "Sundays"})
+    expected = Expected(issuer=IDP, audience=SP, recipient=ACS, request=said().request, now=NOW)
+    with pytest.raises(Unacceptable, match="not understood"):
+        check(Verified(response=root, assertion=first(root, "Assertion"), whole=False), expected)
 
 
 # --- an answer that nobody asked for ---------------------------------------------------------------------------------

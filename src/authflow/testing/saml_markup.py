@@ -178,6 +178,7 @@ def encrypt(root: Element, recipient: OwnKeys, entropy: Entropy) -> None:
     wrapped = rsa_key(recipient.private_key).public_key().encrypt(key, padding)
     encrypted = etree.Element(name("saml", "EncryptedAssertion"))
     content = _encrypted(encrypted, "EncryptedData", _GCM)
+    content.set("Type", f"{PREFIXES['xenc']}Element")
     held = _encrypted(etree.SubElement(content, name("ds", "KeyInfo")), "EncryptedKey", _OAEP)
     etree.SubElement(held[0], name("ds", "DigestMethod"), {"Algorithm": _SHA256})
     _cipher(held, wrapped)

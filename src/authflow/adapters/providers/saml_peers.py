@@ -41,10 +41,9 @@ class Peers:
         Raises:
             Unacceptable: That is not valid any more.
         """
-        url = settings.metadata_url
-        if not url:
+        if not settings.metadata_url:
             return _valid(settings.peer, now)
-        found = self._cache.get(url, now, self._fetching(settings))
+        found = self._cache.get(_key(settings), now, self._fetching(settings))
         peer = found if isinstance(found, Peer) else self._last(settings)
         return self.newer(settings, peer, now) if _over(peer, now) else peer
 
@@ -56,7 +55,7 @@ class Peers:
         """
         if not settings.metadata_url:
             return than
-        found = self._cache.newer(settings.metadata_url, now, than, self._fetching(settings))
+        found = self._cache.newer(_key(settings), now, than, self._fetching(settings))
         return _valid(found if isinstance(found, Peer) else than, now)
 
     def fetch(self, url: str) -> bytes:
@@ -86,13 +85,17 @@ class Peers:
             return self._last(settings)
         if len(self._known) >= REMEMBERED:
             self._known.pop(next(iter(self._known)), None)
-        self._known[settings.metadata_url] = peer
+        self._known[_key(settings)] = peer
         return peer
 
     def _last(self, settings: Settings) -> Peer:
-        """Return what was known last; a provider of another name at the same URL is another provider."""
-        known = self._known.get(settings.metadata_url, settings.peer)
-        return known if known.entity_id == settings.peer.entity_id else settings.peer
+        """Return what was known last: from a former document, or from when the settings were made."""
+        return self._known.get(_key(settings), settings.peer)
+
+
+def _key(settings: Settings) -> str:
+    """Return the name under which a provider is remembered: one document may describe several (metadata 2.3.1)."""
+    return f"{settings.metadata_url} {settings.peer.entity_id}"
 
 
 def _over(peer: Peer, now: datetime) -> bool:
