@@ -551,6 +551,14 @@ class UnitOfWork(Protocol[TxT_co]):
         """
         ...
 
+    def outside(self, work: Callable[[], T]) -> T:
+        """Do *work*, which waits for others, with no transaction open; on an event loop other tasks go on meanwhile.
+
+        Raises:
+            InUnitOfWork: As for `require_closed`.
+        """
+        ...
+
     def savepoint(self) -> AbstractContextManager[None]:
         """Open a savepoint: an exception undoes what was written since and goes on; the transaction lives.
 

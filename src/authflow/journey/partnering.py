@@ -63,7 +63,7 @@ class Partnering(SettingUp):
             problems = {"default_role": "is no role of this installation"}
             return Refused(code=Code.SSO_INPUT_INVALID, problems=problems, session=session)
         try:
-            config = known.read(settings)
+            config = self._uow.outside(lambda: known.read(settings))
         except InputInvalid as error:
             return Refused(code=Code.SSO_INPUT_INVALID, problems=unreadable(error), session=session)
         proposal = Proposal(

@@ -89,7 +89,7 @@ class Providers(Partnering):
             return kept
         secret = {name: value for name, value in kept.config.items() if name in kept.kind.secrets}
         try:
-            config = dict(kept.kind.read({**secret, **settings}))
+            config = dict(self._uow.outside(lambda: kept.kind.read({**secret, **settings})))
         except InputInvalid as error:
             return Refused(code=Code.SSO_INPUT_INVALID, problems=unreadable(error), session=session)
         return self._one(lambda: self._edited(session, context, kept, config))

@@ -132,7 +132,7 @@ class Rechecking:
         try:
             settings = vault.open(made.settings.config, settings_binding(made.organization, made.id))
             memory = {} if link.memory is None else vault.open(link.memory, memory_binding(link.provider, link.subject))
-            return kind.recheck(settings, memory, self.clock.now())
+            return self.uow.outside(lambda: kind.recheck(settings, memory, self.clock.now()))
         except Exception as error:  # noqa: BLE001  # a provider's answer, a key that is missing: nobody is held for it
             LOG.warning("asking about link %s failed with %s", link.id, type(error).__name__)
             return Rechecked(said=Said.FAILED)

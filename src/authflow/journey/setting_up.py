@@ -93,7 +93,7 @@ class SettingUp(Door):
         if refused is not None or known is None:
             return refused or Refused(code=Code.SSO_KIND_UNKNOWN, session=session)
         try:
-            config = known.read(settings)
+            config = self._uow.outside(lambda: known.read(settings))
         except InputInvalid as error:
             return Refused(code=Code.SSO_INPUT_INVALID, problems=unreadable(error), session=session)
         proposal = Proposal(

@@ -132,6 +132,11 @@ class MemoryUnitOfWork:
         if self._current.get() is not None:
             raise InUnitOfWork
 
+    def outside(self, work: Callable[[], T]) -> T:
+        """Do *work* with no transaction open."""
+        self.require_closed()
+        return work()
+
     @contextmanager
     def _transaction(self, tries: list[Counted]) -> Generator[MemoryTransaction]:
         tx = MemoryTransaction(self.store)

@@ -157,6 +157,11 @@ class SqlUnitOfWork:
         if self._current.get() is not None or self._shared() is not None:
             raise InUnitOfWork
 
+    def outside(self, work: Callable[[], T]) -> T:
+        """Do *work* with no transaction open; under the async face in a thread, so that it holds nobody else up."""
+        self.require_closed()
+        return await_(asyncio.to_thread(work)) if self.engine.dialect.is_async else work()
+
     @contextmanager
     def savepoint(self) -> Generator[None]:
         """Undo what is written inside if it fails; counts stay."""

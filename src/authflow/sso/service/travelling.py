@@ -121,8 +121,7 @@ class Travelling(Pipelines):
         Raises:
             InUnitOfWork: One is.
         """
-        self.uow.require_closed()
-        made: Departure | Rejected = leaving.kind.depart(leaving.settings, leaving.trip)
+        made: Departure | Rejected = self.uow.outside(lambda: leaving.kind.depart(leaving.settings, leaving.trip))
         if isinstance(made, Rejected):
             return Refused(code=_told(leaving.handle, made))
         sealed = self.vault.seal(made.request, request_binding(leaving.handle.id))
@@ -172,8 +171,7 @@ class Travelling(Pipelines):
         Raises:
             InUnitOfWork: One is.
         """
-        self.uow.require_closed()
-        return back.kind.arrive(back.settings, back.trip, back.request, back.callback)
+        return self.uow.outside(lambda: back.kind.arrive(back.settings, back.trip, back.request, back.callback))
 
     def take(
         self, tx: SsoTransaction, who: Bearer, back: Back, came: Assertion | Rejected, now: datetime

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class CommandsContract:
-    """The laws of ``run``, ``require_counters``, ``require_closed`` and ``within``."""
+    """The laws of ``run``, ``require_counters``, ``require_closed``, ``outside`` and ``within``."""
 
     @pytest.fixture
     def uow(self) -> UnitOfWork[Transaction]:
@@ -158,6 +158,18 @@ class CommandsContract:
         with suppress(Boom), uow.begin():
             raise Boom
         uow.require_closed()
+
+    def test_what_waits_for_others_runs_outside_of_transactions_only(self, uow: UnitOfWork[Transaction]) -> None:
+        """What it answers, and what it raises, is the caller's."""
+
+        def fail() -> None:
+            raise Boom
+
+        assert uow.outside(lambda: 7) == 7
+        with pytest.raises(Boom):
+            uow.outside(fail)
+        with uow.begin(), pytest.raises(InUnitOfWork):
+            uow.outside(fail)
 
     def test_what_shares_no_transactions_is_refused(self, uow: UnitOfWork[Transaction]) -> None:
         """A host hears of it at once, not when nothing was committed."""
