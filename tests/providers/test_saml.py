@@ -196,6 +196,10 @@ def read(**changes: Any) -> Document:
 WEAK = new_keys("weak", NOW, bits=1024)
 
 
+RSA_OID = bytes.fromhex("2a864886f70d010101")
+UNKNOWN = base64.b64encode(base64.b64decode(keys("idp").certificate).replace(RSA_OID, RSA_OID[:-1] + b"\x7f")).decode()
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -211,6 +215,7 @@ WEAK = new_keys("weak", NOW, bits=1024)
         ({"certificates": [1]}, "certificates"),
         ({"certificates": ["no certificate"]}, "certificates"),
         ({"certificates": [WEAK.certificate]}, "certificates"),
+        ({"certificates": [UNKNOWN]}, "certificates"),
         ({"certificates": [keys("idp").certificate] * 11}, "certificates"),
         ({"identifier": None}, "identifier"),
         ({"email": None}, "email"),

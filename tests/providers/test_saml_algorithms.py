@@ -47,6 +47,7 @@ def signed(how: How) -> bytes:
     part = next(root.iter(f"{{*}}{how.of}"))
     signature = xmlsec.template.create(part, how.canonical, how.method, ns="ds")
     part.insert(1, signature)
+    signature.tail = "\n  "  # signed, like all white space
     uri = f"#{part.get('ID')}" if how.uri is None else how.uri
     reference = xmlsec.template.add_reference(signature, how.digest, uri=uri)
     for transform in how.transforms:

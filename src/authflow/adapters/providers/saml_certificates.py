@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -56,9 +55,10 @@ def read_certificate(pasted: object) -> str:
         raise Unacceptable(msg)
     body = "".join(pasted.replace(_HEAD, "").replace(_FOOT, "").split())
     try:
-        key = certificate(body).public_key()
-    except (ValueError, binascii.Error, x509.InvalidVersion) as error:
-        msg = "is no X.509 certificate"
+        found = certificate(body)
+        key, _ = found.public_key(), found.not_valid_after_utc
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
+        msg = "is no X.509 certificate, or of a key that is not known"
         raise Unacceptable(msg) from error
     strong = (isinstance(key, rsa.RSAPublicKey) and key.key_size >= RSA_BITS_MIN) or (
         isinstance(key, ec.EllipticCurvePublicKey) and key.key_size >= CURVE_BITS_MIN

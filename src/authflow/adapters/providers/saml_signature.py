@@ -147,8 +147,9 @@ def covered(signed: Signed) -> Element:
         Unacceptable: The digest is of other bytes: whoever verified the signature saw another element.
     """
     _detach(signed.signature)
-    element = _by_itself(signed.element)
-    canonical = etree.tostring(element, method="c14n", exclusive=True, inclusive_ns_prefixes=signed.prefixes or None)
+    canonical = etree.tostring(
+        signed.element, method="c14n", exclusive=True, inclusive_ns_prefixes=signed.prefixes or None
+    )
     if not hmac.compare_digest(hashlib.new(signed.digest, canonical).digest(), signed.value):
         msg = "Signature: the digest is of something else"
         raise Unacceptable(msg)
@@ -165,13 +166,3 @@ def _detach(node: Element) -> None:
         before.tail = (before.tail or "") + tail
     else:
         parent.text = (parent.text or "") + tail
-
-
-def _by_itself(element: Element) -> Element:
-    """Return *element* as a root that knows the namespaces it stood in: lxml copies those in use, not those listed."""
-    if element.getparent() is None:
-        return element
-    root = etree.Element(element.tag, dict(element.attrib), nsmap=element.nsmap)
-    root.text = element.text
-    root.extend(list(element))
-    return root
