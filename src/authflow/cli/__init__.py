@@ -9,7 +9,7 @@ from argparse import ArgumentParser
 from typing import TYPE_CHECKING, Final
 
 from authflow import __version__
-from authflow.cli import demo, keys, machines, relay, schema, sweep, vectors
+from authflow.cli import demo, keys, machines, recheck, relay, schema, sweep, vectors
 from authflow.errors import AuthflowError, ExtraMissing
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     demo.COMMAND,
     keys.COMMAND,
     machines.COMMAND,
+    recheck.COMMAND,
     relay.COMMAND,
     schema.COMMAND,
     sweep.COMMAND,

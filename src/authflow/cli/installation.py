@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from authflow.adapters.sql.tables import Tables
+    from authflow.sso.endpoints import Endpoints
+    from authflow.sso.kinds import Kinds
     from authflow.wiring import Authflow
 
 
@@ -62,7 +64,9 @@ def opened(options: Namespace, *, new: bool = False) -> Generator[Any]:
 
 
 @contextmanager
-def running(options: Namespace) -> Generator[Authflow]:
+def running(
+    options: Namespace, *, kinds: Kinds | None = None, endpoints: Endpoints | None = None
+) -> Generator[Authflow]:
     """Give authflow on the database, the tables and the key ring that the arguments name.
 
     Raises:
@@ -74,4 +78,6 @@ def running(options: Namespace) -> Generator[Authflow]:
 
     ring = KeyRing.load(options.keys)
     with opened(options) as engine:
-        yield Authflow.open(engine, keys=ring, prefix=options.prefix, schema=options.schema)
+        yield Authflow.open(
+            engine, keys=ring, prefix=options.prefix, schema=options.schema, kinds=kinds, endpoints=endpoints
+        )

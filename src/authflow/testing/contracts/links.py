@@ -164,6 +164,23 @@ class LinksContract:
             assert [tx.links.remove_of_provider(OTHER_IDP) for _ in range(2)] == [(others[1],), ()]
             assert tx.links.all_of_user(UserId("user-5")) == (others[2],)
 
+    def test_memories_are_found_by_the_key_they_are_sealed_under(self, uow: UnitOfWork[SsoTransaction]) -> None:
+        """In pages, in the order of the links' ids; a link without a memory is under none."""
+        keys = {1: "old", 2: "new", 3: "old", 4: "older", 5: None}
+        made = {
+            n: attrs.evolve(link(n), memory=None if key is None else Sealed(key_id=key, ciphertext=b"1"))
+            for n, key in keys.items()
+        }
+        with uow.begin() as tx:
+            assert tx.links.sealing_keys() == frozenset()
+            for one in made.values():
+                tx.links.add(one)
+        with uow.begin() as tx:
+            assert tx.links.sealing_keys() == {"old", "older", "new"}
+            assert tx.links.sealed_under(["old", "older"], limit=2) == (made[1], made[3])
+            assert tx.links.sealed_under(["old", "older"], limit=2, after=made[3].id) == (made[4],)
+            assert tx.links.sealed_under(["none"], limit=2) == ()
+
     def test_links_are_asked_about_when_they_are_due(self, uow: UnitOfWork[SsoTransaction]) -> None:
         """The longest unasked first, up to the limit, and each once; they come back as they were."""
         due = [attrs.evolve(link(number), synced_at=START + number * TICK) for number in range(4)]

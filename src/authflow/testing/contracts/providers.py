@@ -118,6 +118,22 @@ class ProvidersContract:
             everything = tx.providers.with_kind(["oidc", "saml2"], limit=9)
             assert everything == tuple(sorted([*made, other], key=lambda one: one.organization))
 
+    def test_settings_are_found_by_the_key_they_are_sealed_under(self, uow: UnitOfWork[SsoTransaction]) -> None:
+        """In pages, in the order of the organizations' ids."""
+        names = {"b": "old", "a": "old", "c": "new", "d": "older"}
+        with uow.begin() as tx:
+            assert tx.providers.sealing_keys() == frozenset()
+            for name, key in names.items():
+                made = provider(OrganizationId(name))
+                settings = attrs.evolve(made.settings, config=Sealed(key_id=key, ciphertext=b"1"))
+                tx.providers.save(OrganizationId(name), attrs.evolve(made, settings=settings), expected=0)
+        with uow.begin() as tx:
+            assert tx.providers.sealing_keys() == {"old", "older", "new"}
+            assert tx.providers.sealed_under(["old", "older"], limit=2) == ("a", "b")
+            behind = OrganizationId("b")
+            assert tx.providers.sealed_under(["old", "older"], limit=2, after=behind) == ("d",)
+            assert tx.providers.sealed_under(["none"], limit=2) == ()
+
     @pytest.mark.parametrize("workers", CROWDS)
     def test_one_of_many_threads_connects_and_one_edits(self, uow: UnitOfWork[SsoTransaction], workers: int) -> None:
         """The others are told that there is one, or that it has changed."""
