@@ -302,11 +302,14 @@ def handlers_of(ports: Ports, policy: Policy, slices: Slices, receivers: Receive
     """Return who delivers which category of message."""
     handlers = Handlers()
     still_wanted = StillWanted(
-        uow=ports.uow, cipher=ports.cipher, membership=slices.membership, addresses=slices.addresses
+        uow=ports.uow,
+        cipher=ports.cipher,
+        membership=slices.membership,
+        addresses=slices.addresses,
+        pipelines=slices.travelling,
     )
-    receivers.add(
-        "authflow.moved_links", Signal.IDENTITY_MOVED, MovedLinks(uow=ports.uow, membership=slices.membership)
-    )
+    moved_links = MovedLinks(uow=ports.uow, membership=slices.membership)
+    receivers.add("authflow.moved_links", Signal.IDENTITY_MOVED, moved_links)
     telling = SignalHandler(uow=ports.uow, receivers=receivers)
     for category in TOLD:
         handlers.add(category, telling)

@@ -46,7 +46,7 @@ class TestRegistrar(Everywhere, OwnRegistrarContract): ...
 def test_what_is_stored_says_something_in_every_field():
     """A field that is added to any of them comes to the store's notice."""
     connected = provider()
-    for said in (connected, connected.settings, link(), EVERYTHING):
+    for said in (connected, connected.settings, link(), EVERYTHING, EVERYTHING.handle):
         assert [f.name for f in attrs.fields(type(said)) if getattr(said, f.name) == f.default] == []
 
 

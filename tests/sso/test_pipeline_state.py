@@ -1,84 +1,201 @@
-"""A pipeline as a row of the database: what is stored today is read until its hour is over."""
+"""What is stored of a pipeline: a sealed document, which is read until its hour is over, and only under its key."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any, Final, get_args
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import attrs
 import pytest
 
-from authflow.adapters.sql import pipeline_state
+from authflow.adapters.keys import KeyRing
+from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
+from authflow.errors import Code
+from authflow.journey.sso_answers import ChoiceOwed
+from authflow.sso import documents
+from authflow.sso.case import Choice
 from authflow.sso.identity import Identity, Subject
+from authflow.sso.pipeline import PipelineId
 from authflow.sso.progress import Login, Over, Why
+from authflow.sso.sealing import Vault, canonical, state_binding
+from authflow.sso.service.pipelines import read_key
 from authflow.sso.setup import Proposed, Setup, Tried
-from authflow.testing.contracts.pipelines import states
+from authflow.testing.browsers import Browser
 from authflow.testing.samples.links import identity
 from authflow.testing.samples.pipelines import HANDLE, STATE, away, opened
-from authflow.values import Sealed
+from authflow.values import OrganizationId, Refused, Sealed
+from tests.journey.sso_stage import SsoStage
+from tests.test_canaries import found
+
+if TYPE_CHECKING:
+    from authflow.sso.ports import SealedPipeline
+    from authflow.values import Secret
+    from tests.journey.sso_stage import Trip
+
+# --- the document -----------------------------------------------------------------------------------------------------
 
 SEALED: Final = Sealed(key_id="k1", ciphertext=b"sealed")
-SAID: Final = identity(legacy=Subject("old"), email_verified=True, memory=SEALED)
+SAID: Final = identity(
+    subject=Subject("\N{PILE OF POO}\u200d "),
+    legacy=Subject("old"),
+    email_verified=True,
+    name="\x00\ud800 A",
+    memory=SEALED,
+)
+LITTLE: Final = identity(email=None, name="")
 DIGEST: Final = "4ba69735ca53765ed6a709edb56c6ea236b7193a3b29a6b390c346f0f4340e4e"
 TOKEN: Final = "3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0"
 SEAL: Final = '["k1","c2VhbGVk"]'
 WHO: Final = (
-    '"identity":{"organization":"acme","provider":"acme-idp","subject":"00u1","legacy":"old","email":"ada@example.org",'
-    f'"email_verified":true,"name":"Ada","at":1767225600000000,"memory":{SEAL}}}'
+    '"identity":{"at":"2026-01-01T00:00:00+00:00","email":"ada@example.org","email_verified":true,"legacy":"old",'
+    rf'"memory":{SEAL},"name":"\u0000\ud800 A","organization":"acme","provider":"acme-idp",'
+    r'"subject":"\ud83d\udca9\u200d "}'
 )
-WHERE: Final = '"address":"ada@example.org"'
 
-ROWS: Final[list[tuple[Any, str, str | None, str]]] = [
-    (away(request=SEALED), "away", None, f'{{"state":"{DIGEST}","request":{SEAL}}}'),
+DOCUMENTS: Final[list[tuple[Any, str, str]]] = [
+    (away(request=SEALED), "away", f'"request":{SEAL},"state":"{DIGEST}"'),
     (
         Proposed(handle=HANDLE, state=STATE, request=SEALED, proposal=SEALED),
         "proposed",
-        None,
-        f'{{"state":"{DIGEST}","request":{SEAL},"proposal":{SEAL}}}',
+        f'"proposal":{SEAL},"request":{SEAL},"state":"{DIGEST}"',
     ),
-    (Tried(handle=HANDLE, identity=SAID, proposal=SEALED), "tried", None, f'{{"proposal":{SEAL},{WHO}}}'),
+    (Tried(handle=HANDLE, identity=SAID, proposal=SEALED), "tried", f'{WHO},"proposal":{SEAL}'),
     *(
         (attrs.evolve(state, identity=SAID), *stored)
         for state, stored in zip(
             opened(),
             (
-                ("identified", None, f"{{{WHO}}}"),
-                ("proof_mailed", "ada", f'{{{WHO},"token":"{TOKEN}","expires_at":1767226200000000}}'),
-                ("proven", "ada", f"{{{WHO}}}"),
-                ("address_mailed", None, f'{{{WHO},"token":"{TOKEN}",{WHERE}}}'),
-                ("address_proven", None, f"{{{WHO},{WHERE}}}"),
+                ("identified", WHO),
+                ("proof_mailed", f'"expires_at":"2026-01-01T00:10:00+00:00",{WHO},"token":"{TOKEN}","user":"ada"'),
+                ("proven", f'{WHO},"user":"ada"'),
+                ("address_mailed", f'"address":"ada@example.org",{WHO},"token":"{TOKEN}"'),
+                ("address_proven", f'"address":"ada@example.org",{WHO}'),
             ),
             strict=True,
         )
     ),
-    (Over(handle=HANDLE, why=Why.ABANDONED), "over", None, '{"why":"abandoned"}'),
+    (Over(handle=HANDLE, why=Why.ABANDONED), "over", '"why":"abandoned"'),
 ]
-"""Rows of format 1, literally: these stand in databases."""
+"""Documents of format 1, literally: these stand in databases, behind their seals."""
 
 
 def test_every_state_has_a_tag_of_its_own():
     """They are stored, so they never change; the unions of states and the tags name the same classes."""
     every = {kind for union in (*get_args(Login), *get_args(Setup)) for kind in (get_args(union) or (union,))}
-    assert set(pipeline_state.TAGS) == every == {type(state) for state in states()}
-    assert sorted(pipeline_state.TAGS.values()) == sorted({tag for _, tag, _, _ in ROWS})
+    assert set(documents.TAGS) == every == {type(state) for state, _, _ in DOCUMENTS}
+    assert sorted(documents.TAGS.values()) == sorted({tag for _, tag, _ in DOCUMENTS})
 
 
 def test_every_field_is_stored():
     """A field that a state or an identity gets must be written, or a pipeline forgets it on its way."""
-    fields = {field.name for kind in pipeline_state.TAGS for field in attrs.fields(kind)}
-    assert fields == {"handle", "user", *pipeline_state.FIELDS}
-    assert {field.name for field in attrs.fields(Identity)} == set(pipeline_state.IDENTITY)
+    fields = {field.name for kind in documents.TAGS for field in attrs.fields(kind)}
+    assert fields == {"handle", *documents.FIELDS}
+    assert {field.name for field in attrs.fields(Identity)} == set(documents.IDENTITY)
 
 
-@pytest.mark.parametrize(("state", "tag", "user", "document"), ROWS, ids=[tag for _, tag, _, _ in ROWS])
-def test_a_row_of_format_one_is_what_it_was(state: Any, tag: str, user: str | None, document: str):
-    stored = {"state": tag, "user_id": user, "format": 1, "data": document}
-    assert pipeline_state.dump(state) == stored
-    row = SimpleNamespace(**pipeline_state.dump_handle(HANDLE), **stored)
-    assert pipeline_state.load(row) == state
+@pytest.mark.parametrize(("state", "tag", "fields"), DOCUMENTS, ids=[tag for _, tag, _ in DOCUMENTS])
+def test_a_document_of_format_one_is_what_it_was(state: Any, tag: str, fields: str):
+    stored = f'{{"fields":{{{fields}}},"format":1,"state":"{tag}"}}'
+    assert canonical(documents.write(state)) == stored
+    assert documents.read(HANDLE, json.loads(stored)) == state
 
 
-def test_a_row_in_another_format_is_none():
+def test_what_was_not_said_stays_unsaid():
+    for state in (*opened(), *(Over(handle=HANDLE, why=why) for why in Why)):
+        said = attrs.evolve(state, identity=LITTLE) if not isinstance(state, Over) else state
+        assert documents.read(HANDLE, json.loads(canonical(documents.write(said)))) == said
+
+
+# --- its row ----------------------------------------------------------------------------------------------------------
+
+ADDRESS: Final = "kanary-address-7f31@example.com"
+NAME: Final = "Kanary Name 7f31"
+
+
+def staged(uow: Any) -> SsoStage:
+    """Return a stage with the organization ``acme``, whose provider knows somebody whom nobody here does."""
+    stage = SsoStage(uow)
+    stage.connect(stage.organization())
+    stage.idp.person("00u1", email=ADDRESS, name=NAME)
+    return stage
+
+
+def waiting(stage: SsoStage) -> Trip:
+    """Return a sign-in that waits at its page for them to choose."""
+    trip = stage.come(Browser(), OrganizationId("acme"), "00u1")
+    assert isinstance(trip.answer, ChoiceOwed), trip.answer
+    assert (trip.answer.email, trip.answer.name) == (ADDRESS, NAME)
+    return trip
+
+
+def key_of(pipeline: Secret) -> PipelineId:
+    return PipelineId(read_key(pipeline.reveal()) or "")
+
+
+def stored(stage: SsoStage, trip: Trip) -> SealedPipeline:
+    with stage.uow.begin() as tx:
+        row: SealedPipeline = tx.pipelines.load(key_of(trip.pipeline)).state
+        return row
+
+
+def put(stage: SsoStage, trip: Trip, state: Sealed) -> None:
+    """Write *state* into the row of *trip*, as somebody does who has the database."""
+    with stage.uow.begin() as tx:
+        row = tx.pipelines.load(key_of(trip.pipeline))
+        tx.pipelines.save(attrs.evolve(row.state, state=state), expected=row.version)
+
+
+def test_who_was_identified_stands_in_no_column(sqlite_uow: Any):
+    """While a sign-in waits for its person, the database can say neither their address nor their name."""
+    trip = waiting(staged(sqlite_uow))
+    file = Path(str(sqlite_uow.engine.url.database))
+    written = b"".join(part.read_bytes() for part in sorted(file.parent.glob(f"{file.name}*"))).lower()
+    assert found(key_of(trip.pipeline), written)
+    assert [text for text in (ADDRESS, NAME) if found(text, written)] == []
+
+
+@pytest.fixture
+def stage() -> SsoStage:
+    return staged(MemoryUnitOfWork())
+
+
+def test_a_state_does_not_open_in_the_row_of_another(stage: SsoStage, caplog: pytest.LogCaptureFixture):
+    """Whoever copies a row over another gets nobody's identity into their own browser."""
+    theirs, mine = waiting(stage), waiting(stage)
+    put(stage, mine, stored(stage, theirs).state)
+    begins_again(mine, caplog, "authflow.keys")
+    assert isinstance(theirs.look(), ChoiceOwed)
+
+
+def test_a_state_whose_key_is_gone_is_no_pipeline(stage: SsoStage, caplog: pytest.LogCaptureFixture):
+    trip = waiting(stage)
+    stage.flows = stage.open(KeyRing.generate(stage.entropy, stage.clock.now()))
+    begins_again(trip, caplog, "authflow.keys")
+
+
+def test_a_state_in_another_format_is_no_pipeline(stage: SsoStage, caplog: pytest.LogCaptureFixture):
     """Whoever was on the way while the library was upgraded, or taken back, begins again."""
-    stored = {**pipeline_state.dump_handle(HANDLE), **pipeline_state.dump(away()), "format": 2, "data": "?"}
-    assert pipeline_state.load(SimpleNamespace(**stored)) is None
+    trip = waiting(stage)
+    put(stage, trip, Vault(stage.cipher).seal({"format": 2, "whatever": 1}, state_binding(key_of(trip.pipeline))))
+    begins_again(trip, caplog, "authflow.sso")
+
+
+def begins_again(trip: Trip, caplog: pytest.LogCaptureFixture, logger: str) -> None:
+    """Whatever they ask for is refused as if there were no pipeline, and the log is told once each time why."""
+    ways = (
+        trip.look,
+        trip.resume,
+        trip.mail_proof,
+        trip.abandon,
+        lambda: trip.choose(Choice.NEW_ACCOUNT),
+        lambda: trip.back("00u1"),
+        lambda: trip.open_link(trip.pipeline),
+    )
+    for way in ways:
+        caplog.clear()
+        answer = way()
+        assert isinstance(answer, Refused), answer
+        assert answer.code is Code.SSO_PIPELINE_INVALID
+        assert [record.name for record in caplog.records if record.levelno >= logging.WARNING] == [logger]

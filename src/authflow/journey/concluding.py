@@ -50,10 +50,9 @@ class Concluding(Proving):
 
     def concerned(self, tx: JourneyTransaction, who: Bearer, came: Assertion | Rejected | None) -> tuple[UserId, ...]:
         """Return whose accounts have to be held before the pipeline is: those that the identity leads to."""
-        found = self.travelling.load(tx, who)
-        if isinstance(found, Refused):
+        state = self.travelling.peek(tx, who)
+        if state is None:
             return ()
-        state = found.state
         if isinstance(state, Open):
             identity, prover = state.identity, getattr(state, "user", None)
             own = self.circumstances.owners(tx, state.handle.provider, (identity.subject, identity.legacy))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from authflow.journey.ports import JourneyTransaction
     from authflow.membership.service import Membership
     from authflow.ports import Cipher, UnitOfWork, User
+    from authflow.sso.service.pipelines import Pipelines
     from authflow.values import Secret
 
 PROVING: Final = frozenset({MailKind.SSO_PROOF, MailKind.SSO_ADDRESS_PROOF})
@@ -38,6 +39,7 @@ class StillWanted:
     cipher: Cipher
     membership: Membership
     addresses: Addresses
+    pipelines: Pipelines
 
     def __call__(self, message: Message) -> bool:
         """Tell whether the mail of *message* still says something true."""
@@ -75,7 +77,7 @@ class StillWanted:
         """A link is not mailed that the sign-in it was for does not wait for any more."""
         token = self._token(message)
         with self.uow.begin() as tx:
-            found = tx.pipelines.load(PipelineId(str(message.payload.get("pipeline"))))
+            found = self.pipelines.find(tx, PipelineId(str(message.payload.get("pipeline"))))
         if token is None:
             return True
         waiting = None if found is None else found.state

@@ -12,7 +12,7 @@ from authflow.journey.admitting import Arrival
 from authflow.journey.door import expect
 from authflow.journey.holding import Holding
 from authflow.journey.sso_answers import MailSent
-from authflow.ports import Allowed, Stored
+from authflow.ports import Allowed
 from authflow.sso.case import Choice
 from authflow.sso.progress import (
     AddressProven,
@@ -82,13 +82,12 @@ class Proving(Holding):
         return self.refused(tx, who, expect(answer, Refused), asker, context)
 
     def _asserted(self, tx: JourneyTransaction, who: Bearer) -> Address | None:
-        found = self.travelling.load(tx, who)
-        return found.state.identity.email if isinstance(found, Stored) and isinstance(found.state, Open) else None
+        state = self.travelling.peek(tx, who)
+        return state.identity.email if isinstance(state, Open) else None
 
     def allowance(self, tx: JourneyTransaction, who: Bearer, asker: Asker, choice: Choice) -> Allowed | Limited:
         """Count a mail that may follow, before any row is held: limits are counted in front of rows, everywhere."""
-        found = self.travelling.load(tx, who)
-        state = None if isinstance(found, Refused) else found.state
+        state = self.travelling.peek(tx, who)
         registers = choice is Choice.NEW_ACCOUNT or isinstance(state, AddressProven)
         if not isinstance(state, Open) or not registers or asker.user is not None:
             return Allowed(0)

@@ -208,7 +208,9 @@ class SettingUp(Door):
         document = attrs.asdict(proposal, recurse=False)
         sealed = self._travelling.vault.seal(document, proposal_binding(leaving.handle.id))
         with self._uow.begin() as tx:
-            tx.pipelines.add(Proposed(handle=leaving.handle, state=left.state, request=left.request, proposal=sealed))
+            self._travelling.begin(
+                tx, Proposed(handle=leaving.handle, state=left.state, request=left.request, proposal=sealed)
+            )
         return SentAway(
             session=attrs.evolve(session, renew=False),
             url=left.url,

@@ -208,7 +208,7 @@ class SigningOn(SsoDoor):
 
     def _sent(self, kept: BrowserSession, journey: Leaving, left: Left) -> SentAway:
         with self._uow.begin() as tx:
-            tx.pipelines.add(Away(handle=journey.handle, state=left.state, request=left.request))
+            self._travelling.begin(tx, Away(handle=journey.handle, state=left.state, request=left.request))
         return SentAway(
             session=kept,
             url=left.url,

@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     from authflow.sso.identity import Subject
     from authflow.sso.kinds import Single
     from authflow.sso.links import Link
-    from authflow.sso.pipeline import PipelineId
-    from authflow.sso.progress import Login
+    from authflow.sso.pipeline import Handle, PipelineId
     from authflow.sso.provider import Connected, Provider
-    from authflow.sso.setup import Setup
     from authflow.values import Address, LinkId, OrganizationId, ProviderId, Sealed, SessionId, UserId
 
 
@@ -148,10 +146,29 @@ class SubjectTombstones(Protocol):
         ...
 
 
+@attrs.frozen(kw_only=True)
+class SealedPipeline:
+    """A pipeline as its row has it: of the state, who was identified included, the row knows no more than this.
+
+    What decides stands in *handle* and behind the seal; *away* and *user* are there to find rows by.
+
+    Args:
+        handle: Written once.
+        state: Sealed for this pipeline (decision 25).
+        away: Its browser is at the provider.
+        user: Whose proof it waits for, or who gave it.
+    """
+
+    handle: Handle
+    state: Sealed
+    away: bool
+    user: UserId | None = None
+
+
 class PipelineRows(Protocol):
     """One row per sign-in, linking or setup through a provider that is under way; its handle never changes."""
 
-    def add(self, state: Login | Setup) -> None:
+    def add(self, pipeline: SealedPipeline) -> None:
         """Insert the row of a pipeline that starts.
 
         Raises:
@@ -159,15 +176,14 @@ class PipelineRows(Protocol):
         """
         ...
 
-    def load(self, pipeline: PipelineId, *, lock: bool = False) -> Stored[Login | Setup] | None:
-        """Return the pipeline, or none. With *lock* the row is held until the transaction ends.
-
-        One that another version of the library wrote in a form of its own is none: the person begins again.
-        """
+    def load(self, pipeline: PipelineId, *, lock: bool = False) -> Stored[SealedPipeline] | None:
+        """Return the pipeline, or none. With *lock* the row is held until the transaction ends."""
         ...
 
-    def save(self, pipeline: PipelineId, state: Login | Setup, *, expected: int) -> None:
-        """Replace the state; the handle stays. With the browser back, what `keep_answer` stored is forgotten.
+    def save(self, pipeline: SealedPipeline, *, expected: int) -> None:
+        """Replace the state in the row that the handle names, whose own handle stays.
+
+        With the browser back, what `keep_answer` stored is forgotten.
 
         Raises:
             StaleVersion: The row has another version, or is gone: another answer was faster. Nothing was written.

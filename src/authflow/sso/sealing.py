@@ -25,6 +25,11 @@ def settings_binding(organization: OrganizationId, provider: ProviderId) -> Bind
     return ("sso.settings", organization, provider)
 
 
+def state_binding(pipeline: PipelineId) -> Binding:
+    """Return what the state of a pipeline is bound to: in another pipeline's row it does not open."""
+    return ("sso.state", pipeline)
+
+
 def proposal_binding(pipeline: PipelineId) -> Binding:
     """Return what a proposal is bound to: the pipeline in which it is tried."""
     return ("sso.proposal", pipeline)

@@ -9,9 +9,7 @@ import attrs
 from authflow.adapters.registering import person_of
 from authflow.errors import StaleVersion
 from authflow.ports import Stored
-from authflow.sso.progress import Away
 from authflow.sso.provider import NoProvider
-from authflow.sso.setup import Proposed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -23,10 +21,8 @@ if TYPE_CHECKING:
     from authflow.sso.kinds import Single
     from authflow.sso.links import Link
     from authflow.sso.pipeline import PipelineId
-    from authflow.sso.ports import Newcomer
-    from authflow.sso.progress import Login
+    from authflow.sso.ports import Newcomer, SealedPipeline
     from authflow.sso.provider import Connected, Provider
-    from authflow.sso.setup import Setup
     from authflow.values import LinkId, OrganizationId, ProviderId, Sealed, SessionId, UserId
 
 
@@ -170,16 +166,12 @@ class MemorySubjectTombstones:
 
 @attrs.frozen(kw_only=True)
 class _Pipeline:
-    state: Login | Setup
+    kept: SealedPipeline
     version: int = 1
     answer: Sealed | None = None
 
-    @property
-    def waits(self) -> bool:
-        return isinstance(self.state, Away | Proposed)
-
     def concerns(self, user: UserId) -> bool:
-        return user in {self.state.handle.started_by, getattr(self.state, "user", None)}
+        return user in {self.kept.handle.started_by, self.kept.user}
 
 
 class MemoryPipelines:
@@ -188,24 +180,24 @@ class MemoryPipelines:
     def __init__(self, store: Store) -> None:
         self._rows: Table[PipelineId, _Pipeline] = store.table("sso_pipeline")
 
-    def add(self, state: Login | Setup) -> None:
-        self._rows.add(state.handle.id, _Pipeline(state=state))
+    def add(self, pipeline: SealedPipeline) -> None:
+        self._rows.add(pipeline.handle.id, _Pipeline(kept=pipeline))
 
-    def load(self, pipeline: PipelineId, *, lock: bool = False) -> Stored[Login | Setup] | None:  # noqa: ARG002  # the store's lock is the row lock
+    def load(self, pipeline: PipelineId, *, lock: bool = False) -> Stored[SealedPipeline] | None:  # noqa: ARG002  # the store's lock is the row lock
         found = self._rows.get(pipeline)
-        return None if found is None else Stored(found.state, found.version)
+        return None if found is None else Stored(found.kept, found.version)
 
-    def save(self, pipeline: PipelineId, state: Login | Setup, *, expected: int) -> None:
-        found = self._rows.get(pipeline)
+    def save(self, pipeline: SealedPipeline, *, expected: int) -> None:
+        found = self._rows.get(pipeline.handle.id)
         if found is None or found.version != expected:
             raise StaleVersion
-        kept = attrs.evolve(state, handle=found.state.handle)
-        after = _Pipeline(state=kept, version=expected + 1)
-        self._rows.put(pipeline, attrs.evolve(after, answer=found.answer if after.waits else None))
+        kept = attrs.evolve(pipeline, handle=found.kept.handle)
+        answer = found.answer if kept.away else None
+        self._rows.put(kept.handle.id, _Pipeline(kept=kept, version=expected + 1, answer=answer))
 
     def keep_answer(self, pipeline: PipelineId, answer: Sealed) -> bool:
         found = self._rows.get(pipeline)
-        if found is None or not found.waits or found.answer is not None:
+        if found is None or not found.kept.away or found.answer is not None:
             return False
         self._rows.put(pipeline, attrs.evolve(found, answer=answer))
         return True
@@ -215,13 +207,13 @@ class MemoryPipelines:
         return None if found is None else found.answer
 
     def remove_of_session(self, session: SessionId) -> int:
-        return self._rows.drop_all(key for key, row in self._rows.items() if row.state.handle.session == session)
+        return self._rows.drop_all(key for key, row in self._rows.items() if row.kept.handle.session == session)
 
     def remove_of_user(self, user: UserId) -> int:
         return self._rows.drop_all(key for key, row in self._rows.items() if row.concerns(user))
 
     def remove_over(self, now: datetime) -> int:
-        return self._rows.drop_all(key for key, row in self._rows.items() if row.state.handle.expires_at <= now)
+        return self._rows.drop_all(key for key, row in self._rows.items() if row.kept.handle.expires_at <= now)
 
 
 class MemorySingleUse:

@@ -8,19 +8,18 @@ import attrs
 import sqlalchemy as sa
 
 from authflow.adapters.sql import columns as c
-from authflow.adapters.sql import pipeline_state
 from authflow.errors import StaleVersion
 from authflow.ports import Stored
+from authflow.sso.pipeline import Flow, Handle, PipelineId
+from authflow.sso.ports import SealedPipeline
+from authflow.values import OrganizationId, ProviderId, SessionId, UserId
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from authflow.adapters.sql.connection import Connection
     from authflow.adapters.sql.tables.sso import SsoTables
-    from authflow.sso.pipeline import PipelineId
-    from authflow.sso.progress import Login
-    from authflow.sso.setup import Setup
-    from authflow.values import Sealed, SessionId, UserId
+    from authflow.values import Sealed
 
 
 @attrs.frozen(kw_only=True)
@@ -43,13 +42,12 @@ class PipelineStatements:
     def of(cls, t: SsoTables) -> PipelineStatements:
         row = t.pipeline
         one = row.c.id == sa.bindparam("which")
-        load = sa.select(*(column for column in row.c if column.name not in {"sealing_key", "answer"})).where(one)
-        changing = ("version", "state", "user_id", "format", "data")
+        load = sa.select(*(column for column in row.c if column.name not in {"answer_key", "answer"})).where(one)
+        changing = ("version", "away", "user_id", "sealing_key", "state")
         new: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in changing}
-        kept: dict[str, Any] = {"sealing_key": sa.bindparam("new_key"), "answer": sa.bindparam("new_answer")}
+        kept: dict[str, Any] = {"answer_key": sa.bindparam("kept_key"), "answer": sa.bindparam("kept_answer")}
         forgotten: dict[str, Any] = dict.fromkeys(kept, sa.null())
         save = sa.update(row).where(one, row.c.version == sa.bindparam("expected"))
-        waits = [row.c.state.in_(pipeline_state.WAITS), row.c.answer.is_(None)]
         owner = sa.bindparam("owner", type_=sa.String())
         return cls(
             add=sa.insert(row),
@@ -57,8 +55,8 @@ class PipelineStatements:
             lock=load.with_for_update(),
             save=save.values(new),
             save_back=save.values({**new, **forgotten}),
-            keep=sa.update(row).where(one, *waits).values(kept),
-            answer=sa.select(row.c.sealing_key, row.c.answer).where(one, row.c.answer.is_not(None)),
+            keep=sa.update(row).where(one, row.c.away, row.c.answer.is_(None)).values(kept),
+            answer=sa.select(row.c.answer_key, row.c.answer).where(one, row.c.answer.is_not(None)),
             remove_of_session=sa.delete(row).where(row.c.session_id == owner),
             remove_begun=sa.delete(row).where(row.c.started_by == owner),
             remove_waiting=sa.delete(row).where(row.c.user_id == owner),
@@ -73,29 +71,26 @@ class SqlPipelines:
         self._run = connection
         self._sql = statements
 
-    def add(self, state: Login | Setup) -> None:
-        columns = {**pipeline_state.dump_handle(state.handle), "version": 1, **pipeline_state.dump(state)}
-        self._run.run(self._sql.add, columns)
+    def add(self, pipeline: SealedPipeline) -> None:
+        self._run.run(self._sql.add, {**_handle(pipeline.handle), **_state(pipeline, 1)})
 
-    def load(self, pipeline: PipelineId, *, lock: bool = False) -> Stored[Login | Setup] | None:
+    def load(self, pipeline: PipelineId, *, lock: bool = False) -> Stored[SealedPipeline] | None:
         row = self._run.run(self._sql.lock if lock else self._sql.load, {"which": pipeline}).one_or_none()
-        state = None if row is None else pipeline_state.load(row)
-        return None if row is None or state is None else Stored(state, row.version)
+        return None if row is None else Stored(_read(row), row.version)
 
-    def save(self, pipeline: PipelineId, state: Login | Setup, *, expected: int) -> None:
-        columns = {"version": expected + 1, **pipeline_state.dump(state)}
-        new = {f"new_{name}": value for name, value in columns.items()}
-        statement = self._sql.save if columns["state"] in pipeline_state.WAITS else self._sql.save_back
-        if self._run.changed(statement, {"which": pipeline, "expected": expected, **new}) != 1:
+    def save(self, pipeline: SealedPipeline, *, expected: int) -> None:
+        new = {f"new_{name}": value for name, value in _state(pipeline, expected + 1).items()}
+        statement = self._sql.save if pipeline.away else self._sql.save_back
+        if self._run.changed(statement, {"which": pipeline.handle.id, "expected": expected, **new}) != 1:
             raise StaleVersion
 
     def keep_answer(self, pipeline: PipelineId, answer: Sealed) -> bool:
         key, text = c.dump_seal(answer)
-        return self._run.changed(self._sql.keep, {"which": pipeline, "new_key": key, "new_answer": text}) == 1
+        return self._run.changed(self._sql.keep, {"which": pipeline, "kept_key": key, "kept_answer": text}) == 1
 
     def answer(self, pipeline: PipelineId) -> Sealed | None:
         row = self._run.run(self._sql.answer, {"which": pipeline}).one_or_none()
-        return None if row is None else c.load_seal((row.sealing_key, row.answer))
+        return None if row is None else c.load_seal((row.answer_key, row.answer))
 
     def remove_of_session(self, session: SessionId) -> int:
         return self._run.changed(self._sql.remove_of_session, {"owner": session})
@@ -106,3 +101,48 @@ class SqlPipelines:
 
     def remove_over(self, now: datetime) -> int:
         return self._run.changed(self._sql.remove_over, {"now": c.micros(now)})
+
+
+def _handle(handle: Handle) -> dict[str, Any]:
+    """Return the columns that are written once."""
+    return {
+        "id": handle.id,
+        "digest": handle.digest,
+        "session_id": handle.session,
+        "flow": handle.flow.value,
+        "organization_id": handle.organization,
+        "provider_id": handle.provider,
+        "kind": handle.kind,
+        "steps": handle.steps,
+        "started_by": handle.started_by,
+        "started_at": c.micros(handle.started_at),
+        "expires_at": c.micros(handle.expires_at),
+    }
+
+
+def _state(pipeline: SealedPipeline, version: int) -> dict[str, Any]:
+    """Return the columns that change."""
+    key, text = c.dump_seal(pipeline.state)
+    return {"version": version, "away": pipeline.away, "user_id": pipeline.user, "sealing_key": key, "state": text}
+
+
+def _read(row: Any) -> SealedPipeline:
+    handle = Handle(
+        id=PipelineId(row.id),
+        digest=bytes(row.digest),
+        session=SessionId(row.session_id),
+        flow=Flow(row.flow),
+        organization=OrganizationId(row.organization_id),
+        provider=ProviderId(row.provider_id),
+        kind=row.kind,
+        steps=bytes(row.steps),
+        started_by=None if row.started_by is None else UserId(row.started_by),
+        started_at=c.moment(row.started_at),
+        expires_at=c.moment(row.expires_at),
+    )
+    return SealedPipeline(
+        handle=handle,
+        state=c.load_seal((row.sealing_key, row.state)),
+        away=row.away,
+        user=None if row.user_id is None else UserId(row.user_id),
+    )

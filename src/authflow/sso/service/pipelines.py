@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
-from authflow.errors import Code, StaleVersion
+from authflow.command.telemetry import report_unavailable
+from authflow.errors import Code, SecretUnavailable, StaleVersion
 from authflow.machine import Step
-from authflow.sso import login, setup
+from authflow.ports import Stored
+from authflow.sso import documents, login, setup
 from authflow.sso.pipeline import Flow, PipelineId, Present
+from authflow.sso.ports import SealedPipeline
+from authflow.sso.progress import Away
 from authflow.sso.provider import Connected
-from authflow.sso.sealing import proposal_binding, settings_digest, steps_digest
+from authflow.sso.sealing import proposal_binding, settings_digest, state_binding, steps_digest
 from authflow.sso.service.desk import Desk
 from authflow.sso.setup import Proposed, Tried
 from authflow.values import IDENTIFIER_MAX, Refused, Secret, SessionId, token_digest
@@ -19,7 +24,6 @@ from authflow.values import IDENTIFIER_MAX, Refused, Secret, SessionId, token_di
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from authflow.ports import Stored
     from authflow.sso.pipeline import Handle
     from authflow.sso.ports import SsoTransaction
     from authflow.sso.progress import Command as LoginCommand
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
     from authflow.values import Answer, Asker
 
     Command = LoginCommand | SetupCommand
+
+LOG: Final = logging.getLogger("authflow.sso")
 
 TICKET_MAX: Final = 128
 """Characters; longer than any that was given out, and what is longer is not even hashed."""
@@ -65,12 +71,39 @@ def bearer(asker: Asker, ticket: Secret) -> Bearer | Refused:
 
 @attrs.frozen(kw_only=True)
 class Pipelines(Desk):
-    """Reading and stepping; every method runs in its caller's transaction."""
+    """Reading and stepping; every method runs in its caller's transaction. Rows have the state sealed (decision 25)."""
+
+    def begin(self, tx: SsoTransaction, state: Login | Setup) -> None:
+        """Store a pipeline that starts."""
+        tx.pipelines.add(self._sealed(state))
 
     def load(self, tx: SsoTransaction, who: Bearer, *, lock: bool = False) -> Stored[Login | Setup] | Refused:
         """Return the pipeline's row, or why there is none. That it is theirs is for its table to say."""
-        found = tx.pipelines.load(who.pipeline, lock=lock)
+        found = self.find(tx, who.pipeline, lock=lock)
         return Refused(code=Code.SSO_PIPELINE_INVALID) if found is None else found
+
+    def peek(self, tx: SsoTransaction, who: Bearer) -> Login | Setup | None:
+        """Return the state for whoever needs to know it before `load` answers; the log hears of it there."""
+        found = self.find(tx, who.pipeline, tell=False)
+        return None if found is None else found.state
+
+    def find(
+        self, tx: SsoTransaction, pipeline: PipelineId, *, lock: bool = False, tell: bool = True
+    ) -> Stored[Login | Setup] | None:
+        """Return the pipeline. One that cannot be read is none: the log is told why, and the person begins again."""
+        row = tx.pipelines.load(pipeline, lock=lock)
+        if row is None:
+            return None
+        try:
+            document = self.vault.open(row.state.state, state_binding(pipeline))
+        except SecretUnavailable as error:
+            if tell:
+                report_unavailable(error)
+            return None
+        state = documents.read(row.state.handle, document)
+        if state is None and tell:
+            LOG.warning("a pipeline was written in the format of another version: %s", pipeline)
+        return None if state is None else Stored(state, row.version)
 
     def present(self, tx: SsoTransaction, state: Login | Setup, who: Bearer) -> Present:
         """Return what stands now, to be held against the pipeline's handle: all of it is read anew."""
@@ -91,10 +124,18 @@ class Pipelines(Desk):
         taken = cast("Step[Any, Answer]", machine.step(stored.state, command, now))
         if taken.state != stored.state:
             try:
-                tx.pipelines.save(stored.state.handle.id, taken.state, expected=stored.version)
+                tx.pipelines.save(self._sealed(taken.state), expected=stored.version)
             except StaleVersion:
                 return Step(stored.state, Refused(code=Code.SSO_STATE_INVALID))
         return taken
+
+    def _sealed(self, state: Login | Setup) -> SealedPipeline:
+        return SealedPipeline(
+            handle=state.handle,
+            state=self.vault.seal(documents.write(state), state_binding(state.handle.id)),
+            away=isinstance(state, Away | Proposed),
+            user=getattr(state, "user", None),
+        )
 
     def _connected(self, tx: SsoTransaction, handle: Handle) -> dict[str, Any]:
         stands = tx.providers.load(handle.organization).state

@@ -7,7 +7,6 @@ the tables; a pipeline's row says once and for all what the journey is for.
 from __future__ import annotations
 
 import hmac
-import logging
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,7 +29,7 @@ from authflow.sso.sealing import (
     settings_binding,
     steps_digest,
 )
-from authflow.sso.service.pipelines import Bearer, Pipelines, read_key
+from authflow.sso.service.pipelines import LOG, Bearer, Pipelines, read_key
 from authflow.sso.service.trips import Back, Came, Leaving, Left, Purpose
 from authflow.sso.setup import Proposed
 from authflow.values import Refused, Secret, token_digest
@@ -44,8 +43,6 @@ if TYPE_CHECKING:
     from authflow.sso.progress import Login
     from authflow.sso.setup import Setup
     from authflow.values import OrganizationId, SessionId, UserId
-
-LOG: Final = logging.getLogger("authflow.sso")
 
 ANSWER_MAX: Final = 256 * 1024
 """Bytes of JSON of an answer that is stored until its browser goes on: a signed assertion is a tenth of that."""
@@ -133,7 +130,7 @@ class Travelling(Pipelines):
         """Store an answer that came by a cross-site request, for the pipeline whose state it carries."""
         state = stated(callback)
         key = None if state is None else read_key(state.reveal())
-        found = None if key is None else tx.pipelines.load(PipelineId(key), lock=True)
+        found = None if key is None else self.find(tx, PipelineId(key), lock=True)
         if state is None or found is None or not isinstance(found.state, Away | Proposed):
             return Refused(code=Code.SSO_STATE_INVALID)
         waiting = found.state

@@ -10,15 +10,13 @@ import pytest
 
 from authflow.errors import StaleVersion, UniqueViolated
 from authflow.ports import Stored
-from authflow.sso.identity import Subject
 from authflow.sso.pipeline import LIFE, Flow, PipelineId
-from authflow.sso.progress import Identified, Over, Why
-from authflow.sso.setup import Proposed, Tried
+from authflow.sso.ports import SealedPipeline
 from authflow.testing.contracts.deeds import Boom
 from authflow.testing.contracts.providers import CROWDS
 from authflow.testing.contracts.threads import at_once
-from authflow.testing.samples.links import ADA, EVE, NOW, TICK, identity
-from authflow.testing.samples.pipelines import HANDLE, STATE, away, opened
+from authflow.testing.samples.links import ADA, EVE, NOW, TICK
+from authflow.testing.samples.pipelines import HANDLE
 from authflow.values import Sealed, SessionId
 
 if TYPE_CHECKING:
@@ -26,34 +24,15 @@ if TYPE_CHECKING:
 
     from authflow.ports import UnitOfWork
     from authflow.sso.ports import PipelineRows, SsoTransaction
-    from authflow.sso.progress import Login
-    from authflow.sso.setup import Setup
 
 ANSWER: Final = Sealed(key_id="sealing-1", ciphertext=b"\x00\xff" * 100_000)
 LATER: Final = Sealed(key_id="sealing-2", ciphertext=b"another one")
-PROPOSAL: Final = Sealed(key_id="sealing-3", ciphertext=b"settings")
+STATE: Final = Sealed(key_id="sealing-3", ciphertext=b"\xff\x00" * 100_000)
 
-
-EVERYTHING: Final = identity(
-    subject=Subject("\N{PILE OF POO}\u200d "),
-    legacy=Subject("old"),
-    email_verified=True,
-    name="\x00\ud800 A",
-    at=NOW + TICK,
-    memory=Sealed(key_id="sealing-4", ciphertext=b"\x00"),
-)
-"""An identity in which every field says something that a careless store would lose."""
-
-NOTHING: Final = identity(email=None, name="")
-"""An identity that says nothing but whose it is."""
-
-
-def states() -> tuple[Login | Setup, ...]:
-    """Return every state of a sign-in and of a setup; where there is an identity, with much in it and with little."""
-    proposed = Proposed(handle=HANDLE, state=STATE, request=ANSWER, proposal=PROPOSAL)
-    tried = Tried(handle=HANDLE, identity=identity(), proposal=PROPOSAL)
-    known = [attrs.evolve(state, identity=said) for state in (tried, *opened()) for said in (EVERYTHING, NOTHING)]
-    return (away(), proposed, *known, *(Over(handle=HANDLE, why=why) for why in Why))
+AWAY: Final = SealedPipeline(handle=HANDLE, state=Sealed(key_id="sealing-4", ciphertext=b"at the provider"), away=True)
+BACK: Final = SealedPipeline(handle=HANDLE, state=Sealed(key_id="sealing-5", ciphertext=b"identified"), away=False)
+EVERYTHING: Final = SealedPipeline(handle=attrs.evolve(HANDLE, started_by=ADA), state=STATE, away=False, user=EVE)
+"""A row in which every field says something."""
 
 
 class PipelinesContract:
@@ -64,20 +43,20 @@ class PipelinesContract:
         """Return a unit of work on an empty installation."""
         raise NotImplementedError
 
-    def test_every_state_is_loaded_as_it_was_stored(self, uow: UnitOfWork[SsoTransaction]) -> None:
-        """Begun in it, and gone over to; with and without a lock, and to the byte."""
-        for number, state in enumerate(states()):
+    def test_a_pipeline_is_loaded_as_it_was_stored(self, uow: UnitOfWork[SsoTransaction]) -> None:
+        """Begun so, and gone over to; with and without a lock, and to the byte."""
+        for number, kept in enumerate((AWAY, BACK, EVERYTHING)):
             flow = list(Flow)[number % len(Flow)]
-            handle = attrs.evolve(HANDLE, id=_named(number), flow=flow, started_by=ADA if number % 2 else None)
-            begun, gone = attrs.evolve(state, handle=handle), attrs.evolve(HANDLE, id=PipelineId(f"gone-{number}"))
+            handle, other = (attrs.evolve(kept.handle, id=_named(row), flow=flow) for row in (number, number + 100))
+            begun, gone = (attrs.evolve(kept, handle=each) for each in (handle, other))
             with uow.begin() as tx:
                 tx.pipelines.add(begun)
-                tx.pipelines.add(away(handle=gone))
-                tx.pipelines.save(gone.id, begun, expected=1)
+                tx.pipelines.add(attrs.evolve(AWAY, handle=other))
+                tx.pipelines.save(gone, expected=1)
             with uow.begin() as tx:
                 for lock in (False, True):
                     assert tx.pipelines.load(handle.id, lock=lock) == Stored(begun, 1)
-                    assert tx.pipelines.load(gone.id, lock=lock) == Stored(attrs.evolve(state, handle=gone), 2)
+                    assert tx.pipelines.load(other.id, lock=lock) == Stored(gone, 2)
         with uow.begin() as tx:
             assert [tx.pipelines.load(PipelineId("none"), lock=lock) for lock in (False, True)] == [None, None]
 
@@ -93,49 +72,48 @@ class PipelinesContract:
             expires_at=NOW + 2 * LIFE,
         )
         with uow.begin() as tx:
-            tx.pipelines.add(away())
-            tx.pipelines.save(HANDLE.id, Over(handle=strange, why=Why.FAILED), expected=1)
+            tx.pipelines.add(AWAY)
+            tx.pipelines.save(attrs.evolve(BACK, handle=strange), expected=1)
         with uow.begin() as tx:
-            assert tx.pipelines.load(HANDLE.id) == Stored(Over(handle=HANDLE, why=Why.FAILED), 2)
+            assert tx.pipelines.load(HANDLE.id) == Stored(BACK, 2)
         with pytest.raises(UniqueViolated) as refusal, uow.begin() as tx:
-            tx.pipelines.add(away(handle=strange))
+            tx.pipelines.add(attrs.evolve(AWAY, handle=strange))
         assert refusal.value.rule == "primary_key"
 
     def test_what_is_out_of_date_changes_nothing(self, uow: UnitOfWork[SsoTransaction]) -> None:
         """Another version, or no row; the transaction goes on."""
-        over = Over(handle=HANDLE, why=Why.ABANDONED)
+        nobody = attrs.evolve(HANDLE, id=PipelineId("none"))
         with uow.begin() as tx:
-            tx.pipelines.add(away())
-            for key, expected in ((HANDLE.id, 0), (HANDLE.id, 2), (PipelineId("none"), 1)):
+            tx.pipelines.add(AWAY)
+            for handle, expected in ((HANDLE, 0), (HANDLE, 2), (nobody, 1)):
                 with pytest.raises(StaleVersion):
-                    tx.pipelines.save(key, over, expected=expected)
-            assert tx.pipelines.load(HANDLE.id) == Stored(away(), 1)
+                    tx.pipelines.save(attrs.evolve(BACK, handle=handle), expected=expected)
+            assert tx.pipelines.load(HANDLE.id) == Stored(AWAY, 1)
 
     def test_the_first_answer_is_kept_until_the_browser_goes_on(self, uow: UnitOfWork[SsoTransaction]) -> None:
         """Only while it is away; keeping it changes no version, and what came is gone when it was taken."""
-        for begun in (away(), Proposed(handle=HANDLE, state=STATE, request=ANSWER, proposal=PROPOSAL)):
-            with uow.begin() as tx:
-                assert (tx.pipelines.keep_answer(HANDLE.id, ANSWER), tx.pipelines.answer(HANDLE.id)) == (False, None)
-                tx.pipelines.add(begun)
-                assert tx.pipelines.answer(HANDLE.id) is None
-                assert [tx.pipelines.keep_answer(HANDLE.id, came) for came in (ANSWER, LATER)] == [True, False]
-            with uow.begin() as tx:
-                assert tx.pipelines.answer(HANDLE.id) == ANSWER
-                tx.pipelines.save(HANDLE.id, begun, expected=1)
-                assert tx.pipelines.answer(HANDLE.id) == ANSWER
-                tx.pipelines.save(HANDLE.id, Identified(handle=HANDLE, identity=identity()), expected=2)
-                assert (tx.pipelines.answer(HANDLE.id), tx.pipelines.keep_answer(HANDLE.id, LATER)) == (None, False)
-                assert tx.pipelines.remove_of_session(HANDLE.session) == 1
+        with uow.begin() as tx:
+            assert (tx.pipelines.keep_answer(HANDLE.id, ANSWER), tx.pipelines.answer(HANDLE.id)) == (False, None)
+            tx.pipelines.add(AWAY)
+            assert tx.pipelines.answer(HANDLE.id) is None
+            assert [tx.pipelines.keep_answer(HANDLE.id, came) for came in (ANSWER, LATER)] == [True, False]
+        with uow.begin() as tx:
+            assert tx.pipelines.answer(HANDLE.id) == ANSWER
+            assert tx.pipelines.load(HANDLE.id) == Stored(AWAY, 1)
+            tx.pipelines.save(AWAY, expected=1)
+            assert tx.pipelines.answer(HANDLE.id) == ANSWER
+            tx.pipelines.save(BACK, expected=2)
+            assert (tx.pipelines.answer(HANDLE.id), tx.pipelines.keep_answer(HANDLE.id, LATER)) == (None, False)
 
     def test_pipelines_are_removed(self, uow: UnitOfWork[SsoTransaction]) -> None:
         """A browser's; a person's, whether they began it or were to prove it; those whose life is over."""
-        _, mailed, proven, *_ = opened()
         here, there = HANDLE.session, SessionId("session-9")
-        rows = ((away(), here, None), (away(), here, ADA), (mailed, there, EVE), (proven, there, ADA))
+        rows = ((here, None, None), (here, ADA, None), (there, EVE, ADA), (there, ADA, ADA))
         with uow.begin() as tx:
-            for number, (state, session, started_by) in enumerate(rows):
+            for number, (session, started_by, user) in enumerate(rows):
                 handle = attrs.evolve(HANDLE, id=_named(number), session=session, started_by=started_by)
-                tx.pipelines.add(attrs.evolve(state, handle=attrs.evolve(handle, expires_at=NOW + number * TICK)))
+                handle = attrs.evolve(handle, expires_at=NOW + number * TICK)
+                tx.pipelines.add(attrs.evolve(BACK, handle=handle, user=user))
         ways: dict[Callable[[PipelineRows], int], set[int]] = {
             lambda pipelines: pipelines.remove_of_session(here): {0, 1},
             lambda pipelines: pipelines.remove_of_user(ADA): {1, 2, 3},
@@ -153,7 +131,7 @@ class PipelinesContract:
     def test_of_many_threads_one_goes_on(self, uow: UnitOfWork[SsoTransaction], workers: int) -> None:
         """And the answer that was kept first stays, whoever comes with others."""
         with uow.begin() as tx:
-            tx.pipelines.add(away())
+            tx.pipelines.add(AWAY)
 
         def keep(number: int) -> bool:
             with uow.begin() as tx:
@@ -166,7 +144,7 @@ class PipelinesContract:
 
         def go_on(_number: int) -> bool:
             with suppress(StaleVersion), uow.begin() as tx:
-                tx.pipelines.save(HANDLE.id, Identified(handle=HANDLE, identity=identity()), expected=1)
+                tx.pipelines.save(BACK, expected=1)
                 return True
             return False
 

@@ -92,9 +92,9 @@ def _removed_subject(metadata: sa.MetaData, prefix: str) -> sa.Table:
 
 
 def _pipeline(metadata: sa.MetaData, prefix: str) -> sa.Table:
-    """From *digest* to *expires_at* it is written once. *data* is the rest of the state, JSON in the stated *format*.
+    """From *digest* to *expires_at* it is written once. *state*, and *answer*, which came cross-site, are sealed.
 
-    *user_id* is whose proof it waits for, or who gave it; *answer* came by a cross-site request, and is sealed.
+    *away* says that its browser is at the provider, *user_id* whose proof it waits for, or who gave it.
     """
     return sa.Table(
         f"{prefix}sso_pipeline",
@@ -111,11 +111,11 @@ def _pipeline(metadata: sa.MetaData, prefix: str) -> sa.Table:
         c.instant("started_at"),
         c.instant("expires_at"),
         c.number("version"),
-        c.word("state"),
+        c.flag("away"),
         c.identifier("user_id", nullable=True),
-        c.number("format"),
-        c.text("data"),
-        c.word("sealing_key", nullable=True),
+        c.word("sealing_key"),
+        c.text("state"),
+        c.word("answer_key", nullable=True),
         c.text("answer", nullable=True),
         sa.Index(f"{prefix}ix_sso_pipeline_session_id", "session_id"),
         sa.Index(f"{prefix}ix_sso_pipeline_started_by", "started_by"),
