@@ -13,10 +13,9 @@ import pytest
 from authflow.adapters.providers import fetcher as fetching
 from authflow.adapters.providers.fetcher import HttpFetcher
 from authflow.adapters.providers.oidc import OidcKind
-from authflow.adapters.providers.openid import openid_kinds
 from authflow.adapters.system import SystemClock
 from authflow.errors import Code
-from authflow.sso.kinds import Assertion, Callback, Departure, Kinds, Rejected
+from authflow.sso.kinds import Assertion, Callback, Departure, Rejected
 from authflow.sso.recheck import Said
 from authflow.testing.openid import Fault, serve
 from tests.backends import require
@@ -83,10 +82,6 @@ def test_nobody_inside_is_asked_who_is_not_named():
         answer = kind.depart(kind.read({"issuer": inside, "client_id": "client"}), trip(SystemClock().now()))
     assert isinstance(answer, Rejected)
     assert (answer.code, "public Internet" in answer.detail) == (Code.SSO_PROVIDER_UNREACHABLE, True)
-
-
-def test_all_kinds_go_into_a_registry():
-    assert [kind.key for kind in Kinds(*openid_kinds())] == ["github", "google", "oauth2", "oidc"]
 
 
 # --- a certified provider ---------------------------------------------------------------------------------------------

@@ -106,7 +106,7 @@ def person_name(said: object) -> str:
 
 def _loaded(text: bytes) -> Json:
     try:
-        read: Json = json.loads(text.decode(), object_pairs_hook=_once, parse_constant=_refused)
+        read: Json = STRICT.decode(text.decode())
     except (ValueError, RecursionError):
         return None
     return read
@@ -122,3 +122,6 @@ def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 def _refused(constant: str) -> float:
     raise ValueError(constant)
+
+
+STRICT: Final = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refused)
