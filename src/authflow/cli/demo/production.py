@@ -8,18 +8,28 @@ from authflow.adapters.sql.watch import Watch
 from authflow.cli.demo import cast
 from authflow.cli.demo.narrator import Narrator
 from authflow.cli.demo.postbox import MARGIN, Postbox
+from authflow.cli.demo.sso_cast import ENDPOINTS
+from authflow.cli.demo.sso_story import SsoStory
+from authflow.cli.demo.sso_whereabouts import SsoWhereabouts
 from authflow.cli.demo.story import Story
 from authflow.cli.demo.whereabouts import Whereabouts
 from authflow.cli.layout import wrapped
 from authflow.facts.records import Category, Signal
+from authflow.sso.kinds import Kinds
 from authflow.wiring import Authflow
 
 if TYPE_CHECKING:
     from authflow.adapters.keys import KeyRing
     from authflow.adapters.sql.throwaway import Ground
+    from authflow.cli.demo.idp import Pair
     from authflow.outbox.signals import Notice, Receivers, Topic
 
-HEARD: Final[tuple[Topic, ...]] = (Signal.MEMBER_INVITED, Signal.MEMBER_JOINED, Category.FACTOR_ENROLLED)
+HEARD: Final[tuple[Topic, ...]] = (
+    Signal.MEMBER_INVITED,
+    Signal.MEMBER_JOINED,
+    Signal.SSO_ENABLED,
+    Category.FACTOR_ENROLLED,
+)
 """What somebody listens to here."""
 
 
@@ -44,6 +54,31 @@ def produce(ground: Ground, ring: KeyRing, *, interactive: bool, draw: bool) -> 
     narrator.conclude()
     if not interactive:
         narrator.tell("With the codes of your own phone: authflow demo --interactive")
+
+
+def produce_sso(ground: Ground, ring: KeyRing, pair: Pair) -> None:
+    """Play the story of single sign-on with the providers of *pair*, likewise.
+
+    Raises:
+        Unfinished: Something was answered that does not belong to the story.
+    """
+    postbox = Postbox()
+    flows = Authflow.open(
+        ground.engine,
+        keys=ring,
+        policy=cast.POLICY,
+        mailer=postbox,
+        prefix=ground.tables.prefix,
+        kinds=Kinds(pair.kind),
+        endpoints=ENDPOINTS,
+    )
+    _listen(flows.receivers)
+    whereabouts = SsoWhereabouts(flows.uow)
+    narrator = Narrator(Watch(flows.uow), whereabouts.read)
+    SsoStory(
+        flows=flows, clock=flows.clock, narrator=narrator, postbox=postbox, pair=pair, whereabouts=whereabouts
+    ).play()
+    narrator.conclude()
 
 
 def _listen(receivers: Receivers) -> None:

@@ -9,6 +9,7 @@ import attrs
 
 from authflow.cli.demo import cast
 from authflow.cli.demo.phone import ComputedPhone, PersonsPhone, Unfinished
+from authflow.cli.demo.player import Player
 from authflow.cli.demo.sheet import show_code, show_recovery_codes
 from authflow.errors import Code
 from authflow.facts.records import MailKind
@@ -17,17 +18,11 @@ from authflow.membership.answers import InvitationSent, InvitationView, Joined, 
 from authflow.mfa.answers import Begun
 from authflow.policy import OWNER
 from authflow.sessions.commands import SecondFactorOwed
-from authflow.values import NOBODY, InvitationId, Method, Proof, Refused, Secret
+from authflow.values import InvitationId, Refused, Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from authflow.cli.demo.narrator import Narrator
-    from authflow.cli.demo.postbox import Postbox
     from authflow.events.save import SavedEvent
-    from authflow.ports import Clock
-    from authflow.values import BrowserSession, Context, UserId
-    from authflow.wiring import Authflow
+    from authflow.values import BrowserSession
 
 T = TypeVar("T")
 
@@ -36,22 +31,14 @@ MISTYPED: Final = frozenset({Code.MFA_CODE_REJECTED, Code.MFA_INPUT_INVALID})
 
 
 @attrs.frozen(kw_only=True)
-class Story:
-    """Plays, and tells what it plays.
+class Story(Player):
+    """Plays, and tells what it plays. Computed phones go by its clock.
 
     Args:
-        flows: The real thing, on a real database.
-        clock: Its clock, by which computed phones go.
-        narrator: Measures and prints.
-        postbox: Where the mails arrive.
         interactive: Ada's phone is in the hand of whoever watches.
         draw: Show a QR code.
     """
 
-    flows: Authflow
-    clock: Clock
-    narrator: Narrator
-    postbox: Postbox
     interactive: bool
     draw: bool
 
@@ -179,10 +166,6 @@ class Story:
             self.narrator.tell(f"{project.slug}:")
             self.narrator.show(*map(_told, reversed(self.flows.events.latest(project.id))))
 
-    def _deliver(self) -> None:
-        drained = self.narrator.play("relay.drain_until_quiet", self.flows.relay.drain_until_quiet)
-        self.narrator.show(("delivered", drained.delivered))
-
     # --- and back ---------------------------------------------------------------------------------------------------
 
     def _sign_in_again(self, code: str, recovery_code: Secret) -> None:
@@ -195,20 +178,6 @@ class Story:
         spent = partial(verify, refused.session, cast.LAPTOP, "recovery", recovery_code.reveal())
         self._act(Arrived, "mfa.verify recovery", spent)
         self._deliver()
-
-    # --- acting -----------------------------------------------------------------------------------------------------
-
-    def _password(self, device: Context, user: UserId, kind: type[T]) -> T:
-        proof = Proof(method=Method.PASSWORD, at=self.clock.now())
-        establish = partial(self.flows.sessions.establish, NOBODY, device, user=user, proof=proof)
-        return self._act(kind, "sessions.establish", establish)
-
-    def _act(self, kind: type[T], name: str, command: Callable[[], object]) -> T:
-        answer = self.narrator.play(name, command)
-        if not isinstance(answer, kind):
-            other = f"{name} answered {answer}"
-            raise Unfinished(other)
-        return answer
 
 
 def _told(event: SavedEvent) -> tuple[str, str]:
