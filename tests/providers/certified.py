@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -20,7 +21,7 @@ import httpx2
 from tests.providers.peers import CALLBACK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 HERE: Final = Path(__file__).parent / "oidc_provider"
 FILES: Final = ("package.json", "package-lock.json", "server.mjs")
@@ -35,6 +36,7 @@ class Certified:
     """The provider while it runs."""
 
     issuer: str
+    callback: str = CALLBACK
 
     def control(self, what: str) -> None:
         """Make it do *what*: ``rotate``, or ``delay/<milliseconds>``."""
@@ -49,7 +51,7 @@ class Certified:
                     page = self._submit(browser, page, subject)
                     continue
                 target = urljoin(str(page.request.url), page.headers["location"])
-                if target.startswith(CALLBACK):
+                if target.startswith(self.callback):
                     return {name: tuple(values) for name, values in parse_qs(urlsplit(target).query).items()}
                 page = browser.get(target)
         msg = "the provider never sent the browser back"
@@ -65,14 +67,18 @@ class Certified:
 
 
 @contextmanager
-def certified_provider() -> Iterator[Certified]:
-    """Start the provider, installed into the user's cache the first time.
+def certified_provider(
+    callback: str = CALLBACK, accounts: Mapping[str, Mapping[str, object]] | None = None
+) -> Iterator[Certified]:
+    """Start the provider, installed into the user's cache the first time; it sends people back to *callback*.
+
+    Beside ``alice`` it knows *accounts*: what it says of each, by their subjects.
 
     Raises:
         MissingProvider: It cannot be had on this machine.
     """
     node, folder = _node(), _installed()
-    environment = {**os.environ, "REDIRECT_URI": CALLBACK}
+    environment = {**os.environ, "REDIRECT_URI": callback, "ACCOUNTS": json.dumps(accounts or {})}
     process = subprocess.Popen(
         [node, "server.mjs"], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -82,7 +88,7 @@ def certified_provider() -> Iterator[Certified]:
         if ready is None:
             msg = "it does not start"
             raise MissingProvider(msg)
-        yield Certified(ready.split()[1])
+        yield Certified(ready.split()[1], callback)
     finally:
         process.terminate()
         process.communicate()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from authflow.adapters.keys import AesGcmCipher
 from authflow.adapters.sql.watch import Watch
+from authflow.adapters.system import SystemEntropy
 from authflow.cli.demo import cast
 from authflow.cli.demo.narrator import Narrator
 from authflow.cli.demo.postbox import MARGIN, Postbox
@@ -16,6 +18,7 @@ from authflow.cli.demo.whereabouts import Whereabouts
 from authflow.cli.layout import wrapped
 from authflow.facts.records import Category, Signal
 from authflow.sso.kinds import Kinds
+from authflow.sso.sealing import Vault
 from authflow.wiring import Authflow
 
 if TYPE_CHECKING:
@@ -73,7 +76,7 @@ def produce_sso(ground: Ground, ring: KeyRing, pair: Pair) -> None:
         endpoints=ENDPOINTS,
     )
     _listen(flows.receivers)
-    whereabouts = SsoWhereabouts(flows.uow)
+    whereabouts = SsoWhereabouts(flows.uow, Vault(AesGcmCipher(ring, SystemEntropy())))
     narrator = Narrator(Watch(flows.uow), whereabouts.read)
     SsoStory(
         flows=flows, clock=flows.clock, narrator=narrator, postbox=postbox, pair=pair, whereabouts=whereabouts

@@ -5,19 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from authflow.cli.demo import sso_cast as cast
+from authflow.sso import documents
 from authflow.sso.pipeline import PipelineId
+from authflow.sso.sealing import state_binding
 
 if TYPE_CHECKING:
     from authflow.journey.ports import JourneyTransaction
     from authflow.ports import UnitOfWork
+    from authflow.sso.ports import SealedPipeline
+    from authflow.sso.sealing import Vault
     from authflow.values import Secret, UserId
 
 
 class SsoWhereabouts:
-    """Reads the states, of what it was told to follow."""
+    """Reads the states, of what it was told to follow. Those of sign-ins are sealed: it opens them."""
 
-    def __init__(self, uow: UnitOfWork[JourneyTransaction]) -> None:
-        self._uow = uow
+    def __init__(self, uow: UnitOfWork[JourneyTransaction], vault: Vault) -> None:
+        self._uow, self._vault = uow, vault
         self._pipelines: dict[str, PipelineId] = {}
         self._people: dict[str, UserId] = {"Olga": cast.OLGA, "Ada": cast.ADA}
 
@@ -41,7 +45,11 @@ class SsoWhereabouts:
 
     def _sign_ins(self, tx: JourneyTransaction) -> dict[str, str]:
         rows = {name: tx.pipelines.load(key) for name, key in self._pipelines.items()}
-        return {name: type(row.state).__name__ for name, row in rows.items() if row is not None}
+        return {name: self._state(row.state) for name, row in rows.items() if row is not None}
+
+    def _state(self, row: SealedPipeline) -> str:
+        document = self._vault.open(row.state, state_binding(row.handle.id))
+        return type(documents.read(row.handle, document)).__name__
 
     @staticmethod
     def _link(tx: JourneyTransaction, user: UserId) -> str:

@@ -1,0 +1,167 @@
+"""The story of single sign-on, with each provider: what happens in which order, what is refused, what is shown."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import pytest
+
+from authflow.adapters.providers.fetcher import HttpFetcher
+from authflow.adapters.providers.oidc import OidcKind
+from authflow.cli import main
+from authflow.cli.demo import idp, sso_cast
+from authflow.cli.layout import WIDTH
+from authflow.sso.kinds import Callback
+from tests.backends import require
+from tests.providers.certified import Certified, MissingProvider, certified_provider
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from authflow.journey.sso_answers import SentAway
+    from authflow.sso.kinds import Document
+
+MOVES: Final = [
+    "membership.member (Olga): Outside -> Member",
+    "membership.member (Ada): Outside -> Member",
+    "sso.setup (acme): Proposed -> Tried",
+    # Olga confirms: one command
+    "sso.provider (Acme): NoProvider -> Connected",
+    "sso.setup (acme): Tried -> Over",
+    "sso.linking (Olga): Unlinked -> Linked",
+    # Noor
+    "sso.login (Noor): Away -> Identified",
+    "sso.login (Noor): Identified -> AddressMailed",
+    "sso.login (Noor): AddressMailed -> AddressProven",
+    "sso.login (Noor): AddressProven -> Over",
+    # Ada
+    "sso.login (Ada): Away -> Identified",
+    "sso.login (Ada): Identified -> Over",
+    "sso.linking (Ada): Unlinked -> Linked",
+    "sso.login (Ada again): Away -> Over",
+    # Mallory
+    "sso.setup (globex): Proposed -> Tried",
+    "sso.setup (globex): Tried -> Over",
+    "sso.login (Mallory): Away -> Identified",
+    "sso.login (Mallory): Identified -> AddressMailed",
+    "sso.login (Replay): Away -> Over",
+]
+
+
+class Show(NamedTuple):
+    """One run: its exit status, and what it printed."""
+
+    status: int
+    text: str
+
+    def all(self, pattern: str) -> list[str]:
+        return re.findall(pattern, self.text, re.MULTILINE)
+
+    def after(self, chapter: str) -> str:
+        """Return a chapter, its lines joined."""
+        return " ".join(re.split(r"\n-+\n", self.text.partition(chapter)[2])[1].replace("|", " ").split())
+
+
+def played(folder: Path, *others: str) -> Show:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="")
+    with contextlib.redirect_stdout(out):
+        status = main(["demo", "sso", "--database", f"sqlite:///{folder / 'demo.sqlite3'}", *others])
+    out.seek(0)
+    return Show(status, out.read())
+
+
+@pytest.fixture(scope="module", params=["oidc", "saml"])
+def show(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Show:
+    return played(tmp_path_factory.mktemp("sso"), "--provider", request.param)
+
+
+def test_it_ends_well_and_every_machine_moves_in_order(show: Show):
+    assert show.status == 0
+    assert show.all(r"^    state       (.*)$") == MOVES
+
+
+def test_a_liar_learns_nothing_and_gets_nothing(show: Show):
+    lie = show.after("Mallory runs a provider for Globex")
+    assert "asserted Ada Lovelace, ada@example.com signed in nobody offers mail_proof, new_account, sign_in" in lie
+    assert "Refused sso.link_unproven" in lie
+    told = lie.partition("Only she is told:")[2]
+    assert re.findall(r"To: (\S+)", told) == ["ada@example.com"]
+    assert "You have an account already" in told
+    assert "Linked" not in lie
+
+
+def test_an_answer_counts_once(show: Show):
+    assert re.findall(r"Refused (\S+):", show.after("Somebody shows the answer")) == [
+        "sso.state_invalid",
+        "sso.pipeline_expired",
+    ]
+
+
+def test_the_new_account_is_one_transaction(show: Show):
+    done = show.after("Noor, whom nobody knows")
+    assert "login_succeeded, user_signed_up, address_verified, sso_identity_link, member_add" in done
+    assert re.findall(r"Subject: (Confirm .*?) ", done) == ["Confirm your"]
+
+
+def test_only_what_is_meant_to_be_shown_is_shown(show: Show):
+    """One token, in the mail to Noor; no ticket, state, code, assertion or session, and lines keep to their width."""
+    assert len(show.all(r"\b[a-z2-7]{52}\b")) == 1
+    assert show.all(r"[?&](?:state|code|SAMLRequest|code_challenge)=") == []
+    assert show.all(r"\b[A-Za-z0-9+/]{43}=") == []
+    assert [line for line in show.text.splitlines() if len(line) > WIDTH] == []
+
+
+def test_without_the_extra_it_says_what_to_install(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(__import__("sys").modules, "authflow.testing.openid", None)
+    assert main(["demo", "sso"]) == 1
+    assert "oidc" in capsys.readouterr().err
+
+
+# --- a provider that this project did not write ---------------------------------------------------------------------
+
+
+class Elsewhere:
+    """`authflow.cli.demo.idp.Idp` at the certified provider, whose people are fixed when it starts."""
+
+    PEOPLE: Final = {
+        "00u0": ("o.rivera@acme.example", "Olga Rivera"),
+        "00u1": (sso_cast.ADAS_ADDRESS, "Ada Lovelace"),
+        "00u2": (sso_cast.NOORS_ADDRESS, "Noor New"),
+    }
+
+    def __init__(self, certified: Certified) -> None:
+        self.certified, self.where = certified, certified.issuer
+        self.settings: Document = {"issuer": self.where, "client_id": "client", "client_secret": "a secret"}
+
+    def knows(self, subject: str, email: str, name: str) -> None:
+        assert self.PEOPLE[subject] == (email, name)
+
+    def sign_in(self, away: SentAway, subject: str) -> Callback:
+        return Callback(fields=self.certified.approve(away.url, subject))
+
+
+@contextlib.contextmanager
+def certified_pair() -> Iterator[idp.Pair]:
+    """Acme at the certified provider, and the liar at ours."""
+    accounts = {
+        subject: {"email": email, "email_verified": True, "name": name}
+        for subject, (email, name) in Elsewhere.PEOPLE.items()
+    }
+    try:
+        running = certified_provider(sso_cast.ENDPOINTS.of(sso_cast.ACME).callback, accounts)
+        with running as certified, idp.openid_pair() as liars:
+            kind = OidcKind(HttpFetcher(loopback=[certified.issuer, liars.liars.where]))
+            yield idp.Pair(kind=kind, ours=Elsewhere(certified), liars=liars.liars)
+    except MissingProvider as missing:
+        require(f"no oidc-provider to test against: {missing}")
+
+
+def test_it_plays_at_a_certified_provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(idp.PAIRS, "oidc", certified_pair)
+    show = played(tmp_path)
+    assert show.status == 0
+    assert show.all(r"^    state       (.*)$") == MOVES
