@@ -60,7 +60,9 @@ TRUST: Final = KEPT - {"first_name", "last_name"}
 
 
 class Saml2:
-    """`authflow.sso.kinds.Kind` for SAML 2.0.
+    """`authflow.sso.kinds.Kind` for SAML 2.0, and single logout beside it.
+
+    A trip of single logout has as its *callback* the address where that is answered.
 
     Args:
         fetcher: Gets metadata.
@@ -196,10 +198,7 @@ class Saml2:
     # --- single logout ----------------------------------------------------------------------------------------------
 
     def depart_logout(self, settings: Document, trip: Trip, memory: Document) -> Departure | None:
-        """Ask the provider to end the session that left *memory*; none where there is nowhere to ask.
-
-        The *callback* of the trip is where single logout is answered.
-        """
+        """Ask the provider to end the session that left *memory*; none where there is nowhere to ask."""
         loaded = load_settings(settings)
         if not loaded.peer.slo_url or not memory.get("value"):
             return None

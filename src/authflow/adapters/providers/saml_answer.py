@@ -43,7 +43,7 @@ def open_answer(data: bytes, demands: Demands, verifier: SamlVerifier) -> Verifi
     """
     message = read_response(data)
     verifier.require_schema(message.response)
-    if demands.encrypted and message.encrypted is None:
+    if demands.encrypted and not message.encrypted:
         msg = "Response: its assertion is not encrypted, as the settings demand"
         raise Unacceptable(msg)
     response = message.response
@@ -61,7 +61,7 @@ def _assertion(
     message: Message, response: Element, demands: Demands, verifier: SamlVerifier
 ) -> tuple[Element, Signed | None]:
     """Return the assertion of *response*, which is what was signed if all of it was, and its own signature."""
-    if message.encrypted is None:
+    if not message.encrypted:
         return only(response, "saml", "Assertion"), message.assertion_signature
     if demands.private_key is None:
         msg = "EncryptedAssertion: there is no key of ours to open it"

@@ -31,17 +31,15 @@ _BASE64_MAX: Final = MESSAGE_MAX * 4 // 3 + MESSAGE_MAX // 32
 
 @attrs.frozen(kw_only=True)
 class Message:
-    """A response of the right shape, nothing of it believed.
+    """A response with one assertion, which may be *encrypted*. Nothing of it is believed yet.
 
-    Exactly one of *assertion* and *encrypted* is there. A signature of the response covers all of it, one of the
-    assertion that alone.
+    A signature of the response covers all of it, one of the assertion that alone; of an encrypted one it is inside.
     """
 
     response: Element
     response_signature: Signed | None
-    assertion: Element | None
     assertion_signature: Signed | None
-    encrypted: Element | None
+    encrypted: bool
 
 
 # --- bytes ----------------------------------------------------------------------------------------------------------
@@ -105,9 +103,8 @@ def read_response(data: bytes) -> Message:
     return Message(
         response=response,
         response_signature=_signature(response),
-        assertion=None if encrypted else found,
         assertion_signature=None if encrypted else _signature(found),
-        encrypted=found if encrypted else None,
+        encrypted=encrypted,
     )
 
 
