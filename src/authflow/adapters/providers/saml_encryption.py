@@ -3,8 +3,8 @@
 The algorithms are listed: RSA-OAEP around an AES key, AES in GCM or CBC inside. RSAES-PKCS1-v1_5 is not among them
 (CVE-2026-28490). What comes out is as little believed as any message, until a signature was checked.
 
-CBC, which Entra ID and Okta use, does not notice a changed text. Whatever is found wrong behind it has therefore one code,
-and the log alone knows what it was; a provider that can should use GCM.
+CBC, which Entra ID and Okta use, does not notice a changed text. Whatever is found wrong behind it has therefore one
+code, and the log alone knows what it was; a provider that can should use GCM.
 """
 
 from __future__ import annotations
