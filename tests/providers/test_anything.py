@@ -81,7 +81,7 @@ PATHS = {"authorization_url": "authorize", "token_url": "token", "userinfo_url":
 WAYS = ways()
 
 
-@settings(max_examples=often(80, 20_000))
+@settings(max_examples=often(50, 20_000))
 @given(way=st.sampled_from(WAYS), fields=FIELDS, request=st.dictionaries(st.sampled_from(["nonce", "verifier"]), JSON))
 def test_any_answer_of_a_browser(way: Way, fields: Any, request: Any):
     answer = way.kind.arrive(way.settings, trip(way.fake.clock.now()), request, Callback(fields=fields))
@@ -93,7 +93,7 @@ def tokens(id_token: Any, kept: Any) -> bytes:
     return json.dumps(said).encode()
 
 
-@settings(max_examples=often(80, 20_000))
+@settings(max_examples=often(50, 20_000))
 @given(
     way=st.sampled_from(WAYS),
     status=st.sampled_from([200, 200, 200, 201, 400, 401, 403, 404, 500]),
@@ -121,7 +121,7 @@ def test_any_answer_of_a_provider(way: Way, status: int, media_type: str, said: 
         way.fake.token_reply = None
 
 
-@settings(max_examples=often(80, 20_000))
+@settings(max_examples=often(50, 20_000))
 @given(more=header(), said=claims(), damage=st.integers(0, 400), octet=st.characters(max_codepoint=127))
 def test_any_token_that_was_altered_is_refused(more: Any, said: Any, damage: int, octet: str):
     """Whatever the header says, what is accepted is what the key signed, and says so itself."""
@@ -137,13 +137,13 @@ def test_any_token_that_was_altered_is_refused(more: Any, said: Any, damage: int
         assert refused.claims == said
 
 
-@settings(max_examples=often(60, 20_000))
+@settings(max_examples=often(40, 20_000))
 @given(text=st.text() | st.binary().map(encode) | st.lists(st.binary().map(encode)).map(".".join))
 def test_any_text_is_no_token(text: str):
     assert not isinstance(verify(text, read_keys({"keys": [KEY.jwk]}), TYPES), Signed)
 
 
-@settings(max_examples=often(60, 20_000))
+@settings(max_examples=often(40, 20_000))
 @given(
     key_set=JSON
     | st.lists(st.dictionaries(st.sampled_from(sorted({*KEY.jwk, "n", "e"})), JSON)).map(lambda keys: {"keys": keys})
@@ -154,7 +154,7 @@ def test_any_key_set_can_be_read(key_set: Any):
         assert len(read_keys(key_set)) <= 1
 
 
-@settings(max_examples=often(80, 20_000))
+@settings(max_examples=often(50, 20_000))
 @given(way=st.sampled_from(WAYS), data=st.data())
 def test_any_settings_are_read_to_what_is_read_again_or_refused_by_name(way: Way, data: Any):
     change = data.draw(st.dictionaries(st.sampled_from([*sorted(way.settings), "another"]), JSON, max_size=3))
@@ -173,7 +173,7 @@ def test_any_settings_are_read_to_what_is_read_again_or_refused_by_name(way: Way
 FETCHER = HttpFetcher(loopback=["http://127.0.0.1:9"])
 
 
-@settings(max_examples=often(80, 20_000))
+@settings(max_examples=often(50, 20_000))
 @given(url=st.text() | st.text(alphabet="htps:/@#?[]\\%.1a ").map(lambda text: f"https://{text}"))
 def test_any_url_is_permitted_or_not(url: str):
     assert FETCHER.permits(url) in {True, False}
