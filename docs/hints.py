@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from types import NoneType, SimpleNamespace, UnionType
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+
+    Names = Mapping[str, Any]
+
+
+DOCUMENTS: Final[Names] = {"Json": Any, "Document": Mapping[str, Any]}
+"""What is said of JSON: the alias of the code refers to itself, which nobody can spell."""
 
 
 @cache
-def names(module: str) -> Mapping[str, Any]:
+def names(module: str) -> Names:
     """Return the names of *module*, those too that only type checkers see."""
     found = dict(vars(import_module(module)))
     for node in ast.walk(ast.parse(inspect.getsource(import_module(module)))):
@@ -24,7 +30,7 @@ def names(module: str) -> Mapping[str, Any]:
             for statement in node.body:
                 with suppress(NameError, TypeError):  # an alias of aliases that exist for type checkers only
                     found.update(_named(statement, found))
-    return found
+    return {**found, **DOCUMENTS}
 
 
 def _named(statement: ast.stmt, known: Mapping[str, Any]) -> dict[str, Any]:
