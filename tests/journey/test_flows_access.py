@@ -127,6 +127,8 @@ def test_the_sign_on_of_one_organization_is_none_of_another(stage: SsoStage):
     linked(stage, ben, globex, "00u2")
     signed_on(stage, ben, globex, "00u2")
     assert (why(stage, ben, acme), why(stage, ben, globex)) == ("not_signed_in", None)
+    signed_on(stage, ben, acme, "00u1")
+    assert (why(stage, ben, acme), why(stage, ben, globex)) == (None, None)
 
 
 def test_a_flag_of_the_membership_shuts_out_whoever_has_link_and_mark(stage: SsoStage):

@@ -10,7 +10,7 @@ import pytest
 
 from authflow import Code, MailKind, Policy, Refused, Secret
 from authflow.command import Command
-from authflow.facts.records import Audit, Signal
+from authflow.facts.records import Audit, Category, Signal
 from authflow.journey.provider_answers import (
     MembersReminded,
     ProviderAdded,
@@ -20,9 +20,12 @@ from authflow.journey.provider_answers import (
     ProviderView,
 )
 from authflow.journey.sso_answers import PipelineAbandoned, SentAway
+from authflow.journey.telling import MemberMails
 from authflow.membership.changes import FlagGroup
 from authflow.membership.standing import MemberFlag
-from authflow.policy import SsoPolicy
+from authflow.outbox.delivery import Done, Drop, Retry
+from authflow.policy import OWNER, SsoPolicy
+from authflow.recording import Recorder
 from authflow.sso.provider import Connected
 from authflow.sso.sealing import Vault, settings_binding
 from authflow.testing.providers import Fault
@@ -31,6 +34,7 @@ from tests.journey.sso_stage import SsoStage
 from tests.stage import CONTEXT, written
 
 if TYPE_CHECKING:
+    from authflow.facts.records import Message
     from authflow.values import UserId
     from tests.stage import Person
 
@@ -162,6 +166,44 @@ def test_all_members_are_mailed_through_one_message_of_the_command(stage: SsoSta
     assert sorted(mail.to for mail in stage.mails(MailKind.SSO_LINK_ACCOUNT)) == sorted(
         f"m{number}@example.com" for number in range(230)
     )
+
+
+def test_a_message_that_is_delivered_twice_writes_its_mails_once(stage: SsoStage):
+    """A relay that dies between delivering and settling delivers again; what is not wanted any more is dropped."""
+    acme = stage.organization()
+    olga = stage.owner(acme)
+    member(stage, acme, "ben@example.com")
+    stage.flows.relay.drain_until_quiet()
+    connected(stage, olga, acme)
+    handler = MemberMails(
+        uow=stage.uow,
+        clock=stage.clock,
+        recorder=Recorder(cipher=stage.cipher, entropy=stage.entropy),
+        owner=OWNER,
+    )
+    message = waiting(stage, Category.MEMBER_MAILS)
+    before = stage.snapshot()
+    assert handler(message) == Done()
+    assert written(before, stage.snapshot()) == {"outbox", "outbox_receipt"}
+    with stage.writes():
+        assert handler(message) == Done()
+    assert handler(attrs.evolve(message, payload={**message.payload, "mail": "unheard_of"})) == Retry(
+        reason="unknown_mail"
+    )
+    do(stage, olga, "disable", acme)
+    again = attrs.evolve(message, id="another")
+    with stage.writes():
+        assert handler(again) == Drop(reason="no_longer_wanted")
+
+
+def waiting(stage: SsoStage, category: Category) -> Message:
+    """Return the one message of *category* that waits."""
+    with stage.uow.begin() as tx:
+        lanes = [lane for lane, _ in tx.queue.depths(limit=None)]
+        pages = [tx.queue.page(lane, stage.clock.now(), limit=100) for lane in lanes]
+    (found,) = [queued.message() for page in pages for queued in page if queued.category == category]
+    assert found is not None
+    return found
 
 
 def test_whoever_finishes_is_who_began_and_still_may(stage: SsoStage):

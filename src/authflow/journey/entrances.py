@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from authflow.policy import Policy
     from authflow.ports import Clock, UnitOfWork
     from authflow.recording import Recorder
-    from authflow.values import Asker, OrganizationId, UserId
+    from authflow.values import Asker, OrganizationId
 
 
 TOLD: Final = Budget(name="sso.glass_told", limit=1, window=timedelta(hours=1))
@@ -102,7 +102,7 @@ class Entrances:
         life = self.policy.sso.mark_life
         missing = unmet(door, entrant, now, life)
         if missing in UNUSABLE and entrant.owner:
-            entrant = attrs.evolve(entrant, another_way_in=self._another_way_in(tx, door, asker.user, now))
+            entrant = attrs.evolve(entrant, another_way_in=self._another_way_in(tx, door, now))
         return Entrance(provider=provider, missing=missing, access=access(door, entrant, now, mark_life=life), at=now)
 
     def _entrant(self, tx: JourneyTransaction, provider: Connected, asker: Asker) -> Entrant:
@@ -121,14 +121,15 @@ class Entrances:
             mark=mark,
         )
 
-    def _another_way_in(self, tx: JourneyTransaction, door: Door, user: UserId | None, now: datetime) -> bool:
-        """Tell whether another active owner could come in through the provider, and let this one in."""
+    def _another_way_in(self, tx: JourneyTransaction, door: Door, now: datetime) -> bool:
+        """Tell whether another active owner could come in through the provider, and let this one in.
+
+        Whoever asks is among the owners; that their own link is of no use was found just now.
+        """
         owners = tx.members.with_role(door.organization, self.policy.membership.roles[-1])
-        others = [
-            owner for owner in owners if owner.user != user and MemberFlag.MEMBER_LIMIT_RESTRICTED not in owner.flags
-        ]
-        linked = tx.links.linked(door.provider, [owner.user for owner in others])
-        return any(_comes_in(tx, door, owner, now) for owner in others if owner.user in linked)
+        unrestricted = [owner for owner in owners if MemberFlag.MEMBER_LIMIT_RESTRICTED not in owner.flags]
+        linked = tx.links.linked(door.provider, [owner.user for owner in unrestricted])
+        return any(_comes_in(tx, door, owner, now) for owner in unrestricted if owner.user in linked)
 
 
 def _comes_in(tx: JourneyTransaction, door: Door, owner: Member, now: datetime) -> bool:
