@@ -184,18 +184,23 @@ def test_a_state_in_another_format_is_no_pipeline(stage: SsoStage, caplog: pytes
 
 def begins_again(trip: Trip, caplog: pytest.LogCaptureFixture, logger: str) -> None:
     """Whatever they ask for is refused as if there were no pipeline, and the log is told once each time why."""
-    ways = (
-        trip.look,
-        trip.resume,
-        trip.mail_proof,
-        trip.abandon,
-        lambda: trip.choose(Choice.NEW_ACCOUNT),
-        lambda: trip.back("00u1"),
-        lambda: trip.open_link(trip.pipeline),
-    )
-    for way in ways:
+    flows, said = trip.stage.flows, trip.callback("00u1")
+    ways = {
+        trip.look: Code.SSO_PIPELINE_INVALID,
+        trip.resume: Code.SSO_PIPELINE_INVALID,
+        trip.mail_proof: Code.SSO_PIPELINE_INVALID,
+        trip.abandon: Code.SSO_PIPELINE_INVALID,
+        lambda: trip.choose(Choice.NEW_ACCOUNT): Code.SSO_PIPELINE_INVALID,
+        lambda: trip.resume(said): Code.SSO_PIPELINE_INVALID,
+        lambda: trip.open_link(trip.pipeline): Code.SSO_PIPELINE_INVALID,
+        lambda: trip.browser.ask(flows.providers.confirm, trip.browser.context, pipeline=trip.pipeline): (
+            Code.SSO_PIPELINE_INVALID
+        ),
+        lambda: flows.sso.keep_answer(callback=said): Code.SSO_STATE_INVALID,
+    }
+    for way, code in ways.items():
         caplog.clear()
         answer = way()
         assert isinstance(answer, Refused), answer
-        assert answer.code is Code.SSO_PIPELINE_INVALID
+        assert answer.code is code
         assert [record.name for record in caplog.records if record.levelno >= logging.WARNING] == [logger]
