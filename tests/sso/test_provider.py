@@ -20,7 +20,15 @@ from authflow.sso.provider import (
 )
 from authflow.testing import assert_complete
 from authflow.testing.samples.links import MAILBOX, NOW
-from authflow.testing.samples.pipelines import AUTHORITIES, CONNECTED, OTHER_CONFIG, OWNER, PROVIDER, SETTINGS
+from authflow.testing.samples.pipelines import (
+    AUTHORITIES,
+    CONNECTED,
+    OTHER_CONFIG,
+    OWNER,
+    PARTNER,
+    PROVIDER,
+    SETTINGS,
+)
 from authflow.values import Refused
 
 EXPLORED = PROVIDER.walk()
@@ -87,7 +95,12 @@ def test_a_manager_says_who_must_use_it_and_nothing_that_is_believed_of_it():
 
 @pytest.mark.parametrize("command", [Disable(authority=OWNER), Edit(authority=OWNER, settings=SETTINGS, trust=False)])
 def test_what_a_partner_provisioned_is_the_partners(command: Disable | Edit):
-    assert MACHINE.step(PARTNERS, command, NOW).answer == Refused(code=Code.SSO_PARTNER_LOCKED)
+    """And nothing else is: an administrator does not change by this way what an owner connected."""
+    locked = Refused(code=Code.SSO_PARTNER_LOCKED)
+    theirs = attrs.evolve(command, authority=PARTNER)
+    assert MACHINE.step(PARTNERS, command, NOW).answer == locked
+    assert not isinstance(MACHINE.step(PARTNERS, theirs, NOW).answer, Refused)
+    assert MACHINE.step(CONNECTED, theirs, NOW).answer == locked
 
 
 @pytest.mark.parametrize("lifted", [True, False])

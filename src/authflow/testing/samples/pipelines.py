@@ -163,6 +163,9 @@ AUTHORITIES: Final = (
 )
 """An owner; whoever may not manage; a manager who owns nothing; an owner who proved nothing lately; another owner."""
 
+PARTNER: Final = attrs.evolve(OWNER, user=EVE, partner=True)
+"""An administrator of the installation, who acts for a partner."""
+
 CONFIG: Final = Sealed(key_id="key-1", ciphertext=b"settings")
 OTHER_CONFIG: Final = Sealed(key_id="key-1", ciphertext=b"other settings")
 SETUP_HANDLE: Final = attrs.evolve(HANDLE, flow=Flow.SETUP, started_by=ADA)
@@ -186,7 +189,7 @@ def setup_commands(_state: Setup) -> Iterator[tuple[SetupCommand, datetime]]:
 
 def provider_commands(_state: Provider) -> Iterator[tuple[ProviderCommand, datetime]]:
     """Yield what can be asked of an organization's provider."""
-    for authority in AUTHORITIES:
+    for authority in (*AUTHORITIES, PARTNER):
         for lifted in (True, False):
             yield Connect(authority=authority, provider=attrs.evolve(CONNECTED, lifted=lifted)), NOW
         for trust, settings in product((True, False), (SETTINGS, attrs.evolve(SETTINGS, required=False))):
