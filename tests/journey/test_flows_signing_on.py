@@ -427,6 +427,13 @@ def test_a_click_that_waits_is_asked_about_and_not_overtaken(stage: SsoStage, ac
     assert member.role == "admin"
 
 
+def test_an_invitation_vouches_for_its_own_address_alone(stage: SsoStage, acme: OrganizationId):
+    letter = stage.invite(owner(stage, acme), acme, "somebody@example.com")
+    browser = Browser()
+    browser.ask(stage.flows.invitations.accept, browser.context, **letter.where())
+    assert isinstance(stage.come(browser, acme, "00u1").choose(Choice.NEW_ACCOUNT), MailSent)
+
+
 def test_whoever_was_removed_does_not_walk_back_in(stage: SsoStage):
     """Decision 15: by the person or by the subject, until an invitation that is newer, or by policy."""
     acme, ada = founded(stage, trusted=True), stage.person()
