@@ -143,8 +143,11 @@ def composition_page() -> str:
         "`authflow.sso.finishing.decide`, `authflow.membership.admission.may_accept`, the machine "
         "[membership.member](../machines/membership.member.md), `authflow.sso.access.access` and "
         "`authflow.membership.standing.may_enter`; `authflow.testing.composition` does it, and "
-        "`tests/sso/test_composition.py` holds the laws that can be read off it.",
-        "Through the provider no click is needed: an invitation for a verified address of theirs is found.",
+        "`tests/sso/test_composition.py` holds the laws that can be read off it, and "
+        "`tests/journey/test_flows_composition.py` plays cell after cell through the flows.",
+        "Through the provider no click is needed: an invitation for a verified address of theirs is found. Whoever is "
+        "invited and has no account yet clicks first, and says once that the click was theirs; without it nobody can "
+        "know, where only invited people come in, that they are one of them.",
         "\n".join([cells("in a cell", "means"), "|---|---|", *(cells(*line) for line in LEGEND)]),
         *(section(drawn, alike) for drawn, alike in grouped(settings()).items()),
         "## What can be read off it",
