@@ -27,7 +27,7 @@ from authflow.adapters.providers.saml_xml import PREFIXES, name
 from authflow.errors import Code, InputInvalid
 from authflow.sso.kinds import Assertion, Departure, Kind, Rejected
 from authflow.testing.clocks import ManualClock, SeededEntropy
-from authflow.testing.saml import SSO_URL, FakeSamlProvider, SamlFault, callback
+from authflow.testing.saml import MAPPING, SSO_URL, FakeSamlProvider, SamlFault, callback
 from authflow.testing.saml_markup import instant
 from tests.providers.saml.stage import (
     ADA,
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from authflow.sso.kinds import Document
 
 NOW = CLOCK.now()
+URL = "https://idp.example/metadata"
 
 
 # --- there ----------------------------------------------------------------------------------------------------------
@@ -245,20 +246,26 @@ def test_a_certificate_is_taken_as_it_is_pasted():
     assert read(certificates=[pem(body), body, f"  {body}\n"])["certificates"] == [body]
 
 
-@pytest.mark.parametrize("preset", PRESETS, ids=[preset.key for preset in PRESETS])
-def test_a_preset_fills_in_what_its_attributes_are_called(preset: Preset):
-    theirs = Saml2(fetcher=Library(), entropy=SeededEntropy(), preset=preset)
-    mapping = preset.attributes
-    idp = FakeSamlProvider(CLOCK, keys=keys("idp"), **({"attributes": mapping} if mapping else {}))
-    given = {key: idp.settings()[key] for key in BY_HAND}
-    if mapping is None:
-        with pytest.raises(InputInvalid):
-            theirs.read(given)
-        return
-    read_settings = theirs.read(given)
-    left = theirs.depart(read_settings, TRIP)
+WAYS = [pytest.param(preset, way, id=f"{preset.key}-{way[0]}") for preset in PRESETS for way in preset.ways]
+
+
+@pytest.mark.parametrize(("preset", "way"), WAYS)
+def test_every_way_of_a_preset_is_enough_to_connect_it(preset: Preset, way: tuple[str, ...]):
+    mapping = preset.attributes or MAPPING
+    idp = FakeSamlProvider(CLOCK, keys=keys("idp"), attributes=mapping)
+    theirs = Saml2(fetcher=Library(idp=idp.metadata()), entropy=SeededEntropy(), preset=preset)
+    known = {**idp.settings(), "metadata_url": URL, "metadata": idp.metadata()}
+    typed = attrs.asdict(mapping) if preset.attributes is None else {}
+    kept = theirs.read({**{field: known[field] for field in way}, **typed})
+    left = theirs.depart(kept, TRIP)
     assert isinstance(left, Departure)
-    assert who(theirs.arrive(read_settings, TRIP, left.request, idp.answer(left, ADA))) == GENUINE
+    assert who(theirs.arrive(kept, TRIP, left.request, idp.answer(left, ADA))) == GENUINE
+
+
+def test_the_generic_kind_does_not_guess_what_attributes_are_called():
+    with pytest.raises(InputInvalid) as refused:
+        kind().read({field: provider().settings()[field] for field in BY_HAND})
+    assert refused.value.field == "identifier"
 
 
 def test_every_preset_is_a_kind():
@@ -296,9 +303,6 @@ def test_metadata_that_cannot_be_spoken_to_is_refused(find: str, put: str):
     assert find in markup
     with pytest.raises(InputInvalid):
         kind().read({"metadata": markup.replace(find, put), "identifier": "identifier", "email": "email"})
-
-
-URL = "https://idp.example/metadata"
 
 
 def published(clock: ManualClock) -> tuple[FakeSamlProvider, Library, Saml2, Document]:
