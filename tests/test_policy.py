@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
 
@@ -62,6 +62,7 @@ BAD: dict[str, list[Any]] = {
         *(attrs.evolve(GOOD, window=window) for window in BAD_LIFETIMES),
     ],
 }
+BAD["datetime | None"] = ["2026-01-01", 0, False, timedelta(days=1), datetime(2026, 1, 1)]  # noqa: DTZ001  # that is what is wrong with it
 BAD["frozenset[Role]"] = BAD["frozenset[str]"]
 BAD |= {policy.__name__: [None, {}, policy, Policy()] for policy in POLICIES}
 
