@@ -439,6 +439,16 @@ def test_a_certificate_with_a_successor_is_worth_no_warning():
     assert kind().warnings(kept, NOW) == ()
 
 
+def test_a_certificate_that_the_metadata_has_replaced_is_worth_none_either():
+    clock = ManualClock(certificate(keys("idp").certificate).not_valid_after_utc - timedelta(days=1))
+    idp, library, theirs, kept = published(clock)
+    assert [warned.what for warned in theirs.warnings(kept, clock.now())] == [Ending.CERTIFICATE]
+    idp.roll_key()
+    library.documents[URL] = idp.metadata()
+    assert sign_in(idp, theirs, kept, clock)
+    assert theirs.warnings(kept, clock.now()) == ()
+
+
 # --- the extra ------------------------------------------------------------------------------------------------------
 
 

@@ -109,9 +109,9 @@ class Saml2:
         return read_settings(settings, self.preset, self._fetcher, self._peers.fetch)
 
     def warnings(self, settings: Document, now: datetime) -> tuple[Warned, ...]:
-        """Return what of *settings* ends soon, or has ended; their metadata is not fetched for it."""
+        """Return what of *settings*, and of the metadata as it was read last, ends soon or has ended."""
         loaded = load_settings(settings)
-        return warnings(loaded, loaded.peer, now)
+        return warnings(loaded, self._peers.last(loaded), now)
 
     def describe(self, settings: Document | None, *, callback: str, metadata: str, logout: str = "") -> str:
         """Return our own metadata, which is served at *metadata*; without *settings*, before there is a provider."""

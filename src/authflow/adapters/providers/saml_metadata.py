@@ -50,7 +50,8 @@ def read_metadata(data: bytes, *, entity_id: str = "") -> Peer:
     described = [e for e in root.iter(name("md", "EntityDescriptor")) if children(e, "md", "IDPSSODescriptor")]
     chosen = [e for e in described if not entity_id or e.get("entityID") == entity_id]
     if len(chosen) != 1:
-        msg = f"describes {len(chosen)} identity providers, not one"
+        named = " of that entity id" if entity_id else ""
+        msg = f"describes {len(chosen)} identity providers{named}, not one"
         raise Unacceptable(msg)
     entity, role = chosen[0], children(chosen[0], "md", "IDPSSODescriptor")[0]
     certificates = _signing_certificates(role)

@@ -44,7 +44,7 @@ class Peers:
         if not settings.metadata_url:
             return _valid(settings.peer, now)
         found = self._cache.get(_key(settings), now, self._fetching(settings))
-        peer = found if isinstance(found, Peer) else self._last(settings)
+        peer = found if isinstance(found, Peer) else self.last(settings)
         return self.newer(settings, peer, now) if _over(peer, now) else peer
 
     def newer(self, settings: Settings, than: Peer, now: datetime) -> Peer:
@@ -57,6 +57,10 @@ class Peers:
             return than
         found = self._cache.newer(_key(settings), now, than, self._fetching(settings))
         return _valid(found if isinstance(found, Peer) else than, now)
+
+    def last(self, settings: Settings) -> Peer:
+        """Return what was known last, by a former document or by the settings; nothing is fetched."""
+        return self._known.get(_key(settings), settings.peer)
 
     def fetch(self, url: str) -> bytes:
         """Return the document at *url*.
@@ -80,17 +84,13 @@ class Peers:
         try:
             peer = read_metadata(self.fetch(settings.metadata_url), entity_id=settings.peer.entity_id)
         except Unacceptable:
-            return self._last(settings)
+            return self.last(settings)
         if not all(self._fetcher.permits(url) for url in (peer.sso_url, peer.slo_url) if url):
-            return self._last(settings)
+            return self.last(settings)
         if len(self._known) >= REMEMBERED:
             self._known.pop(next(iter(self._known)), None)
         self._known[_key(settings)] = peer
         return peer
-
-    def _last(self, settings: Settings) -> Peer:
-        """Return what was known last: from a former document, or from when the settings were made."""
-        return self._known.get(_key(settings), settings.peer)
 
 
 def _key(settings: Settings) -> str:
