@@ -52,8 +52,7 @@ if TYPE_CHECKING:
 class Ports:
     """What the world gives: every port of one installation. *uow* makes transactions with every repository.
 
-    Without *sso* the rows of the unit of work say what single sign-on means for somebody. *kinds* are those of the
-    providers that can be connected, and *endpoints* is where they send people back to.
+    Without *sso* its rows say what single sign-on means for somebody. *endpoints* is where providers answer to.
     """
 
     uow: UnitOfWork[Any]
@@ -85,8 +84,8 @@ class Slices:
     @classmethod
     def of(cls, ports: Ports, policy: Policy) -> Slices:
         """Return the services over *ports*."""
-        uow, clock, entropy = ports.uow, ports.clock, ports.entropy
-        recorder = Recorder(cipher=ports.cipher, entropy=entropy, security_project=policy.events.security_project)
+        uow, clock, entropy, saving = ports.uow, ports.clock, ports.entropy, policy.events
+        recorder = Recorder(cipher=ports.cipher, entropy=entropy, security_project=saving.security_project)
         entrances = Entrances(uow=uow, clock=clock, recorder=recorder, policy=policy)
         sessions = Sessions(uow=uow, clock=clock, entropy=entropy, recorder=recorder, policy=policy)
         links = Links(uow=uow, clock=clock, entropy=entropy, cipher=ports.cipher, recorder=recorder, kinds=ports.kinds)
@@ -105,15 +104,7 @@ class Slices:
                 policy=policy.mfa,
             ),
             links=links,
-            travelling=Travelling(
-                uow=uow,
-                clock=clock,
-                entropy=entropy,
-                cipher=ports.cipher,
-                recorder=recorder,
-                kinds=ports.kinds,
-                endpoints=ports.endpoints,
-            ),
+            travelling=_travelling(ports, recorder),
             membership=Membership(
                 uow=uow,
                 clock=clock,
@@ -123,11 +114,21 @@ class Slices:
                 sso=ports.sso or entrances,
                 aftermath=Severing(uow=uow, clock=clock, sessions=sessions, links=links, recorder=recorder),
             ),
-            events=Events(uow=uow, clock=clock, entropy=entropy, recorder=recorder, policy=policy.events),
-            security_events=SecurityEvents(
-                uow=uow, clock=clock, entropy=entropy, recorder=recorder, policy=policy.events
-            ),
+            events=Events(uow=uow, clock=clock, entropy=entropy, recorder=recorder, policy=saving),
+            security_events=SecurityEvents(uow=uow, clock=clock, entropy=entropy, recorder=recorder, policy=saving),
         )
+
+
+def _travelling(ports: Ports, recorder: Recorder) -> Travelling:
+    return Travelling(
+        uow=ports.uow,
+        clock=ports.clock,
+        entropy=ports.entropy,
+        cipher=ports.cipher,
+        recorder=recorder,
+        kinds=ports.kinds,
+        endpoints=ports.endpoints,
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -224,22 +225,21 @@ def _single_sign_on(ports: Ports, policy: Policy, slices: Slices, replays: Repla
 
 
 def _providers(ports: Ports, policy: Policy, slices: Slices, replays: Replaying) -> Providers:
-    connecting = Connecting(
-        uow=ports.uow,
-        recorder=slices.recorder,
-        sessions=slices.sessions,
-        membership=slices.membership,
-        travelling=slices.travelling,
-        links=slices.links,
-        policy=policy,
-    )
     return Providers(
         uow=ports.uow,
         clock=ports.clock,
         sessions=slices.sessions,
         replays=replays,
         travelling=slices.travelling,
-        connecting=connecting,
+        connecting=Connecting(
+            uow=ports.uow,
+            recorder=slices.recorder,
+            sessions=slices.sessions,
+            membership=slices.membership,
+            travelling=slices.travelling,
+            links=slices.links,
+            policy=policy,
+        ),
         membership=slices.membership,
         policy=policy,
     )

@@ -14,6 +14,7 @@ import attrs
 
 from authflow.errors import MessageInvalid, UnknownCategory, UnknownOrganization
 from authflow.facts.records import PAYLOAD_MAX, AuditEntry, Category, Message, Scalar, Scope
+from authflow.facts.row import LANES
 from authflow.facts.table import RECORDS, SCOPES, About
 from authflow.values import new_identifier
 
@@ -148,7 +149,7 @@ class Recorder:
             )
 
     def _announcement(self, fact: Fact, row: Records, origin: Origin) -> Message:
-        scope, owner = _LANES[row.about]
+        scope, owner = LANES[row.about]
         return self._message(
             origin,
             scope=scope,
@@ -204,13 +205,6 @@ class Recorder:
             },
         )
 
-
-_LANES: Final = {
-    About.PERSON: (Scope.USER, "user"),
-    About.ORGANIZATION: (Scope.ORGANIZATION, "organization"),
-    About.PROJECT: (Scope.PROJECT, "project"),
-}
-"""In whose lane a message without regions waits, and by which field of its fact."""
 
 MAILBOXES: Final = frozenset({"email", "address"})
 """Fields that hold an address: a log keeps them, and an event names people by their ids alone (decision 38)."""

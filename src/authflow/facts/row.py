@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from authflow.facts.records import Scope
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -21,6 +23,14 @@ class About(Enum):
     ORGANIZATION = "organization"
     PROJECT = "project"
     NOBODY = "nobody"
+
+
+LANES: Final = {
+    About.PERSON: (Scope.USER, "user"),
+    About.ORGANIZATION: (Scope.ORGANIZATION, "organization"),
+    About.PROJECT: (Scope.PROJECT, "project"),
+}
+"""In whose lane a message without regions waits, and by which field of its fact."""
 
 
 @attrs.frozen(kw_only=True)
