@@ -93,11 +93,16 @@ def test_the_same_subject_of_another_issuer_is_another_answer(honest: FakeOpenId
     assert said.once != lied.once
 
 
+def test_the_keys_of_one_are_no_keys_of_the_other(honest: FakeOpenId, hostile: FakeOpenId):
+    one, other = ways(honest, hostile)
+    assert isinstance(other.sign_in(), Assertion)
+    honest.published, honest.keys = honest.keys, hostile.keys  # signs with the hostile one's
+    assert isinstance(one.sign_in(), Rejected)
+
+
 def test_a_hostile_document_changes_nothing_that_is_known_of_the_honest_one(honest: FakeOpenId, hostile: FakeOpenId):
     one, other = ways(honest, hostile)
     assert isinstance(one.sign_in(), Assertion)
     hostile.metadata = {"issuer": honest.issuer, "jwks_uri": f"{hostile.issuer}/keys"}
     assert isinstance(other.kind.depart(other.settings, trip(other.fake.clock.now())), Rejected)
     assert isinstance(one.sign_in(), Assertion)
-    honest.published, honest.keys = honest.keys, hostile.keys  # signs with the hostile one's key
-    assert isinstance(one.sign_in(), Rejected)

@@ -47,6 +47,9 @@ POST: Final = "client_secret_post"
 VISIBLE: Final = re.compile(r"[ -~]{1,8192}")
 """RFC 6749 appendix A: codes and tokens are printable ASCII; of what is longer than this nothing is kept."""
 
+WORD: Final = re.compile(r"[a-z_]{1,64}")
+"""What errors are called. Anything else is not logged: it could be the code or the secret that was sent."""
+
 ANSWER: Final = ("code", "error", "iss", "state")
 """Fields of an answer that mean nothing when they are there twice."""
 
@@ -153,7 +156,8 @@ def exchange(errand: Errand, client: Client, code: str, verifier: str, callback:
     answered = _ask(errand, client, form)
     if not isinstance(answered, Denied):
         return answered
-    detail = f"the token endpoint: status {answered.status}, {quoted(answered.error)}"
+    said = answered.error if answered.error is not None and WORD.fullmatch(answered.error) else "no known error"
+    detail = f"the token endpoint: status {answered.status}, {said}"
     return Rejected(code=Code.SSO_PROVIDER_REFUSED, detail=detail)
 
 

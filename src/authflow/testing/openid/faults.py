@@ -48,6 +48,9 @@ class Fault(StrEnum):
     BROKEN = "broken"
     NO_JSON = "no_json"
 
+    ECHOING = "echoing"
+    """It refuses every code, and says again what it was sent."""
+
 
 @attrs.frozen(kw_only=True)
 class Grant:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
@@ -150,6 +151,9 @@ class FakeOpenId:
     def _token(self, call: Call) -> Reply:
         if self.token_reply is not None:
             return self.token_reply
+        if Fault.ECHOING in self.faults:
+            said = json.dumps({**call.headers, **call.form})
+            return json_reply({"error": said, "error_description": said}, status=400)
         if not self._knows(call):
             return json_reply({"error": "invalid_client"}, status=401)
         if call.form.get("grant_type") == "refresh_token":
