@@ -12,7 +12,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import attrs
 import pytest
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from lxml import etree
 from onelogin.saml2.xml_utils import OneLogin_Saml2_XML
 
@@ -197,6 +199,9 @@ def read(**changes: Any) -> Document:
 WEAK = new_keys("weak", NOW, bits=1024)
 
 
+CURVE = (
+    ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+)
 RSA_OID = bytes.fromhex("2a864886f70d010101")
 UNKNOWN = base64.b64encode(base64.b64decode(keys("idp").certificate).replace(RSA_OID, RSA_OID[:-1] + b"\x7f")).decode()
 
@@ -227,6 +232,7 @@ UNKNOWN = base64.b64encode(base64.b64decode(keys("idp").certificate).replace(RSA
         ({"sign_requests": True}, "private_key"),
         ({"private_key": "nothing", "certificate": keys("sp").certificate}, "private_key"),
         ({"private_key": keys("idp").private_key.reveal(), "certificate": keys("sp").certificate}, "private_key"),
+        ({"private_key": CURVE, "certificate": keys("sp").certificate}, "private_key"),
         ({"metadata": "<r/>"}, "metadata"),
         ({"metadata": "\ud800"}, "metadata"),
         ({"metadata_url": "http://idp.example"}, "metadata_url"),
@@ -239,6 +245,10 @@ def test_an_unusable_setting_is_named(changes: dict[str, Any], field: str):
     with pytest.raises(InputInvalid) as refused:
         read(**changes)
     assert refused.value.field == field
+
+
+def test_an_end_may_be_typed_as_well():
+    assert read(valid_until="2030-01-31T00:00:00Z")["valid_until"] == "2030-01-31T00:00:00Z"
 
 
 def test_a_certificate_is_taken_as_it_is_pasted():
@@ -362,6 +372,25 @@ def test_what_was_known_stays_while_the_metadata_cannot_be_fetched():
     library.documents.clear()
     clock.advance(timedelta(hours=2))
     assert sign_in(idp, theirs, kept, clock)
+
+
+@pytest.mark.parametrize("find", ["https://idp.example/sso", "https://idp.example/slo"])
+def test_metadata_cannot_send_people_where_settings_could_not(find: str):
+    clock = ManualClock()
+    idp, library, theirs, kept = published(clock)
+    library.documents[URL] = idp.metadata().replace(find, "http://evil.example")
+    clock.advance(timedelta(hours=2))
+    assert sign_in(idp, theirs, kept, clock)
+    left = theirs.depart(kept, attrs.evolve(TRIP, now=clock.now()))
+    assert isinstance(left, Departure)
+    assert left.url.startswith(SSO_URL)
+
+
+def test_what_is_no_document_is_no_metadata():
+    library = Library(idp=provider().metadata())
+    library.status = 404
+    with pytest.raises(InputInvalid, match="status 404"):
+        Saml2(fetcher=library, entropy=SeededEntropy()).read({"metadata_url": URL})
 
 
 def test_another_provider_at_the_same_url_is_not_believed():

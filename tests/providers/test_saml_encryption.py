@@ -36,8 +36,13 @@ def encrypted(signs: str = "assertion") -> Element:
     return etree.fromstring(provider(signs).write(said(), reader=OURS))
 
 
-def with_plain(plain: bytes, algorithm: str = "http://www.w3.org/2009/xmlenc11#aes256-gcm", **parts: str) -> bytes:
-    """Return an answer that nobody signed around *plain*, encrypted for us by *algorithm* and *parts* of OAEP."""
+def with_plain(
+    plain: bytes, algorithm: str = "http://www.w3.org/2009/xmlenc11#aes256-gcm", *, cut: bool = False, **parts: str
+) -> bytes:
+    """Return an answer that nobody signed around *plain*, encrypted for us by *algorithm* and *parts* of OAEP.
+
+    With *cut*, *plain* is padded already.
+    """
     root = response(said())
     encrypt(root, OURS, SeededEntropy())
     root = etree.fromstring(etree.tostring(root))
@@ -50,7 +55,8 @@ def with_plain(plain: bytes, algorithm: str = "http://www.w3.org/2009/xmlenc11#a
     held[0][0].set("Algorithm", parts.get("digest", _DIGEST))
     content[0].set("Algorithm", algorithm)
     _value(held).text = base64.b64encode(wrapped).decode()
-    _value(content).text = base64.b64encode(_sealed(key, plain, chained=algorithm in CHAINED)).decode()
+    sealed = _sealed(key, plain, chained=algorithm in CHAINED)
+    _value(content).text = base64.b64encode(sealed[:-16] if cut else sealed).decode()
     return etree.tostring(root)
 
 
@@ -240,6 +246,15 @@ def test_no_other_shape_is_opened(edit: Callable[[Element], object]):
     root = encrypted()
     edit(root)
     assert isinstance(arrive(etree.tostring(root)), Rejected)
+
+
+@pytest.mark.parametrize("length", [0, 17, 255])
+def test_a_padding_that_no_block_has_is_none(length: int):
+    """Of CBC the last byte says how long the padding is."""
+    whole = 16 - len(plain_assertion()) % 16
+    padded = plain_assertion() + bytes(whole - 1) + bytes([length])
+    algorithm = "http://www.w3.org/2001/04/xmlenc#aes128-cbc"
+    assert isinstance(arrive(with_plain(padded, algorithm, cut=True)), Rejected)
 
 
 def test_the_schema_holds_inside_as_well():

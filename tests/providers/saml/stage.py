@@ -39,6 +39,7 @@ class Library:
     def __init__(self, **documents: str) -> None:
         self.documents = {f"https://{host}.example/metadata": text for host, text in documents.items()}
         self.fetched: list[str] = []
+        self.status = 200
 
     def permits(self, url: str) -> bool:
         return url.startswith("https://") and " " not in url
@@ -51,7 +52,7 @@ class Library:
         document = self.documents.get(request.url)
         if document is None:
             return Unfetched(failure=Failure.UNREACHABLE)
-        return Response(status=200, body=document.encode())
+        return Response(status=self.status, body=document.encode())
 
 
 @cache

@@ -255,6 +255,26 @@ def void(root: Element) -> Element:
     return root
 
 
+def two_signatures(root: Element) -> Element:
+    """The signature twice: which of them counts?"""
+    signature = next(root.iter(SIGNATURE))
+    signature.addnext(deepcopy(signature))
+    return root
+
+
+def no_digest(root: Element) -> Element:
+    next(root.iter(name("ds", "DigestValue"))).text = "*"
+    return root
+
+
+def odd_prefixes(root: Element) -> Element:
+    """A parameter of the canonicalization that it does not have."""
+    transform = list(root.iter(name("ds", "Transform")))[1]
+    listed = etree.SubElement(transform, "{http://www.w3.org/2001/10/xml-exc-c14n#}InclusiveNamespaces")
+    listed.set("Other", "a")
+    return root
+
+
 def no_signature(root: Element) -> Element:
     for signature in list(root.iter(SIGNATURE)):
         signature.getparent().remove(signature)  # type: ignore[union-attr]  # every one has a parent

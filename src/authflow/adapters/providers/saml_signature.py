@@ -146,7 +146,7 @@ def covered(signed: Signed) -> Element:
     Raises:
         Unacceptable: The digest is of other bytes: whoever verified the signature saw another element.
     """
-    _detach(signed.signature)
+    _detach(signed)
     canonical = etree.tostring(
         signed.element, method="c14n", exclusive=True, inclusive_ns_prefixes=signed.prefixes or None
     )
@@ -156,13 +156,11 @@ def covered(signed: Signed) -> Element:
     return parse(canonical)
 
 
-def _detach(node: Element) -> None:
-    """Take *node* out and leave the text behind it, which is signed."""
-    parent, before, tail = node.getparent(), node.getprevious(), node.tail or ""
-    if parent is None:
-        return
-    parent.remove(node)
+def _detach(signed: Signed) -> None:
+    """Take the signature out and leave the text behind it, which is signed."""
+    before, tail = signed.signature.getprevious(), signed.signature.tail or ""
+    signed.element.remove(signed.signature)
     if before is not None:
         before.tail = (before.tail or "") + tail
     else:
-        parent.text = (parent.text or "") + tail
+        signed.element.text = (signed.element.text or "") + tail

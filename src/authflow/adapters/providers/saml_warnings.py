@@ -54,8 +54,7 @@ def warnings(settings: Settings, peer: Peer, now: datetime) -> tuple[Warned, ...
 
 
 def _endings(settings: Settings, peer: Peer) -> Iterator[Warned]:
-    if peer.certificates:
-        yield _last_of(Ending.CERTIFICATE, peer.certificates)
+    yield _last_of(Ending.CERTIFICATE, peer.certificates)
     if settings.own is not None:
         yield _last_of(Ending.OWN_CERTIFICATE, (settings.own.certificate,))
     if peer.valid_until is not None:
