@@ -23,7 +23,10 @@ from authflow.adapters.providers import fetcher as fetching
 from authflow.adapters.providers.addresses import is_loopback, is_public
 from authflow.adapters.providers.fetcher import HttpFetcher
 from authflow.errors import ConfigInvalid
-from authflow.sso.fetching import BODY_MAX, URL_MAX, Failure, Request, Response, Unfetched
+from authflow.sso.fetching import BODY_MAX, Failure, Request, Response, Unfetched
+from authflow.testing.contracts.fetching import FetcherContract
+from authflow.testing.openid import InProcess
+from tests.providers.peers import provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,68 +89,31 @@ def fetching_networks() -> Iterator[Any]:
 # --- URLs -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://provider.example",
-        "https://provider.example:8443/path?query=1",
-        "HTTPS://PROVIDER.example/",
-        "https://[2606:4700:4700::1111]/",
-        "https://xn--bcher-kva.example/",
-        "http://127.0.0.1:9000/x",
-        "https://provider.example/" + "x" * (URL_MAX - 25),
-    ],
-)
-def test_urls_that_may_be_set(url: str):
-    assert HttpFetcher(loopback=["http://127.0.0.1:9000"], tls=TLS).permits(url)
+class TestHttpFetcher(FetcherContract):
+    @pytest.fixture
+    def fetcher(self) -> HttpFetcher:
+        return HttpFetcher(loopback=["http://127.0.0.1:9000"], tls=TLS)
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "provider.example",
-        "//provider.example",
-        "https:provider.example",
-        "https:///path",
-        "https://",
-        "http://provider.example",
+class TestInProcess(FetcherContract):
+    @pytest.fixture
+    def fetcher(self) -> InProcess:
+        return InProcess(provider())
+
+
+def test_an_origin_that_is_named_is_permitted_and_nothing_like_it():
+    fetcher = HttpFetcher(loopback=["http://127.0.0.1:9000", "http://[::1]"], tls=TLS)
+    for url in ("http://127.0.0.1:9000", "http://127.0.0.1:9000/x?y", "http://[::1]/x", "http://[::1]:80/"):
+        assert fetcher.permits(url)
+    for url in (
         "http://127.0.0.1:9001/x",
         "http://127.0.0.1/x",
         "http://localhost:9000/x",
         "http://127.0.0.1:9000@evil.example/",
-        "ftp://provider.example",
-        "file:///etc/passwd",
-        "gopher://provider.example:11211/x",
-        "unix:///var/run/docker.sock",
-        "javascript:alert(1)",
-        "data:text/html,x",
-        "https://user@provider.example",
-        "https://user:secret@provider.example",
-        "https://@provider.example",
-        "https://provider.example#fragment",
-        "https://provider.example/#",
-        "https://provider.example:0/",
-        "https://provider.example:99999/",
-        "https://provider.example:x/",
-        "https://[::1",
-        "https://provider.example/a b",
-        " https://provider.example",
-        "https://provider.example\n",
-        "https://provider.example\\@evil.example",
-        "https://provider.example\t.evil.example",
-        "https://bücher.example",
-        "https://provider.example/\u202e",
-        "https://provider。example",
-        "https://provider.example/" + "x" * URL_MAX,
-    ],
-)
-def test_urls_that_may_not(url: str):
-    refusing = HttpFetcher(loopback=["http://127.0.0.1:9000"], tls=TLS)
-    assert not refusing.permits(url)
-    unfetched = refusing.errand().fetch(Request(url=url))
-    assert isinstance(unfetched, Unfetched)
-    assert unfetched.failure is Failure.FORBIDDEN
+        "http://[::1]:9000/",
+        "ftp://127.0.0.1:9000/",
+    ):
+        assert not fetcher.permits(url)
 
 
 @pytest.mark.parametrize("origin", ["", "127.0.0.1", "http://127.0.0.1/path", "http://a@127.0.0.1", "ftp://127.0.0.1"])

@@ -6,9 +6,11 @@ never reaches the installation's own network, never waits, and never reads more 
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from enum import StrEnum, unique
 from typing import TYPE_CHECKING, Final, Literal, Protocol
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -24,13 +26,28 @@ BODY_MAX: Final = 2**20
 URL_MAX: Final = 2048
 """Characters of an URL that somebody may set."""
 
+PLAIN: Final = re.compile(r"[!-\[\]-~]+")
+"""Printable ASCII without blanks and backslashes: parsers of URLs disagree about everything else."""
+
+
+def is_well_formed(url: str) -> bool:
+    """Tell whether *url* names a host, and has nothing that a browser or a log should not carry."""
+    if len(url) > URL_MAX or PLAIN.fullmatch(url) is None:
+        return False
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, or a bracket that never closes
+        return False
+    return named and "@" not in parts.netloc and "#" not in url
+
 
 @attrs.frozen(kw_only=True)
 class Request:
     """One request; with *form* it is posted, urlencoded. Header names are lower-case."""
 
     url: str
-    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
     form: Mapping[str, str] | None = attrs.field(default=None, repr=False)
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import threading
 import time
@@ -14,7 +13,7 @@ import httpx2
 
 from authflow.adapters.providers.addresses import is_loopback, is_public
 from authflow.errors import ConfigInvalid
-from authflow.sso.fetching import BODY_MAX, BUDGET, URL_MAX, Failure, Response, Unfetched
+from authflow.sso.fetching import BODY_MAX, BUDGET, Failure, Response, Unfetched, is_well_formed
 
 if TYPE_CHECKING:
     import ssl
@@ -29,9 +28,6 @@ ATTEMPTS: Final = 4
 
 SENT: Final = {"accept-encoding": "identity", "user-agent": "authflow"}
 """The documents are small: nothing is asked to be compressed, and what is all the same is counted unpacked."""
-
-PLAIN: Final = re.compile(r"[!-\[\]-~]+")
-"""Printable ASCII without blanks and backslashes: parsers of URLs disagree about everything else."""
 
 
 class HttpFetcher:
@@ -52,7 +48,7 @@ class HttpFetcher:
         self._resolve = resolve or _addresses_of
 
     def permits(self, url: str) -> bool:
-        return _is_well_formed(url) and (urlsplit(url).scheme == "https" or _origin(url) in self._loopback)
+        return is_well_formed(url) and (urlsplit(url).scheme == "https" or _origin(url) in self._loopback)
 
     def errand(self) -> HttpErrand:
         return HttpErrand(self, Network(self._loopback, self._resolve, time.monotonic() + BUDGET.total_seconds()))
@@ -266,18 +262,6 @@ class _Parts(httpx2.SyncByteStream):
 # --- URLs -------------------------------------------------------------------------------------------------------------
 
 
-def _is_well_formed(url: str) -> bool:
-    """Tell whether *url* names a host, and nothing that a browser or a log should not carry."""
-    if len(url) > URL_MAX or PLAIN.fullmatch(url) is None:
-        return False
-    try:
-        parts = urlsplit(url)
-        named = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is none, or a bracket that never closes
-        return False
-    return named and "@" not in parts.netloc and "#" not in url
-
-
 def _origin(url: str) -> str:
     """Return the origin of a well-formed *url*, its port always said."""
     parts = urlsplit(url)
@@ -286,7 +270,7 @@ def _origin(url: str) -> str:
 
 
 def _loopback_origin(text: str) -> str:
-    if not _is_well_formed(text) or urlsplit(text).path or urlsplit(text).scheme not in {"http", "https"}:
+    if not is_well_formed(text) or urlsplit(text).path or urlsplit(text).scheme not in {"http", "https"}:
         raise ConfigInvalid(setting="loopback", problem="is not an origin such as http://127.0.0.1:8080")
     return _origin(text)
 

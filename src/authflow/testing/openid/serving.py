@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import attrs
 
-from authflow.sso.fetching import BODY_MAX, BUDGET, URL_MAX, Failure, Request, Response, Unfetched
+from authflow.sso.fetching import BODY_MAX, BUDGET, Failure, Request, Response, Unfetched, is_well_formed
 from authflow.testing.openid.calls import Call, Reply
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ class InProcess:
     provider: FakeOpenId
 
     def permits(self, url: str) -> bool:
-        """Tell whether *url* is an https URL: what a real one would say at the least."""
-        return url.startswith("https://") and len(url) <= URL_MAX and "@" not in url and "#" not in url
+        """Tell whether *url* is a well-formed https URL."""
+        return is_well_formed(url) and urlsplit(url).scheme == "https"
 
     def errand(self) -> InProcess:
         """Return itself: nothing takes time here."""
