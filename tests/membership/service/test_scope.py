@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 HOSTS_OWN = {
     "add",
     "set_flags",
+    "clear_flags",
+    "mark_unlinked",
+    "come_in",
+    "prospects",
+    "vouches",
+    "authority",
     "of_user",
     "forget",
     "carries",
