@@ -13,7 +13,8 @@ import pytest
 from authflow.adapters.keys import KeyRing
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.errors import Code
-from authflow.journey.sso_answers import ChoiceOwed
+from authflow.journey.provider_answers import ProviderTried
+from authflow.journey.sso_answers import ChoiceOwed, SignedOn
 from authflow.sso import documents
 from authflow.sso.case import Choice
 from authflow.sso.identity import Identity, Subject
@@ -26,13 +27,12 @@ from authflow.testing.browsers import Browser
 from authflow.testing.samples.links import identity
 from authflow.testing.samples.pipelines import HANDLE, STATE, away, opened
 from authflow.values import OrganizationId, Refused, Sealed
-from tests.journey.sso_stage import SsoStage
+from tests.journey.sso_stage import SsoStage, Trip
 from tests.test_canaries import found
 
 if TYPE_CHECKING:
     from authflow.sso.ports import SealedPipeline
     from authflow.values import Secret
-    from tests.journey.sso_stage import Trip
 
 # --- the document -----------------------------------------------------------------------------------------------------
 
@@ -182,6 +182,51 @@ def test_a_state_in_another_format_is_no_pipeline(stage: SsoStage, caplog: pytes
     begins_again(trip, caplog, "authflow.sso")
 
 
+def rotated_away(stage: SsoStage, trip: Trip) -> None:
+    """Lose the key that *trip* began under, after its row alone was sealed anew: what is sealed in it stays behind."""
+    lost, row, binding = stage.ring.active.id, stored(stage, trip), state_binding(key_of(trip.pipeline))
+    document = Vault(stage.cipher).open(row.state, binding)
+    stage.ring = stage.ring.rotate(stage.entropy, stage.clock.now())
+    put(stage, trip, Vault(stage.cipher).seal(document, binding))
+    stage.ring = stage.ring.retire(lost)
+    stage.flows = stage.open(stage.ring)
+
+
+def test_a_request_whose_key_is_gone_is_no_pipeline(stage: SsoStage, caplog: pytest.LogCaptureFixture):
+    trip = stage.start(Browser(), OrganizationId("acme"))
+    rotated_away(stage, trip)
+    begins_again(trip, caplog, "authflow.keys")
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["proposed", "tried"])
+def test_a_proposal_whose_key_is_gone_is_no_pipeline(stage: SsoStage, caplog: pytest.LogCaptureFixture, *, back: bool):
+    umbrella = stage.organization("umbrella")
+    olga = stage.owner(umbrella)
+    asked = {"organization": umbrella, "kind": "fake", "settings": {"client_secret": "hush"}}
+    trip = Trip(stage, olga.browser, olga.browser.ask(stage.flows.providers.start_setup, olga.browser.context, **asked))
+    if back:
+        tried = {"pipeline": trip.pipeline, "callback": trip.callback("00u1")}
+        trip.answer = olga.browser.ask(stage.flows.providers.resume, olga.browser.context, **tried)
+        assert isinstance(trip.answer, ProviderTried), trip.answer
+    rotated_away(stage, trip)
+    begins_again(trip, caplog, "authflow.keys")
+
+
+def test_a_memory_whose_key_is_gone_is_dropped_and_its_person_comes_in(
+    stage: SsoStage, caplog: pytest.LogCaptureFixture
+):
+    """What asks the provider again later is no part of who somebody is; the log is told that it is lost."""
+    stage.idp.secret = True
+    trip, olga = waiting(stage), stage.person("olga@example.com")
+    rotated_away(stage, trip)
+    stage.sign_in(olga, trip.browser)
+    caplog.clear()
+    answer = trip.choose(Choice.LINK)
+    assert isinstance(answer, SignedOn), answer
+    assert [link.memory for link in stage.links_of(olga.user)] == [None]
+    assert [record.name for record in caplog.records if record.levelno >= logging.WARNING] == ["authflow.keys"]
+
+
 def begins_again(trip: Trip, caplog: pytest.LogCaptureFixture, logger: str) -> None:
     """Whatever they ask for is refused as if there were no pipeline, and the log is told once each time why."""
     flows, said = trip.stage.flows, trip.callback("00u1")
@@ -196,6 +241,10 @@ def begins_again(trip: Trip, caplog: pytest.LogCaptureFixture, logger: str) -> N
         lambda: trip.browser.ask(flows.providers.confirm, trip.browser.context, pipeline=trip.pipeline): (
             Code.SSO_PIPELINE_INVALID
         ),
+        lambda: trip.browser.ask(flows.providers.resume, trip.browser.context, pipeline=trip.pipeline): (
+            Code.SSO_PIPELINE_INVALID
+        ),
+        lambda: trip.browser.ask(flows.providers.abandon, pipeline=trip.pipeline): Code.SSO_PIPELINE_INVALID,
         lambda: flows.sso.keep_answer(callback=said): Code.SSO_STATE_INVALID,
     }
     for way, code in ways.items():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from authflow.command.telemetry import report_unavailable
 from authflow.errors import SecretUnavailable
 from authflow.sso.grounds import Attach, Attached, Migrate, Recognize, Recognized, Release, Released
 from authflow.sso.linking import MACHINE
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from authflow.sso.identity import Identity
     from authflow.sso.links import Link, Linking
     from authflow.sso.ports import SsoTransaction
+    from authflow.sso.sealing import Binding
     from authflow.values import Sealed, UserId
 
 
@@ -110,12 +112,19 @@ class Links(Desk):
 
         Some providers give what renews the rest only once (sso 4.1).
         """
-        if before is None or before.memory is None:
-            return identity.memory
-        try:
-            kept = self.vault.open(before.memory, memory_binding(before.provider, before.subject))
-        except SecretUnavailable:
-            return identity.memory
         binding = memory_binding(identity.provider, identity.subject)
-        came = {} if identity.memory is None else self.vault.open(identity.memory, binding)
-        return self.vault.seal({**kept, **came}, binding)
+        came = self._opened(identity.memory, binding)
+        kept = None if before is None else self._opened(before.memory, memory_binding(before.provider, before.subject))
+        if kept is None:
+            return None if came is None else identity.memory
+        return self.vault.seal({**kept, **(came or {})}, binding)
+
+    def _opened(self, memory: Sealed | None, binding: Binding) -> dict[str, Any] | None:
+        """Return what *memory* holds; none where nobody can read it any more, which the log is told and nobody else."""
+        if memory is None:
+            return None
+        try:
+            return self.vault.open(memory, binding)
+        except SecretUnavailable as error:
+            report_unavailable(error)
+            return None

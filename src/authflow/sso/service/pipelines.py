@@ -16,7 +16,7 @@ from authflow.sso.pipeline import Flow, PipelineId, Present
 from authflow.sso.ports import SealedPipeline
 from authflow.sso.progress import Away
 from authflow.sso.provider import Connected
-from authflow.sso.sealing import proposal_binding, settings_digest, state_binding, steps_digest
+from authflow.sso.sealing import proposal_binding, request_binding, settings_digest, state_binding, steps_digest
 from authflow.sso.service.desk import Desk
 from authflow.sso.setup import Proposed, Tried
 from authflow.values import IDENTIFIER_MAX, Refused, Secret, SessionId, token_digest
@@ -95,12 +95,12 @@ class Pipelines(Desk):
         if row is None:
             return None
         try:
-            document = self.vault.open(row.state.state, state_binding(pipeline))
+            state = documents.read(row.state.handle, self.vault.open(row.state.state, state_binding(pipeline)))
+            self._require_opens(state)
         except SecretUnavailable as error:
             if tell:
                 report_unavailable(error)
             return None
-        state = documents.read(row.state.handle, document)
         if state is None and tell:
             LOG.warning("a pipeline was written in the format of another version: %s", pipeline)
         return None if state is None else Stored(state, row.version)
@@ -128,6 +128,19 @@ class Pipelines(Desk):
             except StaleVersion:
                 return Step(stored.state, Refused(code=Code.SSO_STATE_INVALID))
         return taken
+
+    def _require_opens(self, state: Login | Setup | None) -> None:
+        """Open what is sealed within *state*, which may be of an older key than the whole.
+
+        What the identity brings for its link is left out: without it somebody signs in all the same.
+
+        Raises:
+            SecretUnavailable: Going on would need what nobody can read any more.
+        """
+        if isinstance(state, Away | Proposed):
+            self.vault.open(state.request, request_binding(state.handle.id))
+        if isinstance(state, Proposed | Tried):
+            self.vault.open(state.proposal, proposal_binding(state.handle.id))
 
     def _sealed(self, state: Login | Setup) -> SealedPipeline:
         return SealedPipeline(
