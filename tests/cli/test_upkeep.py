@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from authflow import NOBODY, Authflow, Context, EventPolicy, Method, Policy, Proof
-from authflow.adapters.keys import KeyRing
+from authflow.adapters.keys import AesGcmCipher, KeyRing
 from authflow.adapters.sql import schema
 from authflow.adapters.sql.engine import make_engine
 from authflow.adapters.sql.tables import build
 from authflow.adapters.system import SystemClock, SystemEntropy
 from authflow.cli import main
 from authflow.events.adjacent import Project
+from authflow.sso.identity import Subject
+from authflow.sso.links import Link
+from authflow.sso.provider import Connected, Settings
+from authflow.sso.sealing import Vault, memory_binding, settings_binding
 from authflow.testing import ManualClock, add_organization, add_user
-from authflow.values import OrganizationId, ProjectId
+from authflow.values import LinkId, OrganizationId, ProjectId, ProviderId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -198,3 +202,49 @@ def test_its_tables_must_be_of_this_version(
 def test_both_arguments_are_asked_for(command: str, capsys: pytest.CaptureFixture[str]):
     assert main([command]) == 2
     assert "--database, --keys" in capsys.readouterr().err
+
+
+# --- recheck --------------------------------------------------------------------------------------------------------
+
+
+def link_somebody(flows: Authflow, installation: Installation) -> None:
+    """Let a member of an organization with a provider that cannot be reached have been linked for a month."""
+    long_ago, entropy = SystemClock().now() - timedelta(days=30), SystemEntropy()
+    acme, ada = add_organization(flows, "acme"), add_user(flows, "ada@example.com")
+    flows.members.add(Context(), organization=acme, user=ada)
+    key, subject = ProviderId("acme-idp"), Subject("00u1")
+    vault = Vault(AesGcmCipher(KeyRing.load(installation.keys), entropy))
+    settings = Settings(
+        config=vault.seal({"issuer": "https://127.0.0.1:1"}, settings_binding(acme, key)), steps=b"1", confirms=True
+    )
+    made = Connected(id=key, organization=acme, kind="oidc", name="Acme", settings=settings, connected_at=long_ago)
+    link = Link(
+        id=LinkId("link-1"),
+        organization=acme,
+        provider=key,
+        subject=subject,
+        user=ada,
+        linked_at=long_ago,
+        verified_at=long_ago,
+        synced_at=long_ago,
+        memory=vault.seal({"refresh_token": "r"}, memory_binding(key, subject)),
+    )
+    with flows.uow.begin() as tx:
+        tx.providers.save(acme, made, expected=0)
+        tx.links.add(link)
+
+
+def test_providers_are_asked_again_and_what_they_said_is_counted(
+    installation: Installation, capsys: pytest.CaptureFixture[str]
+):
+    """It goes on until nobody is due; a provider that cannot be reached is counted, and no reason to fail."""
+    flows = installation.open()
+    assert installation.run("recheck") == 0
+    assert counts(capsys.readouterr().out) == {"confirmed": 0, "revoked": 0, "failed": 0, "ended": 0}
+    link_somebody(flows, installation)
+    assert installation.run("recheck", "--limit", "1") == 0
+    assert counts(capsys.readouterr().out) == {"confirmed": 0, "revoked": 0, "failed": 1, "ended": 0}
+    with flows.uow.begin() as tx:
+        assert tx.links.get(LinkId("link-1")).failures == 1
+    assert installation.run("recheck") == 0
+    assert counts(capsys.readouterr().out)["failed"] == 0
