@@ -9,6 +9,8 @@ import attrs
 import pytest
 
 from authflow import Code, MailKind, Policy, Refused, Secret
+from authflow.adapters.sql.people import OrganizationStatements, SqlOrganizations
+from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
 from authflow.command import Command
 from authflow.facts.records import Audit, Category, Signal
 from authflow.journey.provider_answers import (
@@ -338,6 +340,28 @@ def test_where_it_is_exclusive_it_is_switched_off_and_comes_back(memory_uow: Any
     assert not stage.organization_of(globex).require_second_factor
     assert stage.audited_in(acme).count(Audit.ORG_EDIT) == 2
     assert Audit.ORG_EDIT not in stage.audited_in(globex)
+
+
+class Elsewhere(SqlOrganizations):
+    """Organizations of a host that decides about second factors somewhere else."""
+
+    def demand_second_factor(self, organization: OrganizationId, *, required: bool) -> bool:  # noqa: ARG002  # the port's
+        return False
+
+
+def test_where_the_requirement_is_fixed_nothing_is_connected(sqlite_uow: Any):
+    """A refusal, and not a provider beside a requirement that the policy excludes; the setup can go on afterwards."""
+    tables = sqlite_uow.tables
+    statements = OrganizationStatements.of(tables.shared, tables.membership.member)
+    uow = SqlUnitOfWork(sqlite_uow.engine, tables, organizations=lambda connection: Elsewhere(connection, statements))
+    stage = SsoStage(uow, Policy(sso=SsoPolicy(exclusive_second_factor=True)))
+    acme = stage.organization(require_second_factor=True)
+    olga = stage.owner(acme)
+    pipeline = tried(stage, olga, acme)
+    with stage.writes():
+        assert code(confirm(stage, olga, pipeline)) is Code.SSO_REQUIREMENT_FIXED
+    stage.change(acme, require_second_factor=False)
+    assert isinstance(confirm(stage, olga, pipeline), ProviderAdded)
 
 
 # --- keeping it -------------------------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ from authflow.errors import Code
 from authflow.journey.door import carried
 from authflow.journey.provider_answers import AccessShown
 from authflow.journey.sso_door import SsoDoor
-from authflow.membership.standing import administrates, identified, role_in
+from authflow.membership.standing import administrates, role_in
+from authflow.membership.terms import well_formed
 from authflow.values import Refused
 
 if TYPE_CHECKING:
@@ -38,13 +39,14 @@ class Accessing(SsoDoor):
             return carried(self._access(tx, asker, organization), session, asker)
 
     def _access(self, tx: JourneyTransaction, asker: Asker, organization: OrganizationId) -> AccessShown | Refused:
-        authority = self._membership.authority(asker, organization=organization)
-        actor = authority.actor
-        unknown = identified(actor) or (None if authority.organization.active else Code.ORGANIZATION_UNKNOWN)
-        if unknown is not None:
-            return Refused(code=unknown)
-        if role_in(organization, actor.membership) is None:
-            return AccessShown(met=True) if administrates(actor.user) else Refused(code=Code.MEMBERSHIP_FORBIDDEN)
+        user = None if asker.user is None else tx.users.get(asker.user)
+        if user is None:
+            return Refused(code=asker.why_not or Code.SESSION_REQUIRED)
+        place = tx.organizations.get(organization) if well_formed(organization) else None
+        if place is None or not place.active:
+            return Refused(code=Code.ORGANIZATION_UNKNOWN)
+        if role_in(organization, tx.members.load(organization, user.id).state) is None:
+            return AccessShown(met=True) if administrates(user) else Refused(code=Code.MEMBERSHIP_FORBIDDEN)
         return _shown(self._entrances.enter(tx, organization, asker))
 
 

@@ -166,7 +166,7 @@ class Connecting:
         wanted = self._settings(at, kind, stands.id, proposal)
         same = attrs.evolve(wanted, config=stands.settings.config, scim=stands.settings.scim)
         after = same if wanted.steps == stands.settings.steps else attrs.evolve(wanted, scim=stands.settings.scim)
-        self.edit(at, stored, Edit(authority=authority, settings=after, trust=after != stands.settings))
+        expect(self.edit(at, stored, Edit(authority=authority, settings=after, trust=True)), ProviderSaved)
         return ProviderAdded(organization=at.organization, provider=stands.id, link=None, lifted=stands.lifted)
 
     # --- editing and disabling --------------------------------------------------------------------------------------
