@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from authflow.adapters.sql import columns as c
 from authflow.adapters.sql import membership_state as rows
 from authflow.adapters.sql.membership import one_row
+from authflow.adapters.sql.memory import Memory
 from authflow.errors import UniqueViolated
 from authflow.membership.standing import Member, Outside, Removed
 from authflow.ports import Stored
@@ -81,13 +82,24 @@ class MemberStatements:
 
 
 class SqlMembers:
-    """`authflow.membership.ports.MemberRows` in SQL: a row here, or a tombstone there, never both."""
+    """`authflow.membership.ports.MemberRows` in SQL: a row here, or a tombstone there, never both.
+
+    What somebody is to an organization is read once in a transaction, and again after a lock or a change.
+    """
 
     def __init__(self, connection: Connection, statements: MemberStatements) -> None:
         self._run = connection
         self._sql = statements
+        self._read: Memory[tuple[OrganizationId, UserId], Stored[Membership]] = Memory(connection)
 
     def load(self, organization: OrganizationId, user: UserId) -> Stored[Membership]:
+        return self._read.get((organization, user), lambda: self._load(organization, user))
+
+    def forget(self) -> None:
+        """Read again what is not held: a lock was waited for."""
+        self._read.forget()
+
+    def _load(self, organization: OrganizationId, user: UserId) -> Stored[Membership]:
         one = {"place": organization, "owner": user}
         row = self._run.run(self._sql.load, one).one_or_none()
         if row is not None:
@@ -100,7 +112,8 @@ class SqlMembers:
 
     def save(self, organization: OrganizationId, user: UserId, state: Membership, *, expected: int) -> None:
         which = {"place": organization, "owner": user, "expected": expected}
-        stands = self.load(organization, user).state
+        stands = self.load(organization, user).state if self._run.alone else self._load(organization, user).state
+        self._read.drop((organization, user))
         if isinstance(stands, Member) and isinstance(state, Member):
             self._update(which, state, expected=expected)
             return
@@ -144,13 +157,16 @@ class SqlMembers:
         return tuple(rows.load_member(row) for row in found)
 
     def lock_role(self, organization: OrganizationId, role: Role) -> tuple[UserId, ...]:
+        self._read.forget()
         found = self._run.run(self._sql.lock_role, {"place": organization, "which_role": role})
         return tuple(UserId(row.user_id) for row in found)
 
     def clear_flags(self, organization: OrganizationId, flags: MemberFlag) -> int:
+        self._read.clear()
         which = {"place": organization, "taken": flags.value, "left": (~flags).value}
         return self._run.changed(self._sql.clear_flags, which)
 
     def remove_of_user(self, user: UserId) -> int:
+        self._read.clear()
         self._run.run(self._sql.remove_removed_of_user, {"owner": user})
         return self._run.changed(self._sql.remove_of_user, {"owner": user})

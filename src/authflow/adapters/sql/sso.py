@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from authflow.adapters.registering import person_of
 from authflow.adapters.sql import columns as c
 from authflow.adapters.sql.dialect import insert_or_tell, insert_or_update
+from authflow.adapters.sql.memory import Memory
 from authflow.adapters.sql.telling import inserted
 from authflow.errors import StaleVersion
 from authflow.ports import Stored
@@ -72,17 +73,26 @@ class ProviderStatements:
 
 
 class SqlProviders:
-    """`authflow.sso.ports.ProviderRows` in SQL."""
+    """`authflow.sso.ports.ProviderRows` in SQL. A row is read once in a transaction, and again after a lock."""
 
     def __init__(self, connection: Connection, statements: ProviderStatements) -> None:
         self._run = connection
         self._sql = statements
+        self._read: Memory[OrganizationId, Stored[Provider]] = Memory(connection)
 
     def load(self, organization: OrganizationId, *, lock: bool = False) -> Stored[Provider]:
-        row = self._run.run(self._sql.lock if lock else self._sql.load, {"place": organization}).one_or_none()
-        return Stored(NoProvider(), 0) if row is None else Stored(_provider(row), row.version)
+        def read() -> Stored[Provider]:
+            row = self._run.run(self._sql.lock if lock else self._sql.load, {"place": organization}).one_or_none()
+            return Stored(NoProvider(), 0) if row is None else Stored(_provider(row), row.version)
+
+        return self._read.get(organization, read, lock=lock)
+
+    def forget(self) -> None:
+        """Read again what is not held: a lock was waited for."""
+        self._read.forget()
 
     def save(self, organization: OrganizationId, state: Provider, *, expected: int) -> None:
+        self._read.drop(organization)
         same = {"place": organization, "expected": expected}
         if isinstance(state, NoProvider):
             changed = self._run.changed(self._sql.delete, same)
@@ -187,20 +197,30 @@ class OnceStatements:
 
 
 class SqlSubjectTombstones:
-    """`authflow.sso.ports.SubjectTombstones` in SQL."""
+    """`authflow.sso.ports.SubjectTombstones` in SQL. A tombstone is read once in a transaction."""
 
     def __init__(self, connection: Connection, statements: OnceStatements) -> None:
         self._run = connection
         self._sql = statements
+        self._read: Memory[tuple[OrganizationId, ProviderId, Subject], datetime | None] = Memory(connection)
+
+    def forget(self) -> None:
+        """Read again what is not held: a lock was waited for."""
+        self._read.forget()
 
     def put(self, organization: OrganizationId, provider: ProviderId, subject: Subject, at: datetime) -> None:
+        self._read.clear()
         self._run.run(self._sql.put, {**_key(organization, provider, subject), "since": c.micros(at)})
 
     def find(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> datetime | None:
-        found = self._run.run(self._sql.find, _key(organization, provider, subject)).scalar_one_or_none()
-        return c.moment_or_none(found)
+        def read() -> datetime | None:
+            found = self._run.run(self._sql.find, _key(organization, provider, subject)).scalar_one_or_none()
+            return c.moment_or_none(found)
+
+        return self._read.get((organization, provider, subject), read)
 
     def clear(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> None:
+        self._read.clear()
         self._run.run(self._sql.clear, _key(organization, provider, subject))
 
 

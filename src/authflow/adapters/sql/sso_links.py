@@ -8,6 +8,7 @@ import attrs
 import sqlalchemy as sa
 
 from authflow.adapters.sql import columns as c
+from authflow.adapters.sql.memory import Memory
 from authflow.errors import StaleVersion
 from authflow.sso.identity import Subject
 from authflow.sso.links import Link
@@ -82,21 +83,34 @@ class LinkStatements:
 
 
 class SqlLinks:
-    """`authflow.sso.ports.LinkRows` in SQL."""
+    """`authflow.sso.ports.LinkRows` in SQL. A row is read once by each of its keys, and again for a lock."""
 
     def __init__(self, connection: Connection, statements: LinkStatements) -> None:
         self._run = connection
         self._sql = statements
+        self._by_subject: Memory[tuple[ProviderId, Subject], Link | None] = Memory(connection)
+        self._of_user: Memory[tuple[ProviderId, UserId], Link | None] = Memory(connection)
+
+    def forget(self) -> None:
+        """Read again what is not held: a lock was waited for."""
+        self._by_subject.forget()
+        self._of_user.forget()
+
+    def _changed(self) -> None:
+        self._by_subject.clear()
+        self._of_user.clear()
 
     def get(self, link: LinkId) -> Link | None:
         return self._one(self._sql.get, {"which": link})
 
     def by_subject(self, provider: ProviderId, subject: Subject, *, lock: bool = False) -> Link | None:
         statement = self._sql.lock_subject if lock else self._sql.by_subject
-        return self._one(statement, {"place": provider, "whom": subject.encode()})
+        values = {"place": provider, "whom": subject.encode()}
+        return self._by_subject.get((provider, subject), lambda: self._one(statement, values), lock=lock)
 
     def of_user(self, provider: ProviderId, user: UserId, *, lock: bool = False) -> Link | None:
-        return self._one(self._sql.lock_user if lock else self._sql.of_user, {"place": provider, "owner": user})
+        statement, values = self._sql.lock_user if lock else self._sql.of_user, {"place": provider, "owner": user}
+        return self._of_user.get((provider, user), lambda: self._one(statement, values), lock=lock)
 
     def all_of_user(self, user: UserId) -> tuple[Link, ...]:
         return _in_order(self._run.run(self._sql.all_of_user, {"owner": user}))
@@ -110,6 +124,7 @@ class SqlLinks:
         )
 
     def add(self, link: Link) -> None:
+        self._changed()
         written_once = {
             "id": link.id,
             "organization_id": link.organization,
@@ -120,18 +135,22 @@ class SqlLinks:
         self._run.run(self._sql.add, {**written_once, **_changing(link)})
 
     def save(self, before: Link, after: Link) -> None:
+        self._changed()
         same = {"which": before.id, "place": after.provider, "owner": after.user, "whom": before.subject.encode()}
         new = {f"new_{name}": value for name, value in _changing(after).items()}
         if self._run.changed(self._sql.save, {**same, **new}) != 1:
             raise StaleVersion
 
     def remove(self, link: LinkId) -> bool:
+        self._changed()
         return self._run.changed(self._sql.remove, {"which": link}) == 1
 
     def remove_of_provider(self, provider: ProviderId) -> tuple[Link, ...]:
+        self._changed()
         return _in_order(self._run.run(self._sql.remove_of_provider, {"place": provider}))
 
     def remove_of_user(self, user: UserId) -> tuple[Link, ...]:
+        self._changed()
         return _in_order(self._run.run(self._sql.remove_of_user, {"owner": user}))
 
     def sealing_keys(self) -> frozenset[str]:
@@ -149,6 +168,7 @@ class SqlLinks:
         asked = {"places": sorted(providers), "before": c.micros(before), "most": limit}
         due = tuple(_link(row) for row in self._run.run(self._sql.due, asked))
         if due:
+            self._changed()
             self._run.run(self._sql.stamp, {"taken": [link.id for link in due], "now": c.micros(now)})
         return due
 

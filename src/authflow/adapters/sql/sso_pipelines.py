@@ -8,6 +8,7 @@ import attrs
 import sqlalchemy as sa
 
 from authflow.adapters.sql import columns as c
+from authflow.adapters.sql.memory import Memory
 from authflow.errors import StaleVersion
 from authflow.ports import Stored
 from authflow.sso.pipeline import Flow, Handle, PipelineId
@@ -65,24 +66,37 @@ class PipelineStatements:
 
 
 class SqlPipelines:
-    """`authflow.sso.ports.PipelineRows` in SQL."""
+    """`authflow.sso.ports.PipelineRows` in SQL. A row is read once in a transaction, and again for a lock."""
 
     def __init__(self, connection: Connection, statements: PipelineStatements) -> None:
         self._run = connection
         self._sql = statements
+        self._read: Memory[PipelineId, Stored[SealedPipeline] | None] = Memory(connection)
 
     def add(self, pipeline: SealedPipeline) -> None:
+        self._read.drop(pipeline.handle.id)
         self._run.run(self._sql.add, {**_handle(pipeline.handle), **_state(pipeline, 1)})
 
     def load(self, pipeline: PipelineId, *, lock: bool = False) -> Stored[SealedPipeline] | None:
-        row = self._run.run(self._sql.lock if lock else self._sql.load, {"which": pipeline}).one_or_none()
-        return None if row is None else Stored(_read(row), row.version)
+        def read() -> Stored[SealedPipeline] | None:
+            row = self._run.run(self._sql.lock if lock else self._sql.load, {"which": pipeline}).one_or_none()
+            return None if row is None else Stored(_read(row), row.version)
+
+        return self._read.get(pipeline, read, lock=lock)
+
+    def forget(self) -> None:
+        """Read again what is not held: a lock was waited for."""
+        self._read.forget()
 
     def save(self, pipeline: SealedPipeline, *, expected: int) -> None:
+        before = self._read.drop(pipeline.handle.id)
         new = {f"new_{name}": value for name, value in _state(pipeline, expected + 1).items()}
         statement = self._sql.save if pipeline.away else self._sql.save_back
         if self._run.changed(statement, {"which": pipeline.handle.id, "expected": expected, **new}) != 1:
             raise StaleVersion
+        if before is not None:
+            after = attrs.evolve(pipeline, handle=before.state.handle)
+            self._read.put(pipeline.handle.id, Stored(after, expected + 1))
 
     def keep_answer(self, pipeline: PipelineId, answer: Sealed) -> bool:
         key, text = c.dump_seal(answer)
@@ -93,13 +107,16 @@ class SqlPipelines:
         return None if row is None else c.load_seal((row.answer_key, row.answer))
 
     def remove_of_session(self, session: SessionId) -> int:
+        self._read.clear()
         return self._run.changed(self._sql.remove_of_session, {"owner": session})
 
     def remove_of_user(self, user: UserId) -> int:
+        self._read.clear()
         whose = {"owner": user}
         return self._run.changed(self._sql.remove_begun, whose) + self._run.changed(self._sql.remove_waiting, whose)
 
     def remove_over(self, now: datetime) -> int:
+        self._read.clear()
         return self._run.changed(self._sql.remove_over, {"now": c.micros(now)})
 
 

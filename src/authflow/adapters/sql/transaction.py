@@ -210,6 +210,11 @@ class SqlTransaction:
         self.sessions.forget()
         self.devices.forget()
         self.factors.forget()
+        self.members.forget()
+        self.providers.forget()
+        self.links.forget()
+        self.pipelines.forget()
+        self.subject_tombstones.forget()
 
 
 def _forget_nothing() -> None:

@@ -1,0 +1,54 @@
+"""What a repository has read in its transaction: each row once, and again for a lock that is not held yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authflow.adapters.sql.connection import Connection
+
+KeyT = TypeVar("KeyT")
+FoundT = TypeVar("FoundT")
+
+
+@attrs.define
+class Memory(Generic[KeyT, FoundT]):
+    """Rows by their keys, and whether they are held. Where nobody else writes meanwhile, every row that is read is.
+
+    A repository is made anew when a savepoint is undone, so nothing here outlives what it was read from.
+    """
+
+    _run: Connection
+    _read: dict[KeyT, FoundT] = attrs.field(factory=dict, init=False)
+    _held: set[KeyT] = attrs.field(factory=set, init=False)
+
+    def get(self, key: KeyT, read: Callable[[], FoundT], *, lock: bool = False) -> FoundT:
+        """Return what was read under *key*; *read* reads it, with a lock if one is wanted."""
+        if key not in self._read or (lock and key not in self._held):
+            self._read[key] = read()
+            if lock or self._run.alone:
+                self._held.add(key)
+        return self._read[key]
+
+    def put(self, key: KeyT, found: FoundT) -> None:
+        """Remember what was written, by whoever holds the row now."""
+        self._read[key] = found
+        self._held.add(key)
+
+    def drop(self, key: KeyT) -> FoundT | None:
+        """Read *key* again when it is next asked for: it is changed. Return what was read of it, or none."""
+        self._held.discard(key)
+        return self._read.pop(key, None)
+
+    def forget(self) -> None:
+        """Read everything again that is not held: a lock was waited for."""
+        self._read = {key: found for key, found in self._read.items() if key in self._held}
+
+    def clear(self) -> None:
+        """Read everything again: rows were changed that nobody named."""
+        self._read.clear()
+        self._held.clear()
