@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from authflow.errors import Code
+from authflow.errors import Code, InputInvalid
 from authflow.facts.records import MailKind
 from authflow.facts.sso import MembersToMail, RequirementChanged, SignOnRefused
 from authflow.journey.admitting import Undone
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from authflow.ports import Stored, UnitOfWork
     from authflow.recording import Recorder
     from authflow.sessions.service import Sessions
-    from authflow.sso.kinds import Kind
+    from authflow.sso.kinds import Document, Kind
     from authflow.sso.pipeline import Handle
     from authflow.sso.provider import Command, Provider, ProviderStep
     from authflow.sso.service import Links, Travelling
@@ -114,6 +114,18 @@ class Connecting:
         """Write down that somebody who tried a proposed provider was refused: by it, or by us."""
         fact = SignOnRefused(organization=at.organization, provider=NONE_YET, code=answer.code.value)
         self._tell(at, (fact,))
+
+    def proposal(self, kind: Kind, settings: Document, decided: Proposal) -> Proposal | Refused:
+        """Return what was *decided*, with the *settings* as their kind reads them; no transaction is open."""
+        config = self.config(kind, settings)
+        return config if isinstance(config, Refused) else attrs.evolve(decided, config=config)
+
+    def config(self, kind: Kind, settings: Document) -> Document | Refused:
+        """Return *settings* as their kind reads them, or what is wrong with them; no transaction is open."""
+        try:
+            return self.uow.outside(lambda: kind.read(settings))
+        except InputInvalid as error:
+            return Refused(code=Code.SSO_INPUT_INVALID, problems={error.field: error.problem})
 
     # --- connecting -------------------------------------------------------------------------------------------------
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import attrs
 
 from authflow.command import command, operation
-from authflow.errors import Code, InputInvalid, UniqueViolated
+from authflow.errors import Code, UniqueViolated
 from authflow.journey.admitting import Undone
 from authflow.journey.connecting import Proposal
 from authflow.journey.door import carried
 from authflow.journey.gates import may_administer
-from authflow.journey.setting_up import EXISTS, SettingUp, unreadable
+from authflow.journey.setting_up import EXISTS, SettingUp
 from authflow.nobody import NO_USER
 from authflow.recording import shown
 from authflow.sso.provider import Authority
@@ -62,17 +62,12 @@ class Partnering(SettingUp):
         if self._connecting.unknown_role(default_role):
             problems = {"default_role": "is no role of this installation"}
             return Refused(code=Code.SSO_INPUT_INVALID, problems=problems, session=session)
-        try:
-            config = self._uow.outside(lambda: known.read(settings))
-        except InputInvalid as error:
-            return Refused(code=Code.SSO_INPUT_INVALID, problems=unreadable(error), session=session)
-        proposal = Proposal(
-            config=config,
-            name=shown(name) or known.name,
-            required=required,
-            newcomers=newcomers,
-            default_role=default_role,
+        decided = Proposal(
+            config={}, name=shown(name) or known.name, required=required, newcomers=newcomers, default_role=default_role
         )
+        proposal = self._connecting.proposal(known, settings, decided)
+        if isinstance(proposal, Refused):
+            return attrs.evolve(proposal, session=session)
         return self._one(lambda: self._provisioned(session, context, organization, known, proposal))
 
     @command("providers.withdraw")

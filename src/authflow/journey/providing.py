@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from authflow.command import command, operation
-from authflow.errors import Code, InputInvalid
+from authflow.errors import Code
 from authflow.journey.door import carried
 from authflow.journey.partnering import Partnering
 from authflow.journey.provider_answers import (
@@ -17,7 +17,6 @@ from authflow.journey.provider_answers import (
     ProviderSaved,
     ProviderView,
 )
-from authflow.journey.setting_up import unreadable
 from authflow.membership.standing import may_grant, may_manage
 from authflow.ports import Limited
 from authflow.sso.provider import Connected, Edit, NoProvider
@@ -88,11 +87,10 @@ class Providers(Partnering):
         if isinstance(kept, Refused):
             return kept
         secret = {name: value for name, value in kept.config.items() if name in kept.kind.secrets}
-        try:
-            config = dict(self._uow.outside(lambda: kept.kind.read({**secret, **settings})))
-        except InputInvalid as error:
-            return Refused(code=Code.SSO_INPUT_INVALID, problems=unreadable(error), session=session)
-        return self._one(lambda: self._edited(session, context, kept, config))
+        config = self._connecting.config(kept.kind, {**secret, **settings})
+        if isinstance(config, Refused):
+            return attrs.evolve(config, session=session)
+        return self._one(lambda: self._edited(session, context, kept, dict(config)))
 
     @command("providers.configure")
     def configure(

@@ -8,7 +8,7 @@ import attrs
 
 from authflow.command import command, operation
 from authflow.command.running import in_one
-from authflow.errors import Code, InputInvalid, UniqueViolated
+from authflow.errors import Code, UniqueViolated
 from authflow.journey.admitting import Undone
 from authflow.journey.connecting import Desk, Proposal
 from authflow.journey.door import Door, carried, expect
@@ -92,17 +92,12 @@ class SettingUp(Door):
         refused = self._one(lambda: self._refusal(session, organization, known, default_role))
         if refused is not None or known is None:
             return refused or Refused(code=Code.SSO_KIND_UNKNOWN, session=session)
-        try:
-            config = self._uow.outside(lambda: known.read(settings))
-        except InputInvalid as error:
-            return Refused(code=Code.SSO_INPUT_INVALID, problems=unreadable(error), session=session)
-        proposal = Proposal(
-            config=config,
-            name=shown(name) or known.name,
-            required=required,
-            newcomers=newcomers,
-            default_role=default_role,
+        decided = Proposal(
+            config={}, name=shown(name) or known.name, required=required, newcomers=newcomers, default_role=default_role
         )
+        proposal = self._connecting.proposal(known, settings, decided)
+        if isinstance(proposal, Refused):
+            return attrs.evolve(proposal, session=session)
         leaving = self._leave(session, organization, known, proposal)
         left = self._travelling.depart(leaving)
         if isinstance(left, Refused):
@@ -312,8 +307,3 @@ class SettingUp(Door):
         if found.state.handle.flow is not Flow.SETUP:
             return Refused(code=Code.SSO_PIPELINE_INVALID)
         return found
-
-
-def unreadable(error: InputInvalid) -> dict[str, str]:
-    """Return what is wrong with settings, as a refusal says it."""
-    return {error.field: error.problem}
