@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
-from operator import or_
 from typing import TYPE_CHECKING
 
 import attrs
@@ -221,7 +219,9 @@ class Members(Desk):
 
     def clear_flags(self, organization: OrganizationId, *groups: FlagGroup) -> int:
         """Take the flags of *groups* from everybody in *organization*; return how many had any."""
-        taken = reduce(or_, (group.value for group in groups), MemberFlag.NONE)
+        taken = MemberFlag.NONE
+        for group in groups:
+            taken |= group.value
         with self.uow.begin() as tx:
             return tx.members.clear_flags(organization, taken)
 
