@@ -214,7 +214,9 @@ class Admitting:
             return None, lost.code
         if not isinstance(joined, Joined):
             return None, joined.code if isinstance(joined, Refused) else Code.INVITATION_REQUIREMENTS_OPEN
-        here.tx.subject_tombstones.clear(provider.organization, provider.id, identity.subject)
+        tombstones, place = here.tx.subject_tombstones, (provider.organization, provider.id, identity.subject)
+        if tombstones.find(*place) is not None:
+            tombstones.clear(*place)
         return joined.member.id, None
 
 

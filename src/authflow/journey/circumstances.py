@@ -101,18 +101,17 @@ class Circumstances:
         former = self._former(tx, identity, now) if link is None else None
         prover = _holder(tx, at.state.user) if isinstance(at.state, Proven) else None
         owner = _owner(tx, link or former)
-        holders = () if identity.email is None else tx.users.holders(identity.email)
         vouched = owner is None and self._vouched(at)
-        newcomer = self._prospects(tx, at, None, vouched=vouched) if owner is None else Prospects()
+        newcomer = self._newcomer(tx, at, vouched=vouched) if owner is None else Prospects()
         return Known(
             link=link,
             former=former,
             holder=owner,
-            visitor=self._visitor(tx, at),
+            visitor=self._visitor(tx, at, link),
             prover=prover,
             owes=_owes(tx, owner or prover, at.asker),
-            removed=self._removed(tx, at, owner, prover) or (owner is None and at.registers and newcomer.removed),
-            taken=bool(holders) and not self.policy.second_accounts,
+            removed=self._removed(tx, at, owner, prover) or newcomer.removed,
+            taken=owner is None and self._taken(tx, at),
             vouched=vouched,
             sign_up=tx.registrar is not None,
             open_to_newcomers=at.provider.settings.newcomers or newcomer.invited_at is not None,
@@ -133,16 +132,30 @@ class Circumstances:
         place = at.provider.organization
         return email is not None and self.membership.vouches(at.asker.session, organization=place, address=email)
 
-    def _visitor(self, tx: JourneyTransaction, at: Situation) -> Visitor | None:
+    def _newcomer(self, tx: JourneyTransaction, at: Situation, *, vouched: bool) -> Prospects:
+        """Return what awaits somebody new, as far as it decides anything: whether they may come in, or may be offered to."""
+        if not at.registers and at.provider.settings.newcomers:
+            return Prospects()
+        found = self._prospects(tx, at, None, vouched=vouched)
+        return attrs.evolve(found, removed=found.removed and at.registers)
+
+    def _taken(self, tx: JourneyTransaction, at: Situation) -> bool:
+        email = at.identity.email
+        asks = at.registers and not self.policy.second_accounts
+        return asks and email is not None and bool(tx.users.holders(email))
+
+    def _visitor(self, tx: JourneyTransaction, at: Situation, link: Link | None) -> Visitor | None:
+        """Return who is signed in here; whose subject the provider changed is asked where it would decide."""
         user = at.asker.user
         person = None if user is None else tx.users.get(user)
         if user is None or person is None:
             return None
-        own = tx.links.of_user(at.provider.id, user, lock=True)
+        renumbers = link is None and at.identity.email_verified and at.choice is Choice.NOTHING
+        own = tx.links.of_user(at.provider.id, user, lock=True) if renumbers else None
         return Visitor(
             user=user,
             elevated=at.asker.elevated,
-            member=self._prospects(tx, at, user, vouched=False).member is not None,
+            member=renumbers and _belongs(tx, at, user),
             linked=own is not None and own.subject != at.identity.subject,
             addresses=person.verified_addresses(),
         )
@@ -152,7 +165,8 @@ class Circumstances:
         claimant = at.asker.user if owner is None or at.claims else None
         people = {holder.user for holder in (owner, None if owner is not None else prover) if holder is not None}
         people |= set() if claimant is None else {claimant}
-        return any(self._prospects(tx, at, user, vouched=False).removed for user in people)
+        outside = (user for user in people if not _belongs(tx, at, user))
+        return any(self._prospects(tx, at, user, vouched=False).removed for user in outside)
 
     def _prospects(self, tx: JourneyTransaction, at: Situation, user: UserId | None, *, vouched: bool) -> Prospects:
         place, identity = at.provider.organization, at.identity
@@ -170,6 +184,10 @@ def _proven(at: Situation, *, vouched: bool) -> Address | None:
     email, state = at.identity.email, at.state
     good = at.identity.email_verified or vouched or isinstance(state, AddressProven)
     return email if good else None
+
+
+def _belongs(tx: JourneyTransaction, at: Situation, user: UserId) -> bool:
+    return isinstance(tx.members.load(at.provider.organization, user).state, Member)
 
 
 def _owner(tx: JourneyTransaction, link: Link | None) -> Holder | None:

@@ -30,8 +30,8 @@ class Visitor:
     Args:
         user: The session's person.
         elevated: They proved recently who they are.
-        member: They belong to the organization.
-        linked: They have a link at this provider, with another subject.
+        member, linked: They belong to the organization, and have a link at this provider, with another subject; not
+            asked where that decides nothing.
         addresses: Their verified addresses.
     """
 
@@ -55,7 +55,7 @@ class Known:
         owes: Whoever would come in (the link's person, else whoever proved a mailbox) has a second factor, or must
             enroll one, and is not signed in here.
         removed: The person, or this subject, was removed from the organization and may not come back (decision 15).
-        taken: Somebody holds the asserted address verified.
+        taken: Somebody holds the asserted address verified, and there may be a new account.
         vouched: An invitation that only ever left by mail to the asserted address is open for it (decision 21).
         sign_up: Accounts are made here at all.
         open_to_newcomers: The organization takes people in at their first sign-in, or an invitation is open.

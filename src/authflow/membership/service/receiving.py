@@ -35,7 +35,8 @@ class Prospects:
     Args:
         member: Which member they are, or none.
         removed: They were removed, and neither the policy nor a newer approved invitation leads back (decision 15).
-        invited_at: When the newest token was made of an invitation that is open for them, or none.
+        invited_at: When the newest token was made of an invitation that is open for them; none where there is none, and
+            where nothing depends on it: for members, and for people whom nobody removed.
     """
 
     member: MemberId | None = None
@@ -68,12 +69,14 @@ class Receiving(Admissions):
         with self.uow.begin() as tx:
             case = self._case(tx, Asker(user=user, session=session), Context(), organization)
             found = Outside() if user is None else tx.members.load(organization, user).state
+            if isinstance(found, Member):
+                return Prospects(member=found.id)
+            gone = [at for at in (removed_at, found.at if isinstance(found, Removed) else None) if at is not None]
+            if user is not None and not gone:
+                return Prospects()
             moments = [open_one.issued_at for open_one in self._open_for(case, user, address)]
             newest = max(moments, default=None)
-            gone = [removed_at, found.at if isinstance(found, Removed) else None]
-            removed = any(at is not None and not self._returns(at, newest) for at in gone)
-            member = found.id if isinstance(found, Member) else None
-            return Prospects(member=member, removed=removed and member is None, invited_at=newest)
+            return Prospects(removed=any(not self._returns(at, newest) for at in gone), invited_at=newest)
 
     def vouches(self, session: SessionId, *, organization: OrganizationId, address: Address) -> bool:
         """Tell whether an invitation that left only by mail to *address* was clicked in *session* (decision 21)."""
