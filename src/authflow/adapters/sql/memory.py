@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-import attrs
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -15,16 +13,16 @@ KeyT = TypeVar("KeyT")
 FoundT = TypeVar("FoundT")
 
 
-@attrs.define
 class Memory(Generic[KeyT, FoundT]):
     """Rows by their keys, and whether they are held. Where nobody else writes meanwhile, every row that is read is.
 
     A repository is made anew when a savepoint is undone, so nothing here outlives what it was read from.
     """
 
-    _run: Connection
-    _read: dict[KeyT, FoundT] = attrs.field(factory=dict, init=False)
-    _held: set[KeyT] = attrs.field(factory=set, init=False)
+    def __init__(self, connection: Connection) -> None:
+        self._run = connection
+        self._read: dict[KeyT, FoundT] = {}
+        self._held: set[KeyT] = set()
 
     def get(self, key: KeyT, read: Callable[[], FoundT], *, lock: bool = False) -> FoundT:
         """Return what was read under *key*; *read* reads it, with a lock if one is wanted."""
