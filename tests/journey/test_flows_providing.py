@@ -367,7 +367,8 @@ def test_where_the_requirement_is_fixed_nothing_is_connected(sqlite_uow: Any):
 # --- keeping it -------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_secret_is_never_shown_and_stays_when_it_is_not_given(stage: SsoStage):
+def test_what_is_secret_is_never_shown_stays_when_it_is_not_given_and_goes_nowhere_else(stage: SsoStage):
+    """An owner who changes the address does not learn what another one typed in for the former address."""
     acme = stage.organization()
     olga = stage.owner(acme)
     connected(stage, olga, acme, name="Acme login", newcomers=False)
@@ -375,7 +376,10 @@ def test_what_is_secret_is_never_shown_and_stays_when_it_is_not_given(stage: Sso
     assert isinstance(seen, ProviderView)
     assert (seen.name, seen.required, seen.newcomers) == ("Acme login", True, False)
     assert (set(seen.settings), seen.secrets) == ({"url"}, {"client_secret"})
-    edited = do(stage, olga, "edit", acme, settings={"url": "https://other.example/authorize"})
+    elsewhere = {"url": "https://other.example/authorize"}
+    silent = do(stage, olga, "edit", acme, settings=elsewhere)
+    assert (silent.code, list(silent.problems)) == (Code.SSO_INPUT_INVALID, ["client_secret"])
+    edited = do(stage, olga, "edit", acme, settings={**elsewhere, "client_secret": "hush"})
     assert isinstance(edited, ProviderSaved)
     assert edited.changed == ("config",)
     with stage.uow.begin() as tx:
@@ -383,7 +387,7 @@ def test_what_is_secret_is_never_shown_and_stays_when_it_is_not_given(stage: Sso
         config = Vault(stage.cipher).open(made.settings.config, settings_binding(acme, made.id))
     assert config == {"url": "https://other.example/authorize", "client_secret": "hush"}
     assert {mail.to for mail in stage.mails(MailKind.SSO_TRUST_CHANGED)} == {"olga@example.com"}
-    assert do(stage, olga, "edit", acme, settings={"url": "https://other.example/authorize"}).changed == ()
+    assert do(stage, olga, "edit", acme, settings=elsewhere).changed == ()
     assert code(do(stage, olga, "edit", acme, settings={"colour": "red"})) is Code.SSO_INPUT_INVALID
 
 
@@ -394,7 +398,7 @@ def test_what_was_begun_under_other_settings_ends(stage: SsoStage):
     ben = member(stage, acme, "ben@example.com")
     stage.sign_in(ben)
     trip = stage.start(ben.browser, acme)
-    do(stage, olga, "edit", acme, settings={"url": "https://other.example/authorize"})
+    do(stage, olga, "edit", acme, settings={"url": "https://other.example/authorize", "client_secret": "new"})
     assert code(trip.back("00u1")) is Code.SSO_PROVIDER_CHANGED
 
 

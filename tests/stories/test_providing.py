@@ -85,7 +85,9 @@ def test_connecting_keeping_asking_again_and_taking_away(stage: SsoStage):
     assert olga.browser.ask(stage.flows.providers.view, organization=acme).secrets == {"client_secret"}
     assert isinstance(act(stage, olga, "remind", acme), MembersReminded)
     assert isinstance(act(stage, olga, "configure", acme, required=False), ProviderSaved)
-    assert isinstance(act(stage, olga, "edit", acme, settings={"url": "https://idp.example"}), ProviderSaved)
+    assert isinstance(
+        act(stage, olga, "edit", acme, settings={"url": "https://idp.example", "client_secret": "new"}), ProviderSaved
+    )
     stage.clock.advance(stage.policy.sso.mark_life)
     assert stage.flows.upkeep.recheck_links() == LinksRechecked(confirmed=1)
     stage.elevate(olga)

@@ -19,7 +19,7 @@ from authflow.journey.provider_answers import (
 )
 from authflow.membership.standing import may_grant, may_manage
 from authflow.ports import Limited
-from authflow.sso.provider import Connected, Edit, NoProvider
+from authflow.sso.provider import Connected, Edit, NoProvider, may_change_trust
 from authflow.sso.sealing import settings_binding, settings_digest
 from authflow.values import Refused, Role
 
@@ -75,6 +75,9 @@ class Providers(Partnering):
     ) -> ProviderSaved | Refused:
         """Replace the provider's settings by *settings*; secret ones that are not given stay as they are.
 
+        They are given again where an endpoint, a client or a key changes: what somebody else typed in is not sent to
+        an address that they never saw.
+
         Where one of them says whom to believe, it takes an owner who proved recently who they are, and all owners are
         mailed (decision 5). Whatever was begun under the former settings ends.
 
@@ -90,7 +93,8 @@ class Providers(Partnering):
         config = self._connecting.config(kept.kind, {**secret, **settings})
         if isinstance(config, Refused):
             return attrs.evolve(config, session=session)
-        return self._one(lambda: self._edited(session, context, kept, dict(config)))
+        silent = frozenset(name for name, value in secret.items() if value) - settings.keys()
+        return self._one(lambda: self._edited(session, context, kept, dict(config), silent))
 
     @command("providers.configure")
     def configure(
@@ -190,9 +194,17 @@ class Providers(Partnering):
             return _Kept(version=stored.version, provider=stored.state, kind=kind, config=config)
 
     def _edited(
-        self, session: BrowserSession, context: Context, kept: _Kept, config: dict[str, Json]
+        self,
+        session: BrowserSession,
+        context: Context,
+        kept: _Kept,
+        config: dict[str, Json],
+        silent: frozenset[str],
     ) -> ProviderSaved | Refused:
-        """Store what was read while no transaction was open, unless something else was stored meanwhile."""
+        """Store what was read while no transaction was open, unless something else was stored meanwhile.
+
+        *silent* are the secrets that nobody gave.
+        """
         organization = kept.provider.organization
         with self._uow.begin() as tx:
             asker = self._sessions.identify(session, self._clock.now(), lock=True)
@@ -201,8 +213,12 @@ class Providers(Partnering):
             authority = self._connecting.authority(tx, asker, organization)
             if authority.refusal is None and stored.version != kept.version:
                 return carried(Refused(code=Code.SSO_PROVIDER_CHANGED), session, asker)
-            named = kept.kind.trust | kept.kind.secrets
-            trust = any(config.get(name) != kept.config.get(name) for name in named)
+            trust = _differ(kept, config, kept.kind.trust | kept.kind.secrets)
+            if silent and _differ(kept, config, kept.kind.trust - kept.kind.secrets):
+                code, problem = may_change_trust(authority), "has to be given again, with what it is sent to"
+                if code is None:
+                    problems = dict.fromkeys(sorted(silent), problem)
+                    return carried(Refused(code=Code.SSO_INPUT_INVALID, problems=problems), session, asker)
             settings = self._settings(kept, config)
             edit = Edit(authority=authority, settings=settings, trust=trust)
             return carried(self._connecting.edit(at, stored, edit), session, asker)
@@ -254,3 +270,7 @@ class Providers(Partnering):
             return Refused(code=Code.SSO_RATE_LIMITED, retry_after=allowance.retry_after)
         self._connecting.remind(at, provider)
         return MembersReminded(left=allowance.left)
+
+
+def _differ(kept: _Kept, config: dict[str, Json], names: frozenset[str]) -> bool:
+    return any(config.get(name) != kept.config.get(name) for name in names)
