@@ -29,11 +29,15 @@ from authflow.adapters.sql.tables import build
 from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
 from authflow.journey.answers import Enrolled
 from authflow.membership.standing import MemberFlag
+from authflow.sso.case import Choice
+from authflow.sso.kinds import Callback
 from authflow.testing.browsers import Browser
 from authflow.testing.clocks import SeededEntropy
 from authflow.testing.strategies import recovery_codes
 from authflow.values import NOBODY, OrganizationId, ProjectId
-from tests.stage import STEP, Person, Stage
+from tests.canaries_sso import signed_on
+from tests.journey.sso_stage import SsoStage
+from tests.stage import STEP, Person
 from tests.test_command import ALL, services
 from tests.tracing import traced
 
@@ -234,7 +238,7 @@ class Keyed(Browser):
         """A browser is made with one; this one makes its own."""
 
 
-class Walk(Stage):
+class Walk(SsoStage):
     """An installation on a SQLite file, and what came out of its commands."""
 
     def __init__(self, folder: Path, canaries: Canaries) -> None:
@@ -324,6 +328,7 @@ def walk_through(walk: Walk, wrong: str) -> None:
     _answered(walk, ada, wrong)
     _kept(walk, ada)
     _reset(walk, root, ada)
+    signed_on(walk, root, olga, lambda: Keyed(walk.canaries))
     _accounts(walk, root, ada)
     _events(walk)
     _tended(walk, olga, acme)
@@ -490,6 +495,13 @@ def anything(walk: Walk, parameter: str) -> Any:
     token, typed = c.secret(f"kanary-token-{mark}-00000000"), c.secret(f"kanary-code-{mark}" * 5)
     table: dict[str, Callable[[], Any]] = {
         **dict.fromkeys(("token", "device"), lambda: Secret(token)),
+        "pipeline": lambda: Secret(f"kanary.{token}"),
+        "callback": lambda: Callback(fields={"state": (f"kanary.{token}",), "code": (typed,)}),
+        "settings": lambda: {"client_secret": typed},
+        "choice": lambda: Choice.LINK,
+        "default_role": lambda: "unknown",
+        **dict.fromkeys(("link", "provider"), lambda: "unknown"),
+        **dict.fromkeys(("required", "newcomers", "scim"), lambda: True),
         **dict.fromkeys(("code", "flow"), lambda: typed),
         **dict.fromkeys(("address", "email", "account"), lambda: c.address("nobody")),
         **dict.fromkeys(("name", "reason", "cache_key"), lambda: c.told(f"kanary-name-{mark}")),

@@ -24,14 +24,15 @@ class SentAway(Answer):
     """Send the browser to the provider, and keep *pipeline* for it.
 
     Args:
-        url: Where to: by a redirect, or where *form* has fields, by a form that posts them there.
+        url: Where to: by a redirect, or where *form* has fields, by a form that posts them there. It carries what must
+            come back, and belongs into no log.
         form: What the form posts; empty for a redirect.
         pipeline: Leads back to this very sign-in: keep it in the browser's host session, or in a cookie of its own
             that is ``HttpOnly`` and ``SameSite=Lax``. Whoever has it, and the session, may go on.
         expires_at: When the sign-in is over, however far it has come.
     """
 
-    url: str
+    url: str = attrs.field(repr=False)
     form: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
     pipeline: Secret
     expires_at: datetime

@@ -54,7 +54,7 @@ class Departure:
     *request* is what the answer must match, such as a nonce, a code verifier or the id of a SAML request.
     """
 
-    url: str
+    url: str = attrs.field(repr=False)
     form: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     request: Document = attrs.field(repr=False)
 

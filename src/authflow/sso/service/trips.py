@@ -46,7 +46,7 @@ class Leaving:
 class Left:
     """Where to send the browser, and what its pipeline keeps until it is back."""
 
-    url: str
+    url: str = attrs.field(repr=False)
     form: dict[str, str] = attrs.field(repr=False)
     state: bytes = attrs.field(repr=False)
     request: Sealed
