@@ -93,13 +93,14 @@ def test_every_step_is_told_before_and_after(uow: SqlUnitOfWork):
     with uow.begin() as tx:
         tx.users.add(User(id=ANNE, label="anne"))
         with uow.savepoint():
-            tx.users.get(ANNE)
+            tx.accounts.lock(ANNE)
         with suppress(Boom), uow.savepoint():
+            tx.users.remove(ANNE)
             raise Boom
     with suppress(Boom), uow.begin():
         raise Boom
     k = Kind
-    saved = [k.SAVEPOINT, k.STATEMENT, k.RELEASE, k.SAVEPOINT, k.ROLLBACK_TO]
+    saved = [k.SAVEPOINT, k.STATEMENT, k.RELEASE, k.SAVEPOINT, *[k.STATEMENT] * 3, k.ROLLBACK_TO]
     assert [event.kind for event in tap.events("before")] == [
         k.BEGIN,
         k.STATEMENT,
@@ -109,6 +110,29 @@ def test_every_step_is_told_before_and_after(uow: SqlUnitOfWork):
         k.ROLLBACK,
     ]
     assert tap.events("after") == tap.events("before")
+
+
+def test_a_savepoint_is_sent_once_something_could_be_undone(uow: SqlUnitOfWork):
+    """Whatever only reads needs none, and one that holds others is sent in front of them."""
+    with uow.begin() as tx:
+        uow.tap = tx.connection.tap = tap = Recorder()
+        with uow.savepoint(), suppress(Boom), uow.savepoint():
+            tx.users.get(ANNE)
+            raise Boom
+        assert [event.kind for event in tap.events("before")] == [Kind.STATEMENT]
+        with uow.savepoint():
+            tx.users.get(ANNE)
+            with uow.savepoint():
+                tx.users.add(User(id=ANNE, label="anne"))
+            tx.users.get(ANNE)
+    sent = [event.text for event in tap.events("before") if event.kind is not Kind.STATEMENT]
+    marks = [
+        "SAVEPOINT authflow_0",
+        "SAVEPOINT authflow_1",
+        "RELEASE SAVEPOINT authflow_1",
+        "RELEASE SAVEPOINT authflow_0",
+    ]
+    assert sent == [*marks, "COMMIT"]
 
 
 def test_no_parameter_is_told_or_logged(uow: SqlUnitOfWork, caplog: pytest.LogCaptureFixture):

@@ -49,6 +49,7 @@ class Connection:
     failed: bool = False
     lost: bool = False
     _depth: int = 0
+    _unsent: list[str] = attrs.field(factory=list, init=False)
 
     @property
     def dialect(self) -> str:
@@ -71,6 +72,8 @@ class Connection:
         rows: list[Row] = []
         changed = 0
         for plan, values in self._plans(statement, {} if parameters is None else parameters):
+            if self._unsent and not _only_reads(plan.text):
+                self._send_savepoints()
             answered, counted = self._do(Kind.STATEMENT, plan.text, partial(self._execute, plan, values))
             rows.extend(answered)
             changed += counted
@@ -123,20 +126,38 @@ class Connection:
 
     @contextmanager
     def savepoint(self) -> Generator[None]:
-        """Undo what the block wrote if it fails; then the connection is sound again, and the exception goes on."""
+        """Undo what the block wrote if it fails; then the connection is sound again, and the exception goes on.
+
+        It is sent in front of the first statement of the block that writes or locks: whatever only reads leaves
+        nothing to be undone. A read that fails is undone by nothing but the end of the transaction.
+        """
         self.require_sound()
         name = f"authflow_{self._depth}"
-        self._send(Kind.SAVEPOINT, f"SAVEPOINT {name}")
+        self._unsent.append(name)
         self._depth += 1
         try:
             yield
             self.require_sound()
         except BaseException:
-            self._undo(name)
+            if not self._never_sent(name):
+                self._undo(name)
             raise
         finally:
             self._depth -= 1
-        self._send(Kind.RELEASE, f"RELEASE SAVEPOINT {name}")
+        if not self._never_sent(name):
+            self._send(Kind.RELEASE, f"RELEASE SAVEPOINT {name}")
+
+    def _send_savepoints(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        for name in unsent:
+            self._send(Kind.SAVEPOINT, f"SAVEPOINT {name}")
+
+    def _never_sent(self, name: str) -> bool:
+        """Tell whether nothing has needed the innermost savepoint, which is called *name*, and forget it then."""
+        if name not in self._unsent:
+            return False
+        self._unsent.remove(name)
+        return True
 
     def _undo(self, name: str) -> None:
         """Go back to the savepoint. Where that fails, the transaction is gone, and the first reason goes on."""
@@ -207,6 +228,11 @@ class Connection:
 def _driver_begins(raw: Any) -> bool:
     """Tell whether Python's driver keeps a transaction open at all times (Python 3.12, ``autocommit=False``)."""
     return getattr(raw, "autocommit", None) is False
+
+
+def _only_reads(text: str) -> bool:
+    """Tell whether a statement is a plain SELECT: it writes nothing, and holds no row."""
+    return text.startswith("SELECT") and " FOR " not in text
 
 
 def _nothing() -> None:
