@@ -133,7 +133,7 @@ class Circumstances:
         return email is not None and self.membership.vouches(at.asker.session, organization=place, address=email)
 
     def _newcomer(self, tx: JourneyTransaction, at: Situation, *, vouched: bool) -> Prospects:
-        """Return what awaits somebody new, as far as it decides anything: whether they may come in, or may be offered to."""
+        """Return what awaits somebody new, where it decides whether they may come in, or are offered to."""
         if not at.registers and at.provider.settings.newcomers:
             return Prospects()
         found = self._prospects(tx, at, None, vouched=vouched)
@@ -161,7 +161,7 @@ class Circumstances:
         )
 
     def _removed(self, tx: JourneyTransaction, at: Situation, owner: Holder | None, prover: Holder | None) -> bool:
-        """Tell whether somebody who would come in was removed; of a linked identity only its person would, or a claim."""
+        """Tell whether somebody who would come in was removed: of a linked identity its person would, or a claimant."""
         claimant = at.asker.user if owner is None or at.claims else None
         people = {holder.user for holder in (owner, None if owner is not None else prover) if holder is not None}
         people |= set() if claimant is None else {claimant}
