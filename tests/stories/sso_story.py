@@ -196,6 +196,7 @@ class SsoStory(RuleBasedStateMachine):
         for link in _more(before.links, now.links):
             assert link.user in human.accounts, f"invariant 1: {human.name} linked {link.user}"
             assert link.organization == through, "invariant 3: a provider writes links of its own organization"
+            assert (link.organization, link.user) not in before.removed, "decision 15: nobody walks back in"
             self.linked_once[link.id] = (link.user, link.provider)
             if link.organization == GLOBEX:
                 self.exposed.add(link.user)

@@ -20,7 +20,7 @@ def told(examples: int, steps: int = 40, **more: Any) -> settings:
 
 
 def test_in_memory():
-    run_state_machine_as_test(SsoStory, settings=told(often(60, 2000)))
+    run_state_machine_as_test(SsoStory, settings=told(often(40, 2000)))
 
 
 def test_on_a_database(sqlite_uow: Any):
