@@ -338,3 +338,9 @@ def test_every_algorithm_has_a_hash():
 )
 def test_json_that_is_no_object_is_not_read(text: bytes):
     assert parse(text) is None
+
+
+def test_what_is_expected_and_what_was_proven_say_no_secret():
+    verified = check(SAID, "ES256", EXPECTED, NOW)
+    assert "the nonce" not in f"{EXPECTED!r}{verified!r}"
+    assert "token=" not in repr(EXPECTED)
