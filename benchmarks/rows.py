@@ -32,6 +32,8 @@ PROGRAMS: Final = (
     Program(name="pyotp", title="pyotp", databases=("none",)),
     Program(name="django_allauth", title="django-allauth", databases=("none", "sqlite", "postgresql")),
     Program(name="flask_security", title="Flask-Security", databases=("none", "sqlite", "postgresql")),
+    Program(name="joserfc", title="joserfc", databases=("none",)),
+    Program(name="python3_saml", title="python3-saml", databases=("none",)),
     Program(name="pgqueuer", title="pgqueuer", databases=("postgresql",)),
     Program(name="django_outbox_pattern", title="django-outbox-pattern", databases=("postgresql",)),
 )
@@ -102,10 +104,25 @@ BY_RECOVERY: Final = {
     "sqlite": Budget(limit=24 * US, first=0.5 * MS, then=85 * US),
     "postgresql": Budget(limit=456 * US, first=1.4 * MS, then=700 * US),
 }
+KNOWN: Final = {
+    "sqlite": Budget(limit=20 * US, first=0.5 * MS, then=80 * US),
+    "postgresql": Budget(limit=296 * US, first=1.1 * MS, then=500 * US),
+}
+NEWCOMER: Final = {
+    "sqlite": Budget(limit=28 * US, first=0.7 * MS, then=100 * US),
+    "postgresql": Budget(limit=275 * US, first=2.0 * MS, then=600 * US),
+}
+ATTACH: Final = {
+    "sqlite": Budget(limit=19 * US, first=0.4 * MS, then=75 * US),
+    "postgresql": Budget(limit=327 * US, first=0.9 * MS, then=520 * US),
+}
 FLOWS: Final = (
     ("enroll", "enroll TOTP with ten codes", ENROLL, Statements(first=20, then=14)),
     ("verify_totp", "second factor by TOTP", BY_TOTP, Statements(first=10, then=7)),
     ("verify_recovery", "second factor by recovery code", BY_RECOVERY, Statements(first=9, then=6)),
+    ("sso_known", "sign-on, identity known", KNOWN, Statements(first=10, then=6)),
+    ("sso_new", "sign-on, new account", NEWCOMER, Statements(first=13, then=8)),
+    ("sso_attach", "identity linked", ATTACH, Statements(first=9, then=6)),
 )
 
 PURE: Final = (
@@ -114,6 +131,9 @@ PURE: Final = (
     Row(name="totp_wrong", title="TOTP check, wrong", budget=Budget(limit=6.9 * US, first=28 * US)),
     Row(name="codes_made", title="ten recovery codes made", budget=Budget(limit=32 * US, first=45 * US)),
     Row(name="code_checked", title="a recovery code checked", budget=Budget(limit=2.3 * US, first=5 * US)),
+    Row(name="id_token_rs256", title="ID token, RS256", budget=Budget(limit=30 * US, first=55 * US, then=36 * US)),
+    Row(name="id_token_es256", title="ID token, ES256", budget=Budget(limit=78 * US, first=115 * US, then=88 * US)),
+    Row(name="saml_response", title="SAML response", budget=Budget(limit=118 * US, first=3.2 * MS, then=300 * US)),
     Row(name="import", title="import", budget=Budget(limit=30 * MS, first=45 * MS)),
     Row(name="import_facade", title="import, the facade touched"),
 )

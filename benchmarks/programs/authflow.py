@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 from sqlalchemy import event
 
-from authflow import NOBODY, Authflow, Context, Method, Policy, Proof
-from authflow.adapters.keys import HmacPepper, KeyRing
+from authflow import NOBODY, Authflow, Context, Endpoints, Kinds, Method, Policy, Proof
+from authflow.adapters.keys import AesGcmCipher, HmacPepper, KeyRing
 from authflow.adapters.mail import MemoryMailer
 from authflow.adapters.sql.engine import make_engine
 from authflow.adapters.system import SystemEntropy
@@ -23,7 +23,9 @@ from authflow.mfa import codes, totp
 from authflow.policy import OutboxPolicy
 from authflow.testing import ManualClock, add_user
 from authflow.testing.browsers import STEP_SECONDS, Browser, Phone
+from authflow.testing.providers import FakeProvider
 from authflow.values import AuthenticatorId, Secret
+from benchmarks import single_sign_on
 from benchmarks.imports import importing
 from benchmarks.protocol import serve
 
@@ -113,6 +115,7 @@ def _pure() -> Mapping[str, Work]:
         "totp_wrong": _repeated(matching(Phone(secret).wrong(now))),
         "codes_made": _repeated(make),
         "code_checked": _repeated(check),
+        **{name: _repeated(once) for name, once in single_sign_on.answers().items()},
         "import": importing("import authflow"),
         "import_facade": importing("import authflow; authflow.Authflow"),
     }
@@ -152,14 +155,18 @@ class Flows:
             event.listen(engine, "connect", lambda connection, _record: world.opened(connection))
         self.clock, self._numbers = ManualClock(), itertools.count()
         self.mailer = MemoryMailer()
+        ring, idp = KeyRing.ephemeral(SystemEntropy()), FakeProvider(key="google", name="Google")
         ports: dict[str, Any] = {
-            "keys": KeyRing.ephemeral(SystemEntropy()),
+            "keys": ring,
             "clock": self.clock,
             "mailer": self.mailer,
+            "kinds": Kinds(idp),
+            "endpoints": Endpoints.at("https://app.example/sso/callback"),
         }
         self.flows = Authflow.open(engine, **ports)
         self.one_by_one = Authflow.open(engine, policy=Policy(outbox=OutboxPolicy(batch=1)), **ports)
         self._present = self._people()
+        self.sign_ons = single_sign_on.SignOns(self.flows, self.clock, idp, AesGcmCipher(ring, SystemEntropy()))
 
     def sign_in(self, browser: Browser, user: Any) -> None:  # noqa: ANN401  # whatever id the library gave
         """Prove the first factor."""
@@ -279,6 +286,7 @@ def rows(world: World) -> Mapping[str, Work]:
         "establish": flows.establish,
         "verify_totp": flows.verify_totp,
         "verify_recovery": flows.verify_recovery,
+        **flows.sign_ons.rows(),
         "enqueue_1": flows.enqueue(1),
         "enqueue_100": flows.enqueue(100),
         "drain_1": flows.drain(flows.one_by_one, 100),
