@@ -16,8 +16,8 @@ from authflow.journey.audit import AuditTrail
 from authflow.journey.joining import Invitations, Members
 from authflow.journey.people import People
 from authflow.journey.protecting import Protecting
-from authflow.journey.signing_in import SigningIn
 from authflow.journey.providing import Providers
+from authflow.journey.signing_in import SigningIn
 from authflow.journey.single_sign_on import SingleSignOn
 from authflow.journey.upkeep import Upkeep
 from authflow.outbox.inspection import Inspection

@@ -116,7 +116,8 @@ TEMPLATES: Final[dict[MailKind, Text]] = {
         subject="Confirm that a sign-in is yours",
         body=(
             "Somebody signed in through the provider of {organization} and said that this account is theirs. If that "
-            "was you, confirm it in the same browser with this link, which works once and for ten minutes:\n\n{link}\n\n"
+            "was you, confirm it in the same browser with this link, which works once and for ten minutes:\n\n"
+            "{link}\n\n"
             "If it was not you, ignore this mail: without the link nothing happens.\n"
         ),
     ),

@@ -8,7 +8,6 @@ import attrs
 
 from authflow.errors import Code, StaleVersion, UniqueViolated
 from authflow.journey.admitting import Admitting, Arrival, Undone
-from authflow.journey.circumstances import Situation
 from authflow.journey.door import carried, expect
 from authflow.journey.proving import Proving
 from authflow.journey.sso_answers import ChoiceOwed, MailSent, Offer, PipelineAbandoned
@@ -33,13 +32,14 @@ from authflow.values import Refused, token_digest
 if TYPE_CHECKING:
     from datetime import datetime
 
-
+    from authflow.journey.circumstances import Situation
+    from authflow.journey.holding import Comer
     from authflow.journey.ports import JourneyTransaction
     from authflow.journey.signing_on import Finished
     from authflow.sso.kinds import Callback, Rejected
     from authflow.sso.service.pipelines import Bearer
-    from authflow.sso.service.travelling import Back
-    from authflow.values import Asker, BrowserSession, Context, UserId
+    from authflow.sso.service.trips import Back
+    from authflow.values import Asker, Context, UserId
 
 
 @attrs.frozen(kw_only=True)
@@ -74,52 +74,29 @@ class Concluding(Proving):
             return Refused(code=Code.SSO_PIPELINE_INVALID)
         return self.travelling.back(tx, who, callback, now)
 
-    def take(
-        self,
-        tx: JourneyTransaction,
-        asker: Asker,
-        context: Context,
-        who: Bearer,
-        back: Back,
-        came: Assertion | Rejected,
-    ) -> Refused | None:
+    def take(self, tx: JourneyTransaction, by: Comer, back: Back, came: Assertion | Rejected) -> Refused | None:
         """Take the answer, once; return why it was not taken, or none."""
-        taken = self.travelling.take(tx, who, back, came, self.clock.now())
+        taken = self.travelling.take(tx, by.who, back, came, self.clock.now())
         answer = taken if isinstance(taken, Refused) else taken.answer
         if isinstance(answer, Received):
             return None
-        return self.refused(tx, who, expect(answer, Refused), asker, context)
+        return self.refused(tx, by.who, expect(answer, Refused), by.asker, by.context)
 
     # --- what follows from it -----------------------------------------------------------------------------------------
 
-    def finish(
-        self,
-        tx: JourneyTransaction,
-        session: BrowserSession,
-        context: Context,
-        asker: Asker,
-        who: Bearer,
-        choice: Choice,
-    ) -> Finished:
+    def finish(self, tx: JourneyTransaction, by: Comer, choice: Choice) -> Finished:
         """Decide about the identity with what is known now, and do it; whoever loses a race may choose again."""
         try:
             with self.uow.savepoint():
-                return self._finished(tx, session, context, asker, who, choice)
+                return self._finished(tx, by, choice)
         except Undone as undone:
             answer = undone.answer
         except (UniqueViolated, StaleVersion):
             answer = Refused(code=Code.SSO_IDENTITY_CONFLICT)
-        return carried(self.refused(tx, who, answer, asker, context), session, asker)
+        return carried(self.refused(tx, by.who, answer, by.asker, by.context), by.session, by.asker)
 
-    def _finished(
-        self,
-        tx: JourneyTransaction,
-        session: BrowserSession,
-        context: Context,
-        asker: Asker,
-        who: Bearer,
-        choice: Choice,
-    ) -> Finished:
+    def _finished(self, tx: JourneyTransaction, by: Comer, choice: Choice) -> Finished:
+        session, context, asker, who = by.session, by.context, by.asker, by.who
         now, token = self.clock.now(), self.travelling.new_secret()
         allowance = self.allowance(tx, who, asker, choice)
         held = self.held(tx, who, asker, choice, lock=True)

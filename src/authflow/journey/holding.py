@@ -9,8 +9,6 @@ import attrs
 from authflow.errors import Code
 from authflow.facts.sso import SignOnRefused
 from authflow.journey.circumstances import Circumstances, Situation
-from authflow.ports import Stored
-from authflow.sso.case import Choice
 from authflow.sso.pipeline import barred, not_theirs
 from authflow.sso.progress import (
     Away,
@@ -25,18 +23,29 @@ if TYPE_CHECKING:
 
     from authflow.journey.ports import JourneyTransaction
     from authflow.machine import Fact
-    from authflow.ports import Clock, UnitOfWork
+    from authflow.ports import Clock, Stored, UnitOfWork
     from authflow.recording import Recorder
+    from authflow.sso.case import Choice
     from authflow.sso.pipeline import Present
     from authflow.sso.service import Travelling
     from authflow.sso.service.pipelines import Bearer
-    from authflow.values import Asker, Budget, Context
+    from authflow.values import Asker, BrowserSession, Budget, Context
 
 
 UNTOLD: Final = frozenset(
     {Code.SSO_PIPELINE_INVALID, Code.SSO_PIPELINE_EXPIRED, Code.SSO_PROVIDER_UNTRIED, Code.SSO_RATE_LIMITED}
 )
 """Refusals that no log of an organization keeps: whoever asked may be anybody, or may ask again and again."""
+
+
+@attrs.frozen(kw_only=True)
+class Comer:
+    """Who goes on with a pipeline: in which browser, from where, as whom."""
+
+    session: BrowserSession
+    context: Context
+    asker: Asker
+    who: Bearer
 
 
 @attrs.frozen(kw_only=True)
@@ -59,9 +68,7 @@ class Holding:
     circumstances: Circumstances
     mails: Budget
 
-    def held(
-        self, tx: JourneyTransaction, who: Bearer, asker: Asker, choice: Choice, *, lock: bool
-    ) -> Held | Refused:
+    def held(self, tx: JourneyTransaction, who: Bearer, asker: Asker, choice: Choice, *, lock: bool) -> Held | Refused:
         """Return the sign-in as it stands, for the browser that began it and for nobody else.
 
         A setup goes on elsewhere; one whose browser is at the provider has nothing to go on with yet.
@@ -81,10 +88,8 @@ class Holding:
         at = Situation(state=state, provider=provider, asker=asker, choice=choice)
         return Held(stored=stored, present=present, at=at)
 
-    def refused(
-        self, tx: JourneyTransaction, who: Bearer, refused: Refused, asker: Asker, context: Context
-    ) -> Refused:
-        """Return *refused*, after the organization's log was told of what concerns it: nothing of a stranger's tries."""
+    def refused(self, tx: JourneyTransaction, who: Bearer, refused: Refused, asker: Asker, context: Context) -> Refused:
+        """Return *refused*, after the organization's log was told of it: nothing is told of what strangers try."""
         if refused.code not in UNTOLD:
             stored = self.travelling.load(tx, who)
             if not isinstance(stored, Refused):
@@ -96,4 +101,5 @@ class Holding:
         return refused
 
     def record(self, tx: JourneyTransaction, facts: Sequence[Fact], asker: Asker, context: Context) -> None:
+        """Record *facts*, of whoever asks."""
         self.recorder.record(tx, facts, asker=asker, context=context, now=self.clock.now())

@@ -1,4 +1,4 @@
-"""Mailed links of a sign-in through a provider: they prove a mailbox in the browser that asked, and nothing elsewhere."""
+"""Mailed links of a sign-in through a provider: they prove a mailbox in the browser that asked, and nowhere else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import attrs
 
 from authflow.facts.sso import AddressHeld, AddressProofMailed, ProofMailed
-from authflow.journey.admitting import Arrival
 from authflow.journey.door import expect
 from authflow.journey.holding import Holding
 from authflow.journey.sso_answers import MailSent
@@ -26,7 +25,7 @@ from authflow.sso.progress import ProofMailed as ProofOpen
 from authflow.values import Refused, Secret, fold_address, token_digest
 
 if TYPE_CHECKING:
-
+    from authflow.journey.admitting import Arrival
     from authflow.journey.ports import JourneyTransaction
     from authflow.machine import Fact
     from authflow.ports import Limited
@@ -104,16 +103,20 @@ class Proving(Holding):
     def mail_newcomer(self, here: Arrival, token: Secret, asker: Asker) -> None:
         """Mail the link; or tell whoever has that address already, and nobody else (decision 22)."""
         handle, email = here.at.state.handle, here.at.identity.email
-        place = {"organization": handle.organization, "provider": handle.provider}
+        place, provider = handle.organization, handle.provider
         told: list[Fact] = [
-            AddressHeld(**place, user=user, recipients=(own,))
+            AddressHeld(organization=place, provider=provider, user=user, recipients=(own,))
             for user in (here.tx.users.holders(email) if email is not None and here.known.taken else ())
             for own in self.circumstances.written(here.tx, user, email)
         ]
         if not here.known.taken and email is not None:
-            told = [
-                AddressProofMailed(
-                    **place, pipeline=handle.id, token=token, expires_at=handle.expires_at, recipients=(email,)
-                )
-            ]
+            mailed = AddressProofMailed(
+                organization=place,
+                provider=provider,
+                pipeline=handle.id,
+                token=token,
+                expires_at=handle.expires_at,
+                recipients=(email,),
+            )
+            told = [mailed]
         self.record(here.tx, told, asker, here.context)

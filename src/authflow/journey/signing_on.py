@@ -10,6 +10,7 @@ from authflow.command import command, operation
 from authflow.command.running import in_one
 from authflow.errors import Code
 from authflow.journey.door import carried
+from authflow.journey.holding import Comer
 from authflow.journey.sso_answers import (
     AccountLinked,
     AnswerKept,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from authflow.sso.kinds import Assertion, Callback, Rejected
-    from authflow.sso.service.travelling import Back, Leaving, Left
+    from authflow.sso.service.trips import Back, Leaving, Left
     from authflow.values import Asker, BrowserSession, Context, OrganizationId
 
 T = TypeVar("T")
@@ -51,7 +52,13 @@ class SigningOn(SsoDoor):
     # --- there ----------------------------------------------------------------------------------------------------
 
     @operation("sso.start")
-    def start(self, session: BrowserSession, context: Context, *, organization: OrganizationId) -> SentAway | Refused:
+    def start(
+        self,
+        session: BrowserSession,
+        context: Context,  # noqa: ARG002  # every command that changes something takes it
+        *,
+        organization: OrganizationId,
+    ) -> SentAway | Refused:
         """Send the browser to the organization's provider, to sign in. A browser without a session gets one.
 
         It asks the provider's settings what to do, perhaps over the network, and so runs in no transaction.
@@ -70,7 +77,11 @@ class SigningOn(SsoDoor):
 
     @operation("sso.start_link")
     def start_link(
-        self, session: BrowserSession, context: Context, *, organization: OrganizationId
+        self,
+        session: BrowserSession,
+        context: Context,  # noqa: ARG002  # as above
+        *,
+        organization: OrganizationId,
     ) -> SentAway | Refused:
         """Send whoever is signed in, and proved it recently, to the provider, to link the identity they have there.
 
@@ -241,10 +252,11 @@ class SigningOn(SsoDoor):
             if isinstance(who, Refused):
                 return carried(who, session, first)
             asker = self._held(tx, session, *self._concluding.concerned(tx, who, came))
-            taken = self._concluding.take(tx, asker, context, who, back, came)
+            by = Comer(session=session, context=context, asker=asker, who=who)
+            taken = self._concluding.take(tx, by, back, came)
             if taken is not None:
                 return carried(taken, session, asker)
-            return self._concluding.finish(tx, session, context, asker, who, Choice.NOTHING)
+            return self._concluding.finish(tx, by, Choice.NOTHING)
 
     def _go_on(self, session: BrowserSession, context: Context, pipeline: Secret, choice: Choice) -> Finished:
         with self._uow.begin() as tx:
@@ -253,7 +265,8 @@ class SigningOn(SsoDoor):
             if isinstance(who, Refused):
                 return carried(who, session, first)
             asker = self._held(tx, session, *self._concluding.concerned(tx, who, None))
-            return self._concluding.finish(tx, session, context, asker, who, choice)
+            by = Comer(session=session, context=context, asker=asker, who=who)
+            return self._concluding.finish(tx, by, choice)
 
 
 def _may_link(asker: Asker) -> Code | None:

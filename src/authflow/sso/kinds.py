@@ -55,7 +55,7 @@ class Departure:
     """
 
     url: str = attrs.field(repr=False)
-    form: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    form: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
     request: Document = attrs.field(repr=False)
 
 
@@ -108,7 +108,7 @@ class Assertion:
     email_verified: object = None
     name: str = ""
     once: tuple[Single, ...] = ()
-    memory: Document = attrs.field(factory=dict, repr=False)
+    memory: Document = attrs.field(factory=dict[str, Json], repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -124,7 +124,7 @@ class Rechecked:
     """What came of asking again about somebody; *memory* replaces what was kept."""
 
     said: Said
-    memory: Document = attrs.field(factory=dict, repr=False)
+    memory: Document = attrs.field(factory=dict[str, Json], repr=False)
 
 
 class Kind(Protocol):

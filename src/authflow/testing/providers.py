@@ -160,8 +160,8 @@ def connect(
         organization=organization,
         kind=kind.key,
         name=kind.name,
-        settings=Settings(
-            **{"config": config, "steps": settings_digest(kind, document), "confirms": kind.secret, **settings}
+        settings=attrs.evolve(
+            Settings(config=config, steps=settings_digest(kind, document), confirms=kind.secret), **settings
         ),
         connected_at=flows.clock.now(),
     )

@@ -73,4 +73,5 @@ class Came:
 
     @classmethod
     def now(cls, callback: Callback | None, now: datetime) -> Came | None:
+        """Return *callback* as what came just now, if anything did."""
         return None if callback is None else cls(callback=callback, at=now)
