@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.rows import Row
     from authflow.adapters.sql.tables.membership import MembershipTables
     from authflow.membership.standing import MemberFlag, Membership
     from authflow.values import MemberId, OrganizationId, Role
@@ -94,6 +95,11 @@ class SqlMembers:
 
     def load(self, organization: OrganizationId, user: UserId) -> Stored[Membership]:
         return self._read.get((organization, user), lambda: self._load(organization, user))
+
+    def saw(self, organization: OrganizationId, user: UserId, row: Row | None) -> None:
+        """Remember the row of a member; where there is none, somebody may still have been removed."""
+        if row is not None:
+            self._read.saw((organization, user), Stored(rows.load_member(row), row.version))
 
     def forget(self) -> None:
         """Read again what is not held: a lock was waited for."""

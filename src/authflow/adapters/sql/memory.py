@@ -32,6 +32,11 @@ class Memory(Generic[KeyT, FoundT]):
                 self._held.add(key)
         return self._read[key]
 
+    def saw(self, key: KeyT, found: FoundT) -> None:
+        """Remember what another repository's statement read beside its own, unless it is known already."""
+        if key not in self._read:
+            self.get(key, lambda: found)
+
     def put(self, key: KeyT, found: FoundT) -> None:
         """Remember what was written, by whoever holds the row now."""
         self._read[key] = found

@@ -281,9 +281,12 @@ class SqlOrganizations:
 
     def get(self, organization: OrganizationId) -> Organization | None:
         if organization not in self._read:
-            row = self._run.run(self._sql.get, {"which": organization}).one_or_none()
-            self._read[organization] = None if row is None else _organization(row)
+            self.saw(organization, self._run.run(self._sql.get, {"which": organization}).one_or_none())
         return self._read[organization]
+
+    def saw(self, organization: OrganizationId, row: Row | None) -> None:
+        """Remember the row of *organization*, or that there is none."""
+        self._read[organization] = None if row is None else _organization(row)
 
     def of_user(self, user: UserId) -> tuple[Organization, ...]:
         found = (_organization(row) for row in self._run.run(self._sql.of_user, {"owner": user}))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from authflow.adapters.sql.connection import Connection
     from authflow.adapters.sql.people import SqlUsers
+    from authflow.adapters.sql.rows import Row
     from authflow.adapters.sql.tables.sso import SsoTables
     from authflow.sso.identity import Subject
     from authflow.sso.kinds import Single
@@ -82,10 +83,15 @@ class SqlProviders:
 
     def load(self, organization: OrganizationId, *, lock: bool = False) -> Stored[Provider]:
         def read() -> Stored[Provider]:
-            row = self._run.run(self._sql.lock if lock else self._sql.load, {"place": organization}).one_or_none()
-            return Stored(NoProvider(), 0) if row is None else Stored(_provider(row), row.version)
+            return _stored(
+                self._run.run(self._sql.lock if lock else self._sql.load, {"place": organization}).one_or_none()
+            )
 
         return self._read.get(organization, read, lock=lock)
+
+    def saw(self, organization: OrganizationId, row: Row | None) -> None:
+        """Remember the row of *organization*, or that there is none."""
+        self._read.saw(organization, _stored(row))
 
     def forget(self) -> None:
         """Read again what is not held: a lock was waited for."""
@@ -143,6 +149,10 @@ def _columns(state: Connected, *, version: int) -> dict[str, Any]:
         "lifted": state.lifted,
         "connected_at": c.micros(state.connected_at),
     }
+
+
+def _stored(row: Row | None) -> Stored[Provider]:
+    return Stored(NoProvider(), 0) if row is None else Stored(_provider(row), row.version)
 
 
 def _provider(row: Any) -> Connected:
@@ -207,6 +217,10 @@ class SqlSubjectTombstones:
     def forget(self) -> None:
         """Read again what is not held: a lock was waited for."""
         self._read.forget()
+
+    def saw(self, organization: OrganizationId, provider: ProviderId, subject: Subject, row: Row | None) -> None:
+        """Remember the tombstone of *subject*, or that there is none."""
+        self._read.saw((organization, provider, subject), None if row is None else c.moment(row.at))
 
     def put(self, organization: OrganizationId, provider: ProviderId, subject: Subject, at: datetime) -> None:
         self._read.clear()

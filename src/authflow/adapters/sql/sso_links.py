@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.sso_visits import SqlSsoVisits
     from authflow.adapters.sql.tables.sso import SsoTables
 
 BATCH: Final = 1000
@@ -32,7 +33,6 @@ class LinkStatements:
     """Every statement about links, built once."""
 
     get: sa.Executable
-    by_subject: sa.Executable
     lock_subject: sa.Executable
     of_user: sa.Executable
     lock_user: sa.Executable
@@ -59,7 +59,6 @@ class LinkStatements:
         due = sa.select(row).where(places, row.c.synced_at <= sa.bindparam("before"))
         return cls(
             get=sa.select(row).where(one),
-            by_subject=by_subject,
             lock_subject=by_subject.with_for_update(),
             of_user=of_user,
             lock_user=of_user.with_for_update(),
@@ -85,9 +84,10 @@ class LinkStatements:
 class SqlLinks:
     """`authflow.sso.ports.LinkRows` in SQL. A row is read once by each of its keys, and again for a lock."""
 
-    def __init__(self, connection: Connection, statements: LinkStatements) -> None:
+    def __init__(self, connection: Connection, statements: LinkStatements, visits: SqlSsoVisits) -> None:
         self._run = connection
         self._sql = statements
+        self._visits = visits
         self._by_subject: Memory[tuple[ProviderId, Subject], Link | None] = Memory(connection)
         self._of_user: Memory[tuple[ProviderId, UserId], Link | None] = Memory(connection)
 
@@ -104,9 +104,13 @@ class SqlLinks:
         return self._one(self._sql.get, {"which": link})
 
     def by_subject(self, provider: ProviderId, subject: Subject, *, lock: bool = False) -> Link | None:
-        statement = self._sql.lock_subject if lock else self._sql.by_subject
-        values = {"place": provider, "whom": subject.encode()}
-        return self._by_subject.get((provider, subject), lambda: self._one(statement, values), lock=lock)
+        def read() -> Link | None:
+            if lock and not self._run.alone:
+                return self._one(self._sql.lock_subject, {"place": provider, "whom": subject.encode()})
+            row = self._visits.link(provider, subject)
+            return None if row is None else _link(row)
+
+        return self._by_subject.get((provider, subject), read, lock=lock)
 
     def of_user(self, provider: ProviderId, user: UserId, *, lock: bool = False) -> Link | None:
         statement, values = self._sql.lock_user if lock else self._sql.of_user, {"place": provider, "owner": user}

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from authflow.adapters.sql import columns as c
 from authflow.adapters.sql.memory import Memory
+from authflow.adapters.sql.sso_visits import KEPT_APART
 from authflow.errors import StaleVersion
 from authflow.ports import Stored
 from authflow.sso.pipeline import Flow, Handle, PipelineId
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.rows import Row
+    from authflow.adapters.sql.sso_visits import SqlSsoVisits
     from authflow.adapters.sql.tables.sso import SsoTables
     from authflow.values import Sealed
 
@@ -28,7 +31,6 @@ class PipelineStatements:
     """Every statement about pipelines, built once."""
 
     add: sa.Executable
-    load: sa.Executable
     lock: sa.Executable
     save: sa.Executable
     save_back: sa.Executable
@@ -43,7 +45,7 @@ class PipelineStatements:
     def of(cls, t: SsoTables) -> PipelineStatements:
         row = t.pipeline
         one = row.c.id == sa.bindparam("which")
-        load = sa.select(*(column for column in row.c if column.name not in {"answer_key", "answer"})).where(one)
+        load = sa.select(*(column for column in row.c if column.name not in KEPT_APART)).where(one)
         changing = ("version", "away", "user_id", "sealing_key", "state")
         new: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in changing}
         kept: dict[str, Any] = {"answer_key": sa.bindparam("kept_key"), "answer": sa.bindparam("kept_answer")}
@@ -52,7 +54,6 @@ class PipelineStatements:
         owner = sa.bindparam("owner", type_=sa.String())
         return cls(
             add=sa.insert(row),
-            load=load,
             lock=load.with_for_update(),
             save=save.values(new),
             save_back=save.values({**new, **forgotten}),
@@ -68,9 +69,10 @@ class PipelineStatements:
 class SqlPipelines:
     """`authflow.sso.ports.PipelineRows` in SQL. A row is read once in a transaction, and again for a lock."""
 
-    def __init__(self, connection: Connection, statements: PipelineStatements) -> None:
+    def __init__(self, connection: Connection, statements: PipelineStatements, visits: SqlSsoVisits) -> None:
         self._run = connection
         self._sql = statements
+        self._visits = visits
         self._read: Memory[PipelineId, Stored[SealedPipeline] | None] = Memory(connection)
 
     def add(self, pipeline: SealedPipeline) -> None:
@@ -79,10 +81,14 @@ class SqlPipelines:
 
     def load(self, pipeline: PipelineId, *, lock: bool = False) -> Stored[SealedPipeline] | None:
         def read() -> Stored[SealedPipeline] | None:
-            row = self._run.run(self._sql.lock if lock else self._sql.load, {"which": pipeline}).one_or_none()
+            row = self._locked(pipeline) if lock and not self._run.alone else self._visits.pipeline(pipeline)
             return None if row is None else Stored(_read(row), row.version)
 
         return self._read.get(pipeline, read, lock=lock)
+
+    def _locked(self, pipeline: PipelineId) -> Row | None:
+        self._visits.locking_pipeline()
+        return self._run.run(self._sql.lock, {"which": pipeline}).one_or_none()
 
     def forget(self) -> None:
         """Read again what is not held: a lock was waited for."""

@@ -16,7 +16,7 @@ from authflow.adapters.sql.members import MemberStatements, SqlMembers
 from authflow.adapters.sql.membership import ConsentStatements, InvitationStatements, SqlConsents, SqlInvitations
 from authflow.adapters.sql.mfa import MfaStatements, SqlFactorCensus, SqlFactors, SqlRecoveryCodes
 from authflow.adapters.sql.outbox_relay import RelayStatements, SqlLanes, SqlParked, SqlQueue, SqlReceipts
-from authflow.adapters.sql.people import SqlUsers, organizations_of, registrar_of, users_of
+from authflow.adapters.sql.people import SqlOrganizations, SqlUsers, organizations_of, registrar_of, users_of
 from authflow.adapters.sql.replies import ReplyStatements, SqlReplies
 from authflow.adapters.sql.sessions import SessionStatements, SqlDevices, SqlResetLinks, SqlSessions
 from authflow.adapters.sql.sso import (
@@ -29,6 +29,7 @@ from authflow.adapters.sql.sso import (
 )
 from authflow.adapters.sql.sso_links import LinkStatements, SqlLinks
 from authflow.adapters.sql.sso_pipelines import PipelineStatements, SqlPipelines
+from authflow.adapters.sql.sso_visits import SqlSsoVisits, SsoVisitStatements
 from authflow.adapters.sql.visits import SqlVisits, VisitStatement
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Statements:
     providers: ProviderStatements
     links: LinkStatements
     pipelines: PipelineStatements
+    sso_visits: SsoVisitStatements
     once: OnceStatements
     registrar: RegistrarFactory | None
 
@@ -97,6 +99,7 @@ class Statements:
             providers=ProviderStatements.of(tables.sso),
             links=LinkStatements.of(tables.sso),
             pipelines=PipelineStatements.of(tables.sso),
+            sso_visits=SsoVisitStatements.of(tables, organizations=organizations is None, people=users is None),
             once=OnceStatements.of(tables.sso, dialect),
             registrar=registrar_of(registrar),
         )
@@ -195,9 +198,19 @@ class SqlTransaction:
         """Make the repositories of single sign-on; accounts are made among our own people, if *users* are these."""
         run, sql = self.connection, self._sql
         self.providers = SqlProviders(run, sql.providers)
-        self.links = SqlLinks(run, sql.links)
-        self.pipelines = SqlPipelines(run, sql.pipelines)
         self.subject_tombstones = SqlSubjectTombstones(run, sql.once)
+        visits = SqlSsoVisits(
+            run=run,
+            sql=sql.sso_visits,
+            accounts=self.accounts,
+            members=self.members,
+            providers=self.providers,
+            tombstones=self.subject_tombstones,
+            users=users,
+            organizations=self.organizations if isinstance(self.organizations, SqlOrganizations) else None,
+        )
+        self.links = SqlLinks(run, sql.links, visits)
+        self.pipelines = SqlPipelines(run, sql.pipelines, visits)
         self.single_use = SqlSingleUse(run, sql.once)
         ours: Registrar | None = None if users is None else SqlRegistrar(users)
         self.registrar = ours if sql.registrar is None else sql.registrar(run)

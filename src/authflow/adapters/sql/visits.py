@@ -14,7 +14,7 @@ from authflow.adapters.sql.rows import shape
 from authflow.values import UserId
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from authflow.adapters.sql.accounts import SqlAccounts
     from authflow.adapters.sql.connection import Connection
@@ -26,13 +26,17 @@ if TYPE_CHECKING:
 
 
 class Part:
-    """The columns of one table among those of several, from position *start* on; the first one is never NULL."""
+    """The columns of one table among those of several, from position *start* on; the first one is never NULL.
 
-    def __init__(self, table: sa.Table, start: int) -> None:
-        self.columns = [column.label(f"{table.name}_{column.name}") for column in table.c]
+    Columns that are called like one of *without* are left out.
+    """
+
+    def __init__(self, table: sa.Table, start: int, *, without: Collection[str] = ()) -> None:
+        read = [column for column in table.c if column.name not in without]
+        self.columns = [column.label(f"{table.name}_{column.name}") for column in read]
         self.end = start + len(self.columns)
         self._start = start
-        self._make = shape([column.name for column in table.c])
+        self._make = shape([column.name for column in read])
 
     def of(self, row: Row) -> Row | None:
         """Return the row of this table, or none where an outer join found none."""
