@@ -10,11 +10,12 @@ import pytest
 
 from authflow import AccessShown, Code, Refused
 from authflow.facts.records import Audit
+from authflow.membership.admission import Requirement
 from authflow.membership.answers import Entered, MemberGone
 from authflow.membership.changes import FlagGroup
 from authflow.membership.standing import MemberFlag
 from authflow.sso.access import CONFIRMED_WITHIN
-from authflow.values import OrganizationId
+from authflow.values import NOBODY, OrganizationId
 from tests.journey.sso_stage import SsoStage
 from tests.stage import CONTEXT
 
@@ -176,6 +177,24 @@ def test_who_is_no_member_is_told_nothing_of_a_provider(stage: SsoStage):
     for place in (gone, OrganizationId("nowhere")):
         assert code(access(stage, eve, place)) is Code.ORGANIZATION_UNKNOWN
     assert access(stage, root, acme).met
+
+
+def test_an_invitation_says_which_provider_it_takes_and_is_accepted_behind_it(stage: SsoStage):
+    """To a stranger too; whoever came through it by a link of theirs meets it before they are a member."""
+    acme = stage.organization()
+    olga = stage.owner(acme)
+    letter = stage.invite(olga, acme, "ada@example.com")
+    stage.connect(acme)
+    seen = stage.flows.invitations.look(NOBODY, **letter.where())
+    assert (seen.needs_sso, seen.require_sso, seen.sso_provider) == (True, True, "Fake")
+    ada = stage.person()
+    stage.sign_in(ada)
+    waits = stage.accept(ada, letter)
+    assert waits.requirements == {Requirement.SSO_LINK}
+    stage.link(ada.user, acme, "00u1")
+    signed_on(stage, ada, acme, "00u1")
+    assert MemberFlag.SSO_LINKED in stage.member(ada.user, acme).flags  # type: ignore[union-attr]  # they are a member
+    assert why(stage, ada, acme) is None
 
 
 # --- breaking the glass (decision 6) ----------------------------------------------------------------------------------
