@@ -43,7 +43,8 @@ def _token(algorithm: Any) -> Callable[[], object]:  # noqa: ANN401  # one of a 
     now, key = ManualClock().now(), SigningKey.generate(algorithm)
     at = int(now.timestamp())
     said = {"iss": ISSUER, "aud": CLIENT, "sub": "alice", "nonce": NONCE, "iat": at, "exp": at + 300}
-    token, keys = key.sign(said), signatures.read_keys({"keys": [key.jwk]})
+    published: Any = {"keys": [key.jwk]}
+    token, keys = key.sign(said), signatures.read_keys(published)
     expected = claims.Expected(issuer=ISSUER, audience=CLIENT, nonce=NONCE, access_token="")
 
     def checked() -> None:
