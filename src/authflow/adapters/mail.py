@@ -132,9 +132,9 @@ TEMPLATES: Final[dict[MailKind, Text]] = {
     MailKind.SSO_ADDRESS_HELD: Text(
         subject="You have an account already",
         body=(
-            "Somebody wanted a new account with this address, through the provider of {organization}. It belongs to "
-            "yours, and stays so.\n\n"
-            "If that was you, sign in to your account and link the provider's there. If not, there is nothing to do.\n"
+            "Somebody wanted a new account with this address, through the provider of {organization}. The "
+            "address belongs to your account, and stays there.\n\n"
+            "If that was you, sign in to your account and link the identity there. If not, there is nothing to do.\n"
         ),
     ),
     MailKind.SSO_LINKED: Text(
