@@ -120,6 +120,10 @@ class SqlMembers:
         which = {"place": organization, "owner": user, "expected": expected}
         stands = self.load(organization, user).state if self._run.alone else self._load(organization, user).state
         self._read.drop((organization, user))
+        self._write(which, stands, state, expected=expected)
+        self._read.put((organization, user), Stored(state, 0 if isinstance(state, Outside) else expected + 1))
+
+    def _write(self, which: Mapping[str, object], stands: Membership, state: Membership, *, expected: int) -> None:
         if isinstance(stands, Member) and isinstance(state, Member):
             self._update(which, state, expected=expected)
             return
@@ -127,7 +131,7 @@ class SqlMembers:
         if isinstance(state, Member):
             self._run.run(self._sql.add, {**rows.dump_member(state), "version": expected + 1})
         if isinstance(state, Removed):
-            tombstone = {"organization_id": organization, "user_id": user, "at": c.micros(state.at)}
+            tombstone = {"organization_id": state.organization, "user_id": state.user, "at": c.micros(state.at)}
             self._run.run(self._sql.add_removed, {**tombstone, "version": expected + 1})
 
     def _update(self, which: Mapping[str, object], state: Member, *, expected: int) -> None:

@@ -15,7 +15,7 @@ from authflow.membership.offer import Absent, Accepted, Expired, Pending, Reques
 from authflow.ports import Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
     from datetime import datetime
 
     from authflow.adapters.sql.connection import Connection
@@ -92,11 +92,15 @@ def _remove_over(i: sa.Table) -> sa.Executable:
 
 
 class SqlInvitations:
-    """`authflow.membership.ports.InvitationRows` in SQL: one plain UPDATE decides who uses an invitation."""
+    """`authflow.membership.ports.InvitationRows` in SQL: one plain UPDATE decides who uses an invitation.
+
+    What is open somewhere to somebody is held from the first look, and so is looked up again only after a change.
+    """
 
     def __init__(self, connection: Connection, statements: InvitationStatements) -> None:
         self._run = connection
         self._sql = statements
+        self._open: dict[tuple[OrganizationId, frozenset[bytes]], tuple[Stored[Waiting], ...]] = {}
 
     def load(self, organization: OrganizationId, invitation: InvitationId, *, lock: bool = False) -> Stored[Invitation]:
         statement = self._sql.lock if lock else self._sql.load
@@ -104,6 +108,7 @@ class SqlInvitations:
         return Stored(Absent(), 0) if row is None else Stored(rows.load_invitation(row), row.version)
 
     def save(self, organization: OrganizationId, invitation: InvitationId, state: Invitation, *, expected: int) -> None:
+        self.forget()
         which = {"which": invitation, "place": organization, "expected": expected}
         if isinstance(state, Absent):
             one_row(self._run.changed(self._sql.delete, which))
@@ -113,6 +118,7 @@ class SqlInvitations:
             one_row(self._run.changed(self._sql.update, {**which, **_new(state), "new_version": expected + 1}))
 
     def accept(self, before: Pending, after: Accepted, now: datetime) -> bool:
+        self.forget()
         which = {"which": before.offer.id, "place": before.offer.organization}
         condition = {"old_token": before.token, "now": c.micros(now)}
         return self._run.changed(self._sql.accept, {**which, **condition, **_new(after)}) == 1
@@ -121,11 +127,16 @@ class SqlInvitations:
         self, keys: Collection[bytes], organization: OrganizationId | None = None
     ) -> tuple[Stored[Waiting], ...]:
         if organization is None:
-            found = self._run.run(self._sql.open_to, {"keys": list(keys)})
-        else:
-            found = self._run.run(self._sql.open_to_here, {"keys": list(keys), "place": organization})
-        states = ((rows.load_waiting(row), row.version) for row in found)
-        return tuple(Stored(state, version) for state, version in states if state is not None)
+            return _waiting(self._run.run(self._sql.open_to, {"keys": list(keys)}))
+        asked = (organization, frozenset(keys))
+        if asked not in self._open:
+            where = {"keys": list(keys), "place": organization}
+            self._open[asked] = _waiting(self._run.run(self._sql.open_to_here, where))
+        return self._open[asked]
+
+    def forget(self) -> None:
+        """Look up again what is open: a lock was waited for."""
+        self._open.clear()
 
     def open_in(
         self, organization: OrganizationId, *, limit: int, after: InvitationId | None = None
@@ -135,10 +146,17 @@ class SqlInvitations:
         return tuple(state for state in states if isinstance(state, Requested | Pending | Expired))
 
     def remove_of_user(self, user: UserId) -> int:
+        self.forget()
         return self._run.changed(self._sql.remove_of_user, {"owner": user})
 
     def remove_over(self, before: datetime) -> int:
+        self.forget()
         return self._run.changed(self._sql.remove_over, {"before": c.micros(before)})
+
+
+def _waiting(found: Iterable[Row]) -> tuple[Stored[Waiting], ...]:
+    states = ((rows.load_waiting(row), row.version) for row in found)
+    return tuple(Stored(state, version) for state, version in states if state is not None)
 
 
 def _new(state: rows.Stands) -> dict[str, Any]:

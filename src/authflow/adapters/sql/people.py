@@ -147,12 +147,13 @@ class UserStatements:
 
 
 class SqlUsers:
-    """`authflow.ports.Users` in SQL. A person is read once in a transaction, and again after a change."""
+    """`authflow.ports.Users` in SQL. A person, and who holds an address, is read once, and again after a change."""
 
     def __init__(self, connection: Connection, statements: UserStatements) -> None:
         self._run = connection
         self._sql = statements
         self._read: dict[UserId, User | None] = {}
+        self._holders: dict[str, tuple[UserId, ...]] = {}
 
     def get(self, user: UserId) -> User | None:
         if user not in self._read:
@@ -167,13 +168,21 @@ class SqlUsers:
     def forget(self) -> None:
         """Read everybody again when they are next asked for: a lock was waited for."""
         self._read.clear()
+        self._holders.clear()
+
+    def _changed(self, user: UserId) -> None:
+        self._read.pop(user, None)
+        self._holders.clear()
 
     def holders(self, address: Address) -> tuple[UserId, ...]:
-        rows = self._run.run(self._sql.holders, {"which": fold_address(address)})
-        return tuple(sorted(UserId(row.user_id) for row in rows))
+        folded = fold_address(address)
+        if folded not in self._holders:
+            rows = self._run.run(self._sql.holders, {"which": folded})
+            self._holders[folded] = tuple(sorted(UserId(row.user_id) for row in rows))
+        return self._holders[folded]
 
     def record_verified(self, user: UserId, address: Address, at: datetime) -> bool:
-        self._read.pop(user, None)
+        self._changed(user)
         where = {"owner": user, "which": fold_address(address), "at": c.micros(at)}
         return self._run.changed(self._sql.verify, where) == 1
 
@@ -189,20 +198,20 @@ class SqlUsers:
         return self._run.changed(self._sql.drop_resets, {"owner": user})
 
     def remove(self, user: UserId) -> bool:
-        self._read.pop(user, None)
+        self._changed(user)
         self.drop_password_resets(user)
         self._run.run(self._sql.remove_addresses, {"owner": user})
         return self._run.changed(self._sql.remove, {"owner": user}) == 1
 
     def add(self, user: User) -> None:
         """Insert *user* with their addresses."""
-        self._read.pop(user.id, None)
+        self._changed(user.id)
         self._run.run(self._sql.add, {"id": user.id, **_columns(user)})
         self._add_addresses(user)
 
     def save(self, user: User) -> None:
         """Replace *user* and their addresses."""
-        self._read.pop(user.id, None)
+        self._changed(user.id)
         new = {f"new_{name}": value for name, value in _columns(user).items()}
         self._run.run(self._sql.update, {"owner": user.id, **new})
         self._run.run(self._sql.remove_addresses, {"owner": user.id})

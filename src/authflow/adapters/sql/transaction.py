@@ -224,6 +224,7 @@ class SqlTransaction:
         self.devices.forget()
         self.factors.forget()
         self.members.forget()
+        self.invitations.forget()
         self.providers.forget()
         self.links.forget()
         self.pipelines.forget()

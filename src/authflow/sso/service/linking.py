@@ -8,7 +8,7 @@ import attrs
 
 from authflow.command.telemetry import report_unavailable
 from authflow.errors import SecretUnavailable
-from authflow.sso.grounds import Attach, Attached, Migrate, Recognize, Recognized, Release, Released
+from authflow.sso.grounds import Attach, Attached, Migrate, NewAccount, Recognize, Recognized, Release, Released
 from authflow.sso.linking import MACHINE
 from authflow.sso.links import Holder, Linked, Renumbered, standing
 from authflow.sso.sealing import memory_binding
@@ -43,7 +43,8 @@ class Links(Desk):
     ) -> Step[Linking, LinkAnswer]:
         """Make *identity* the identity of *person*, on *ground*; an older link that stands in the way goes."""
         by_subject = tx.links.by_subject(identity.provider, identity.subject, lock=True)
-        own = tx.links.of_user(identity.provider, person.id, lock=True)
+        new = isinstance(ground, NewAccount)  # made in this very transaction: nobody can have linked it
+        own = None if new else tx.links.of_user(identity.provider, person.id, lock=True)
         owner = None if by_subject is None else tx.users.get(by_subject.user)
         command = Attach(
             person=Holder(user=person.id, active=person.active),
