@@ -11,6 +11,7 @@ import pytest
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.errors import Code, ConfigInvalid, InUnitOfWork
 from authflow.facts.records import Audit
+from authflow.journey.provider_answers import ProviderTried
 from authflow.journey.sso_answers import AnswerKept, ChoiceOwed, PipelineAbandoned, SignedOn
 from authflow.sso.case import Choice
 from authflow.sso.endpoints import Endpoints
@@ -22,7 +23,7 @@ from authflow.testing.browsers import Browser
 from authflow.testing.providers import Fault
 from authflow.values import NOBODY, OrganizationId, Refused, Secret
 from authflow.wiring import Authflow
-from tests.journey.sso_stage import SsoStage
+from tests.journey.sso_stage import SsoStage, Trip
 from tests.stage import CONTEXT
 
 SECOND = timedelta(seconds=1)
@@ -342,6 +343,23 @@ def test_a_journey_lives_an_hour_whatever_happens(stage: SsoStage, acme: Organiz
     stage.clock.advance(LIFE - FRESH)
     refused(late.back("00u1"), Code.SSO_PIPELINE_EXPIRED)
     refused(late.look(), Code.SSO_PIPELINE_EXPIRED)
+
+
+def test_the_answer_to_a_setup_is_none_to_a_sign_in_and_the_other_way_round(stage: SsoStage, acme: OrganizationId):
+    """The host's address is the same for both: the wrong command takes nothing, and the right one still does."""
+    owner, globex, providers = stage.person("owner@example.com"), stage.organization("globex"), stage.flows.providers
+    stage.found(owner, globex, role="owner")
+    stage.sign_in(owner)
+    at = owner.browser
+    asked = {"organization": globex, "kind": "fake", "settings": {}}
+    setup = Trip(stage, at, at.ask(providers.start_setup, at.context, **asked))
+    refused(setup.back("00u1"), Code.SSO_PIPELINE_INVALID)
+    tried = at.ask(providers.resume, at.context, pipeline=setup.pipeline, callback=setup.callback("00u1"))
+    assert isinstance(tried, ProviderTried), tried
+    trip = stage.start(at, acme)
+    callback = trip.callback("00u1")
+    refused(at.ask(providers.resume, at.context, pipeline=trip.pipeline, callback=callback), Code.SSO_PIPELINE_INVALID)
+    assert isinstance(trip.resume(callback), SignedOn)
 
 
 def test_whoever_gives_up_is_out(stage: SsoStage, acme: OrganizationId):

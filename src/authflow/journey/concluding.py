@@ -15,7 +15,7 @@ from authflow.sso.case import Ask, Choice, Deny, Known, Page
 from authflow.sso.finishing import decide
 from authflow.sso.kinds import Assertion
 from authflow.sso.login import case_of
-from authflow.sso.pipeline import Flow, barred
+from authflow.sso.pipeline import barred
 from authflow.sso.progress import (
     Abandon,
     Abandoned,
@@ -30,13 +30,11 @@ from authflow.sso.progress import (
 from authflow.values import Refused, token_digest
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from authflow.journey.circumstances import Situation
     from authflow.journey.holding import Comer
     from authflow.journey.ports import JourneyTransaction
     from authflow.journey.signing_on import Finished
-    from authflow.sso.kinds import Callback, Rejected
+    from authflow.sso.kinds import Rejected
     from authflow.sso.service.pipelines import Bearer
     from authflow.sso.service.trips import Back
     from authflow.values import Asker, Context, UserId
@@ -64,15 +62,6 @@ class Concluding(Proving):
         return self.circumstances.owners(tx, state.handle.provider, (came.subject, came.legacy))
 
     # --- the provider's answer --------------------------------------------------------------------------------------
-
-    def back(
-        self, tx: JourneyTransaction, who: Bearer, callback: Callback | None, now: datetime
-    ) -> Back | Refused | None:
-        """Return what has to be checked, as `authflow.sso.service.travelling` does; a setup's answer is not taken."""
-        found = self.travelling.load(tx, who)
-        if not isinstance(found, Refused) and found.state.handle.flow is Flow.SETUP:
-            return Refused(code=Code.SSO_PIPELINE_INVALID)
-        return self.travelling.back(tx, who, callback, now)
 
     def take(self, tx: JourneyTransaction, by: Comer, back: Back, came: Assertion | Rejected) -> Refused | None:
         """Take the answer, once; return why it was not taken, or none."""

@@ -223,7 +223,7 @@ class SettingUp(Door):
             found = who if isinstance(who, Refused) else self._setup(tx, who)
             if isinstance(who, Refused) or isinstance(found, Refused):
                 return carried(expect(found, Refused), session, asker)
-            back = self._travelling.back(tx, who, callback, self._clock.now())
+            back = self._travelling.back(tx, who, callback, self._clock.now(), setting_up=True)
             return carried(back, session, asker) if isinstance(back, Refused) else back
 
     def _take(

@@ -237,7 +237,7 @@ class SigningOn(SsoDoor):
             who = bearer(asker, pipeline)
             if isinstance(who, Refused):
                 return carried(who, session, asker)
-            back = self._concluding.back(tx, who, callback, now)
+            back = self._travelling.back(tx, who, callback, now)
             if not isinstance(back, Refused):
                 return back
             return carried(self._concluding.refused(tx, who, back, asker, context), session, asker)

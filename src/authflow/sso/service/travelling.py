@@ -148,14 +148,19 @@ class Travelling(Pipelines):
 
     # --- and back -------------------------------------------------------------------------------------------------
 
-    def back(self, tx: SsoTransaction, who: Bearer, callback: Callback | None, now: datetime) -> Back | Refused | None:
+    def back(
+        self, tx: SsoTransaction, who: Bearer, callback: Callback | None, now: datetime, *, setting_up: bool = False
+    ) -> Back | Refused | None:
         """Return what has to be checked; none where the answer was taken before, and is not given again.
 
-        Whatever can be refused without asking anybody is, and what that ends is stored.
+        Whatever can be refused without asking anybody is, and what that ends is stored. The answer to a setup is none
+        to a sign-in, and the other way round.
         """
         stored = self.load(tx, who)
         if isinstance(stored, Refused):
             return stored
+        if (stored.state.handle.flow is Flow.SETUP) is not setting_up:
+            return Refused(code=Code.SSO_PIPELINE_INVALID)
         waiting = isinstance(stored.state, Away | Proposed)
         came = self._kept(tx, who.pipeline) if callback is None and waiting else Came.now(callback, now)
         if came is None:
