@@ -310,6 +310,23 @@ def test_mails_to_one_address_have_a_budget(stage: SsoStage, acme: OrganizationI
     assert isinstance(stage.come(Browser(), acme, "00u1").mail_proof(), MailSent)
 
 
+@pytest.mark.parametrize("taken", [True, False])
+def test_whoever_is_signed_in_mails_and_asks_within_the_same_budget(
+    stage: SsoStage,
+    acme: OrganizationId,
+    taken: bool,  # noqa: FBT001  # a table's column
+):
+    """Decision 22: a session of one's own is no way around it, and neither mails nor tells who has an account."""
+    if taken:
+        stage.person()
+    eve = stage.person("eve@example.com")
+    stage.sign_in(eve)
+    trip = stage.come(eve.browser, acme, "00u1")
+    answers = [trip.choose(Choice.NEW_ACCOUNT) for _ in range(6)]
+    assert [getattr(answer, "code", None) is Code.SSO_RATE_LIMITED for answer in answers] == [False] * 5 + [True]
+    assert len(stage.mails(MailKind.SSO_ADDRESS_PROOF)) <= 5
+
+
 # --- newcomers --------------------------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from authflow.errors import Code
 from authflow.ports import Allowed
-from authflow.sso.case import Choice, Known, LinkTo, Register
+from authflow.sso.case import Choice, Known, LinkTo, Register, Visitor
 from authflow.sso.identity import FRESH
 from authflow.sso.login import MACHINE, PROOF_LIFE
 from authflow.sso.pipeline import LIFE
@@ -184,6 +184,9 @@ def test_a_new_mail_makes_the_old_link_worthless():
     "command",
     [
         choose(Choice.NEW_ACCOUNT, known=Known(verify_first=True), allowance=BUDGETED),
+        choose(
+            Choice.NEW_ACCOUNT, known=Known(taken=True, visitor=Visitor(user=ADA, elevated=True)), allowance=BUDGETED
+        ),
         MailProof(present=PRESENT, user=ADA, token=FRESH_TOKEN, allowance=BUDGETED),
     ],
 )

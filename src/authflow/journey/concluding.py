@@ -87,7 +87,7 @@ class Concluding(Proving):
     def _finished(self, tx: JourneyTransaction, by: Comer, choice: Choice) -> Finished:
         session, context, asker, who = by.session, by.context, by.asker, by.who
         now, token = self.clock.now(), self.travelling.new_secret()
-        allowance = self.allowance(tx, who, asker, choice)
+        allowance = self.allowance(tx, who, choice)
         held = self.held(tx, who, asker, choice, lock=True)
         if isinstance(held, Refused):
             return carried(held, session, asker)

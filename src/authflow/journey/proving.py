@@ -84,11 +84,14 @@ class Proving(Holding):
         state = self.travelling.peek(tx, who)
         return state.identity.email if isinstance(state, Open) else None
 
-    def allowance(self, tx: JourneyTransaction, who: Bearer, asker: Asker, choice: Choice) -> Allowed | Limited:
-        """Count a mail that may follow, before any row is held: limits are counted in front of rows, everywhere."""
+    def allowance(self, tx: JourneyTransaction, who: Bearer, choice: Choice) -> Allowed | Limited:
+        """Count whatever may mail an address, or tell whether it is taken, whoever is signed in (decision 22).
+
+        It is counted before any row is held: limits are counted in front of rows, everywhere.
+        """
         state = self.travelling.peek(tx, who)
         registers = choice is Choice.NEW_ACCOUNT or isinstance(state, AddressProven)
-        if not isinstance(state, Open) or not registers or asker.user is not None:
+        if not isinstance(state, Open) or not registers:
             return Allowed(0)
         email, proven = state.identity.email, state.identity.email_verified or isinstance(state, AddressProven)
         mails = email is not None and (not proven or bool(tx.users.holders(email)))

@@ -80,7 +80,10 @@ def choose(state: Open, command: Choose, now: datetime) -> LoginStep:
     stopped = _stopped(state, command.present, now)
     if stopped is not None:
         return stopped
-    return _decided(state, command, finishing.decide(case_of(state, command.choice, command.known), now))
+    decision = finishing.decide(case_of(state, command.choice, command.known), now)
+    if isinstance(command.allowance, Limited) and _tells(decision):
+        return Step(state, Refused(code=Code.SSO_RATE_LIMITED, retry_after=command.allowance.retry_after))
+    return _decided(state, command, decision)
 
 
 def _decided(state: Open, command: Choose, decision: Decision) -> LoginStep:
@@ -240,10 +243,13 @@ def case_of(state: Open, choice: Choice, known: Known) -> Case:
     )
 
 
+def _tells(decision: Decision) -> bool:
+    """Tell whether whoever sees what follows learns of an address, or has it mailed: both have one budget."""
+    return isinstance(decision, ProveAddress) or decision == Deny(Code.SSO_IDENTITY_CONFLICT)
+
+
 def _mail_address(state: Open, command: Choose) -> LoginStep:
     address = state.identity.email
-    if isinstance(command.allowance, Limited):
-        return Step(state, Refused(code=Code.SSO_RATE_LIMITED, retry_after=command.allowance.retry_after))
     if address is None:
         return Step(state, Refused(code=Code.SSO_IDENTITY_INCOMPLETE))
     after = AddressMailed(handle=state.handle, identity=state.identity, address=address, token=command.token)
