@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import attrs
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -19,7 +20,7 @@ from lxml import etree
 from onelogin.saml2.xml_utils import OneLogin_Saml2_XML
 
 from authflow.adapters.providers.saml import Saml2, saml_kinds
-from authflow.adapters.providers.saml_certificates import certificate, new_keys, pem, rsa_key
+from authflow.adapters.providers.saml_certificates import CERTIFICATES_MAX, certificate, new_keys, pem, rsa_key
 from authflow.adapters.providers.saml_presets import BY_HAND, PRESETS
 from authflow.adapters.providers.saml_signature import read_signature
 from authflow.adapters.providers.saml_subject import NAME_ID, TRANSIENT
@@ -313,6 +314,27 @@ def test_metadata_that_cannot_be_spoken_to_is_refused(find: str, put: str):
     assert find in markup
     with pytest.raises(InputInvalid):
         kind().read({"metadata": markup.replace(find, put), "identifier": "identifier", "email": "email"})
+
+
+def test_metadata_names_as_many_certificates_as_may_be_typed():
+    def naming(many: int) -> Document:
+        body, markup = keys("idp").certificate, provider().metadata()
+        others = [reissued(number) for number in range(1, many)]
+        listed = "</ds:X509Certificate><ds:X509Certificate>".join([body, *others])
+        return kind().read({"metadata": markup.replace(body, listed), "identifier": "identifier", "email": "email"})
+
+    named = naming(CERTIFICATES_MAX)["certificates"]
+    assert isinstance(named, list)
+    assert len(named) == CERTIFICATES_MAX
+    with pytest.raises(InputInvalid, match="more than 10"):
+        naming(CERTIFICATES_MAX + 1)
+
+
+def reissued(number: int) -> str:
+    """Return another certificate of the provider's key."""
+    key, nobody = rsa_key(keys("idp").private_key), x509.Name([])
+    made = x509.CertificateBuilder(nobody, nobody, key.public_key(), number, NOW, NOW + timedelta(days=1))
+    return base64.b64encode(made.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)).decode()
 
 
 def published(clock: ManualClock) -> tuple[FakeSamlProvider, Library, Saml2, Document]:

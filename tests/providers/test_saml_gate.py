@@ -12,7 +12,7 @@ from lxml import etree
 
 from authflow.adapters.providers.saml_gate import INFLATED_MAX, decode, inflate, read_assertion, read_response
 from authflow.adapters.providers.saml_metadata import read_metadata
-from authflow.adapters.providers.saml_xml import ELEMENTS_MAX, MESSAGE_MAX, Unacceptable, parse, text
+from authflow.adapters.providers.saml_xml import ATTRIBUTES_MAX, ELEMENTS_MAX, MESSAGE_MAX, Unacceptable, parse, text
 from tests.providers.saml.stage import GENUINE, arrive, provider, signed, who
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ BOMBS = {
     "too deep": b"<a>" * 5000 + b"</a>" * 5000,
     "too many": b"<r>" + b"<a/>" * ELEMENTS_MAX + b"</r>",
     "too large": b"<r>" + b"a" * MESSAGE_MAX + b"</r>",
+    "too many attributes": b"<r " + b" ".join(b'a%d=""' % n for n in range(ATTRIBUTES_MAX + 1)) + b"/>",
     "an attribute twice": b'<r a="1" a="2"/>',
     "an ID twice": b'<r ID="a"><b Id="a"/></r>',
     "an ID that is empty": b'<r ID=""/>',

@@ -9,7 +9,8 @@ import pytest
 from lxml import etree
 
 from authflow.adapters.providers.saml_certificates import rsa_key
-from authflow.adapters.providers.saml_xml import name
+from authflow.adapters.providers.saml_signature import EXCLUSIVE, PREFIXES_MAX, read_signature
+from authflow.adapters.providers.saml_xml import Unacceptable, name
 from authflow.sso.kinds import Rejected
 from authflow.testing.saml_markup import response, sign
 from tests.providers.saml.stage import GENUINE, arrive, keys, provider, said, signed, who
@@ -125,6 +126,22 @@ def test_what_the_settings_demand_to_be_signed_is(signs: str):
         "both": signs == "both",
     }
     assert {demand: who(arrive(signed(signs), signed=demand)) == GENUINE for demand in demanded} == demanded
+
+
+@pytest.mark.parametrize("where", ["CanonicalizationMethod", "Transform"])
+def test_a_canonicalization_looks_for_few_prefixes_at_every_element(where: str):
+    """Nobody needs a key to have it done: the digest is taken before the signature is refused."""
+
+    def naming(prefixes: int) -> Element:
+        signature = next(etree.fromstring(signed("response")).iter(name("ds", "Signature")))
+        exclusive = [e for e in signature.iter(name("ds", where)) if e.get("Algorithm") == EXCLUSIVE]
+        for method in exclusive:
+            method[:] = [etree.Element(f"{{{EXCLUSIVE}}}InclusiveNamespaces", PrefixList="a " * prefixes)]
+        return signature
+
+    assert read_signature(naming(PREFIXES_MAX)).value
+    with pytest.raises(Unacceptable, match="prefixes"):
+        read_signature(naming(PREFIXES_MAX + 1))
 
 
 def test_a_list_of_prefixes_keeps_namespaces_of_the_response_signed():

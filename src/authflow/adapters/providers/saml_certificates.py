@@ -24,6 +24,9 @@ from authflow.values import Secret
 if TYPE_CHECKING:
     from datetime import datetime
 
+CERTIFICATES_MAX: Final = 10
+"""Of one provider: an answer that none of them signed is checked with each."""
+
 RSA_BITS_MIN: Final = 2048
 CURVE_BITS_MIN: Final = 256
 """NIST SP 800-131A: 112 bits of strength and more."""

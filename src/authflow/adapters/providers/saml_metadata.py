@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 from lxml import etree
 
-from authflow.adapters.providers.saml_certificates import read_certificate
+from authflow.adapters.providers.saml_certificates import CERTIFICATES_MAX, read_certificate
 from authflow.adapters.providers.saml_rules import read_instant
 from authflow.adapters.providers.saml_xml import PREFIXES, Unacceptable, children, name, parse, text
 from authflow.sso.fetching import BODY_MAX
@@ -77,7 +77,10 @@ def _endpoints(role: Element, service: str) -> dict[str, str]:
 
 def _signing_certificates(role: Element) -> tuple[str, ...]:
     signing = [key for key in children(role, "md", "KeyDescriptor") if key.get("use", "signing") == "signing"]
-    found = [text(c) for key in signing for c in key.iter(name("ds", "X509Certificate"))]
+    found = dict.fromkeys("".join(text(c).split()) for key in signing for c in key.iter(name("ds", "X509Certificate")))
+    if len(found) > CERTIFICATES_MAX:
+        msg = f"names more than {CERTIFICATES_MAX} certificates that sign"
+        raise Unacceptable(msg)
     return tuple(dict.fromkeys(read_certificate(pasted) for pasted in found))
 
 

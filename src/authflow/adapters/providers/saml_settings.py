@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from authflow.adapters.providers.saml_answer import EITHER, SIGNED
-from authflow.adapters.providers.saml_certificates import OwnKeys, read_certificate, read_own_keys
+from authflow.adapters.providers.saml_certificates import CERTIFICATES_MAX, OwnKeys, read_certificate, read_own_keys
 from authflow.adapters.providers.saml_metadata import BINDINGS, REDIRECT, Peer, read_metadata
 from authflow.adapters.providers.saml_rules import read_instant
 from authflow.adapters.providers.saml_subject import Attributes
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 ENTITY_ID_MAX: Final = 1024
 """SAML core 8.3.6."""
-
-CERTIFICATES_MAX: Final = 10
 
 PEER: Final = ("entity_id", "sso_url", "sso_binding", "slo_url", "certificates", "valid_until")
 MAPPING: Final = ("identifier", "email", "first_name", "last_name")

@@ -43,6 +43,9 @@ DIGESTS: Final = {
 }
 """Algorithms of a digest (RFC 9231 2.1)."""
 
+PREFIXES_MAX: Final = 20
+"""Prefixes that a canonicalization may name: it looks for each of them at every element. Real ones name three."""
+
 _INCLUSIVE: Final = f"{{{EXCLUSIVE}}}InclusiveNamespaces"
 
 
@@ -127,7 +130,11 @@ def _prefixes(exclusive: Element) -> tuple[str, ...]:
     if len(exclusive) > 1 or listed.tag != _INCLUSIVE or set(listed.attrib) != {"PrefixList"} or len(listed):
         msg = "Signature: the canonicalization has other parts than it should"
         raise Unacceptable(msg)
-    return tuple(listed.get("PrefixList", "").split())
+    prefixes = tuple(listed.get("PrefixList", "").split())
+    if len(prefixes) > PREFIXES_MAX:
+        msg = f"Signature: the canonicalization names more than {PREFIXES_MAX} prefixes"
+        raise Unacceptable(msg)
+    return prefixes
 
 
 def _digest_value(element: Element) -> bytes:

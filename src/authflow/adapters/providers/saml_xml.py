@@ -31,6 +31,9 @@ MESSAGE_MAX: Final = 256 * 1024
 ELEMENTS_MAX: Final = 10_000
 """Elements of one document; what looks at each of them stays fast."""
 
+ATTRIBUTES_MAX: Final = 100
+"""Attributes of one element: to sort them for a digest takes their number squared. The schema names up to nine."""
+
 UTF_8: Final = frozenset({"UTF-8", "ASCII", "US-ASCII"})
 
 _XML_ID: Final = "{http://www.w3.org/XML/1998/namespace}id"
@@ -125,6 +128,9 @@ def _nodes(root: Element) -> Iterator[Element]:
 def _require_plain_node(node: Element, seen: set[str]) -> None:
     if not isinstance(node.tag, str):
         msg = "document: has a comment, a processing instruction or an entity"
+        raise Unacceptable(msg)
+    if len(node.attrib) > ATTRIBUTES_MAX:
+        msg = f"document: more than {ATTRIBUTES_MAX} attributes of one element"
         raise Unacceptable(msg)
     if _XML_ID in node.attrib:  # the parser itself would take it for an identifier (XML-ID 4)
         msg = "document: has xml:id"
