@@ -31,7 +31,6 @@ class MemberStatements:
     """Every statement about members and tombstones, built once."""
 
     load: sa.Executable
-    load_removed: sa.Executable
     add: sa.Executable
     update: sa.Executable
     delete: sa.Executable
@@ -56,8 +55,7 @@ class MemberStatements:
             name: sa.bindparam(f"new_{name}") for name in ("id", "role", "teams", "flags", "version")
         }
         return cls(
-            load=sa.select(m).where(here, mine),
-            load_removed=sa.select(gone).where(*tombstone),
+            load=_either(sa.select(m).where(here, mine), m, sa.select(gone).where(*tombstone), gone),
             add=sa.insert(m),
             update=sa.update(m).where(*same).values(changing),
             delete=sa.delete(m).where(*same),
@@ -80,6 +78,13 @@ class MemberStatements:
             remove_of_user=sa.delete(m).where(mine),
             remove_removed_of_user=sa.delete(gone).where(gone.c.user_id == sa.bindparam("owner")),
         )
+
+
+def _either(member: sa.Select[Any], m: sa.Table, removed: sa.Select[Any], gone: sa.Table) -> sa.Executable:
+    """Return the one statement that reads the row or the tombstone, whichever there is."""
+    nothing = [gone.c[column.name] if column.name in gone.c else sa.cast(sa.null(), column.type) for column in m.c]
+    at = sa.cast(sa.null(), gone.c.at.type).label("removed_at")
+    return sa.union_all(member.add_columns(at), removed.with_only_columns(*nothing, gone.c.at.label("removed_at")))
 
 
 class SqlMembers:
@@ -108,13 +113,11 @@ class SqlMembers:
     def _load(self, organization: OrganizationId, user: UserId) -> Stored[Membership]:
         one = {"place": organization, "owner": user}
         row = self._run.run(self._sql.load, one).one_or_none()
-        if row is not None:
-            return Stored(rows.load_member(row), row.version)
-        tombstone = self._run.run(self._sql.load_removed, one).one_or_none()
-        if tombstone is None:
+        if row is None:
             return Stored(Outside(), 0)
-        removed = Removed(organization=organization, user=user, at=c.moment(tombstone.at))
-        return Stored(removed, tombstone.version)
+        if row.removed_at is None:
+            return Stored(rows.load_member(row), row.version)
+        return Stored(Removed(organization=organization, user=user, at=c.moment(row.removed_at)), row.version)
 
     def save(self, organization: OrganizationId, user: UserId, state: Membership, *, expected: int) -> None:
         which = {"place": organization, "owner": user, "expected": expected}

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from authflow.errors import BrokenPromise, Code, UniqueViolated
+from authflow.errors import BrokenPromise, Code
 from authflow.membership.admission import suits
 from authflow.membership.answers import Joined, MemberSaved, RequirementsOpen
 from authflow.membership.changes import FlagGroup, Join, SetFlags
 from authflow.membership.consent import Anonymous, NoConsent
 from authflow.membership.offer import Pending, address_key, expired, person_key
 from authflow.membership.service.admissions import Admissions
-from authflow.membership.service.desk import MEMBER_ONCE, Case, reraise_unless
 from authflow.membership.standing import Member, MemberFlag, Outside, Removed
 from authflow.values import Asker, Context, MemberId, Refused, SessionId, same_address
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from authflow.membership.service.admissions import Outcome
+    from authflow.membership.service.desk import Case
     from authflow.membership.standing import Membership as MemberState
     from authflow.ports import Stored
     from authflow.values import Address, InvitationId, OrganizationId, Role, UserId
@@ -105,6 +105,9 @@ class Receiving(Admissions):
             organization: Where they come in.
             role: For whoever comes without an invitation; none for the organization's own default.
             newcomers: Whoever comes without an invitation becomes a member.
+
+        Raises:
+            UniqueViolated: They became a member at this very moment, by somebody who does not hold their account.
         """
         with self.uow.begin() as tx:
             self._hold(tx, asker.user)
@@ -161,12 +164,7 @@ class Receiving(Admissions):
             invited_at=None,
             policy=self.policy,
         )
-        try:
-            with self.uow.savepoint():
-                answer = self._change(case, user, found, command)
-        except UniqueViolated as violated:
-            reraise_unless(violated, rule=MEMBER_ONCE)
-            answer = self._change(case, user, case.tx.members.load(case.organization.id, user), command)
+        answer = self._change(case, user, found, command)
         if isinstance(answer, Joined | Refused):
             return answer
         raise BrokenPromise(answer=type(answer).__name__)
