@@ -291,7 +291,10 @@ class Asker:
 
     @property
     def organizations(self) -> frozenset[OrganizationId]:
-        """Return the organizations that the session entered through their own provider, however long ago."""
+        """Return the organizations that the session entered through their own provider, however long ago.
+
+        Whether that still counts is known where the rows are read: `authflow.membership.standing.signed_on`.
+        """
         return frozenset(mark.organization for mark in self.marks)
 
     def mark(self, organization: OrganizationId, provider: ProviderId) -> Mark | None:

@@ -8,21 +8,25 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
-from authflow import AccessShown, Code, Refused
+from authflow import AccessShown, AccountLinked, Code, Refused, SecondFactorOwed
 from authflow.facts.records import Audit
 from authflow.membership.admission import Requirement
 from authflow.membership.answers import Entered, MemberGone
 from authflow.membership.changes import FlagGroup
 from authflow.membership.standing import MemberFlag
 from authflow.sso.access import CONFIRMED_WITHIN
+from authflow.sso.case import Choice
+from authflow.testing.browsers import Browser
 from authflow.values import NOBODY, OrganizationId
 from tests.journey.sso_stage import SsoStage
 from tests.stage import CONTEXT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from authflow.sso.links import Link
     from authflow.values import UserId
-    from tests.stage import Person
+    from tests.stage import Letter, Person
 
 SECOND = timedelta(seconds=1)
 
@@ -276,6 +280,83 @@ def test_another_owner_keeps_the_glass_whole_only_if_they_could_come_in(stage: S
         over = MemberFlag.MEMBER_LIMIT_RESTRICTED
         stage.flows.members.set_flags(CONTEXT, organization=acme, user=otto.user, group=FlagGroup.LIMIT, flags=over)
     assert glass(stage, olga, acme) == (not comes_in)
+
+
+# --- how long the provider's word counts ------------------------------------------------------------------------------
+
+
+def disabled(stage: SsoStage, acme: OrganizationId, _ben: Person) -> None:
+    olga = stage.owner(acme)
+    stage.elevate(olga)
+    assert not isinstance(olga.browser.ask(stage.flows.providers.disable, CONTEXT, organization=acme), Refused)
+
+
+def unlinked(stage: SsoStage, _acme: OrganizationId, ben: Person) -> None:
+    elsewhere, (link,) = Browser(CONTEXT), stage.links_of(ben.user)
+    stage.sign_in(ben, elsewhere)
+    assert not isinstance(elsewhere.ask(stage.flows.sso.unlink, CONTEXT, link=link.id), Refused)
+
+
+def released(stage: SsoStage, _acme: OrganizationId, ben: Person) -> None:
+    root, (link,) = stage.administrator(), stage.links_of(ben.user)
+    stage.elevate(root)
+    assert not isinstance(root.browser.ask(stage.flows.sso.release, CONTEXT, link=link.id), Refused)
+
+
+def moved(stage: SsoStage, acme: OrganizationId, _ben: Person) -> None:
+    eve = joined(stage, acme, "eve@example.com")
+    stage.sign_in(eve)
+    assert isinstance(stage.come(eve.browser, acme, "00u1", link=True).choose(Choice.LINK), AccountLinked)
+
+
+def revoked(stage: SsoStage, acme: OrganizationId, ben: Person) -> None:
+    flag(stage, ben.user, acme, MemberFlag.SSO_INVALID)
+
+
+def aged(stage: SsoStage, _acme: OrganizationId, _ben: Person) -> None:
+    stage.clock.advance(stage.policy.sso.mark_life)
+
+
+@pytest.mark.parametrize("ended", [disabled, unlinked, released, moved, revoked, aged])
+@pytest.mark.parametrize("required", [False, True])
+def test_nobody_acts_by_the_word_of_a_provider_that_no_longer_stands_by_it(
+    stage: SsoStage, ended: Callable[..., None], *, required: bool
+):
+    """Decisions 1, 2, required or not; whoever has a proof of their own goes on where it is not required."""
+    acme = stage.organization()
+    ben = joined(stage, acme, "ben@example.com", "manager")
+    stage.connect(acme, required=required)
+    linked(stage, ben, acme, "00u1")
+    signed_on(stage, ben, acme, "00u1")
+    letter = stage.invite(ben, acme, "mia@example.com")
+    ended(stage, acme, ben)
+    refused = {code(enters(stage, ben, acme)), code(resent(stage, ben, letter))}
+    gone = ended is disabled or not required
+    assert refused == {Code.SESSION_ELEVATION_REQUIRED if gone else Code.ORGANIZATION_SSO_REQUIRED}
+    stage.sign_in(ben)
+    assert isinstance(enters(stage, ben, acme), Entered) == gone
+
+
+def resent(stage: SsoStage, by: Person, letter: Letter) -> Any:
+    return by.browser.ask(
+        stage.flows.invitations.resend, CONTEXT, organization=letter.organization, invitation=letter.invitation
+    )
+
+
+def test_whoever_is_removed_while_a_second_factor_is_owed_begins_again(stage: SsoStage):
+    """Decision 15: a proof that waits is no better than one that was finished."""
+    acme = stage.organization()
+    olga, ben = stage.owner(acme), joined(stage, acme, "ben@example.com")
+    stage.connect(acme, required=False)
+    stage.sign_in(ben)
+    stage.enroll(ben)
+    linked(stage, ben, acme, "00u1")
+    own, browser = ben.browser, Browser(CONTEXT)
+    stage.idp.person("00u1")
+    assert isinstance(stage.come(browser, acme, "00u1").answer, SecondFactorOwed)
+    remove(stage, olga, ben, acme)
+    assert code(stage.verify(ben, "totp", ben.codes[0], browser)) is Code.SESSION_NO_PENDING_LOGIN
+    assert stage.flows.sessions.identify(own.session).user == ben.user
 
 
 # --- ends -------------------------------------------------------------------------------------------------------------

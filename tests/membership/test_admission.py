@@ -100,7 +100,7 @@ SESSIONS: dict[str, dict[str, Any]] = {
 
 PROVIDERS = {
     "none": Sso(),
-    "optional": Sso(provider=ProviderId("p"), name="Acme SSO"),
+    "optional": Sso(provider=ProviderId("p"), name="Acme SSO", linked=True, marked=True),
     "required": Sso(provider=ProviderId("p"), name="Acme SSO", required=True),
     "linked": Sso(provider=ProviderId("p"), name="Acme SSO", required=True, linked=True),
     "met": Sso(provider=ProviderId("p"), name="Acme SSO", required=True, linked=True, marked=True),
@@ -164,7 +164,7 @@ def expected(w: World) -> Decision:
         if applies:
             return Denied(code)
     needs = {
-        Requirement.SIGN_IN: w.person == "nobody" or w.session == "another provider",
+        Requirement.SIGN_IN: w.person == "nobody" or not reaches(w),
         Requirement.VERIFIED_ADDRESS: (w.person in {"nobody", "unverified"} and w.place == "strict")
         or (w.person == "unverified" and w.place == "bound" and w.invitation != "bound to ada"),
         Requirement.SECOND_FACTOR: w.place == "strict"
@@ -180,11 +180,16 @@ def may_hear(w: World) -> bool:
         return False
     if w.shown == "right" and w.invitation != "requested":
         return True
-    if w.person == "nobody" or w.session == "another provider":
+    if w.person == "nobody" or not reaches(w):
         return False
     if w.invitation in {"bound to ada", "expired and bound to ada", "accepted by ada"}:
         return True
     return w.shown == "none" and w.person in {"invited", "inactive"} and w.invitation != "bound to eve"
+
+
+def reaches(w: World) -> bool:
+    """Say whether what was proved reaches the organization: of its provider's word, only what still stands."""
+    return w.session != "another provider" and (w.session != "this provider" or w.provider in {"optional", "met"})
 
 
 def refusals(w: World) -> list[tuple[bool, Code]]:
@@ -229,8 +234,8 @@ def test_a_wrong_token_tells_a_stranger_nothing_whatever_became_of_the_invitatio
     assert told == {Denied(Code.INVITATION_INVALID)}
 
 
-def test_the_proof_of_another_provider_admits_nobody():
-    foreign = {decision for w, decision in decided() if w.session == "another provider"}
+def test_the_proof_of_another_provider_or_one_that_stands_no_more_admits_nobody():
+    foreign = {decision for w, decision in decided() if not reaches(w)}
     assert Admitted() not in foreign
 
 

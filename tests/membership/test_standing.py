@@ -76,8 +76,9 @@ PROVIDERS = {
     "unmarked": Sso(required=True, linked=True),
     "marked only": Sso(required=True, marked=True),
     "met": Sso(required=True, linked=True, marked=True),
-    "optional": Sso(),
+    "optional": Sso(linked=True, marked=True),
 }
+STANDS = Sso(linked=True, marked=True)
 CASES = list(product(PEOPLE, PLACES, MEMBERSHIPS, SESSIONS, PROVIDERS, (False, True)))
 
 
@@ -88,6 +89,8 @@ def entering(who: str, place: str, stands: str, session: str, provider: str, *, 
         (who.startswith("inactive"), Code.SESSION_USER_INACTIVE),
         (place in {"inactive", "unknown"}, Code.ORGANIZATION_UNKNOWN),
         (session == "another provider", Code.SESSION_ELEVATION_REQUIRED),
+        (session == "this provider" and provider == "none", Code.SESSION_ELEVATION_REQUIRED),
+        (session == "this provider" and provider not in {"met", "optional"}, Code.ORGANIZATION_SSO_REQUIRED),
         (who == "administrator", None),
         (stands not in {"member", "restricted"}, Code.MEMBERSHIP_FORBIDDEN),
         (provider in {"unlinked", "unmarked", "marked only"}, Code.ORGANIZATION_SSO_REQUIRED),
@@ -175,9 +178,17 @@ def test_the_second_factor_is_asked_before_the_address():
 
 def test_a_proof_reaches_what_it_was_given_for():
     """Decision 1."""
-    assert proves(asker(person(), Level.TWO), HOME)
-    assert not proves(asker(None), HOME)
-    assert not proves(asker(person(), Level.NONE, marks=(entered(ELSEWHERE),)), HOME)
+    assert proves(asker(person(), Level.TWO), HOME, Sso())
+    assert not proves(asker(None), HOME, STANDS)
+    assert not proves(asker(person(), Level.NONE, marks=(entered(ELSEWHERE),)), HOME, STANDS)
+
+
+def test_a_sign_on_reaches_nothing_once_its_provider_its_link_or_its_time_is_over():
+    """Decisions 1, 2: what is known of it now counts, whether it is required or not."""
+    came = asker(person(), Level.NONE, marks=(entered(HOME),))
+    for required, linked, marked in product((False, True), repeat=3):
+        sso = Sso(required=required, linked=linked, marked=marked)
+        assert proves(came, HOME, sso) == (linked and marked)
 
 
 def test_a_role_counts_in_its_own_organization_only():
@@ -200,7 +211,8 @@ def test_nobody_has_no_id():
 def test_whoever_has_a_second_factor_must_have_passed_it_here():
     """Decision 12; and decision 1: another organization's provider is no first factor in front of it."""
     levels, doors, flags = list(Level), [(), (entered(HOME),), (entered(ELSEWHERE),)], (True, False)
-    for level, marks, factor, enrolled in product(levels, doors, flags, flags):
+    for level, marks, factor, enrolled, sso in product(levels, doors, flags, flags, (STANDS, Sso(linked=True))):
         asking = attrs.evolve(asker(person(), level=level, marks=marks), factor_proven=factor)
-        both = level is Level.TWO or (factor and marks == (entered(HOME),))
-        assert proved_twice(standing(person(), asker=asking, has_factor=enrolled), HOME) == (enrolled and both)
+        both = level is Level.TWO or (factor and marks == (entered(HOME),) and sso == STANDS)
+        there = standing(person(), asker=asking, has_factor=enrolled, sso=sso)
+        assert proved_twice(there, HOME) == (enrolled and both)

@@ -158,8 +158,8 @@ def heard(invitation: Invitation, attempt: Attempt) -> bool:
         return False
     if invitation.offer.organization != attempt.organization.id:
         return False
-    user = attempt.applicant.user
-    if holds_token or user is None or not proves(attempt.applicant.asker, attempt.organization.id):
+    applicant, user = attempt.applicant, attempt.applicant.user
+    if holds_token or user is None or not proves(applicant.asker, attempt.organization.id, applicant.sso):
         return holds_token
     if isinstance(invitation, Pending | Expired) and invitation.bound_to is not None:
         return user.id == invitation.bound_to
@@ -175,7 +175,7 @@ def missing(invitation: Pending, attempt: Attempt) -> frozenset[Requirement]:
     unproven = named and user is not None and not user.holds(invitation.offer.email)
     primary = user is not None and user.primary_verified()
     asked = {
-        Requirement.SIGN_IN: user is None or not proves(applicant.asker, organization.id),
+        Requirement.SIGN_IN: user is None or not proves(applicant.asker, organization.id, applicant.sso),
         Requirement.VERIFIED_ADDRESS: unproven or (organization.require_verified_address and not primary),
         Requirement.SECOND_FACTOR: organization.require_second_factor and not proved_twice(applicant, organization.id),
         Requirement.SSO_LINK: not sso_met(applicant.sso),

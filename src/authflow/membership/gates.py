@@ -68,7 +68,7 @@ def may_ask_to_join(authority: Authority) -> Code | None:
         return unknown
     if not organization.active:
         return Code.ORGANIZATION_UNKNOWN
-    if not proves(applicant.asker, organization.id):
+    if not proves(applicant.asker, organization.id, applicant.sso):
         return Code.SESSION_ELEVATION_REQUIRED
     if role_in(organization.id, applicant.membership) is not None:
         return Code.INVITATION_ALREADY_MEMBER

@@ -259,5 +259,5 @@ def _governed(state: Member) -> Refused | None:
 def _may_leave(authority: Authority) -> Code | None:
     """Leaving needs to be oneself, and nothing that the organization asks for."""
     unknown = identified(authority.actor)
-    reaches = proves(authority.actor.asker, authority.organization.id)
+    reaches = proves(authority.actor.asker, authority.organization.id, authority.actor.sso)
     return unknown or (None if reaches else Code.SESSION_ELEVATION_REQUIRED)

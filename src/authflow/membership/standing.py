@@ -140,12 +140,21 @@ def nowhere(organization: OrganizationId) -> Organization:
 # --- what that opens ------------------------------------------------------------------------------------------------
 
 
-def proves(asker: Asker, organization: OrganizationId) -> bool:
+def signed_on(asker: Asker, organization: OrganizationId, sso: Sso) -> bool:
+    """Tell whether the session's sign-in through the provider of *organization* still counts, required or not.
+
+    It counts no longer than the provider, the very link by which it was made, and its own time (decisions 1, 2).
+    """
+    return organization in asker.organizations and sso.linked and sso.marked
+
+
+def proves(asker: Asker, organization: OrganizationId, sso: Sso) -> bool:
     """Tell whether the session's proofs reach *organization*: one of the person's own, or its provider's.
 
-    A proof given by another organization's provider opens that organization only (decision 1).
+    A proof given by another organization's provider opens that organization only (decision 1). *sso* is what single
+    sign-on means for the asker at *organization*.
     """
-    return asker.level >= Level.ONE or organization in asker.organizations
+    return asker.level >= Level.ONE or signed_on(asker, organization, sso)
 
 
 def proved_twice(standing: Standing, organization: OrganizationId) -> bool:
@@ -155,7 +164,7 @@ def proved_twice(standing: Standing, organization: OrganizationId) -> bool:
     nowhere else (decision 1).
     """
     asker = standing.asker
-    twice = asker.level >= Level.TWO or (asker.factor_proven and organization in asker.organizations)
+    twice = asker.level >= Level.TWO or (asker.factor_proven and signed_on(asker, organization, standing.sso))
     return standing.has_factor and twice
 
 
@@ -193,9 +202,15 @@ def may_enter(standing: Standing, organization: Organization) -> Code | None:
         return unknown
     if not organization.active:
         return Code.ORGANIZATION_UNKNOWN
-    if not proves(standing.asker, organization.id):
-        return Code.SESSION_ELEVATION_REQUIRED
+    if not proves(standing.asker, organization.id, standing.sso):
+        return _unproven(standing, organization)
     return None if administrates(standing.user) else _member_may_enter(standing, organization)
+
+
+def _unproven(standing: Standing, organization: Organization) -> Code:
+    """Send whoever came by the provider there again, where it is required: more than its word they may not have."""
+    came = organization.id in standing.asker.organizations
+    return Code.ORGANIZATION_SSO_REQUIRED if came and not sso_met(standing.sso) else Code.SESSION_ELEVATION_REQUIRED
 
 
 @gate

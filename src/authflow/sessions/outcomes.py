@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from authflow.errors import Code
 from authflow.facts import sessions as facts
 from authflow.machine import Step
 from authflow.sessions import commands as answers
 from authflow.sessions import standing
-from authflow.sessions.states import Anonymous, Ended, EnrollmentOpen, FactorOwed, Pending, SignedIn
+from authflow.sessions.states import Anonymous, Ended, EndReason, EnrollmentOpen, FactorOwed, Pending, SignedIn
 from authflow.values import Refused
 
 if TYPE_CHECKING:
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 
     from authflow.policy import SessionPolicy
     from authflow.sessions.commands import Findings
-    from authflow.sessions.states import EndReason, Handle, Session
-    from authflow.values import Proof, UserId
+    from authflow.sessions.states import Handle, Personal, Session
+    from authflow.values import OrganizationId, Proof, UserId
 
 SessionAnswer = (
     answers.SignedIn
@@ -70,6 +72,18 @@ def abandoned(state: Pending, reason: EndReason, found: Findings, now: datetime)
     after = Anonymous(handle=state.handle, expires_at=now + found.policy.anonymous_ttl)
     over = facts.PendingSignInEnded(user=state.user, reason=reason.value)
     return Step(after, Refused(code=Code.SESSION_NO_PENDING_LOGIN), (over,))
+
+
+def without(
+    state: Personal, organization: OrganizationId, found: Findings, now: datetime
+) -> Step[SignedIn | Pending | Anonymous, Refused | None]:
+    """Return the step after which *state* has no proof that *organization*'s provider gave (decision 15)."""
+    if isinstance(state, SignedIn):
+        kept = tuple(proof for proof in state.proofs if proof.organization != organization)
+        return Step(attrs.evolve(state, proofs=kept), None)
+    if state.proof.organization != organization:
+        return Step(state, None)
+    return abandoned(state, EndReason.ENDED_ELSEWHERE, found, now)
 
 
 def ended(state: Session, reason: EndReason) -> Step[Ended, Refused]:

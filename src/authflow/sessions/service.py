@@ -283,14 +283,9 @@ class Sessions:
 
     def drop_marks(self, user: UserId, organization: OrganizationId) -> None:
         """Take from every session of *user*, whose account is held, what it proved to *organization* (decision 15)."""
+        now = self.clock.now()
         with self.uow.begin() as tx:
-            for row in tx.sessions.of_user(user):
-                stored = tx.sessions.load(row.handle.id)
-                if stored is None or not isinstance(stored.state, SignedIn):
-                    continue
-                kept = tuple(proof for proof in stored.state.proofs if proof.organization != organization)
-                if kept != stored.state.proofs:
-                    tx.sessions.save(attrs.evolve(stored.state, proofs=kept), expected=stored.version)
+            self.visits.drop_marks(tx, user, organization, now)
 
     # --- browsers and people ------------------------------------------------------------------------------------------
 

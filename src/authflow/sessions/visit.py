@@ -9,11 +9,21 @@ import attrs
 
 from authflow.errors import Code, StaleVersion
 from authflow.ports import Stored
-from authflow.sessions import standing
+from authflow.sessions import outcomes, standing
 from authflow.sessions.commands import Findings, Look, Person
 from authflow.sessions.session import MACHINE
 from authflow.sessions.states import Anonymous, Ended, FactorOwed, Handle, SignedIn
-from authflow.values import NOBODY, Asker, BrowserSession, Refused, Secret, SessionId, new_identifier, token_digest
+from authflow.values import (
+    NOBODY,
+    Asker,
+    BrowserSession,
+    Context,
+    Refused,
+    Secret,
+    SessionId,
+    new_identifier,
+    token_digest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +37,7 @@ if TYPE_CHECKING:
     from authflow.sessions.outcomes import SessionAnswer
     from authflow.sessions.ports import SessionsTransaction
     from authflow.sessions.states import Session
-    from authflow.values import Context, UserId
+    from authflow.values import OrganizationId, UserId
 
 
 @attrs.frozen(kw_only=True)
@@ -130,6 +140,21 @@ class Visits:
         """Return how many sessions of the visitor are signed in now, this one too."""
         person = visit.found.person
         return 0 if person is None else tx.sessions.count_alive(person.user, epoch=person.epoch, now=visit.now)
+
+    def drop_marks(self, tx: SessionsTransaction, user: UserId, organization: OrganizationId, now: datetime) -> None:
+        """Take from every row of *user* what it proved to *organization*.
+
+        A sign-in that waits for something else, and has nothing but that proof, is over.
+        """
+        for row in tx.sessions.of_user(user):
+            stored = tx.sessions.load(row.handle.id)
+            if stored is None or isinstance(stored.state, Anonymous | Ended):
+                continue
+            step = outcomes.without(stored.state, organization, Findings(policy=self.policy), now)
+            if step.state != stored.state:
+                tx.sessions.save(step.state, expected=stored.version)
+                asker = Asker(user=user, session=row.handle.id)
+                self.recorder.record(tx, step.facts, asker=asker, context=Context(), now=now)
 
     def take(
         self,

@@ -328,6 +328,8 @@ def test_a_foreign_provider_s_proof_accepts_nothing(world: World):
     assert answer.requirements == {Requirement.SIGN_IN}
     assert world.accept(foreign, invitation, None) == refused(Code.INVITATION_INVALID)
     own = attrs.evolve(foreign, marks=(entered(HOME),))
+    assert isinstance(world.accept(own, invitation, world.token()), RequirementsOpen), "it does not stand any more"
+    world.sso.answer = Sso(linked=True, marked=True)
     assert isinstance(world.accept(own, invitation, world.token()), Joined)
 
 

@@ -21,6 +21,7 @@ from authflow.membership.answers import (
 from authflow.membership.offer import Absent, Expired, InviteStatus, Pending, Requested, Withdrawn
 from authflow.membership.standing import Outside, Removed
 from authflow.policy import ADMIN, MANAGER, MEMBER, OWNER, MembershipPolicy
+from authflow.ports import Sso
 from authflow.testing.contracts.threads import THREADS, at_once
 from authflow.testing.samples.membership import ELSEWHERE, HOME, SECOND, asker, entered, organization, person
 from authflow.values import Budget, InvitationId, Level, Refused, UserId
@@ -363,6 +364,8 @@ def test_a_person_lists_what_waits_for_them_everywhere(anywhere: World):
     assert isinstance(there, InvitationSent)
     assert {one.id for one in anywhere.service.mine(ada).invitations} == {here, there.invitation}
     foreign = attrs.evolve(ada, level=Level.NONE, marks=(entered(ELSEWHERE),))
+    assert anywhere.service.mine(foreign).invitations == (), "what they came by stands no more"
+    anywhere.sso.answer = Sso(linked=True, marked=True)
     assert {one.id for one in anywhere.service.mine(foreign).invitations} == {there.invitation}
     assert anywhere.service.mine(asker(None)).invitations == ()
 

@@ -12,10 +12,20 @@ from authflow.membership.invitation import MACHINE as INVITATION
 from authflow.membership.invitation import Void
 from authflow.membership.member import MACHINE as MEMBER
 from authflow.membership.offer import Absent, Expired, Pending, address_key, person_key
-from authflow.membership.standing import Authority, Member, Membership, Outside, Removed, Sponsor, Standing, nowhere
+from authflow.membership.standing import (
+    Authority,
+    Member,
+    Membership,
+    Outside,
+    Removed,
+    Sponsor,
+    Standing,
+    nowhere,
+    proves,
+)
 from authflow.membership.terms import well_formed
 from authflow.ports import Allowed, Sso, Stored
-from authflow.values import InvitationId, MemberId, Secret, new_identifier
+from authflow.values import InvitationId, Level, MemberId, Secret, new_identifier
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -99,6 +109,11 @@ class Desk:
             has_factor=case.tx.factor_census.protected([user.id])[user.id],
             sso=self.sso.status(case.organization.id, case.asker),
         )
+
+    def _reaches(self, asker: Asker, organization: OrganizationId) -> bool:
+        """Tell whether the proofs of *asker* reach *organization*; rows are read only where it hangs on them."""
+        by_its_word = asker.level < Level.ONE and organization in asker.organizations
+        return proves(asker, organization, self.sso.status(organization, asker) if by_its_word else Sso())
 
     def _authority(self, case: Case) -> Authority:
         return Authority(actor=self._standing(case), organization=case.organization, policy=self.policy)

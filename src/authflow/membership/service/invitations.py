@@ -19,7 +19,7 @@ from authflow.membership.offer import (
     person_key,
 )
 from authflow.membership.service.desk import PAGE, Case, Desk, nothing, reraise_unless
-from authflow.membership.standing import Member, may_manage, proves
+from authflow.membership.standing import Member, may_manage
 from authflow.membership.terms import Malformed, page_problems, read_terms
 from authflow.membership.view import listed
 from authflow.ports import Stored
@@ -191,7 +191,7 @@ class Invitations(Desk):
                 return InvitationList(invitations=())
             keys = [*(address_key(own) for own in user.verified_addresses()), person_key(user.id)]
             found = (listed(stored.state, now) for stored in tx.invitations.open_to(keys))
-            return InvitationList(invitations=tuple(one for one in found if proves(asker, one.organization)))
+            return InvitationList(invitations=tuple(one for one in found if self._reaches(asker, one.organization)))
 
     # --- facts and storing ------------------------------------------------------------------------------------------
 
