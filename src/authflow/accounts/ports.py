@@ -28,10 +28,11 @@ class ConfirmationRows(Protocol):
         """
         ...
 
-    def hold(self, address: Address) -> tuple[Sent, ...]:
-        """Hold every token to *address* that waits until the transaction ends, whoever it is for; return them.
+    def hold(self, address: Address, now: datetime) -> tuple[Sent, ...]:
+        """Hold *address*, and every token to it that waits, until the transaction ends; return the tokens.
 
-        They are locked in one order, so that of several who verify one address the others wait for the first.
+        Of several who are about to verify one address, by a token or without any, the others wait for the first, and
+        then see whose it became: so nobody's verified address is verified twice (decision 19).
         """
         ...
 
@@ -58,7 +59,10 @@ class ConfirmationRows(Protocol):
         ...
 
     def remove_over(self, before: datetime) -> int:
-        """Delete every row whose token expired before *before*, used or not; return how many there were."""
+        """Delete every row whose token expired before *before*, used or not; return how many there were.
+
+        What was kept to hold addresses by before then goes with them, uncounted.
+        """
         ...
 
 

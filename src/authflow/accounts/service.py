@@ -100,7 +100,7 @@ class Addresses:
         """Store that the host verified *address* of *user*; false if they do not hold it."""
         now = self.clock.now()
         with self.uow.begin() as tx:
-            tx.confirmations.hold(address)
+            tx.confirmations.hold(address, now)
             known = tx.users.record_verified(user, address, now)
             if known:
                 self._settle(tx, user, address, now)
@@ -167,12 +167,12 @@ class Addresses:
     # --- confirming -----------------------------------------------------------------------------------------------
 
     def _held(self, tx: AccountsTransaction, token: Secret) -> Confirmation:
-        """Return what stands under *token*, after holding every token to its address."""
+        """Return what stands under *token*, after holding its address."""
         digest = _presented(token)
         found = Absent() if digest is None else tx.confirmations.load(digest)
         if not isinstance(found, Sent):
             return found
-        waiting = tx.confirmations.hold(found.mailing.address)
+        waiting = tx.confirmations.hold(found.mailing.address, self.clock.now())
         return found if found in waiting else tx.confirmations.load(found.mailing.token, lock=True)
 
     def _read(self, tx: AccountsTransaction, asker: Asker, found: Confirmation) -> tuple[User | None, bool]:

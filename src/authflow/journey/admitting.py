@@ -169,11 +169,15 @@ class Admitting:
         return _settled(self.links.attach(here.tx, person, here.at.identity, ground, here.now))
 
     def _register(self, here: Arrival, *, verified: bool) -> _Settled:
-        """Person, address and link, all three or none (sso 6.6). Nobody's verified address is verified twice."""
+        """Person, address and link, all three or none (sso 6.6).
+
+        Raises:
+            StaleVersion: Somebody else verified the address at this very moment: it is not verified twice.
+        """
         registrar, identity, email = here.tx.registrar, here.at.identity, here.at.identity.email
         if registrar is None or email is None:
             raise BrokenPromise(answer="a newcomer whom nobody can register")
-        proven = verified and not here.tx.users.holders(email)
+        proven = verified and self._free(here, email)
         newcomer = Newcomer(
             id=UserId(new_identifier(self.entropy.random_bytes(16))),
             name=identity.name,
@@ -188,6 +192,14 @@ class Admitting:
         )
         told: Sequence[Fact] = (made, *self._verified(user, email)) if proven else (made,)
         return attrs.evolve(linked, facts=(*told, *linked.facts), unconfirmed=not proven)
+
+    def _free(self, here: Arrival, email: Address) -> bool:
+        """Hold *email*, and tell whether it is still nobody's; where it must be for a new account, it has to be."""
+        here.tx.confirmations.hold(email, here.now)
+        free = not here.tx.users.holders(email)
+        if not free and not self.policy.second_accounts:
+            raise StaleVersion
+        return free
 
     def _verified(self, user: UserId, email: Address) -> tuple[Fact, ...]:
         """Whoever else held the address unverified loses it now, like everywhere (decision 19)."""

@@ -27,7 +27,7 @@ class MemoryConfirmations:
     def add(self, state: Sent) -> None:
         self._rows.add(state.mailing.token, state)
 
-    def hold(self, address: Address) -> tuple[Sent, ...]:
+    def hold(self, address: Address, now: datetime) -> tuple[Sent, ...]:  # noqa: ARG002  # the store's lock holds it
         waiting = (row for row in self._rows.rows() if isinstance(row, Sent))
         return tuple(row for row in waiting if same_address(row.mailing.address, address))
 
@@ -39,7 +39,7 @@ class MemoryConfirmations:
         return True
 
     def void(self, address: Address, at: datetime, *, user: UserId | None = None) -> int:
-        meant = [row.mailing for row in self.hold(address) if user in {None, row.mailing.user}]
+        meant = [row.mailing for row in self.hold(address, at) if user in {None, row.mailing.user}]
         for mailing in meant:
             self._rows.put(mailing.token, Voided(mailing=mailing, at=at))
         return len(meant)

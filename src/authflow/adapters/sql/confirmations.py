@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -9,9 +10,11 @@ import sqlalchemy as sa
 
 from authflow.accounts.states import Absent, Confirmed, Expired, Mailing, Sent, Voided
 from authflow.adapters.sql import columns as c
+from authflow.adapters.sql.dialect import insert_or_update
 from authflow.values import Address, UserId, fold_address
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from authflow.accounts.states import Confirmation, Over
@@ -36,6 +39,7 @@ class ConfirmationStatements:
     load: sa.Executable
     lock: sa.Executable
     hold: sa.Executable
+    turn: sa.Executable
     add: sa.Executable
     close: sa.Executable
     void: sa.Executable
@@ -43,10 +47,11 @@ class ConfirmationStatements:
     of_user: sa.Executable
     remove_of_user: sa.Executable
     remove_over: sa.Executable
+    remove_turns: sa.Executable
 
     @classmethod
-    def of(cls, t: AccountsTables) -> ConfirmationStatements:
-        row = t.confirmation
+    def of(cls, t: AccountsTables, dialect: str) -> ConfirmationStatements:
+        row, turn = t.confirmation, t.address_turn
         one = row.c.token == sa.bindparam("which")
         mine = row.c.user_id == sa.bindparam("owner")
         waits = row.c.state == TAGS[Sent]
@@ -58,6 +63,12 @@ class ConfirmationStatements:
             load=load,
             lock=load.with_for_update(),
             hold=sa.select(row).where(*to).order_by(row.c.token).with_for_update(),
+            turn=insert_or_update(
+                dialect,
+                turn,
+                {"digest": sa.bindparam("turn_of"), "at": sa.bindparam("turn_at")},
+                lambda new: {"at": new.at},
+            ),
             add=sa.insert(row),
             close=sa.update(row).where(one, waits).values(ended),
             void=void,
@@ -65,15 +76,19 @@ class ConfirmationStatements:
             of_user=sa.select(row).where(mine).order_by(row.c.expires_at, row.c.token),
             remove_of_user=sa.delete(row).where(mine),
             remove_over=sa.delete(row).where(row.c.expires_at < sa.bindparam("before")),
+            remove_turns=sa.delete(turn).where(turn.c.at < sa.bindparam("before")),
         )
 
 
 class SqlConfirmations:
     """`authflow.accounts.ports.ConfirmationRows` in SQL."""
 
-    def __init__(self, connection: Connection, statements: ConfirmationStatements) -> None:
+    def __init__(
+        self, connection: Connection, statements: ConfirmationStatements, *, locked: Callable[[], None]
+    ) -> None:
         self._run = connection
         self._sql = statements
+        self._tell_locked = locked
 
     def load(self, token: bytes, *, lock: bool = False) -> Confirmation:
         row = self._run.run(self._sql.lock if lock else self._sql.load, {"which": token}).one_or_none()
@@ -92,7 +107,11 @@ class SqlConfirmations:
         }
         self._run.run(self._sql.add, values)
 
-    def hold(self, address: Address) -> tuple[Sent, ...]:
+    def hold(self, address: Address, now: datetime) -> tuple[Sent, ...]:
+        if not self._run.alone:
+            digest = hashlib.sha256(fold_address(address).encode()).digest()
+            self._run.run(self._sql.turn, {"turn_of": digest, "turn_at": c.micros(now)})
+            self._tell_locked()  # whoever had the turn before may have verified the address
         waiting = self._run.run(self._sql.hold, {"folded_as": fold_address(address)})
         return tuple(Sent(mailing=_mailing(row)) for row in waiting)
 
@@ -113,7 +132,9 @@ class SqlConfirmations:
         return self._run.changed(self._sql.remove_of_user, {"owner": user})
 
     def remove_over(self, before: datetime) -> int:
-        return self._run.changed(self._sql.remove_over, {"before": c.micros(before)})
+        ended = {"before": c.micros(before)}
+        self._run.run(self._sql.remove_turns, ended)
+        return self._run.changed(self._sql.remove_over, ended)
 
 
 def _mailing(row: Any) -> Mailing:

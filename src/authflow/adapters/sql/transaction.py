@@ -95,7 +95,7 @@ class Statements:
             relay=RelayStatements.of(tables, dialect),
             events=EventStatements.of(tables.events),
             replies=ReplyStatements.of(tables.replies, dialect),
-            confirmations=ConfirmationStatements.of(tables.accounts),
+            confirmations=ConfirmationStatements.of(tables.accounts, dialect),
             providers=ProviderStatements.of(tables.sso),
             links=LinkStatements.of(tables.sso),
             pipelines=PipelineStatements.of(tables.sso),
@@ -167,7 +167,7 @@ class SqlTransaction:
         self.sightings = SqlSightings(run, sql.events)
         self.events = SqlEvents(run, sql.events)
         self.replies = SqlReplies(run, sql.replies)
-        self.confirmations = SqlConfirmations(run, sql.confirmations)
+        self.confirmations = SqlConfirmations(run, sql.confirmations, locked=self._forget)
         self._bind_sso(users)
 
     @property

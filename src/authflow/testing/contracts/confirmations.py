@@ -109,13 +109,28 @@ class ConfirmationsContract:
 
         def hold_and_void(_number: int) -> int:
             with uow.begin() as tx:
-                held = tx.confirmations.hold(Address("ANNE@example.ORG"))
+                held = tx.confirmations.hold(Address("ANNE@example.ORG"), INSTANT)
                 assert set(held) in ({mine, theirs}, set())
                 return tx.confirmations.void(HOME, INSTANT)
 
         assert sum(at_once(hold_and_void)) == 2
         with uow.begin() as tx:
-            assert (tx.confirmations.hold(HOME), tx.confirmations.hold(WORK)) == ((), (other,))
+            assert (tx.confirmations.hold(HOME, INSTANT), tx.confirmations.hold(WORK, INSTANT)) == ((), (other,))
+
+    def test_of_many_who_verify_an_address_one_decides_after_the_other(
+        self, uow: UnitOfWork[AccountsTransaction]
+    ) -> None:
+        """Where no token waits too: whoever comes after sees what the one before wrote."""
+
+        def verify(number: int) -> bool:
+            with uow.begin() as tx:
+                tx.confirmations.hold(Address("Anne@Example.org"), INSTANT)
+                if tx.confirmations.of_user(BEN):
+                    return False
+                tx.confirmations.add(_sent(number, BEN))
+                return True
+
+        assert sum(at_once(verify)) == 1
 
     def test_every_token_to_an_address_is_voided(self, uow: UnitOfWork[AccountsTransaction]) -> None:
         """Of everybody or of one person, however the address is written; no other one, and none that is over."""

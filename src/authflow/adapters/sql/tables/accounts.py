@@ -10,14 +10,15 @@ from authflow.adapters.sql import columns as c
 
 @attrs.frozen(kw_only=True)
 class AccountsTables:
-    """The table of the accounts slice."""
+    """The tables of the accounts slice."""
 
     confirmation: sa.Table
+    address_turn: sa.Table
 
 
 def accounts_tables(metadata: sa.MetaData, prefix: str) -> AccountsTables:
-    """Define the table in *metadata*, its name behind *prefix*."""
-    return AccountsTables(confirmation=_confirmation(metadata, prefix))
+    """Define the tables in *metadata*, each name behind *prefix*."""
+    return AccountsTables(confirmation=_confirmation(metadata, prefix), address_turn=_address_turn(metadata, prefix))
 
 
 def _confirmation(metadata: sa.MetaData, prefix: str) -> sa.Table:
@@ -35,4 +36,18 @@ def _confirmation(metadata: sa.MetaData, prefix: str) -> sa.Table:
         sa.Index(f"{prefix}ix_confirmation_user_id", "user_id"),
         sa.Index(f"{prefix}ix_confirmation_folded", "folded"),
         sa.Index(f"{prefix}ix_confirmation_expires_at", "expires_at"),
+    )
+
+
+def _address_turn(metadata: sa.MetaData, prefix: str) -> sa.Table:
+    """One row per address that somebody was about to verify: of several, its lock lets one decide after the other.
+
+    *digest* is of the address as it is compared; *at* is when it was last held, and lets a sweep find it.
+    """
+    return sa.Table(
+        f"{prefix}address_turn",
+        metadata,
+        c.digest("digest", primary_key=True),
+        c.instant("at"),
+        sa.Index(f"{prefix}ix_address_turn_at", "at"),
     )

@@ -1,4 +1,4 @@
-"""Providers, links, pipelines, and what single sign-on accepts once."""
+"""Providers, links, pipelines, what single sign-on accepts once, and whose turn it is to verify an address."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ INDEXES: Final = (
     ("sso_pipeline", "user_id", ["user_id"]),
     ("sso_pipeline", "expires_at", ["expires_at"]),
     ("single_use", "expires_at", ["expires_at"]),
+    ("address_turn", "at", ["at"]),
 )
 
 
@@ -42,6 +43,7 @@ def upgrade() -> None:
         ("removed_subject", _removed_subject()),
         ("sso_pipeline", _pipeline()),
         ("single_use", _single_use()),
+        ("address_turn", _address_turn()),
     ):
         op.create_table(f"{prefix}{name}", *columns, schema=schema, **MARIADB)
     for table, name, indexed in INDEXES:
@@ -51,7 +53,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Delete the tables: every provider has to be connected again, and everybody linked."""
     prefix, schema = op.get_context().opts["prefix"], op.get_context().opts["schema"]
-    for name in ("single_use", "sso_pipeline", "removed_subject", "sso_link", "sso_provider"):
+    for name in ("address_turn", "single_use", "sso_pipeline", "removed_subject", "sso_link", "sso_provider"):
         op.drop_table(f"{prefix}{name}", schema=schema)
 
 
@@ -135,5 +137,13 @@ def _single_use() -> list[sa.schema.SchemaItem]:
     return [
         sa.Column("digest", DIGEST, nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("digest"),
+    ]
+
+
+def _address_turn() -> list[sa.schema.SchemaItem]:
+    return [
+        sa.Column("digest", DIGEST, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("digest"),
     ]
