@@ -174,7 +174,7 @@ class SqlQueue:
 
     def page(self, lane: Lane, now: datetime, *, limit: int) -> tuple[Queued, ...]:
         rows = self._run.run(self._sql.page, {**_key(lane), "now": c.micros(now), "most": limit})
-        return tuple(_queued(row) for row in rows)
+        return tuple(_queued(row, lane) for row in rows)
 
     def rest(self, page: Sequence[Queued], now: datetime) -> tuple[Queued, ...]:
         if not page:
@@ -182,7 +182,7 @@ class SqlQueue:
         last, about = page[-1], {(queued.category, queued.object) for queued in page}
         which = {"after": last.number, "objects": sorted({key for _, key in about})}
         rows = self._run.run(self._sql.rest, {**_key(last.lane), "now": c.micros(now), **which})
-        return tuple(_queued(row) for row in rows if (row.category, row.object) in about)
+        return tuple(_queued(row, last.lane) for row in rows if (row.category, row.object) in about)
 
     def remove(self, ids: Sequence[str]) -> int:
         return self._run.changed(self._sql.remove, {"ids": list(ids)})
@@ -266,10 +266,10 @@ def _row(state: Leased | Waiting) -> dict[str, Any]:
     }
 
 
-def _queued(row: Any) -> Queued:
+def _queued(row: Any, lane: Lane) -> Queued:
     return Queued(
         number=row.number,
-        lane=_lane(row),
+        lane=lane,
         id=row.id,
         category=row.category,
         object=row.object,
@@ -282,4 +282,4 @@ def _queued(row: Any) -> Queued:
 
 def _parked_message(row: Any) -> ParkedMessage:
     parked = Parked(reason=row.reason, attempts=row.attempts, at=c.moment(row.parked_at))
-    return ParkedMessage(queued=_queued(row), parked=parked)
+    return ParkedMessage(queued=_queued(row, _lane(row)), parked=parked)
