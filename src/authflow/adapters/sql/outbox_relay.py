@@ -144,11 +144,15 @@ def _receipts(tables: Tables, dialect: str) -> dict[str, sa.Executable]:
 
 
 class SqlLanes:
-    """`authflow.outbox.ports.Lanes` in SQL: one statement makes the row if missing, locks it and reads it."""
+    """`authflow.outbox.ports.Lanes` in SQL: one statement makes the row if missing, locks it and reads it.
+
+    Nobody else writes a row that is locked here, so that what was loaded is saved without waiting for a count.
+    """
 
     def __init__(self, connection: Connection, statements: RelayStatements) -> None:
         self._run = connection
         self._sql = statements
+        self._locked: dict[Lane, int] = {}
 
     def due(self, now: datetime, *, blocked_until: datetime, limit: int) -> tuple[Lane, ...]:
         values = {"now": c.micros(now), "horizon": c.micros(blocked_until), "most": limit}
@@ -156,16 +160,17 @@ class SqlLanes:
 
     def load(self, lane: Lane) -> Stored[Delivery]:
         row = self._run.run(self._sql.load, _key(lane)).one()
+        self._locked[lane] = row.version
         return Stored(_state(row), row.version)
 
     def save(self, lane: Lane, state: Delivery, *, expected: int) -> None:
-        values = {**_key(lane), "expected": expected}
+        statement, values = self._sql.drop, {**_key(lane), "expected": expected}
         if isinstance(state, Leased | Waiting):
             new = {f"new_{name}": value for name, value in _row(state).items()}
-            changed = self._run.changed(self._sql.update, {**values, **new, "new_version": expected + 1})
-        else:
-            changed = self._run.changed(self._sql.drop, values)
-        if changed != 1:
+            statement, values = self._sql.update, {**values, **new, "new_version": expected + 1}
+        if self._locked.pop(lane, None) == expected:
+            self._run.later(statement, values)
+        elif self._run.changed(statement, values) != 1:
             raise StaleVersion
 
 
@@ -188,8 +193,8 @@ class SqlQueue:
         rows = self._run.run(self._sql.rest, {**_key(last.lane), "now": c.micros(now), **which})
         return tuple(_queued(row, last.lane) for row in rows if (row.category, row.object) in about)
 
-    def remove(self, ids: Sequence[str]) -> int:
-        return self._run.changed(self._sql.remove, {"ids": list(ids)})
+    def remove(self, ids: Sequence[str]) -> None:
+        self._run.later(self._sql.remove, {"ids": list(ids)})
 
     def depths(self, *, limit: int | None) -> tuple[tuple[Lane, int], ...]:
         most = limit if limit is not None else EVERY
