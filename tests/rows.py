@@ -23,13 +23,13 @@ def rows(uow: SqlUnitOfWork) -> dict[str, Sequence[Any]]:
 
 
 def _filled(tx: Any, metadata: sa.MetaData) -> list[sa.Table]:
-    """Return the tables with rows: there are thirty, and a dozen has any."""
     tables = list(metadata.tables.values())
-    return [tables[place] for place in tx.connection.run(_which(metadata)).scalars()]
+    return [tables[place] for place in tx.connection.run(filled(metadata)).scalars()]
 
 
 @cache
-def _which(metadata: sa.MetaData) -> sa.Executable:
+def filled(metadata: sa.MetaData) -> sa.Executable:
+    """Return the statement that says which tables of *metadata* have rows, by their place: a dozen of thirty."""
     places = (
         sa.select(sa.literal_column(str(place)).label("place")).where(sa.select(1).select_from(table).exists())
         for place, table in enumerate(metadata.tables.values())
