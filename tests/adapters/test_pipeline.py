@@ -182,6 +182,15 @@ def test_a_fault_on_the_way_says_whether_the_commit_was_sent(
     assert bool(written(postgresql_uow)) == ((step, side) == (COMMITTED, "after"))
 
 
+def test_an_error_that_comes_second_is_not_logged_with_its_values(
+    repeated: SqlUnitOfWork, caplog: pytest.LogCaptureFixture
+):
+    repeated.tap = Once(("before", *COMMITTED), busy())
+    with pytest.raises(Retryable), repeated.begin() as tx:
+        tx.audit.append([entry(1)])
+    assert entry(1).id not in caplog.text
+
+
 @pytest.mark.parametrize("level", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
 def test_begin_travels_with_the_level_of_the_connection_and_leaves_it_as_it_was(postgresql_url: str, level: Any):
     engine = make_engine(postgresql_url)

@@ -6,7 +6,7 @@ asyncpg and psycopg's asynchronous connections, as SQLAlchemy adapts them, have 
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -41,14 +41,16 @@ class Pipeline:
     def together(self) -> Generator[None]:
         """Send what the block executes without waiting for answers; leaving it waits for all of them.
 
-        Behind a statement that failed the server passes everything over, COMMIT too. What it said of the first one is
-        raised, and not that the others were passed over.
+        Behind a statement that failed the server passes everything over, COMMIT too; its error is what is raised. Where
+        the block raises one itself, the answers that are left are nobody's; psycopg would log them, values and all.
         """
-        try:
-            with self._raw.pipeline():
+        with self._raw.pipeline() as pipeline:
+            try:
                 yield
-        except sys.modules["psycopg"].errors.PipelineAborted as aborted:
-            raise aborted.__context__ or aborted from None
+            except BaseException:
+                with suppress(Exception):
+                    pipeline.sync()
+                raise
 
 
 def pipeline_of(raw: Any) -> Pipeline | None:
