@@ -51,7 +51,7 @@ class Connection:
     gone, or nobody knows what it still expects: not even a rollback can be sent.
 
     Where the driver has a *pipeline*, BEGIN and what is executed `later` wait for the next statement that is waited
-    for, or for COMMIT, and travel with it. Nothing overtakes anything.
+    for, or for COMMIT, and travel with it. Nothing overtakes anything, unless somebody used *raw* or *cursor* directly.
     """
 
     raw: Any
