@@ -41,11 +41,11 @@ EXPECTED: Final = {
     "first factor": Sent(sqlite=8, postgresql=9, round_trips=6),
     "first factor, second owed": Sent(sqlite=7, postgresql=10, round_trips=7),
     "begin, complete, codes shown": Sent(sqlite=24, postgresql=28, round_trips=20),
-    "the same, an invitation waits": Sent(sqlite=46, postgresql=50, round_trips=40),
+    "the same, an invitation waits": Sent(sqlite=46, postgresql=50, round_trips=37),
     "second factor by TOTP": Sent(sqlite=13, postgresql=17, round_trips=11),
     "second factor by recovery code": Sent(sqlite=15, postgresql=19, round_trips=12),
-    "address confirmed": Sent(sqlite=21, postgresql=23, round_trips=19),
-    "invitation accepted": Sent(sqlite=23, postgresql=25, round_trips=22),
+    "address confirmed": Sent(sqlite=21, postgresql=23, round_trips=18),
+    "invitation accepted": Sent(sqlite=23, postgresql=25, round_trips=20),
 }
 
 REPEATS: Final = 8

@@ -91,6 +91,27 @@ def test_nothing_overtakes_what_waits(wired: Wired):
     assert wired.trips(lambda: wired.uow.run(write)) == 3  # begin and count; clear and read; commit
 
 
+def test_the_end_of_a_savepoint_travels_with_what_follows(wired: Wired):
+    def write() -> None:
+        with wired.uow.begin() as tx, wired.uow.savepoint(), wired.uow.savepoint():
+            tx.users.add(User(id=ANNE, label="anne"))
+
+    assert wired.trips(write) == 4  # begin and the first savepoint; the second; the row; both releases and commit
+
+
+def test_what_follows_a_savepoint_outlives_the_next_one(wired: Wired):
+    with wired.uow.begin() as tx:
+        with wired.uow.savepoint():
+            tx.users.add(User(id=ANNE, label="anne"))
+        with suppress(Boom), wired.uow.savepoint():
+            tx.audit.append([entry(1)])
+            raise Boom
+        tx.audit.append([entry(2)])
+    assert written(wired.uow) == [entry(2).id]
+    with wired.uow.begin() as tx:
+        assert tx.users.get(ANNE) is not None
+
+
 @pytest.fixture
 def repeated(postgresql_uow: SqlUnitOfWork) -> SqlUnitOfWork:
     """An installation in which `entry` 1 stands already, so that its key cannot be written again."""

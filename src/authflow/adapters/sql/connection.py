@@ -171,7 +171,11 @@ class Connection:
             raise
         finally:
             self._depth -= 1
-        self._send(Kind.RELEASE, f"RELEASE SAVEPOINT {name}")
+        release = f"RELEASE SAVEPOINT {name}"
+        if self.pipeline is None:
+            self._send(Kind.RELEASE, release)
+        else:
+            self._waiting.append(Unsent(Kind.RELEASE, release))  # it cannot fail: everything inside was answered
 
     def _undo(self, name: str) -> None:
         """Go back to the savepoint. Where that fails, the transaction is gone, and the first reason goes on."""
@@ -222,9 +226,10 @@ class Connection:
             return self._do(kind, text, lambda: (execute(), arrive(), read())[2])
 
     def _settle(self) -> None:
-        """Send what waits, and wait for every answer."""
-        with self._trip() as arrive:
-            self._guard(arrive)
+        """Wait for every answer that may be an error."""
+        if any(unsent.kind is Kind.STATEMENT for unsent in self._waiting):
+            with self._trip() as arrive:
+                self._guard(arrive)
 
     @contextmanager
     def _trip(self) -> Generator[Callable[[], None]]:
