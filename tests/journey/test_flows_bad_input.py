@@ -10,6 +10,7 @@ import pytest
 from authflow import CATALOGUE, AuthflowError, Code, Refused, Secret
 from authflow.errors import DatabaseError
 from authflow.values import Answer, Method, Proof
+from tests.backends import BACKENDS
 from tests.stage import CONTEXT
 
 if TYPE_CHECKING:
@@ -218,7 +219,12 @@ def answered(call: Callable[[], Any]) -> Any:
     return type(answer)
 
 
+DRIVERS: Final = (*BACKENDS, "asyncpg")
+"""What texts go through: each driver encodes them in its own way, and aiosqlite is SQLite's in a thread."""
+
+
 @pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("stage", DRIVERS, indirect=True)
 def test_every_text_has_an_answer(scene: Scene, name: str):
     """One database serves all texts of a field, one after the other: a refusal leaves it in order."""
     given = {kind: answered(lambda text=text: CALLS[name](scene, text)) for kind, text in TEXTS.items()}
