@@ -35,7 +35,7 @@ settings.register_profile("local", deadline=None, suppress_health_check=[HealthC
 settings.register_profile("ci", settings.get_profile("local"), print_blob=True, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
-EARLY: Final = {"typing", "test_crashes.py"}
+EARLY: Final = {"typing", "test_crashes.py", "test_post_flow.py", "test_canaries.py", "test_vectors.py"}
 """Folders and files whose tests run first."""
 
 MEMORY: Final = Path("/dev/shm")  # noqa: S108  # only directories with names of their own are made in it
@@ -54,10 +54,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the type checkers, for one of which all workers would wait at the end, and with what forks.
-
-    A fork copies the page tables: in a process that ran everything else it takes twice as long, thousands of times.
-    """
+    """Begin with the longest tests: for one of them all workers would wait at the end."""
     items.sort(key=lambda item: EARLY.isdisjoint(item.path.parts))
 
 
