@@ -35,6 +35,9 @@ settings.register_profile("local", deadline=None, suppress_health_check=[HealthC
 settings.register_profile("ci", settings.get_profile("local"), print_blob=True, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
+EARLY: Final = {"typing", "test_crashes.py", "test_post_flow.py", "test_canaries.py", "test_vectors.py"}
+"""Folders and files whose tests run first."""
+
 MEMORY: Final = Path("/dev/shm")  # noqa: S108  # only directories with names of their own are made in it
 ROOM: Final = 2 << 30
 """Bytes that a run may need: the servers of two workers, and what failed tests leave."""
@@ -51,8 +54,8 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the type checkers: at the end all other workers would wait for the one that has them."""
-    items.sort(key=lambda item: "typing" not in item.path.parts)
+    """Begin with the longest tests: for one of them all workers would wait at the end."""
+    items.sort(key=lambda item: EARLY.isdisjoint(item.path.parts))
 
 
 def pytest_collection_finish() -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 import pytest
-import sqlalchemy as sa
 
 from authflow import Context, Method, Policy, Proof, Secret
 from authflow.adapters.keys import KeyRing
@@ -28,6 +27,7 @@ from authflow.testing.fakes import FixedSso
 from authflow.values import Address, OrganizationId, ProjectId, UserId
 from tests.backends import BACKENDS
 from tests.faces import FACES, WaitedFor
+from tests.rows import rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -290,22 +290,19 @@ class Stage:
 
     def snapshot(self) -> Snapshot:
         """Return every row of every table; an account that says what no account says is left out."""
-        return {name: rows for name, rows in _rows(self.uow).items() if rows}
+        return {name: found for name, found in _rows(self.uow).items() if found}
 
 
 def _rows(uow: Any) -> Snapshot:
     if isinstance(uow, MemoryUnitOfWork):
         return {name: _kept(name, t.items()) for name, t in uow.store._tables.items() if name not in DERIVED}
-    tables = uow.tables.metadata.tables
-    with uow.begin() as tx:
-        rows = {name: tx.connection.run(sa.select(table)).all() for name, table in tables.items()}
-    return {plain: _kept(plain, rows[name]) for name in rows for plain in [name.removeprefix(uow.tables.prefix)]}
+    return {name: _kept(name, found) for name, found in rows(uow).items()}
 
 
-def _kept(table: str, rows: Any) -> frozenset[str]:
+def _kept(table: str, found: Any) -> frozenset[str]:
     if table == "address_turn":  # a place to wait for one's turn: nothing that anybody reads
         return frozenset()
-    shown = (_deep(row) for row in rows)
+    shown = (_deep(row) for row in found)
     return frozenset(row for row in shown if not (table == "account" and AS_MADE.search(row)))
 
 

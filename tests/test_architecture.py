@@ -36,14 +36,14 @@ CATALOGUES: Final = {"errors.py": 720, "ports.py": 570, "values.py": 360, "__ini
 """Flat lists of small independent things, which nobody reads from top to bottom: codes, ports, values, names."""
 
 
+PATHS: Final = sorted(file.relative_to(PACKAGE).as_posix() for file in PACKAGE.rglob("*.py"))
+HAND_WRITTEN: Final = [path for path in PATHS if not path.startswith(MIGRATIONS)]
+
+
+@pytest.fixture(scope="module")
 def sources() -> dict[str, ast.Module]:
     """Return every module of the library, parsed, by its path inside the package."""
-    files = sorted(PACKAGE.rglob("*.py"))
-    return {file.relative_to(PACKAGE).as_posix(): ast.parse(file.read_text("utf-8")) for file in files}
-
-
-SOURCES: Final = sources()
-HAND_WRITTEN: Final = [path for path in SOURCES if not path.startswith(MIGRATIONS)]
+    return {path: ast.parse((PACKAGE / path).read_text("utf-8")) for path in PATHS}
 
 
 def dotted(path: str) -> str:
@@ -86,9 +86,9 @@ def ambient(tree: ast.Module) -> Iterator[str]:
             yield f"{node.lineno}: {text}"
 
 
-def test_time_randomness_and_environment_come_through_ports():
-    pure = (path for path in SOURCES if not path.startswith(("adapters/", "cli/", *MEASURING, *SEEDED)))
-    assert [f"{path}:{place}" for path in pure for place in ambient(SOURCES[path])] == []
+def test_time_randomness_and_environment_come_through_ports(sources: dict[str, ast.Module]):
+    pure = (path for path in PATHS if not path.startswith(("adapters/", "cli/", *MEASURING, *SEEDED)))
+    assert [f"{path}:{place}" for path in pure for place in ambient(sources[path])] == []
 
 
 @pytest.mark.parametrize(
@@ -130,11 +130,11 @@ def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return whole - ((docstring.end_lineno or docstring.lineno) - docstring.lineno + 1)
 
 
-def test_functions_fit_in_the_eye():
+def test_functions_fit_in_the_eye(sources: dict[str, ast.Module]):
     lengths = {
         f"{path}:{node.lineno} {node.name}": length(node)
         for path in HAND_WRITTEN
-        for node in ast.walk(SOURCES[path])
+        for node in ast.walk(sources[path])
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     assert {name: lines for name, lines in lengths.items() if lines > FUNCTION_LINES} == {}
@@ -185,8 +185,8 @@ def test_right_imports_left_only(capsys: pytest.CaptureFixture[str]):
     assert kept, capsys.readouterr().out
 
 
-def test_optional_libraries_stay_in_their_rooms():
-    uses = [(path, line, name.partition(".")[0]) for path, tree in SOURCES.items() for line, name in imported(tree)]
+def test_optional_libraries_stay_in_their_rooms(sources: dict[str, ast.Module]):
+    uses = [(path, line, name.partition(".")[0]) for path, tree in sources.items() for line, name in imported(tree)]
     assert [use for use in uses if not use[0].startswith(ROOMS.get(use[2], ""))] == []
 
 
@@ -227,19 +227,10 @@ def test_no_requirement_names_the_library_itself():
 # --- machines -------------------------------------------------------------------------------------------------------
 
 
-def holds_machine(tree: ast.Module) -> bool:
-    names = (
-        target.id
-        for node in tree.body
-        if isinstance(node, ast.Assign | ast.AnnAssign)
-        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
-        if isinstance(target, ast.Name)
-    )
-    return "MACHINE" in names
-
-
 MACHINES: Final = {
-    path: importlib.import_module(dotted(path)).MACHINE for path, tree in SOURCES.items() if holds_machine(tree)
+    path: importlib.import_module(dotted(path)).MACHINE
+    for path in PATHS
+    if re.search(r"^MACHINE\b", (PACKAGE / path).read_text("utf-8"), re.MULTILINE)
 }
 
 

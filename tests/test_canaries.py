@@ -16,6 +16,7 @@ import sqlite3
 import tempfile
 import traceback
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,10 +57,11 @@ SHORTEST = 12
 # --- searching --------------------------------------------------------------------------------------------------------
 
 
-def forms(text: str) -> set[bytes]:
+@cache
+def forms(text: str) -> frozenset[bytes]:
     """Return the usual encodings of *text*, in small letters; without its blanks and hyphens too."""
     plain = {text.encode(errors="surrogatepass"), re.sub(r"[ -]", "", text).encode(errors="surrogatepass")}
-    return {form.lower() for raw in plain | _opened(text) for form in _encoded(raw)}
+    return frozenset(form.lower() for raw in plain | _opened(text) for form in _encoded(raw))
 
 
 def _opened(text: str) -> set[bytes]:

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import event
 
 from authflow import MailKind, Secret
+from authflow.adapters.sql import alive
 from authflow.adapters.sql.engine import make_engine
 from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
 from authflow.journey.provider_answers import ProviderAdded
@@ -345,7 +346,10 @@ def sqlite(tmp_path: Path, sqlite_uow: SqlUnitOfWork) -> Iterator[Watched]:
 
 
 @pytest.fixture
-def postgresql(postgresql_url: str, postgresql_uow: SqlUnitOfWork) -> Iterator[Watched]:
+def postgresql(
+    postgresql_url: str, postgresql_uow: SqlUnitOfWork, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Watched]:
+    monkeypatch.setattr(alive, "TRUSTED_SECONDS", 3600.0)  # however slow the machine is
     tally = Tally()
     with wire(postgresql_url, tally) as uri:
         engine = make_engine(uri)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from authflow.adapters.sql import prepared
 from authflow.adapters.sql.connection import Connection
 from authflow.adapters.sql.faults import Rules
-from authflow.adapters.sql.prepared import ROWS, Prepared
+from authflow.adapters.sql.prepared import ROWS, UNNESTED, Prepared
 from authflow.adapters.sql.tables import build
 from authflow.adapters.sql.transaction import Statements
 from authflow.errors import DatabaseError
@@ -125,6 +125,24 @@ def test_any_number_of_rows_is_written(connection: Connection, count: int):
     assert [(each.name, bytes(each.data), each.flag) for each in found] == [
         (name, name.encode(), int(name[-1]) % 2 == 0) for name in names
     ]
+
+
+@pytest.mark.parametrize("count", [UNNESTED, UNNESTED + 1, 2 * ROWS])
+def test_many_plain_rows_are_written_with_what_they_lack_and_in_their_order(connection: Connection, count: int):
+    rows = [{**row(f"name-{number}"), "flag": [True, None][number % 2], "data": None} for number in range(count)]
+    for each in rows:
+        del each["colour"]
+    connection.run(sa.insert(THING), rows)
+    found = [each.as_dict() for each in connection.run(ALL)]
+    assert [{name: each[name] for name in rows[0]} for each in found] == rows
+
+
+def test_text_that_is_too_long_is_refused_however_many_rows_there_are(connection: Connection):
+    if connection.dialect == "sqlite":
+        return  # it knows no lengths
+    rows = [{"name": "x" * 41} for _ in range(UNNESTED + 1)]
+    with pytest.raises(DatabaseError):
+        connection.run(sa.insert(THING), rows)
 
 
 def test_wide_rows_stay_under_the_limit_of_parameters(monkeypatch: pytest.MonkeyPatch):

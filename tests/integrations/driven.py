@@ -6,16 +6,22 @@ import json
 import sqlite3
 from abc import ABC, abstractmethod
 from contextlib import closing
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from authflow import AuthflowError, ConfigInvalid, Retryable
+from authflow.adapters.sql import schema
+from authflow.adapters.sql.engine import make_engine
+from authflow.adapters.sql.tables import build
 from authflow.errors import CommitUnknown, DatabaseUnavailable, InputInvalid, KeysInvalid, StaleVersion
+from tests.empty import disposing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from authflow.testing import ManualClock
 
@@ -108,6 +114,16 @@ class Driver(ABC):
     @own_cookie.setter
     def own_cookie(self, value: str) -> None:
         self.set_cookie(self.cookie_name, value)
+
+
+@cache
+def migrated() -> bytes:
+    """Return an SQLite file as ``authflow schema upgrade`` leaves it: made once, it is where every host begins."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "app.db"
+        with disposing(make_engine(f"sqlite:///{file}")) as engine:
+            schema.upgrade(engine, build())
+        return file.read_bytes()
 
 
 def named(headers: Mapping[str, str]) -> dict[str, str]:

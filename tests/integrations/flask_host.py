@@ -12,12 +12,10 @@ from flask_session import Session
 from flask_sqlalchemy import SQLAlchemy
 
 from authflow import Authflow, KeyRing, Method, OrganizationId, Proof, Refused, UserId
-from authflow.adapters.sql import schema
 from authflow.adapters.sql.hosted import AddressColumn, OrganizationTable, RowsOf, UserTable
-from authflow.adapters.sql.tables import build
 from authflow.integrations.flask import browser, install, problem
 from authflow.testing import ManualClock, SeededEntropy
-from tests.integrations.driven import ERRORS, Driver, Reply, shown
+from tests.integrations.driven import ERRORS, Driver, Reply, migrated, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +31,7 @@ class FlaskDriver(Driver):
         self.stored, self.remembers, self.clock, self.cache = stored, not stored, ManualClock(), SimpleCache()
         self.app = app = Flask("host")
         self.file = folder / "app.db"
+        self.file.write_bytes(migrated())
         url = f"sqlite:///{self.file}"
         app.config.update(SECRET_KEY="of-the-test", SQLALCHEMY_DATABASE_URI=url)
         if stored:
@@ -58,7 +57,6 @@ class FlaskDriver(Driver):
             db.create_all()
             db.session.add_all([Person(email="ada@example.com"), Team()])
             db.session.commit()
-            schema.upgrade(db.engine, build())
         return Authflow.open(
             url,
             keys=KeyRing.ephemeral(SeededEntropy()),

@@ -1,6 +1,5 @@
 """A FastAPI app on an asynchronous engine, whose tables are its own. FastAPI reads annotations: they are no strings."""
 
-import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,14 +11,11 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.testclient import TestClient
 
 from authflow import AsyncAuthflow, KeyRing, Method, OrganizationId, Proof, Refused, UserId
-from authflow.adapters.sql import schema
-from authflow.adapters.sql.engine import make_engine, prepare
+from authflow.adapters.sql.engine import prepare
 from authflow.adapters.sql.hosted import AddressColumn, OrganizationTable, RowsOf, UserTable
-from authflow.adapters.sql.tables import build
 from authflow.integrations.starlette import StarletteBrowser, browser, install, problem
 from authflow.testing import ManualClock, SeededEntropy
-from tests.empty import disposing
-from tests.integrations.driven import ERRORS, Driver, Reply, shown
+from tests.integrations.driven import ERRORS, Driver, Reply, migrated, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,19 +36,12 @@ Here = Annotated[StarletteBrowser, Depends(browser)]
 Given = Annotated[dict[str, Any], Body()]
 
 
-def migrated(file: str) -> None:
-    """Do what ``authflow schema upgrade`` does."""
-    with disposing(make_engine(f"sqlite:///{file}")) as engine:
-        schema.upgrade(engine, build())
-
-
 async def opened(engine: Any, clock: ManualClock) -> AsyncAuthflow:
-    """Return the flows on the app's own engine, whose tables stand afterwards."""
+    """Return the flows on the app's own engine, where authflow's tables stand already and the app's do afterwards."""
     async with engine.begin() as connection:
         await connection.run_sync(METADATA.create_all)
         await connection.execute(ACCOUNT.insert().values(email="ada@example.com", alive=True))
         await connection.execute(TENANT.insert())
-    await asyncio.to_thread(migrated, engine.url.database)
     return await AsyncAuthflow.open(
         engine,
         keys=KeyRing.ephemeral(SeededEntropy()),
@@ -99,6 +88,7 @@ class StarletteDriver(Driver):
 
 def application(file: "Path", clock: ManualClock) -> FastAPI:
     """Return the app; its engine is opened and closed with it."""
+    file.write_bytes(migrated())
     engine = create_async_engine(f"sqlite+aiosqlite:///{file}")
     prepare(engine.sync_engine)
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import pytest
@@ -21,6 +18,7 @@ from authflow.adapters.sql.engine import make_engine
 from authflow.adapters.sql.migrations import REVISIONS
 from authflow.adapters.sql.tables import build
 from tests.empty import empty_database
+from tests.integrations.django_project import Managed, Nowhere, Settings
 from tests.integrations.django_settings import settings_of
 
 if TYPE_CHECKING:
@@ -32,54 +30,20 @@ ROOT = Path(authflow.__file__).parent
 MIGRATIONS = sorted((ROOT / "integrations" / "django" / "migrations").glob("[0-9]*.py"))
 NEWEST = MIGRATIONS[-1].stem
 
-PROJECT = """
-import json, sys
-from django.apps import AppConfig
-from django.conf import settings
-
-database, prefix, schema, failing, commands = json.loads(sys.argv[1])
-from authflow.integrations.django.apps import AuthflowConfig
-
-class Renamed(AuthflowConfig):
-    pass
-
-if prefix:
-    Renamed.prefix, Renamed.schema = prefix, schema
-app = f"{__name__}.Renamed" if prefix else "authflow.integrations.django"
-settings.configure(
-    DATABASES={"default": database},
-    INSTALLED_APPS=["django.contrib.contenttypes", app],
-    USE_TZ=True,
-)
-import django
-django.setup()
-if failing:
-    from authflow.integrations.django import revisions
-    wanted = revisions.steps
-    def half(*given, **named):
-        made = wanted(*given, **named)
-        return (*made[: len(made) // 2], "SELECT * FROM nowhere", *made[len(made) // 2 :])
-    revisions.steps = half
-from django.core.management import call_command
-for command in commands:
-    call_command(*command, **({} if command[0] in ("showmigrations", "sqlmigrate") else {"verbosity": 0}))
-"""
-
 
 @attrs.frozen(kw_only=True)
 class Project:
-    """A Django project on one database, in a process of its own for each call: its settings are global."""
+    """A Django project on one database."""
 
     engine: sa.Engine
     tables: Tables
     renamed: bool
 
-    def manage(self, *commands: str, failing: bool = False, check: bool = True) -> subprocess.CompletedProcess[str]:
-        names = [self.tables.prefix, self.tables.metadata.schema] if self.renamed else [None, None]
-        told = json.dumps([settings_of(self.engine.url), *names, failing, [command.split() for command in commands]])
-        command = [sys.executable, "-W", "error", "-c", PROJECT, told]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert not check or done.returncode == 0, done.stderr
+    def manage(self, *commands: str, failing: bool = False, check: bool = True) -> Managed:
+        own = {"prefix": self.tables.prefix, "schema": self.tables.metadata.schema} if self.renamed else {}
+        project = Settings(database=settings_of(self.engine.url), failing=failing, **own)
+        done = project.manage(*commands)
+        assert not check or not done.failed, done.failed
         return done
 
     def names(self) -> set[str]:
@@ -120,7 +84,7 @@ def test_there_is_one_migration_for_each_revision():
 def test_migrating_makes_exactly_our_tables(project: Project):
     """And every other command of Django's stays clean."""
     shown = project.manage("migrate", "showmigrations authflow", "makemigrations --check --dry-run", "migrate --check")
-    assert shown.stdout.count("[X]") == len(REVISIONS)
+    assert shown.printed.count("[X]") == len(REVISIONS)
     schema.check(project.engine, project.tables)
     assert schema.differences(project.engine, project.tables) == ()
     assert "django_content_type" in project.names()
@@ -145,7 +109,7 @@ def test_one_revision_at_a_time(project: Project):
 def test_a_migration_that_failed_is_run_again(project: Project):
     """It runs in Django's transaction, on SQLite too. MariaDB has none for it, and keeps what was done until then."""
     failed = project.manage("migrate authflow", failing=True, check=False)
-    assert "nowhere" in failed.stderr
+    assert "nowhere" in failed.failed
     assert bool(project.ours()) == (project.engine.dialect.name == "mariadb")
     project.manage("migrate authflow")
     schema.check(project.engine, project.tables)
@@ -174,20 +138,20 @@ def test_tables_of_a_newer_library_are_left_alone(project: Project):
     with project.engine.begin() as connection:
         connection.execute(sa.update(version).values(version_num="9999"))
     failed = project.manage("migrate authflow", check=False)
-    assert "schema.too_new" in failed.stderr
+    assert "schema.too_new" in failed.failed
 
 
 def test_the_statements_can_be_read_before(tmp_path: Path):
     """``sqlmigrate`` prints what a database administrator runs: the same tables again."""
     engine = make_engine(f"sqlite:///{tmp_path / 'app.db'}")
     project = Project(engine=engine, tables=build(), renamed=False)
-    written = project.manage(*(f"sqlmigrate authflow {file.stem}" for file in MIGRATIONS)).stdout
+    written = project.manage(*(f"sqlmigrate authflow {file.stem}" for file in MIGRATIONS)).printed
     assert project.ours() == set()
     with closing(sqlite3.connect(tmp_path / "app.db")) as raw:
         raw.executescript(written)
     schema.check(engine, build())
     assert schema.differences(engine, build()) == ()
-    back = project.manage(*(f"sqlmigrate authflow {file.stem} --backwards" for file in reversed(MIGRATIONS))).stdout
+    back = project.manage(*(f"sqlmigrate authflow {file.stem} --backwards" for file in reversed(MIGRATIONS))).printed
     with closing(sqlite3.connect(tmp_path / "app.db")) as raw:
         raw.executescript(back)
     assert project.ours() == set()
@@ -197,15 +161,10 @@ def test_the_statements_can_be_read_before(tmp_path: Path):
 def test_another_database_of_the_project_gets_no_tables(tmp_path: Path):
     """Routers decide, as for every app."""
     engine = make_engine(f"sqlite:///{tmp_path / 'app.db'}")
-    project: Any = Project(engine=engine, tables=build(), renamed=False)
-    router = (
-        "class Nowhere:\n    def allow_migrate(self, db, app_label, **hints): return app_label != 'authflow'\n"
-        "from django.conf import settings as s; s.DATABASE_ROUTERS = [Nowhere()]\n"
-    )
-    program = PROJECT.replace("import django\n", f"{router}import django\n", 1)
-    database = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(engine.url.database)}
-    told = json.dumps([database, None, None, False, [["migrate"]]])
-    subprocess.run([sys.executable, "-c", program, told], check=True, capture_output=True)
+    project = Project(engine=engine, tables=build(), renamed=False)
+    routers = (f"{Nowhere.__module__}.{Nowhere.__name__}",)
+    done = Settings(database=settings_of(engine.url), routers=routers).manage("migrate")
+    assert not done.failed, done.failed
     assert project.ours() == set()
     assert "django_content_type" in project.names()
     engine.dispose()

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import pytest
 
 from authflow import CATALOGUE, AuthflowError, Code, Refused, Secret
+from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.errors import DatabaseError
 from authflow.values import Answer, Method, Proof
-from tests.stage import CONTEXT
+from tests.backends import BACKENDS
+from tests.stage import CONTEXT, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.stage import Letter, Person, Stage
+    from tests.stage import Letter, Person
 
 TEXTS: Final[dict[str, Any]] = {
     "none": None,
@@ -47,8 +50,7 @@ class Scene:
     flow: str
 
 
-@pytest.fixture
-def scene(stage: Stage) -> Scene:
+def scene_on(stage: Stage) -> Scene:
     acme = stage.organization("acme")
     olga = stage.owner(acme)
     stage.save(attrs.evolve(stage.user(olga.user), administrator=True))
@@ -218,11 +220,33 @@ def answered(call: Callable[[], Any]) -> Any:
     return type(answer)
 
 
-@pytest.mark.parametrize("name", CALLS)
-def test_every_text_has_an_answer(scene: Scene, name: str):
-    """One database serves all texts of a field, one after the other: a refusal leaves it in order."""
-    given = {kind: answered(lambda text=text: CALLS[name](scene, text)) for kind, text in TEXTS.items()}
-    assert set(given) == set(TEXTS)
-    assert all(given.values())
-    asker = scene.stage.flows.sessions.identify(scene.olga.browser.session)
-    assert asker.user == scene.olga.user or name == "establish.user" or asker.why_not is not None
+DRIVERS: Final = (*BACKENDS, "asyncpg")
+"""What texts go through: each driver encodes them in its own way, and aiosqlite is SQLite's in a thread."""
+
+
+SCENES: Final = 12
+"""How many share the calls, so that those of one service, and with them its budgets, are far from each other."""
+
+
+def answers(scene: Scene, name: str) -> dict[str, Any]:
+    return {kind: answered(lambda text=text: CALLS[name](scene, text)) for kind, text in TEXTS.items()}
+
+
+@cache
+def alone(name: str) -> dict[str, Any]:
+    """Return what a call answers whose scene, in memory, is its own."""
+    return answers(scene_on(Stage(MemoryUnitOfWork())), name)
+
+
+@pytest.mark.parametrize("first", range(SCENES))
+@pytest.mark.parametrize("stage", DRIVERS, indirect=True)
+def test_every_text_has_an_answer(stage: Stage, first: int):
+    """Every database gives the same, and one serves all texts of several calls: a refusal leaves it in order."""
+    scene = scene_on(stage)
+    for name in list(CALLS)[first::SCENES]:
+        given = answers(scene, name)
+        assert given == alone(name), name
+        assert set(given) == set(TEXTS)
+        assert all(given.values()), name
+        asker = stage.flows.sessions.identify(scene.olga.browser.session)
+        assert asker.user == scene.olga.user or name == "establish.user" or asker.why_not is not None, name

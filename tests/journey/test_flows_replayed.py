@@ -32,21 +32,6 @@ def keyed(key: Any = KEY) -> Context:
     return attrs.evolve(CONTEXT, idempotency_key=key)
 
 
-@pytest.fixture
-def host(uow: Any) -> Stage:
-    """The facade over each database in turn."""
-    return Stage(uow)
-
-
-@pytest.fixture
-def ada(host: Stage) -> Person:
-    """Ada, who is signed in with a second factor."""
-    ada = host.person()
-    host.sign_in(ada)
-    host.enroll(ada)
-    return ada
-
-
 @attrs.frozen
 class Proving:
     """An enrollment whose proof is asked for under one key, as often as one likes."""

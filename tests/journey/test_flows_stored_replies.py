@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 import pytest
@@ -28,21 +28,6 @@ INSTANT: Final = timedelta(microseconds=1)
 
 def keyed(key: str = KEY) -> Context:
     return attrs.evolve(CONTEXT, idempotency_key=key)
-
-
-@pytest.fixture
-def host(uow: Any) -> Stage:
-    """The facade over each database in turn."""
-    return Stage(uow)
-
-
-@pytest.fixture
-def ada(host: Stage) -> Person:
-    """Ada, who is signed in with a second factor."""
-    ada = host.person()
-    host.sign_in(ada)
-    host.enroll(ada)
-    return ada
 
 
 def stored_keys(host: Stage) -> list[bytes]:

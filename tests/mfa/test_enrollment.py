@@ -55,6 +55,7 @@ from authflow.values import FlowId, Refused, Secret
 
 if TYPE_CHECKING:
     from authflow.mfa.factor import Factor
+    from authflow.testing import Exploration
 
 STATES: list[Factor] = [Unenrolled(), PROPOSED, ENROLLED, ROTATING]
 PENDING: list[Any] = [PROPOSED, ROTATING]
@@ -67,16 +68,19 @@ def name(state: object) -> str:
     return type(state).__name__
 
 
-EXPLORED = ALPHABET.walk()
+@pytest.fixture(scope="module")
+def explored() -> Exploration[Any, Any, Any]:
+    """Walk the table once: it takes 67,000 steps."""
+    return ALPHABET.walk()
 
 
-def test_the_whole_table_is_walked():
-    assert_complete(MACHINE, EXPLORED)
+def test_the_whole_table_is_walked(explored: Exploration[Any, Any, Any]):
+    assert_complete(MACHINE, explored)
 
 
-def test_what_a_person_or_a_sweep_can_cause_is_a_row_in_every_state():
+def test_what_a_person_or_a_sweep_can_cause_is_a_row_in_every_state(explored: Exploration[Any, Any, Any]):
     """What is missing: a used step and a new seal where nothing is enrolled, and changes while only a proposal is."""
-    assert {(s.__name__, k.__name__) for s, k in EXPLORED.illegal_pairs()} == {
+    assert {(s.__name__, k.__name__) for s, k in explored.illegal_pairs()} == {
         ("Unenrolled", "UseStep"),
         ("Unenrolled", "Reseal"),
         ("Proposed", "UseStep"),
@@ -86,24 +90,24 @@ def test_what_a_person_or_a_sweep_can_cause_is_a_row_in_every_state():
     }
 
 
-def test_a_refusal_changes_nothing_but_the_end_of_a_proposal():
+def test_a_refusal_changes_nothing_but_the_end_of_a_proposal(explored: Exploration[Any, Any, Any]):
     endings = {Code.MFA_ENROLLMENT_EXPIRED, Code.MFA_ENROLLMENT_ENDED}
-    for step in EXPLORED.steps:
+    for step in explored.steps:
         if isinstance(step.answer, Refused):
             assert (step.target != step.state) == (step.answer.code in endings)
             assert enrolled(step.target) == enrolled(step.state)
 
 
-def test_nothing_is_enrolled_without_a_right_code():
+def test_nothing_is_enrolled_without_a_right_code(explored: Exploration[Any, Any, Any]):
     """Or by taking over what was proven for another account."""
-    for step in EXPLORED.steps:
+    for step in explored.steps:
         before, after = enrolled(step.state), enrolled(step.target)
         if before is None and after is not None and not isinstance(step.command, c.Adopt):
             assert isinstance(step.answer, Proven)
 
 
-def test_a_proof_burns_its_step_and_steps_only_rise_for_one_secret():
-    for step in EXPLORED.steps:
+def test_a_proof_burns_its_step_and_steps_only_rise_for_one_secret(explored: Exploration[Any, Any, Any]):
+    for step in explored.steps:
         before, after = enrolled(step.state), enrolled(step.target)
         if isinstance(step.answer, Proven):
             assert after is not None
@@ -352,10 +356,10 @@ def test_a_limited_completion_is_told_whatever_stands(state: Factor):
     assert step.facts == (facts.EnrollmentLimitReached(user=ADA, kind="totp"),)
 
 
-def test_a_proof_is_due_exactly_when_the_code_will_be_compared():
+def test_a_proof_is_due_exactly_when_the_code_will_be_compared(explored: Exploration[Any, Any, Any]):
     """Every step of the walk: a comparison answers proven or rejected, or ends the flow by its wrong code."""
     seen = set()
-    for step in EXPLORED.steps:
+    for step in explored.steps:
         if isinstance(step.command, c.Complete):
             due = proof_is_due(step.state, attrs.evolve(step.command, attempts=0), step.now)
             code_ = step.answer.code if isinstance(step.answer, Refused) else None

@@ -31,6 +31,7 @@ from authflow.values import (
     SessionId,
     UserId,
 )
+from tests.rows import rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -212,9 +213,7 @@ class World:
         """Return every row of every table, by the table's plain name."""
         if isinstance(self.uow, MemoryUnitOfWork):
             return {name: table.items() for name, table in self.uow.store._tables.items() if table.items()}
-        tables = self.uow.tables.metadata.tables.values()
-        rows = {table.name: sorted(map(repr, self._run(sa.select(table)))) for table in tables}
-        return {name.removeprefix(self.uow.tables.prefix): found for name, found in rows.items() if found}
+        return {name: sorted(map(repr, found)) for name, found in rows(self.uow).items()}
 
     def written_by(self, command: Callable[[], Any]) -> tuple[set[str], Any]:
         """Return the tables that *command* changed, and what it answered."""

@@ -264,7 +264,7 @@ def test_a_lease_with_too_little_left_to_call_a_handler_is_given_back_and_counts
 
 
 def test_a_lease_that_another_relay_took_over_before_a_handler_was_called_is_not_given_back() -> None:
-    commits = iter(["written", "due", "expired", "claimed"])
+    commits = iter(["written", "looked", "claimed"])
 
     def sleep() -> None:
         if next(commits, None) == "claimed":

@@ -15,6 +15,7 @@ from authflow.facts.records import MailKind
 from authflow.testing import SeededEntropy
 from authflow.testing.browsers import Browser, Phone
 from authflow.values import OrganizationId
+from tests.rows import filled
 from tests.stage import CONTEXT, STEP
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class SqliteDatabase:
         shutil.copy(self.saved, self.file)
 
     def rows(self) -> Rows:
-        return rows_of(self.uow, frozenset())
+        return rows_of(self.uow)
 
 
 class PostgresqlDatabase:
@@ -117,17 +118,16 @@ class PostgresqlDatabase:
             return cursor
 
 
-def rows_of(uow: SqlUnitOfWork, without: set[str] | frozenset[str]) -> Rows:
-    """Return every row of every table that has any."""
+def rows_of(uow: SqlUnitOfWork) -> Rows:
+    """Return every row of every table that has any, as the driver reads it."""
+    tables = list(uow.tables.metadata.tables.values())
+    quoted = uow.engine.dialect.identifier_preparer.format_table
     found: Rows = {}
-    quoted = uow.engine.dialect.identifier_preparer.quote
     with uow.engine.connect() as connection:
-        for table in uow.tables.metadata.sorted_tables:
-            columns = ", ".join(quoted(column.name) for column in table.columns if column.name not in without)
-            if columns:
-                rows = connection.exec_driver_sql(f"SELECT {columns} FROM {quoted(table.name)}").all()  # noqa: S608  # our own names
-                found[table.name] = Counter(map(repr, rows))
-    return {name: rows for name, rows in found.items() if rows}
+        for place in connection.execute(filled(uow.tables.metadata)).scalars().all():
+            rows = connection.exec_driver_sql(f"SELECT * FROM {quoted(tables[place])}").all()  # noqa: S608  # our own names
+            found[tables[place].name] = Counter(map(repr, rows))
+    return found
 
 
 def changed(before: Rows, after: Rows) -> dict[str, Any]:

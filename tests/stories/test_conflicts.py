@@ -45,7 +45,7 @@ def crowded(request: pytest.FixtureRequest) -> SqlUnitOfWork:
 
 
 def written(play: Play) -> Rows:
-    return {name: rows for name, rows in rows_of(play.stage.uow, frozenset()).items() if name not in COUNTS}
+    return {name: rows for name, rows in rows_of(play.stage.uow).items() if name not in COUNTS}
 
 
 def played(play: Play, calm: Play, commands: int, faults: Faults, *, watched: bool = False) -> Counter[str]:

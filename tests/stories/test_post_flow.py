@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from authflow.machine import Step
@@ -162,8 +162,21 @@ GUARDS: dict[Any, str] = {
 }
 
 
+SEEDS: Final = range(23, 73)
+"""The first of them finds every bad end; the others are tried where the story is told in another way by then."""
+
+
+def tell_a_dozen(number: int) -> None:
+    @seed(number)
+    class Story(PostFlowStory):
+        pass
+
+    run_state_machine_as_test(Story, settings=told(12, database=None, phases=[Phase.generate]))
+
+
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
 def test_the_story_ends_badly_without_the_guard(guard: Any, monkeypatch: pytest.MonkeyPatch):
     guard(monkeypatch)
     with pytest.raises(AssertionError, match=GUARDS[guard]):
-        run_state_machine_as_test(PostFlowStory, settings=told(600, derandomize=True, phases=[Phase.generate]))
+        for number in SEEDS:
+            tell_a_dozen(number)

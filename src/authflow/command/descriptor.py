@@ -171,13 +171,11 @@ class Command(Generic[P, R_co]):
 
 
 def _uow_of(service: Service) -> UnitOfWork[Any]:
-    # A command is a method of its service.
-    return service._uow  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return service._uow  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # a command is its service's method
 
 
 def _replays_of(service: Service) -> Replays:
-    # As above.
-    return service._replays  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return service._replays  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # as above
 
 
 def command(name: str, *, guesses: bool = False) -> Callable[[Callable[Concatenate[Any, P], R_co]], Command[P, R_co]]:

@@ -43,6 +43,5 @@ class AsyncFace:
 
 def awaited(face: AsyncFace, function: Callable[..., T]) -> Callable[..., Coroutine[Any, Any, T]]:
     """Return *function* of the synchronous service as *face* gives it: something to await."""
-    # A face shows commands and nothing else.
-    spawn, sync = face._spawn, face._sync  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    spawn, sync = face._spawn, face._sync  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # it shows commands only
     return partial(spawn, function, sync)

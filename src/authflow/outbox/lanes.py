@@ -16,6 +16,11 @@ ALONE: Final = frozenset({Category.SIGNAL, Category.MAIL, Category.SECURITY_EVEN
 """Categories of which every message is delivered, whatever its object (outbox 2.1, decision 37)."""
 
 
+CATEGORIES: Final = frozenset(Category)
+SCOPES: Final = frozenset(Scope)
+"""What this version knows."""
+
+
 @attrs.frozen(kw_only=True)
 class Lane:
     """One serial lane. *scope* is a plain number, because a newer version may have written a new one.
@@ -59,7 +64,7 @@ class Queued:
 
     def message(self) -> Message | None:
         """Return the message as this version knows it, or none if its scope or category is of a newer one."""
-        if self.category not in set(Category) or self.lane.scope not in set(Scope):
+        if self.category not in CATEGORIES or self.lane.scope not in SCOPES:
             return None
         return Message(
             id=self.id,

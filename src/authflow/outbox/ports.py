@@ -59,8 +59,8 @@ class Queue(Protocol):
         """
         ...
 
-    def remove(self, ids: Sequence[str]) -> int:
-        """Delete exactly these messages; return how many there were."""
+    def remove(self, ids: Sequence[str]) -> None:
+        """Delete exactly these messages; those that are gone already are no error."""
         ...
 
     def depths(self, *, limit: int | None) -> tuple[tuple[Lane, int], ...]:

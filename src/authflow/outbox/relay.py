@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -32,6 +33,7 @@ from authflow.outbox.delivery import (
     has_expired,
 )
 from authflow.outbox.lanes import ALONE, groups
+from authflow.ports import Stored
 from authflow.values import new_identifier
 
 if TYPE_CHECKING:
@@ -90,12 +92,13 @@ class Drained:
 
 FIELDS: Final = tuple(field.name for field in attrs.fields(Drained))
 
-COUNTED: Final[dict[type[Delivery], Drained]] = {
-    Delivered: Drained(delivered=1),
-    Dropped: Drained(dropped=1),
-    Parked: Drained(parked=1),
-    Waiting: Drained(retried=1),
+COUNTED: Final[dict[type[Delivery], str]] = {
+    Delivered: "delivered",
+    Dropped: "dropped",
+    Parked: "parked",
+    Waiting: "retried",
 }
+"""As what a settled group is counted."""
 
 
 @attrs.frozen
@@ -130,7 +133,7 @@ class Relay:
             DatabaseError: What is due cannot be read, or is still locked by somebody after some tries (`Retryable`).
         """
         self._uow.require_closed()
-        lanes, expired = self._uow.run(self._due), self._uow.run(self._drop_expired)
+        lanes, expired = self._uow.run(self._look)
         return sum((self._visit(lane) for lane in lanes), expired)
 
     @operation("relay.drain_until_quiet")
@@ -148,29 +151,23 @@ class Relay:
                 break
         return total
 
-    def _due(self) -> tuple[Lane, ...]:
+    def _look(self) -> tuple[tuple[Lane, ...], Drained]:
+        """Return the lanes that are due, and what was parked and is dropped, because its secret has expired."""
         now = self._clock.now()
         horizon = now + max(self._policy.longest_delay, self._policy.lease)
         with self._uow.begin() as tx:
-            return tx.lanes.due(now, blocked_until=horizon, limit=LANES)
-
-    def _drop_expired(self) -> Drained:
-        now = self._clock.now()
-        with self._uow.begin() as tx:
+            lanes = tx.lanes.due(now, blocked_until=horizon, limit=LANES)
             ids = tx.parked.expired(now)
             if ids:
                 tx.receipts.forget(ids)
                 tx.parked.take(ids, back=False)
-        return Drained(dropped=len(ids))
+        return lanes, Drained(dropped=len(ids))
 
     def _visit(self, lane: Lane) -> Drained:
         total = Drained()
         try:
-            for _ in range(TURNS):
-                once, more = self._deliver(lane)
+            for once in self._turns(lane):
                 total += once
-                if not more:
-                    break
         except (Retryable, StaleVersion, UniqueViolated):
             return total + Drained(busy=1)
         except Exception as error:  # noqa: BLE001  # whatever fails one lane must not keep the others waiting
@@ -179,32 +176,46 @@ class Relay:
             return total + Drained(failed=1)
         return total
 
-    def _deliver(self, lane: Lane) -> tuple[Drained, bool]:
-        claimed = self._claim(lane)
-        if not isinstance(claimed, Lease):
-            return claimed, bool(claimed.parked)
-        called = tuple(self._call_all(claimed))
-        if not called:
-            return self._give_back(claimed), False
-        done = self._settle(claimed, called)
-        return done, claimed.more and not (done.retried or done.lease_lost)
+    def _turns(self, lane: Lane) -> Iterator[Drained]:
+        """Deliver batches of *lane*, and tell of each; the transaction that settles one claims the next."""
+        claimed: Lease | Drained | None = None
+        for left in reversed(range(TURNS)):
+            claimed = claimed or self._claim(lane)
+            if isinstance(claimed, Lease):
+                done, claimed = self._deliver(claimed, on=left > 0)
+                yield done
+                if claimed is None:
+                    return
+            else:
+                yield claimed
+                if not claimed.parked:
+                    return
+                claimed = None
+
+    def _deliver(self, lease: Lease, *, on: bool) -> tuple[Drained, Lease | None]:
+        """Call the handlers, and settle what came of it; return the next batch, too, if the visit is to go *on*."""
+        called = tuple(self._call_all(lease))
+        return self._settle(lease, called, on=on) if called else (self._give_back(lease), None)
 
     def _claim(self, lane: Lane) -> Lease | Drained:
-        now, token = self._clock.now(), new_identifier(self._entropy.random_bytes(16))
         with self._uow.begin() as tx:
-            stored = tx.lanes.load(lane)
-            found, more = _snapshot(tx, lane, now, self._policy.batch)
-            if not found:
-                tx.lanes.save(lane, stored.state, expected=stored.version)
-                return Drained()
-            step = MACHINE.step(stored.state, Claim(head=found[0].head, token=token, policy=self._policy), now)
-            if isinstance(step.answer, NotNow):
-                return Drained(busy=1)
-            tx.lanes.save(lane, step.state, expected=stored.version)
-            if isinstance(step.state, Leased):
-                first_try = step.state.attempts == 1
-                return Lease(lane, token, now, found if first_try else found[:1], more or not first_try)
-            return _apply(tx, ((found[0], step.state),))
+            return self._take(tx, lane, tx.lanes.load(lane), self._clock.now())
+
+    def _take(self, tx: OutboxTransaction, lane: Lane, stored: Stored[Delivery], now: datetime) -> Lease | Drained:
+        """Lease *lane*, which is locked and stands in *stored*, if something waits there and nobody else has it."""
+        token = new_identifier(self._entropy.random_bytes(16))
+        found, more = _snapshot(tx, lane, now, self._policy.batch)
+        if not found:
+            tx.lanes.save(lane, stored.state, expected=stored.version)
+            return Drained()
+        step = MACHINE.step(stored.state, Claim(head=found[0].head, token=token, policy=self._policy), now)
+        if isinstance(step.answer, NotNow):
+            return Drained(busy=1)
+        tx.lanes.save(lane, step.state, expected=stored.version)
+        if isinstance(step.state, Leased):
+            first_try = step.state.attempts == 1
+            return Lease(lane, token, now, found if first_try else found[:1], more or not first_try)
+        return _apply(tx, ((found[0], step.state),))
 
     def _call_all(self, lease: Lease) -> Iterator[tuple[Group, Result]]:
         """Call the handlers in the order of the lane, until one fails or half of the lease is over."""
@@ -242,29 +253,40 @@ class Relay:
             tx.lanes.save(lease.lane, step.state, expected=stored.version)
         return Drained(lease_lost=1) if isinstance(step.answer, LeaseLost) else Drained(busy=1)
 
-    def _settle(self, lease: Lease, called: Sequence[tuple[Group, Result]]) -> Drained:
-        """Write what came of each group, if the stored lease is still ours; the first step is the fence."""
+    def _settle(
+        self, lease: Lease, called: Sequence[tuple[Group, Result]], *, on: bool
+    ) -> tuple[Drained, Lease | None]:
+        """Write what came of each group, if the stored lease is still ours; to go *on*, lease what comes next, too."""
         now = self._clock.now()
         with self._uow.begin() as tx:
             stored = tx.lanes.load(lease.lane)
-            state = stored.state
-            settled: list[tuple[Group, Delivery]] = []
-            for group, result in called:
-                if settled:
-                    claim = Claim(head=group.head, token=lease.token, policy=self._policy)
-                    state = MACHINE.step(Due(), claim, now).state
-                step = MACHINE.step(state, self._report(lease, result), now)
-                if isinstance(step.answer, LeaseLost):
-                    LOG.warning("lease of %s was lost after %s groups", lease.lane, len(called))
-                    tx.lanes.save(lease.lane, state, expected=stored.version)
-                    return Drained(lease_lost=1)
-                settled.append((group, step.state))
-            tx.lanes.save(lease.lane, settled[-1][1], expected=stored.version)
-            return _apply(tx, settled)
+            settled = self._settled(lease, called, stored.state, now)
+            if not settled:
+                LOG.warning("lease of %s was lost after %s groups", lease.lane, len(called))
+                tx.lanes.save(lease.lane, stored.state, expected=stored.version)
+                return Drained(lease_lost=1), None
+            done, state = _apply(tx, settled), settled[-1][1]
+            if on and lease.more and not isinstance(state, Waiting):
+                claimed = self._take(tx, lease.lane, Stored(Due(), stored.version), now)
+                return done, claimed if isinstance(claimed, Lease) else None
+            tx.lanes.save(lease.lane, state, expected=stored.version)
+            return done, None
 
-    def _report(self, lease: Lease, result: Result) -> Settle:
-        jitter = int.from_bytes(self._entropy.random_bytes(4), "big") / 2**31 - 1
-        return Settle(token=lease.token, result=result, jitter=jitter, policy=self._policy)
+    def _settled(
+        self, lease: Lease, called: Sequence[tuple[Group, Result]], state: Delivery, now: datetime
+    ) -> list[tuple[Group, Delivery]]:
+        """Return what became of each group, none if the lease was lost; the first step is the fence."""
+        jitter = int.from_bytes(self._entropy.random_bytes(4), "big") / 2**31 - 1  # only the last one may need it
+        settled: list[tuple[Group, Delivery]] = []
+        for group, result in called:
+            if settled:
+                state = MACHINE.step(Due(), Claim(head=group.head, token=lease.token, policy=self._policy), now).state
+            report = Settle(token=lease.token, result=result, jitter=jitter, policy=self._policy)
+            step = MACHINE.step(state, report, now)
+            if isinstance(step.answer, LeaseLost):
+                return []
+            settled.append((group, step.state))
+        return settled
 
 
 def _snapshot(tx: OutboxTransaction, lane: Lane, now: datetime, limit: int) -> tuple[tuple[Group, ...], bool]:
@@ -285,7 +307,7 @@ def _apply(tx: OutboxTransaction, settled: Sequence[tuple[Group, Delivery]]) -> 
     for group, state in settled:
         if isinstance(state, Parked):
             tx.parked.add(group.ids, state)
-    return sum((COUNTED[type(state)] for _, state in settled), Drained())
+    return Drained(**Counter(COUNTED[type(state)] for _, state in settled))
 
 
 def _where(error: Exception) -> str:

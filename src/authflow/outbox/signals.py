@@ -72,6 +72,9 @@ class Notice:
 Receiver = Callable[[Notice], None]
 """Called outside any transaction, serially within one lane. Any exception means: not reached, try again."""
 
+SIGNALS: Final = frozenset(Signal)
+"""What this version knows."""
+
 SUBJECTS: Final[dict[Scope, Callable[[str], Subject]]] = {
     Scope.ORGANIZATION: OrganizationId,
     Scope.USER: UserId,
@@ -98,7 +101,7 @@ def _topic(message: Message) -> Topic | None:
     if message.category is not Category.SIGNAL:
         return message.category
     number = message.payload.get("signal")
-    return Signal(number) if isinstance(number, int) and number in set(Signal) else None
+    return Signal(number) if isinstance(number, int) and number in SIGNALS else None
 
 
 def _arguments(payload: Mapping[str, Scalar]) -> dict[str, Scalar]:

@@ -75,8 +75,9 @@ class Exploration(Generic[StateT, CommandT, AnswerT]):
 
     def states(self) -> tuple[StateT, ...]:
         """Return every state that was entered, each once, in the order of the walk."""
+        met = {id(state): state for step in self.steps for state in (step.state, step.target)}  # many steps share one
         seen = _Seen[StateT]()
-        return tuple(state for step in self.steps for state in (step.state, step.target) if seen.add(state))
+        return tuple(state for state in met.values() if seen.add(state))
 
     def illegal_pairs(self) -> frozenset[tuple[type, type]]:
         """Return the types of every refused pair of state and command."""
@@ -200,7 +201,8 @@ class _Walk(Generic[StateT, CommandT, AnswerT]):
             self._steps.append(
                 Answered(state=state, command=command, now=now, target=step.state, answer=step.answer, facts=step.facts)
             )
-            self._enter(step.state)
+            if step.state is not state:
+                self._enter(step.state)
 
     def result(self) -> Exploration[StateT, CommandT, AnswerT]:
         taken = {(type(step.state), type(step.command), type(step.target)) for step in self._steps}

@@ -65,9 +65,9 @@ class MemoryQueue:
         behind = (queued for queued in self._of(last.lane, now) if queued.number > last.number)
         return tuple(q for q in behind if (q.category, q.object) in about)
 
-    def remove(self, ids: Sequence[str]) -> int:
+    def remove(self, ids: Sequence[str]) -> None:
         gone = set(ids)
-        return self._messages.drop_all(number for number, message in self._messages.items() if message.id in gone)
+        self._messages.drop_all(number for number, message in self._messages.items() if message.id in gone)
 
     def depths(self, *, limit: int | None) -> tuple[tuple[Lane, int], ...]:
         return tuple(Counter(_lane(message) for message in self._messages.rows()).most_common(limit))

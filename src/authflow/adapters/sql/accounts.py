@@ -90,12 +90,12 @@ class SqlAccounts:
     def save(self, account: Account) -> None:
         self._locked[account.user] = account
         values = {"owner": account.user, "new_epoch": account.epoch, "owed": account.enrollment_required}
-        self._run.run(self._sql.save, values)
+        self._run.later(self._sql.save, values)
 
     def remove(self, user: UserId) -> None:
         self._locked.pop(user, None)
         self._seen.pop(user, None)
-        self._run.run(self._sql.remove, {"owner": user})
+        self._run.later(self._sql.remove, {"owner": user})
 
 
 def _account(user: UserId, row: Row) -> Account:

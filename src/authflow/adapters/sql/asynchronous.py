@@ -9,6 +9,7 @@ from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util.concurrency import greenlet_spawn
 
+from authflow.adapters.sql.alive import watch
 from authflow.adapters.sql.engine import hint, prepare
 from authflow.errors import ConfigInvalid, ExtraMissing
 
@@ -72,11 +73,13 @@ def make_async_engine(url: str) -> AsyncEngine:
         # The parser's own error may quote a part of the password.
         raise ConfigInvalid(setting="database", problem="is not a database URL") from None
     prepare(engine.sync_engine)
+    if engine.dialect.name != "sqlite":
+        watch(engine.sync_engine)
     return engine
 
 
 def _created(url: sa.URL) -> AsyncEngine:
     try:
-        return create_async_engine(url, hide_parameters=True, pool_pre_ping=url.get_backend_name() != "sqlite")
+        return create_async_engine(url, hide_parameters=True)
     except ImportError as error:
         raise ExtraMissing(extra=EXTRAS[url.drivername]) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from authflow.adapters.sql.faults import Rules
-    from authflow.adapters.sql.prepared import Parameters, Plan, Prepared
+    from authflow.adapters.sql.pipeline import Pipeline
+    from authflow.adapters.sql.prepared import Bound, Parameters, Plan, Prepared
     from authflow.adapters.sql.rows import Row
     from authflow.adapters.sql.tap import Tap
 
@@ -29,6 +30,15 @@ T = TypeVar("T")
 
 LOG: Final = logging.getLogger("authflow.sql")
 """Hears the text of every statement at DEBUG, and never a parameter."""
+
+
+@attrs.frozen
+class Unsent:
+    """A statement that waits for the next trip; *kind* is none for a BEGIN, which was told when it was asked for."""
+
+    kind: Kind | None
+    text: str
+    bound: Bound | None = None
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -39,6 +49,9 @@ class Connection:
     COMMIT into a silent ROLLBACK; SQLite has ended the transaction itself after some errors, and would write what
     follows at once. So a *failed* connection runs nothing, and the unit of work does not commit it. A *lost* one is
     gone, or nobody knows what it still expects: not even a rollback can be sent.
+
+    Where the driver has a *pipeline*, BEGIN and what is executed `later` wait for the next statement that is waited
+    for, or for COMMIT, and travel with it. Nothing overtakes anything, unless somebody used *raw* or *cursor* directly.
     """
 
     raw: Any
@@ -46,10 +59,12 @@ class Connection:
     prepared: Prepared
     rules: Rules
     tap: Tap | None = None
+    pipeline: Pipeline | None = None
     failed: bool = False
     lost: bool = False
     _depth: int = 0
-    _unsent: list[str] = attrs.field(factory=list, init=False)
+    _unsent: list[str] = attrs.field(factory=list[str], init=False)
+    _waiting: list[Unsent] = attrs.field(factory=list[Unsent], init=False)
 
     @property
     def dialect(self) -> str:
@@ -72,12 +87,27 @@ class Connection:
         rows: list[Row] = []
         changed = 0
         for plan, values in self._plans(statement, {} if parameters is None else parameters):
-            if self._unsent and not _only_reads(plan.text):
+            if not _only_reads(plan.text):
                 self._send_savepoints()
-            answered, counted = self._do(Kind.STATEMENT, plan.text, partial(self._execute, plan, values))
+            execute, read = partial(self._execute, plan, values), partial(self._read, plan)
+            answered, counted = self._ask(Kind.STATEMENT, plan.text, execute, read)
             rows.extend(answered)
             changed += counted
         return Result(rows, changed)
+
+    def later(self, statement: sa.Executable, parameters: Parameters | None = None) -> None:
+        """Execute *statement*, which answers nothing that anybody waits for: no rows, no count, no rule of the domain.
+
+        What it meets with may be raised by whatever is executed next, or by the commit.
+        """
+        if self.pipeline is None:
+            self.run(statement, parameters)
+            return
+        self.require_sound()
+        self._send_savepoints()
+        for plan, values in self._plans(statement, {} if parameters is None else parameters):
+            bound = self._guard(partial(plan.bind, values))
+            self._waiting.append(Unsent(Kind.STATEMENT, plan.text, bound))
 
     def changed(self, statement: sa.Executable, parameters: Parameters | None = None) -> int:
         """Execute a plain UPDATE or DELETE and return how many rows it changed. Single use is decided here."""
@@ -92,6 +122,8 @@ class Connection:
         """
         if self.dialect != "sqlite":
             self._do(Kind.BEGIN, "BEGIN", _nothing)
+            ours = None if self.pipeline is None else self.pipeline.begin()
+            self._waiting.extend([] if ours is None else [Unsent(None, ours)])
         elif not in_transaction(self.raw):
             self._send(Kind.BEGIN, "BEGIN IMMEDIATE" if writes else "BEGIN")
 
@@ -103,13 +135,16 @@ class Connection:
             DatabaseError: The database refused; nothing is kept.
         """
         self.require_sound()
-        try:
-            if self.dialect == "sqlite" and not _driver_begins(self.raw):
-                self._send(Kind.COMMIT, "COMMIT")  # the driver's own would do nothing if SQLite had rolled back
-            else:
-                self._do(Kind.COMMIT, "COMMIT", self.raw.commit)
-        except DatabaseUnavailable as error:
-            raise CommitUnknown from error.__cause__ or error
+        if [unsent.kind for unsent in self._waiting] == [None]:
+            self._waiting.clear()  # nothing was done
+        text = bool(self._waiting) or (self.dialect == "sqlite" and not _driver_begins(self.raw))
+        # As text where SQLite may have rolled back: the driver's own would do nothing then.
+        commit = partial(self.cursor.execute, "COMMIT") if text else self.raw.commit
+        with self._trip() as arrive:
+            try:
+                self._do(Kind.COMMIT, "COMMIT", lambda: (commit(), arrive()))
+            except DatabaseUnavailable as error:
+                raise CommitUnknown from error.__cause__ or error
 
     def rollback(self) -> None:
         """Undo everything. It raises nothing: whoever rolls back has a reason, and that one goes on."""
@@ -137,6 +172,7 @@ class Connection:
         self._depth += 1
         try:
             yield
+            self._settle()
             self.require_sound()
         except BaseException:
             if not self._never_sent(name):
@@ -144,8 +180,13 @@ class Connection:
             raise
         finally:
             self._depth -= 1
-        if not self._never_sent(name):
-            self._send(Kind.RELEASE, f"RELEASE SAVEPOINT {name}")
+        if self._never_sent(name):
+            return
+        release = f"RELEASE SAVEPOINT {name}"
+        if self.pipeline is None:
+            self._send(Kind.RELEASE, release)
+        else:
+            self._waiting.append(Unsent(Kind.RELEASE, release))  # it cannot fail: everything inside was answered
 
     def _send_savepoints(self) -> None:
         unsent, self._unsent = self._unsent, []
@@ -161,6 +202,7 @@ class Connection:
 
     def _undo(self, name: str) -> None:
         """Go back to the savepoint. Where that fails, the transaction is gone, and the first reason goes on."""
+        self._waiting.clear()
         if self.lost:
             return
         try:
@@ -189,32 +231,60 @@ class Connection:
             self._give_up(error)
             raise
 
-    def _execute(self, plan: Plan, values: Mapping[str, Any]) -> tuple[list[Row], int]:
+    def _execute(self, plan: Plan, values: Mapping[str, Any]) -> None:
+        self.cursor.execute(plan.text, plan.bind(values))
+
+    def _read(self, plan: Plan) -> tuple[list[Row], int]:
         cursor = self.cursor
-        cursor.execute(plan.text, plan.bind(values))
-        return ([] if cursor.description is None else plan.reader.read(cursor)), cursor.rowcount
+        return (plan.reader.read(cursor) if plan.reader.reads(cursor) else []), cursor.rowcount
 
     def _send(self, kind: Kind, text: str) -> None:
-        self._do(kind, text, lambda: self.cursor.execute(text))
+        self._ask(kind, text, partial(self.cursor.execute, text), _nothing)
+
+    def _ask(self, kind: Kind, text: str, execute: Callable[[], object], read: Callable[[], T]) -> T:
+        """Wait for the answer to what *execute* sends, behind what waits, and *read* it."""
+        if not self._waiting:
+            return self._do(kind, text, lambda: (execute(), read())[1])
+        with self._trip() as arrive:
+            return self._do(kind, text, lambda: (execute(), arrive(), read())[2])
+
+    def _settle(self) -> None:
+        """Wait for every answer that may be an error."""
+        if any(unsent.kind is Kind.STATEMENT for unsent in self._waiting):
+            with self._trip() as arrive:
+                self._guard(arrive)
+
+    @contextmanager
+    def _trip(self) -> Generator[Callable[[], None]]:
+        """Send what waits, and what the block sends; waiting for every answer is what the block is given to do."""
+        with ExitStack() as trip:
+            if self._waiting and self.pipeline is not None:
+                waiting, self._waiting = self._waiting, []
+                trip.enter_context(self.pipeline.together())
+                for unsent in waiting:
+                    send = partial(self.cursor.execute, unsent.text, unsent.bound)
+                    if unsent.kind is None:
+                        self._guard(send)
+                    else:
+                        self._do(unsent.kind, unsent.text, send)
+            yield trip.close
 
     def _do(self, kind: Kind, text: str, work: Callable[[], T]) -> T:
-        """Let the driver do *work*: this is the only place where it does anything, and where it fails."""
+        """Let the driver do *work*, and tell of it; what does not wait for its answer is over when it was sent."""
         if LOG.isEnabledFor(logging.DEBUG):
             LOG.debug("%s", text)
+        return self._guard(work) if self.tap is None else self._guard(partial(_told, self.tap, Event(kind, text), work))
+
+    def _guard(self, work: Callable[[], T]) -> T:
+        """Let the driver do *work*: this is the only place where it does anything, and where it fails."""
         try:
-            if self.tap is None:
-                return work()
-            event = Event(kind, text)
-            self.tap.before(event)
-            done = work()
-            self.tap.after(event)
+            return work()
         except Exception as error:
             self._give_up(error)
             raise
         except BaseException:
             self.failed = self.lost = True  # interrupted in the middle: nobody knows what the server still sends
             raise
-        return done
 
     def _give_up(self, error: Exception) -> None:
         """Mark the connection as failed, and raise what *error* is in our terms, if it was the database's."""
@@ -235,5 +305,12 @@ def _only_reads(text: str) -> bool:
     return text.startswith("SELECT") and " FOR " not in text
 
 
+def _told(tap: Tap, event: Event, work: Callable[[], T]) -> T:
+    tap.before(event)
+    done = work()
+    tap.after(event)
+    return done
+
+
 def _nothing() -> None:
-    """Do nothing: the driver sends it by itself."""
+    """Do nothing: the driver sends it by itself, or there is nothing to read."""

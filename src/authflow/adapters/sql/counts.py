@@ -112,7 +112,7 @@ class SqlLimits:
     def reset(self, budget: Budget, key: str) -> None:
         place = (budget.name, key)
         self._unsaved.pop(place, None)
-        self._run.run(self._sql.reset_hits, {"which": budget.name, "whose": key})
+        self._run.later(self._sql.reset_hits, {"which": budget.name, "whose": key})
         self._held[place] = []
 
     def sweep(self, now: datetime) -> int:
@@ -128,7 +128,7 @@ class SqlLimits:
             for place, until in unsaved.items()
         ]
         if rows:
-            self._run.run(self._sql.save_hits, rows)
+            self._run.later(self._sql.save_hits, rows)
 
     def _hold(self, budgets: Sequence[Budget], key: str) -> None:
         """Read the hits, in one statement, as they are until this transaction ends; rows are locked in their order."""
@@ -197,7 +197,7 @@ class SqlAttempts:
     def clear(self, key: str) -> None:
         self._unsaved.pop(key, None)
         if self._stored.get(key) != 0:
-            self._run.run(self._sql.clear, {"whose": key})
+            self._run.later(self._sql.clear, {"whose": key})
         self._remember(key, 0)
 
     def flush(self) -> None:
@@ -205,7 +205,7 @@ class SqlAttempts:
         unsaved, self._unsaved = self._unsaved, {}
         rows = [{"key": key, "total": self._known[key], "expires_at": until} for key, until in unsaved.items()]
         if rows:
-            self._run.run(self._sql.save_totals, rows)
+            self._run.later(self._sql.save_totals, rows)
             self._stored.update({key: self._known[key] for key in unsaved})
 
     def _remember(self, key: str, total: int) -> None:

@@ -1,4 +1,4 @@
-"""Where databases differ in SQL: the INSERT that meets a row which stands already."""
+"""Where databases differ in SQL: the INSERT that meets a row which stands already, and the list of any length."""
 
 from __future__ import annotations
 
@@ -66,6 +66,18 @@ def insert_or_tell(dialect: str, table: sa.Table, values: Mapping[str, Any]) -> 
         return sa.insert(table).values(values), False
     add = _insert(dialect, table).values(values).on_conflict_do_nothing(index_elements=[*table.primary_key])
     return add.returning(*table.primary_key), True
+
+
+def among(dialect: str, column: sa.Column[Any], name: str) -> sa.ColumnElement[bool]:
+    """Return that *column* is one of the list given as *name*: on PostgreSQL one array, whatever its length."""
+    if dialect == "postgresql":
+        return column == sa.any_(sa.bindparam(name, type_=sa.ARRAY(unbounded(column.type))))
+    return column.in_(sa.bindparam(name, expanding=True))
+
+
+def unbounded(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
+    """Return *kind* without a length, for a cast: one with a length cuts what is too long, and refuses nothing."""
+    return sa.Text() if isinstance(kind, sa.String) else kind
 
 
 def _with(insert: Any, values: Mapping[str, Any] | None) -> Any:

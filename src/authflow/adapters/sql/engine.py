@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from sqlalchemy import event, exc, pool
 
-from authflow.adapters.sql import mariadb, unprepared
+from authflow.adapters.sql import alive, mariadb, unprepared
 from authflow.errors import ConfigInvalid, ExtraMissing
 
 if TYPE_CHECKING:
@@ -92,6 +92,8 @@ def make_engine(url: str) -> sa.Engine:
     if isinstance(engine.pool, pool.SingletonThreadPool):
         raise ConfigInvalid(setting="database", problem="must be a file: one in memory is another one in each thread")
     prepare(engine)
+    if engine.dialect.name != "sqlite":
+        alive.watch(engine)
     return engine
 
 
@@ -143,7 +145,7 @@ def _created(url: sa.URL, backend: str) -> sa.Engine:
     driven = url.set(drivername=DRIVERS[backend])
     try:
         # Parameters stay out of errors and logs: addresses are among them.
-        engine = sa.create_engine(driven, hide_parameters=True, pool_pre_ping=backend != "sqlite")
+        engine = sa.create_engine(driven, hide_parameters=True)
     except ImportError as error:
         raise ExtraMissing(extra=EXTRAS[backend]) from error
     engine.dialect.create_connect_args(engine.url)  # reads what the driver would read only when it connects

@@ -56,7 +56,7 @@ class SqlAudit:
         """Write what was appended, as one multi-row INSERT."""
         rows, self._unwritten = self._unwritten, []
         if rows:
-            self._run.run(self._sql.append, rows)
+            self._run.later(self._sql.append, rows)
 
     def of_user(self, user: UserId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
         self.flush()
@@ -99,7 +99,7 @@ class SqlOutbox:
         """Write what was appended, as one multi-row INSERT."""
         rows, self._unwritten = self._unwritten, []
         if rows:
-            self._run.run(self._sql.send, rows)
+            self._run.later(self._sql.send, rows)
 
 
 def _message_row(message: Message) -> dict[str, Any]:

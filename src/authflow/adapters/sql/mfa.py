@@ -139,7 +139,7 @@ class SqlFactors:
 
     def remove(self, user: UserId) -> None:
         self._read.pop(user, None)
-        self._run.run(self._sql.remove, {"owner": user})
+        self._run.later(self._sql.remove, {"owner": user})
 
 
 class SqlRecoveryCodes:
@@ -158,14 +158,14 @@ class SqlRecoveryCodes:
             {"authenticator": authenticator, "key_id": d.key_id, "digest": d.value, "used_at": None} for d in digests
         ]
         if rows:
-            self._run.run(self._sql.add_codes, rows)
+            self._run.later(self._sql.add_codes, rows)
 
     def consume(self, authenticator: AuthenticatorId, digests: Sequence[Digest], now: datetime) -> bool:
         values = {"owner": authenticator, "digests": [d.value for d in digests], "now": c.micros(now)}
         return self._run.changed(self._sql.consume, values) == 1
 
     def remove(self, authenticator: AuthenticatorId) -> None:
-        self._run.run(self._sql.remove_codes, {"owner": authenticator})
+        self._run.later(self._sql.remove_codes, {"owner": authenticator})
 
 
 class SqlFactorCensus:

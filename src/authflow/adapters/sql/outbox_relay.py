@@ -9,7 +9,7 @@ import attrs
 import sqlalchemy as sa
 
 from authflow.adapters.sql import columns as c
-from authflow.adapters.sql.dialect import insert_or_keep, insert_or_update
+from authflow.adapters.sql.dialect import among, insert_or_keep, insert_or_update
 from authflow.errors import StaleVersion
 from authflow.outbox.delivery import Due, Leased, Parked, Waiting
 from authflow.outbox.lanes import Lane, Queued
@@ -52,7 +52,12 @@ class RelayStatements:
 
     @classmethod
     def of(cls, tables: Tables, dialect: str) -> RelayStatements:
-        return cls(**_lanes(tables, dialect), **_queue(tables), **_parked(tables), **_receipts(tables, dialect))
+        return cls(
+            **_lanes(tables, dialect),
+            **_queue(tables, dialect),
+            **_parked(tables, dialect),
+            **_receipts(tables, dialect),
+        )
 
 
 def _named(table: sa.Table) -> list[sa.ColumnElement[bool]]:
@@ -62,10 +67,6 @@ def _named(table: sa.Table) -> list[sa.ColumnElement[bool]]:
 def _is_due(outbox: sa.Table) -> sa.ColumnElement[bool]:
     now = sa.bindparam("now", type_=sa.BigInteger())
     return sa.or_(outbox.c.due_at <= now, outbox.c.at > now)
-
-
-def _among(column: sa.Column[Any]) -> sa.ColumnElement[bool]:
-    return column.in_(sa.bindparam("ids", expanding=True))
 
 
 def _lanes(tables: Tables, dialect: str) -> dict[str, sa.Executable]:
@@ -93,7 +94,7 @@ def _lanes(tables: Tables, dialect: str) -> dict[str, sa.Executable]:
     }
 
 
-def _queue(tables: Tables) -> dict[str, sa.Executable]:
+def _queue(tables: Tables, dialect: str) -> dict[str, sa.Executable]:
     outbox = tables.shared.outbox
     waiting = sa.select(outbox).where(*_named(outbox), _is_due(outbox)).order_by(outbox.c.number)
     keys = [outbox.c.destination, outbox.c.scope, outbox.c.shard]
@@ -102,9 +103,9 @@ def _queue(tables: Tables) -> dict[str, sa.Executable]:
         "page": waiting.limit(sa.bindparam("most")),
         "rest": waiting.where(
             outbox.c.number > sa.bindparam("after"),
-            outbox.c.object.in_(sa.bindparam("objects", expanding=True)),
+            among(dialect, outbox.c.object, "objects"),
         ),
-        "remove": sa.delete(outbox).where(_among(outbox.c.id)),
+        "remove": sa.delete(outbox).where(among(dialect, outbox.c.id, "ids")),
         "depths": sa.select(*keys, count)
         .group_by(*keys)
         .order_by(count.desc(), sa.func.min(outbox.c.number))
@@ -112,20 +113,23 @@ def _queue(tables: Tables) -> dict[str, sa.Executable]:
     }
 
 
-def _parked(tables: Tables) -> dict[str, sa.Executable]:
+def _parked(tables: Tables, dialect: str) -> dict[str, sa.Executable]:
     outbox, parked = tables.shared.outbox, tables.outbox_relay.parked
     copied = [column.name for column in outbox.c]
     why = {name: sa.bindparam(f"new_{name}", type_=parked.c[name].type) for name in ("reason", "attempts", "parked_at")}
-    aside = sa.select(*(outbox.c[name] for name in copied), *why.values()).where(_among(outbox.c.id))
-    returned = sa.select(*(parked.c[name] for name in copied)).where(_among(parked.c.id))
+    aside = sa.select(*(outbox.c[name] for name in copied), *why.values()).where(among(dialect, outbox.c.id, "ids"))
+    returned = sa.select(*(parked.c[name] for name in copied)).where(among(dialect, parked.c.id, "ids"))
     return {
         "set_aside": sa.insert(parked).from_select([*copied, *why], aside),
         "newest_parked": sa.select(parked)
         .order_by(parked.c.parked_at.desc(), parked.c.number.desc())
         .limit(sa.bindparam("most")),
-        "load_parked": sa.select(parked).where(_among(parked.c.id)).order_by(parked.c.number).with_for_update(),
+        "load_parked": sa.select(parked)
+        .where(among(dialect, parked.c.id, "ids"))
+        .order_by(parked.c.number)
+        .with_for_update(),
         "put_back": sa.insert(outbox).from_select(copied, returned),
-        "remove_parked": sa.delete(parked).where(_among(parked.c.id)),
+        "remove_parked": sa.delete(parked).where(among(dialect, parked.c.id, "ids")),
         "expired_parked": sa.select(parked.c.id).where(parked.c.expires_at <= sa.bindparam("now")),
     }
 
@@ -135,16 +139,20 @@ def _receipts(tables: Tables, dialect: str) -> dict[str, sa.Executable]:
     return {
         "receipts": sa.select(receipt.c.receiver).where(receipt.c.message == sa.bindparam("which")),
         "add_receipt": insert_or_keep(dialect, receipt, {k.name: sa.bindparam(k.name) for k in receipt.c}),
-        "forget": sa.delete(receipt).where(_among(receipt.c.message)),
+        "forget": sa.delete(receipt).where(among(dialect, receipt.c.message, "ids")),
     }
 
 
 class SqlLanes:
-    """`authflow.outbox.ports.Lanes` in SQL: one statement makes the row if missing, locks it and reads it."""
+    """`authflow.outbox.ports.Lanes` in SQL: one statement makes the row if missing, locks it and reads it.
+
+    Nobody else writes a row that is locked here, so that what was loaded is saved without waiting for a count.
+    """
 
     def __init__(self, connection: Connection, statements: RelayStatements) -> None:
         self._run = connection
         self._sql = statements
+        self._locked: dict[Lane, int] = {}
 
     def due(self, now: datetime, *, blocked_until: datetime, limit: int) -> tuple[Lane, ...]:
         values = {"now": c.micros(now), "horizon": c.micros(blocked_until), "most": limit}
@@ -152,16 +160,17 @@ class SqlLanes:
 
     def load(self, lane: Lane) -> Stored[Delivery]:
         row = self._run.run(self._sql.load, _key(lane)).one()
+        self._locked[lane] = row.version
         return Stored(_state(row), row.version)
 
     def save(self, lane: Lane, state: Delivery, *, expected: int) -> None:
-        values = {**_key(lane), "expected": expected}
+        statement, values = self._sql.drop, {**_key(lane), "expected": expected}
         if isinstance(state, Leased | Waiting):
             new = {f"new_{name}": value for name, value in _row(state).items()}
-            changed = self._run.changed(self._sql.update, {**values, **new, "new_version": expected + 1})
-        else:
-            changed = self._run.changed(self._sql.drop, values)
-        if changed != 1:
+            statement, values = self._sql.update, {**values, **new, "new_version": expected + 1}
+        if self._locked.pop(lane, None) == expected:
+            self._run.later(statement, values)
+        elif self._run.changed(statement, values) != 1:
             raise StaleVersion
 
 
@@ -174,7 +183,7 @@ class SqlQueue:
 
     def page(self, lane: Lane, now: datetime, *, limit: int) -> tuple[Queued, ...]:
         rows = self._run.run(self._sql.page, {**_key(lane), "now": c.micros(now), "most": limit})
-        return tuple(_queued(row) for row in rows)
+        return tuple(_queued(row, lane) for row in rows)
 
     def rest(self, page: Sequence[Queued], now: datetime) -> tuple[Queued, ...]:
         if not page:
@@ -182,10 +191,10 @@ class SqlQueue:
         last, about = page[-1], {(queued.category, queued.object) for queued in page}
         which = {"after": last.number, "objects": sorted({key for _, key in about})}
         rows = self._run.run(self._sql.rest, {**_key(last.lane), "now": c.micros(now), **which})
-        return tuple(_queued(row) for row in rows if (row.category, row.object) in about)
+        return tuple(_queued(row, last.lane) for row in rows if (row.category, row.object) in about)
 
-    def remove(self, ids: Sequence[str]) -> int:
-        return self._run.changed(self._sql.remove, {"ids": list(ids)})
+    def remove(self, ids: Sequence[str]) -> None:
+        self._run.later(self._sql.remove, {"ids": list(ids)})
 
     def depths(self, *, limit: int | None) -> tuple[tuple[Lane, int], ...]:
         most = limit if limit is not None else EVERY
@@ -234,10 +243,10 @@ class SqlReceipts:
         return frozenset(self._run.run(self._sql.receipts, {"which": message}).scalars())
 
     def add(self, message: str, receiver: str) -> None:
-        self._run.run(self._sql.add_receipt, {"message": message, "receiver": receiver})
+        self._run.later(self._sql.add_receipt, {"message": message, "receiver": receiver})
 
     def forget(self, messages: Sequence[str]) -> None:
-        self._run.run(self._sql.forget, {"ids": list(messages)})
+        self._run.later(self._sql.forget, {"ids": list(messages)})
 
 
 def _key(lane: Lane) -> dict[str, Any]:
@@ -266,10 +275,10 @@ def _row(state: Leased | Waiting) -> dict[str, Any]:
     }
 
 
-def _queued(row: Any) -> Queued:
+def _queued(row: Any, lane: Lane) -> Queued:
     return Queued(
         number=row.number,
-        lane=_lane(row),
+        lane=lane,
         id=row.id,
         category=row.category,
         object=row.object,
@@ -282,4 +291,4 @@ def _queued(row: Any) -> Queued:
 
 def _parked_message(row: Any) -> ParkedMessage:
     parked = Parked(reason=row.reason, attempts=row.attempts, at=c.moment(row.parked_at))
-    return ParkedMessage(queued=_queued(row), parked=parked)
+    return ParkedMessage(queued=_queued(row, _lane(row)), parked=parked)

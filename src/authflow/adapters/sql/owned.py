@@ -10,6 +10,7 @@ import attrs
 from authflow.adapters.sql.autocommit import commits_by_itself
 from authflow.adapters.sql.connection import LOG, Connection
 from authflow.adapters.sql.faults import translated
+from authflow.adapters.sql.pipeline import pipeline_of
 from authflow.errors import ConfigInvalid
 
 if TYPE_CHECKING:
@@ -77,7 +78,14 @@ class Source:
                 raise ConfigInvalid(setting="database", problem="must not commit every statement by itself")
             if self.secure is not None:
                 self.secure(raw)
-            return Connection(raw=raw, cursor=raw.cursor(), prepared=self.prepared, rules=self.rules, tap=tap)
+            return Connection(
+                raw=raw,
+                cursor=raw.cursor(),
+                prepared=self.prepared,
+                rules=self.rules,
+                tap=tap,
+                pipeline=pipeline_of(raw),
+            )
 
     @contextmanager
     def _transaction(self, connection: Connection, *, writes: bool) -> Generator[None]:
@@ -103,6 +111,8 @@ class Source:
         """Leave *connection* as it was found; false if it is of no more use."""
         try:
             connection.cursor.close()
+            if connection.pipeline is not None:
+                connection.pipeline.end()
             if self.isolation is not None:
                 self.prepared.dialect.reset_isolation_level(connection.raw)
         except Exception:  # noqa: BLE001  # whatever it is, the transaction is over

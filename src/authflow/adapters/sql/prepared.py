@@ -6,6 +6,7 @@ first run; nothing happens at import.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -13,6 +14,7 @@ import attrs
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from authflow.adapters.sql.dialect import unbounded
 from authflow.adapters.sql.rows import Reader
 
 if TYPE_CHECKING:
@@ -34,6 +36,15 @@ ROWS: Final = 100
 
 KEPT: Final = 1000
 """Statements that are kept, and shapes of each. A host's own repository may build a statement for each call."""
+
+UNNESTED: Final = 10
+"""Rows beyond which an INSERT takes an array per column where psycopg runs it: a short text, the same for any count."""
+
+PLAIN: Final = frozenset({sa.String, sa.Text, sa.SmallInteger, sa.Integer, sa.BigInteger, sa.Boolean, sa.LargeBinary})
+"""Types whose values psycopg takes as they are, also in arrays."""
+
+BINARY: Final = re.compile(r"\)s::(\w+\[\])")
+"""A parameter that is an array, as SQLAlchemy writes it for psycopg, which writes one as text many times slower."""
 
 PROBE: Final = "?"
 """Stands for any value where only the shape of a list counts."""
@@ -97,10 +108,13 @@ class Family:
     def plan_rows(self, rows: Sequence[Mapping[str, Any]]) -> tuple[Plan, Mapping[str, Any]]:
         """Return the plan of one INSERT for all *rows*, which have the same keys, and its values."""
         keys = tuple(rows[0])
-        shape = (len(rows), keys)
         if any(len(row) != len(keys) for row in rows):
             problem = "rows of one INSERT must have the same columns"
             raise exc.ArgumentError(problem)
+        if len(rows) > UNNESTED and self._unnests(keys):
+            unnested = self._plans.get(keys) or self._kept(keys, self._of_arrays(keys), None, {})
+            return unnested, {name: [row[name] for row in rows] for name in keys}
+        shape = (len(rows), keys)
         known = self._plans.get(shape)
         plan = known or self._kept(shape, self._of_rows(len(rows), keys), None, {})
         return plan, {_in_row(name, number): row[name] for number, row in enumerate(rows) for name in keys}
@@ -112,6 +126,16 @@ class Family:
             {name: sa.bindparam(_in_row(name, number), type_=column[name].type) for name in keys} for number in rows
         ]
         return cast("sa.Executable", self._statement.values(values))
+
+    def _unnests(self, keys: Sequence[str]) -> bool:
+        column = self._statement.table.c
+        return self._dialect.driver == "psycopg" and all(type(column[name].type) in PLAIN for name in keys)
+
+    def _of_arrays(self, keys: Sequence[str]) -> sa.Executable:
+        column = self._statement.table.c
+        arrays = [sa.bindparam(name, type_=sa.ARRAY(unbounded(column[name].type))) for name in keys]
+        unnested = sa.select(*(sa.func.unnest(array) for array in arrays))
+        return cast("sa.Executable", self._statement.from_select(list(keys), unnested))
 
     def _kept(self, shape: Hashable, statement: Any, keys: Sequence[str] | None, lengths: Mapping[str, int]) -> Plan:
         plan = self._plans.get(shape)
@@ -197,7 +221,7 @@ def _plan(compiled: SQLCompiler, lengths: Mapping[str, int], reader: Reader) -> 
     found = [state.processors.get(name) or kinds.get(named.get(name, name)) for name in order]
     constants = {named.get(name, name): value for name, value in state.parameters.items()}
     return Plan(
-        text=state.statement,
+        text=BINARY.sub(r")b::\1", state.statement) if dialect.driver == "psycopg" else state.statement,
         sources=tuple(sources),
         constants={
             name: value

@@ -61,6 +61,10 @@ class Reader:
         self._make: Callable[[Iterable[Any]], Row] | None = None
         self._processors: tuple[tuple[int, Callable[[Any], Any]], ...] = ()
 
+    def reads(self, cursor: Any) -> bool:
+        """Tell whether the statement that *cursor* has executed answers with rows; psycopg describes them at a cost."""
+        return self._make is not None or cursor.description is not None
+
     def read(self, cursor: Any) -> list[Row]:
         """Return every row that waits at *cursor*."""
         make = self._make or self._learn(cursor.description)

@@ -171,15 +171,15 @@ class SqlDevices:
             "created_at": c.micros(device.created_at),
             "last_used_at": c.micros(device.last_used_at),
         }
-        self._run.run(self._sql.add_device, values)
+        self._run.later(self._sql.add_device, values)
 
     def touch(self, digest: bytes, now: datetime) -> None:
         self.forget()
-        self._run.run(self._sql.touch_device, {"which": digest, "now": c.micros(now)})
+        self._run.later(self._sql.touch_device, {"which": digest, "now": c.micros(now)})
 
     def remove(self, digest: bytes) -> None:
         self.forget()
-        self._run.run(self._sql.remove_device, {"which": digest})
+        self._run.later(self._sql.remove_device, {"which": digest})
 
     def remove_of_user(self, user: UserId) -> int:
         self.forget()

@@ -28,7 +28,8 @@ class Kind(StrEnum):
 class Event:
     """One step: its kind and its text. Parameters are never told: addresses and secrets are among them.
 
-    BEGIN is told also where a driver sends it by itself, with the first statement.
+    BEGIN is told also where a driver sends it by itself, with the first statement. What nobody waits for is told in its
+    turn, when it is sent: on PostgreSQL that may be together with the next statement, or with COMMIT.
     """
 
     kind: Kind
@@ -43,5 +44,8 @@ class Tap(Protocol):
         ...
 
     def after(self, event: Event) -> None:
-        """Hear what the database has answered; after an exception the answer is lost, and what it did stands."""
+        """Hear what the database has answered; after an exception the answer is lost, and what it did stands.
+
+        Of what nobody waits for, hear that it was sent.
+        """
         ...

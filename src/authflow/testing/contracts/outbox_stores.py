@@ -131,7 +131,8 @@ class OutboxStoresContract:
         """Others stay; unknown ids do nothing; none at all is no error."""
         post.write(message("m1"), message("m2"), message("m3"))
         with post.uow.begin() as tx:
-            assert (tx.queue.remove([]), tx.queue.remove(["m1", "m3", "m9"])) == (0, 2)
+            tx.queue.remove([])
+            tx.queue.remove(["m1", "m3", "m9"])
         assert post.left() == 1
 
     def test_lanes_are_due_in_the_order_of_waiting(self, post: Post) -> None:
@@ -168,6 +169,10 @@ class OutboxStoresContract:
         for state in (wait, Due()):
             with pytest.raises(StaleVersion), post.uow.begin() as tx:
                 tx.lanes.save(lane, state, expected=0)
+            with post.uow.begin() as tx:
+                assert tx.lanes.load(lane).version == 1
+                with pytest.raises(StaleVersion):
+                    tx.lanes.save(lane, state, expected=0)
         with post.uow.begin() as tx:
             assert tx.lanes.load(lane).state == wait
             tx.lanes.save(lane, Due(), expected=1)

@@ -1,0 +1,65 @@
+"""PostgreSQL's pipeline as psycopg has it: several statements go out in one trip, and their answers come in one.
+
+asyncpg and psycopg's asynchronous connections, as SQLAlchemy adapts them, have none; nor do the other databases.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+class Pipeline:
+    """The pipeline of one psycopg connection.
+
+    Args:
+        raw: The connection, outside a transaction.
+    """
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        self._began = False
+
+    def begin(self) -> str | None:
+        """Return how a transaction is begun, if it is left to us; psycopg's own BEGIN would be a trip of its own."""
+        raw = self._raw
+        if raw.autocommit or raw.read_only is not None or raw.deferrable is not None or raw.info.transaction_status:
+            return None  # the host has wishes that the driver knows how to write, or it is inside already
+        raw.autocommit = self._began = True
+        return "BEGIN" if raw.isolation_level is None else f"BEGIN ISOLATION LEVEL {_words(raw.isolation_level)}"
+
+    def end(self) -> None:
+        """Leave the connection as it was found; its transaction is over."""
+        if self._began:
+            self._raw.autocommit = self._began = False
+
+    @contextmanager
+    def together(self) -> Generator[None]:
+        """Send what the block executes without waiting for answers; leaving it waits for all of them.
+
+        Behind a statement that failed the server passes everything over, COMMIT too; its error is what is raised. Where
+        the block raises one itself, the answers that are left are nobody's; psycopg would log them, values and all.
+        """
+        with self._raw.pipeline() as pipeline:
+            try:
+                yield
+            except BaseException:
+                with suppress(Exception):
+                    pipeline.sync()
+                raise
+
+
+def pipeline_of(raw: Any) -> Pipeline | None:
+    """Return the pipeline of the connection *raw*, or none where its driver has none."""
+    psycopg: Any = sys.modules.get("psycopg")  # whoever has a connection of it has loaded it
+    if psycopg is None or not isinstance(raw, psycopg.Connection) or not psycopg.Pipeline.is_supported():
+        return None
+    return Pipeline(raw)
+
+
+def _words(level: Any) -> str:
+    return str(level.name).replace("_", " ")

@@ -1,0 +1,225 @@
+"""What nobody waits for travels with what somebody waits for, or with COMMIT, and no failure of it is overlooked."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from authflow.adapters.sql.engine import make_engine
+from authflow.adapters.sql.tap import Event, Kind
+from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
+from authflow.errors import CommitUnknown, DatabaseError, DatabaseUnavailable, Retryable, UniqueViolated
+from authflow.facts.records import Audit, AuditEntry
+from authflow.ports import User
+from authflow.testing.clocks import START
+from authflow.testing.contracts.deeds import Boom
+from authflow.values import UserId
+from benchmarks.counting import Tally, wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ANNE = UserId("anne")
+
+
+@attrs.frozen
+class Wired:
+    uow: SqlUnitOfWork
+    tally: Tally
+
+    def trips(self, work: Callable[[], object]) -> int:
+        """Return how often *work* waited for the server."""
+        before = self.tally.round_trips
+        work()
+        return self.tally.round_trips - before
+
+
+@pytest.fixture
+def wired(postgresql_url: str, postgresql_uow: SqlUnitOfWork) -> Iterator[Wired]:
+    tally = Tally()
+    with wire(postgresql_url, tally) as uri:
+        engine = make_engine(uri)
+        uow = SqlUnitOfWork(engine, postgresql_uow.tables)
+        with uow.begin() as tx:
+            tx.users.get(ANNE)  # connected
+        yield Wired(uow, tally)
+        engine.dispose()
+
+
+def entry(number: int) -> AuditEntry:
+    return AuditEntry(id=f"{number:026}", at=START, event=Audit.MFA_ADDED, target_user=ANNE)
+
+
+def written(uow: SqlUnitOfWork) -> list[str]:
+    with uow.begin() as tx:
+        return sorted(found.id for found in tx.audit.of_user(ANNE))
+
+
+def test_a_transaction_that_only_writes_is_one_round_trip(wired: Wired):
+    def write() -> None:
+        with wired.uow.begin() as tx:
+            tx.audit.append([entry(1)])
+            tx.attempts.clear("guess")
+
+    assert wired.trips(lambda: wired.uow.run(write)) == 1
+    assert written(wired.uow) == [entry(1).id]
+
+
+def test_a_transaction_that_does_nothing_asks_nothing(wired: Wired):
+    def idle() -> None:
+        with wired.uow.begin():
+            pass
+        with suppress(Boom), wired.uow.begin():
+            raise Boom
+
+    assert wired.trips(idle) == 0
+
+
+def test_nothing_overtakes_what_waits(wired: Wired):
+    def write() -> None:
+        with wired.uow.begin() as tx:
+            tx.attempts.count("guess", expires_at=START + timedelta(hours=1))
+            tx.attempts.clear("guess")
+            assert tx.attempts.read("guess") == 0
+
+    assert wired.trips(lambda: wired.uow.run(write)) == 3  # begin and count; clear and read; commit
+
+
+def test_the_end_of_a_savepoint_travels_with_what_follows(wired: Wired):
+    def write() -> None:
+        with wired.uow.begin() as tx, wired.uow.savepoint(), wired.uow.savepoint():
+            tx.users.add(User(id=ANNE, label="anne"))
+
+    assert wired.trips(write) == 4  # begin and the first savepoint; the second; the row; both releases and commit
+
+
+def test_what_follows_a_savepoint_outlives_the_next_one(wired: Wired):
+    with wired.uow.begin() as tx:
+        with wired.uow.savepoint():
+            tx.users.add(User(id=ANNE, label="anne"))
+        with suppress(Boom), wired.uow.savepoint():
+            tx.audit.append([entry(1)])
+            raise Boom
+        tx.audit.append([entry(2)])
+    assert written(wired.uow) == [entry(2).id]
+    with wired.uow.begin() as tx:
+        assert tx.users.get(ANNE) is not None
+
+
+@pytest.fixture
+def repeated(postgresql_uow: SqlUnitOfWork) -> SqlUnitOfWork:
+    """An installation in which `entry` 1 stands already, so that its key cannot be written again."""
+    with postgresql_uow.begin() as tx:
+        tx.audit.append([entry(1)])
+    return postgresql_uow
+
+
+def test_what_fails_on_the_way_to_the_commit_is_raised_and_undoes_everything(repeated: SqlUnitOfWork):
+    with pytest.raises(UniqueViolated), repeated.begin() as tx:
+        tx.users.add(User(id=ANNE, label="anne"))
+        tx.audit.append([entry(1)])
+    with repeated.begin() as tx:
+        assert tx.users.get(ANNE) is None
+
+
+def test_what_fails_on_the_way_is_raised_by_what_is_waited_for_next(repeated: SqlUnitOfWork):
+    with pytest.raises(DatabaseError) as raised, repeated.begin() as tx:
+        tx.audit.append([entry(1)])
+        tx.audit.flush()
+        with pytest.raises(UniqueViolated) as seen:
+            tx.users.get(ANNE)
+        assert isinstance(seen.value.__cause__, psycopg.errors.UniqueViolation)
+    assert type(raised.value) is DatabaseError, "nobody goes on after a statement that failed"
+
+
+def test_a_savepoint_undoes_what_fails_on_its_way_and_nothing_else(repeated: SqlUnitOfWork):
+    with repeated.begin() as tx:
+        tx.audit.append([entry(2)])
+        with pytest.raises(UniqueViolated), repeated.savepoint():
+            tx.users.add(User(id=ANNE, label="anne"))
+            tx.audit.append([entry(1)])
+        assert tx.users.get(ANNE) is None
+    assert written(repeated) == [entry(1).id, entry(2).id]
+
+
+def test_what_fails_before_a_savepoint_is_not_taken_for_a_failure_inside(repeated: SqlUnitOfWork):
+    inside = False
+    with pytest.raises(UniqueViolated), repeated.begin() as tx:
+        tx.audit.append([entry(1)])
+        with repeated.savepoint():
+            inside = True
+    assert not inside
+
+
+class Once:
+    """Raises *fault* once, at the step that *when* names; after it, everything goes well."""
+
+    def __init__(self, when: tuple[str, Kind, str], fault: BaseException) -> None:
+        self._when: tuple[str, Kind, str] | None = when
+        self._fault = fault
+
+    def before(self, event: Event) -> None:
+        self._hear("before", event)
+
+    def after(self, event: Event) -> None:
+        self._hear("after", event)
+
+    def _hear(self, side: str, event: Event) -> None:
+        if self._when and (side, event.kind) == self._when[:2] and self._when[2] in event.text:
+            self._when = None
+            raise self._fault
+
+
+def lost() -> Exception:
+    return ConnectionResetError("on purpose")
+
+
+def busy() -> Exception:
+    return psycopg.errors.DeadlockDetected("on purpose")
+
+
+AUDITED, COMMITTED = (Kind.STATEMENT, "authflow_audit"), (Kind.COMMIT, "")
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize(
+    ("step", "fault", "expected"),
+    [(AUDITED, busy, Retryable), (AUDITED, lost, DatabaseUnavailable), (COMMITTED, lost, CommitUnknown)],
+)
+def test_a_fault_on_the_way_says_whether_the_commit_was_sent(
+    postgresql_uow: SqlUnitOfWork, side: str, step: tuple[Kind, str], fault: Callable[[], Exception], expected: Any
+):
+    postgresql_uow.tap = Once((side, *step), fault())
+    with pytest.raises(DatabaseError) as raised, postgresql_uow.begin() as tx:
+        tx.users.add(User(id=ANNE, label="anne"))
+        tx.audit.append([entry(1)])
+    assert type(raised.value) is expected
+    assert bool(written(postgresql_uow)) == ((step, side) == (COMMITTED, "after"))
+
+
+def test_an_error_that_comes_second_is_not_logged_with_its_values(
+    repeated: SqlUnitOfWork, caplog: pytest.LogCaptureFixture
+):
+    repeated.tap = Once(("before", *COMMITTED), busy())
+    with pytest.raises(Retryable), repeated.begin() as tx:
+        tx.audit.append([entry(1)])
+    assert entry(1).id not in caplog.text
+
+
+@pytest.mark.parametrize("level", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
+def test_begin_travels_with_the_level_of_the_connection_and_leaves_it_as_it_was(postgresql_url: str, level: Any):
+    engine = make_engine(postgresql_url)
+    strict = SqlUnitOfWork(engine.execution_options(isolation_level=level))
+    with strict.begin() as tx:
+        assert tx.connection.run(sa.text("SHOW transaction_isolation")).scalar_one().upper() == level
+        raw = tx.connection.raw
+    with engine.connect() as connection:
+        assert connection.connection.dbapi_connection is raw
+        assert not raw.autocommit
+    engine.dispose()
