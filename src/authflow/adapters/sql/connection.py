@@ -169,6 +169,8 @@ class Connection:
         self.require_sound()
         name = f"authflow_{self._depth}"
         self._unsent.append(name)
+        if self._expects():
+            self._send_savepoints()  # what fails of these has nothing to do with the block
         self._depth += 1
         try:
             yield
@@ -248,9 +250,13 @@ class Connection:
         with self._trip() as arrive:
             return self._do(kind, text, lambda: (execute(), arrive(), read())[2])
 
+    def _expects(self) -> bool:
+        """Tell whether a statement waits whose answer may be an error."""
+        return any(unsent.kind is Kind.STATEMENT for unsent in self._waiting)
+
     def _settle(self) -> None:
         """Wait for every answer that may be an error."""
-        if any(unsent.kind is Kind.STATEMENT for unsent in self._waiting):
+        if self._expects():
             with self._trip() as arrive:
                 self._guard(arrive)
 
