@@ -396,6 +396,32 @@ def test_what_was_known_stays_while_the_metadata_cannot_be_fetched():
     assert sign_in(idp, theirs, kept, clock)
 
 
+def test_what_stands_in_for_metadata_is_asked_for_again_soon():
+    clock = ManualClock()
+    idp, library, theirs, kept = published(clock)
+    idp.roll_key(keep=False)
+    library.documents.clear()
+    assert sign_in(idp, theirs, kept, clock) is None
+    library.documents[URL] = idp.metadata()
+    clock.advance(seconds=61)
+    assert sign_in(idp, theirs, kept, clock)
+
+
+def test_whom_one_organization_has_long_believed_another_does_not():
+    """Both name one document, out of which a stolen key was taken; the older settings still hold it."""
+    clock = ManualClock()
+    idp, library, theirs, older = published(clock)
+    stolen = FakeSamlProvider(clock, keys=idp.keys)
+    assert sign_in(stolen, theirs, older, clock)
+    idp.roll_key(keep=False)
+    library.documents[URL] = idp.metadata()
+    newer = theirs.read({"metadata_url": URL, "identifier": "identifier", "email": "email"})
+    library.documents.clear()
+    assert sign_in(stolen, theirs, older, clock)
+    assert sign_in(stolen, theirs, newer, clock) is None
+    assert sign_in(idp, theirs, newer, clock)
+
+
 @pytest.mark.parametrize("find", ["https://idp.example/sso", "https://idp.example/slo"])
 def test_metadata_cannot_send_people_where_settings_could_not(find: str):
     clock = ManualClock()
