@@ -104,6 +104,7 @@ def test_a_mailed_link_is_opened_once():
             assert isinstance(step.command, OpenLink)
             assert step.command.token == step.state.token
             assert isinstance(step.target, Proven | AddressProven)
+            assert isinstance(step.state, AddressMailed) or step.command.user == step.state.user
 
 
 def test_whoever_is_mailed_nobody_can_tell():
@@ -145,7 +146,7 @@ def test_a_passwordless_person_links_by_mail():
     mail = MailProof(present=PRESENT, user=ADA, token=FRESH_TOKEN, allowance=Allowed(4))
     mailed = MACHINE.step(IDENTIFIED, mail, NOW)
     assert mailed.answer == Mailed()
-    proven = MACHINE.step(mailed.state, OpenLink(present=PRESENT, token=FRESH_TOKEN), NOW)
+    proven = MACHINE.step(mailed.state, OpenLink(present=PRESENT, user=ADA, token=FRESH_TOKEN), NOW)
     assert (proven.state, proven.answer) == (PROVEN, Opened())
     owing = MACHINE.step(proven.state, choose(Choice.LINK, known=Known(prover=holder(), owes=True)), NOW)
     assert (owing.state, owing.answer) == (PROVEN, FactorAsked(user=ADA))
@@ -159,14 +160,14 @@ def test_a_newcomer_proves_the_address_first():
     """Section 6.7."""
     mailed = MACHINE.step(IDENTIFIED, choose(Choice.NEW_ACCOUNT, known=Known(verify_first=True)), NOW)
     assert mailed.state == attrs.evolve(ADDRESS_MAILED, token=FRESH_TOKEN)
-    proven = MACHINE.step(mailed.state, OpenLink(present=PRESENT, token=FRESH_TOKEN), NOW)
+    proven = MACHINE.step(mailed.state, OpenLink(present=PRESENT, user=ADA, token=FRESH_TOKEN), NOW)
     assert proven.state == ADDRESS_PROVEN
     finished = MACHINE.step(proven.state, choose(), NOW)
     assert finished.answer == Finish(decision=Register(verified=True))
 
 
 def test_a_proof_is_too_old_after_ten_minutes():
-    link = OpenLink(present=PRESENT, token=TOKEN)
+    link = OpenLink(present=PRESENT, user=ADA, token=TOKEN)
     late = MACHINE.step(PROOF_MAILED, link, NOW + PROOF_LIFE)
     assert (late.state, late.answer) == (IDENTIFIED, Refused(code=Code.SSO_PROOF_EXPIRED))
     assert MACHINE.step(PROOF_MAILED, link, NOW + PROOF_LIFE - TICK).answer == Opened()
@@ -176,7 +177,7 @@ def test_a_new_mail_makes_the_old_link_worthless():
     again = MACHINE.step(
         PROOF_MAILED, MailProof(present=PRESENT, user=ADA, token=FRESH_TOKEN, allowance=Allowed(4)), NOW
     )
-    answer = MACHINE.step(again.state, OpenLink(present=PRESENT, token=TOKEN), NOW).answer
+    answer = MACHINE.step(again.state, OpenLink(present=PRESENT, user=ADA, token=TOKEN), NOW).answer
     assert answer == Refused(code=Code.SSO_PROOF_INVALID)
 
 
@@ -198,7 +199,7 @@ def test_mails_have_a_budget(command: object):
 
 def test_it_lives_an_hour_to_the_microsecond():
     assert LIFE.total_seconds() == 3600
-    link = OpenLink(present=PRESENT, token=TOKEN)
+    link = OpenLink(present=PRESENT, user=ADA, token=TOKEN)
     assert MACHINE.step(ADDRESS_MAILED, link, NOW + LIFE - TICK).answer == Opened()
     assert MACHINE.step(ADDRESS_MAILED, link, NOW + LIFE).answer == Refused(code=Code.SSO_PIPELINE_EXPIRED)
 

@@ -143,8 +143,8 @@ def commands(_state: Login) -> Iterator[tuple[Command, datetime]]:
                 yield choose(choice, known=known, present=present, allowance=allowance), now
             for user in (ADA, None):
                 yield MailProof(present=present, user=user, token=FRESH_TOKEN, allowance=allowance), now
-        for token in (TOKEN, FRESH_TOKEN, WRONG):
-            yield OpenLink(present=present, token=token), now
+        for token, user in product((TOKEN, FRESH_TOKEN, WRONG), (ADA, None)):
+            yield OpenLink(present=present, user=user, token=token), now
         yield Abandon(present=present), now
 
 
