@@ -399,12 +399,19 @@ def test_what_was_known_stays_while_the_metadata_cannot_be_fetched():
 def test_what_stands_in_for_metadata_is_asked_for_again_soon():
     clock = ManualClock()
     idp, library, theirs, kept = published(clock)
-    idp.roll_key(keep=False)
     library.documents.clear()
-    assert sign_in(idp, theirs, kept, clock) is None
-    library.documents[URL] = idp.metadata()
+
+    def sent_to() -> str:
+        left = theirs.depart(kept, attrs.evolve(TRIP, now=clock.now()))
+        assert isinstance(left, Departure)
+        return left.url.partition("?")[0]
+
+    assert sent_to() == SSO_URL
+    library.documents[URL] = idp.metadata().replace(SSO_URL, "https://moved.example/sso")
+    fetched = len(library.fetched)
+    assert (sent_to(), len(library.fetched)) == (SSO_URL, fetched)
     clock.advance(seconds=61)
-    assert sign_in(idp, theirs, kept, clock)
+    assert sent_to() == "https://moved.example/sso"
 
 
 def test_whom_one_organization_has_long_believed_another_does_not():
