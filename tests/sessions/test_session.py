@@ -495,6 +495,9 @@ def test_signing_in_again_keeps_the_opened_enrollment_and_its_time() -> None:
     again = establish(opened, proof(Method.PASSWORD, now), RESET, now).state
     assert isinstance(again, EnrollmentOpen)
     assert again.expires_at == opened.expires_at
+    by_word = establish(opened, sso(now), RESET, now).state
+    assert isinstance(by_word, EnrollmentOpen)
+    assert by_word.proof == opened.proof, "no provider's word takes the place of the password"
     late = opened.expires_at
     assert isinstance(establish(opened, proof(Method.PASSWORD, late), RESET, late).state, EnrollmentOwed)
     assert isinstance(establish(opened, proof(Method.PASSWORD, now), OTHER, now).state, SignedIn)
