@@ -22,6 +22,7 @@ from onelogin.saml2.xml_utils import OneLogin_Saml2_XML
 from authflow.adapters.providers.saml import Saml2, saml_kinds
 from authflow.adapters.providers.saml_certificates import CERTIFICATES_MAX, certificate, new_keys, pem, rsa_key
 from authflow.adapters.providers.saml_presets import BY_HAND, PRESETS
+from authflow.adapters.providers.saml_rules import write_instant
 from authflow.adapters.providers.saml_signature import read_signature
 from authflow.adapters.providers.saml_subject import NAME_ID, TRANSIENT
 from authflow.adapters.providers.saml_verifier import PythonSamlVerifier
@@ -31,7 +32,6 @@ from authflow.errors import Code, InputInvalid
 from authflow.sso.kinds import Assertion, Departure, Kind, Rejected
 from authflow.testing.clocks import ManualClock, SeededEntropy
 from authflow.testing.saml import MAPPING, SSO_URL, FakeSamlProvider, SamlFault, callback
-from authflow.testing.saml_markup import instant
 from tests.providers.saml.stage import (
     ADA,
     CLOCK,
@@ -508,13 +508,23 @@ def test_our_own_metadata_is_what_a_provider_needs_and_is_valid():
 
 def test_dates_are_told_of_before_they_come():
     until = NOW + timedelta(days=10)
-    kept = {**settings(), "valid_until": instant(until)}
+    kept = {**settings(), "valid_until": write_instant(until)}
     assert [warned.what for warned in kind().warnings(kept, NOW)] == [Ending.METADATA]
     ends = certificate(keys("idp").certificate).not_valid_after_utc
     before, after = (kind().warnings(settings(), ends - AHEAD + timedelta(seconds=s)) for s in (-1, 0))
     assert before == ()
     assert {warned.what for warned in after} == {Ending.CERTIFICATE, Ending.OWN_CERTIFICATE}
     assert all(len(warned.fingerprint) == 95 and warned.at == ends for warned in after)
+
+
+@pytest.mark.parametrize("year", ["0001", "0900", "9999"])
+def test_an_end_in_any_year_is_kept_and_told_of_once_it_is_near(year: str):
+    ends = f"{year}-01-01T00:00:00Z"
+    kept = read(metadata=provider().metadata().replace('entityID="', f'validUntil="{ends}" entityID="', 1))
+    assert kept["valid_until"] == ends
+    told = kind().warnings(kept, NOW)
+    assert [write_instant(warned.at) for warned in told] == [ends] * (year != "9999")
+    assert isinstance(kind().depart(kept, TRIP), Rejected) is (year != "9999")
 
 
 def test_a_certificate_with_a_successor_is_worth_no_warning():

@@ -300,6 +300,7 @@ def test_claims_that_hold(change: dict[str, Any]):
 @pytest.mark.parametrize(
     ("claim", "value"),
     [
+        *((claim, number) for claim in ("exp", "iat", "nbf", "auth_time") for number in (10**400, math.nan)),
         *(("iss", value) for value in (None, "", "https://provider.example/", "https://PROVIDER.example", ["x"], 7)),
         *(("sub", value) for value in (None, "", "x" * 256, "a\0b", "\ud800", 7, ["alice"], {"a": 1})),
         *(("aud", value) for value in (None, "", "Client", "clien", [], ["another"], {"client": 1}, 7, True)),

@@ -9,7 +9,7 @@ import attrs
 from authflow.adapters.providers.saml_answer import EITHER, SIGNED
 from authflow.adapters.providers.saml_certificates import CERTIFICATES_MAX, OwnKeys, read_certificate, read_own_keys
 from authflow.adapters.providers.saml_metadata import BINDINGS, REDIRECT, Peer, read_metadata
-from authflow.adapters.providers.saml_rules import read_instant
+from authflow.adapters.providers.saml_rules import read_instant, write_instant
 from authflow.adapters.providers.saml_subject import Attributes
 from authflow.adapters.providers.saml_xml import Unacceptable
 from authflow.adapters.providers.settings import Fields
@@ -154,7 +154,7 @@ def _kept_peer(peer: Peer) -> dict[str, Json]:
         "sso_binding": peer.sso_binding,
         "slo_url": peer.slo_url,
         "certificates": [*peer.certificates],
-        "valid_until": until.strftime("%Y-%m-%dT%H:%M:%SZ") if until else "",
+        "valid_until": write_instant(until) if until else "",
     }
 
 
