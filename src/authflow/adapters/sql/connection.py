@@ -49,7 +49,7 @@ class Connection:
     failed: bool = False
     lost: bool = False
     _depth: int = 0
-    _unsent: list[str] = attrs.field(factory=list, init=False)
+    _unsent: list[str] = attrs.field(factory=list[str], init=False)
 
     @property
     def dialect(self) -> str:
