@@ -7,7 +7,7 @@ import pytest
 
 from authflow.errors import Code
 from authflow.ports import Allowed
-from authflow.sso.case import Choice, Known, LinkTo, Register, Visitor
+from authflow.sso.case import Choice, LinkTo, Register, Visitor
 from authflow.sso.identity import FRESH
 from authflow.sso.login import MACHINE, PROOF_LIFE
 from authflow.sso.pipeline import LIFE
@@ -30,7 +30,7 @@ from authflow.sso.progress import (
     Why,
 )
 from authflow.testing import assert_complete
-from authflow.testing.samples.links import ADA, NOW, TICK, holder, identity
+from authflow.testing.samples.links import ADA, NOW, TICK, holder, identity, welcoming
 from authflow.testing.samples.pipelines import (
     BUDGETED,
     CHANGED,
@@ -148,9 +148,9 @@ def test_a_passwordless_person_links_by_mail():
     assert mailed.answer == Mailed()
     proven = MACHINE.step(mailed.state, OpenLink(present=PRESENT, user=ADA, token=FRESH_TOKEN), NOW)
     assert (proven.state, proven.answer) == (PROVEN, Opened())
-    owing = MACHINE.step(proven.state, choose(Choice.LINK, known=Known(prover=holder(), owes=True)), NOW)
+    owing = MACHINE.step(proven.state, choose(Choice.LINK, known=welcoming(prover=holder(), owes=True)), NOW)
     assert (owing.state, owing.answer) == (PROVEN, FactorAsked(user=ADA))
-    linked = MACHINE.step(owing.state, choose(Choice.LINK, known=Known(prover=holder())), NOW)
+    linked = MACHINE.step(owing.state, choose(Choice.LINK, known=welcoming(prover=holder())), NOW)
     assert isinstance(linked.answer, Finish)
     assert isinstance(linked.answer.decision, LinkTo)
     assert linked.state == Over(handle=HANDLE, why=Why.FINISHED)
@@ -158,7 +158,7 @@ def test_a_passwordless_person_links_by_mail():
 
 def test_a_newcomer_proves_the_address_first():
     """Section 6.7."""
-    mailed = MACHINE.step(IDENTIFIED, choose(Choice.NEW_ACCOUNT, known=Known(verify_first=True)), NOW)
+    mailed = MACHINE.step(IDENTIFIED, choose(Choice.NEW_ACCOUNT, known=welcoming(verify_first=True)), NOW)
     assert mailed.state == attrs.evolve(ADDRESS_MAILED, token=FRESH_TOKEN)
     proven = MACHINE.step(mailed.state, OpenLink(present=PRESENT, user=ADA, token=FRESH_TOKEN), NOW)
     assert proven.state == ADDRESS_PROVEN
@@ -184,9 +184,11 @@ def test_a_new_mail_makes_the_old_link_worthless():
 @pytest.mark.parametrize(
     "command",
     [
-        choose(Choice.NEW_ACCOUNT, known=Known(verify_first=True), allowance=BUDGETED),
+        choose(Choice.NEW_ACCOUNT, known=welcoming(verify_first=True), allowance=BUDGETED),
         choose(
-            Choice.NEW_ACCOUNT, known=Known(taken=True, visitor=Visitor(user=ADA, elevated=True)), allowance=BUDGETED
+            Choice.NEW_ACCOUNT,
+            known=welcoming(taken=True, visitor=Visitor(user=ADA, elevated=True)),
+            allowance=BUDGETED,
         ),
         MailProof(present=PRESENT, user=ADA, token=FRESH_TOKEN, allowance=BUDGETED),
     ],
