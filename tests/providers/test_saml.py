@@ -207,6 +207,15 @@ RSA_OID = bytes.fromhex("2a864886f70d010101")
 UNKNOWN = base64.b64encode(base64.b64decode(keys("idp").certificate).replace(RSA_OID, RSA_OID[:-1] + b"\x7f")).decode()
 
 
+def padded() -> str:
+    """Return a certificate that is good but for an extension of 8 kB."""
+    key, nobody = rsa_key(keys("idp").private_key), x509.Name([])
+    made = x509.CertificateBuilder(nobody, nobody, key.public_key(), 1, NOW, NOW + timedelta(days=1)).add_extension(
+        x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.1"), bytes(8192)), critical=False
+    )
+    return base64.b64encode(made.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)).decode()
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -224,6 +233,7 @@ UNKNOWN = base64.b64encode(base64.b64decode(keys("idp").certificate).replace(RSA
         ({"certificates": [WEAK.certificate]}, "certificates"),
         ({"certificates": [UNKNOWN]}, "certificates"),
         ({"certificates": [keys("idp").certificate] * 11}, "certificates"),
+        ({"certificates": [padded()]}, "certificates"),
         ({"identifier": None}, "identifier"),
         ({"email": None}, "email"),
         ({"email": ["a"]}, "email"),
@@ -302,6 +312,7 @@ def test_metadata_says_what_is_otherwise_typed():
     [
         ("IDPSSODescriptor", "SPSSODescriptor"),
         ('entityID="https://idp.example/metadata"', ""),
+        ("https://idp.example/metadata", "https://idp.example/" + "x" * 1024),
         ("HTTP-Redirect", "SOAP"),
         ('use="signing"', 'use="encryption"'),
         ('entityID="', 'validUntil="tomorrow" entityID="'),

@@ -32,16 +32,24 @@ WELL_KNOWN: Final = "/.well-known/openid-configuration"
 JSON: Final = {"accept": "application/json"}
 
 BASIC: Final = "client_secret_basic"
+POST: Final = "client_secret_post"
+CLIENT_AUTH: Final = frozenset({BASIC, POST})
+"""How a token endpoint is told who asks (OIDC Core 9)."""
+
+S256: Final = "S256"
+"""The method of PKCE (RFC 7636 4.2)."""
 
 
 @attrs.frozen(kw_only=True)
 class Metadata:
     """What of a discovery document is used.
 
+    No more is kept of any document than a few URLs and these words, however long it is.
+
     Args:
         answers_issuer: The provider names itself in every answer (RFC 9207).
-        client_auth: How its token endpoint may be told who asks.
-        challenges: The methods of PKCE it says it checks (RFC 8414).
+        client_auth: Which of `CLIENT_AUTH` its token endpoint takes.
+        checks_pkce: It says that it checks `S256` (RFC 8414).
     """
 
     issuer: str
@@ -51,7 +59,7 @@ class Metadata:
     userinfo_url: str | None
     answers_issuer: bool
     client_auth: frozenset[str]
-    challenges: frozenset[str]
+    checks_pkce: bool
 
 
 class Directory:
@@ -104,8 +112,8 @@ def _read(published: Document, issuer: str, fetcher: Fetcher) -> Metadata | Reje
         keys_url=text(published, "jwks_uri") or "",
         userinfo_url=userinfo,
         answers_issuer=published.get("authorization_response_iss_parameter_supported") is True,
-        client_auth=frozenset(texts(published, "token_endpoint_auth_methods_supported") or (BASIC,)),
-        challenges=frozenset(texts(published, "code_challenge_methods_supported")),
+        client_auth=CLIENT_AUTH.intersection(texts(published, "token_endpoint_auth_methods_supported") or (BASIC,)),
+        checks_pkce=S256 in texts(published, "code_challenge_methods_supported"),
     )
     urls = (metadata.authorization_url, metadata.token_url, metadata.keys_url, *((userinfo,) if userinfo else ()))
     if not all(fetcher.permits(url) for url in urls):
