@@ -515,6 +515,13 @@ def test_ending_the_others_takes_the_next_epoch() -> None:
     assert (step.state.epoch, step.state.handle.generation) == (2, 2)
 
 
+def test_no_providers_word_ends_the_other_sessions() -> None:
+    """Decision 1."""
+    command = AdoptEpoch(found=found(PLAIN), alive=3, reason="asked", digest=FRESH)
+    step = MACHINE.step(signed_in(sso()), command, START)
+    assert (step.state, step.answer) == (signed_in(sso()), Refused(code=Code.SESSION_ELEVATION_REQUIRED))
+
+
 def test_an_enrolled_factor_counts_in_the_session_that_enrolled_it() -> None:
     """By mfa 20.4: the freshly proven factor raises the level, and its value is renewed once."""
     command = FinishEnrollment(

@@ -79,7 +79,8 @@ class SigningIn(Door):
     def end_others(self, session: BrowserSession, context: Context) -> OthersEnded | Refused:
         """End every other session of the person who is signed in here ("sign me out everywhere else").
 
-        This one gets a new value; the host changes its own session id, as the answer's session says.
+        This one gets a new value; the host changes its own session id, as the answer's session says. Whoever came
+        through an organization's provider gives a proof of their own first (decision 1).
         """
         return expect(self._sessions.end_others(session, context, reason="asked"), OthersEnded, Refused)
 
