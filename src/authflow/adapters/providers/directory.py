@@ -1,6 +1,7 @@
 """What providers publish about themselves: discovery documents, kept for a day, and key sets, kept for an hour.
 
-Both are kept by the URL they came from, so that no provider says anything about another one's. Time is the caller's.
+A document is kept by its issuer, a key set by its issuer and its URL: no provider says anything about another one's,
+nor uses up how often it may be fetched again. Time is the caller's.
 """
 
 from __future__ import annotations
@@ -81,20 +82,21 @@ class Directory:
         return self._metadata.get(issuer, now, fetch)
 
     def verified(
-        self, token: str, keys_url: str, algorithms: Collection[str], errand: Errand, now: datetime
+        self, token: str, metadata: Metadata, algorithms: Collection[str], errand: Errand, now: datetime
     ) -> Signed | Rejected:
-        """Return *token* verified with a key of the set at *keys_url*, which is fetched again for an unknown key."""
+        """Return *token* verified with a key of the issuer's set, which is fetched again for an unknown key."""
 
         def fetch() -> tuple[PublicKey, ...] | Rejected:
-            read = document(errand.fetch(Request(url=keys_url, headers=JSON)), "the key set")
+            read = document(errand.fetch(Request(url=metadata.keys_url, headers=JSON)), "the key set")
             return read if isinstance(read, Rejected) else read_keys(read)
 
-        keys = self._keys.get(keys_url, now, fetch)
+        name = f"{metadata.issuer} {metadata.keys_url}"
+        keys = self._keys.get(name, now, fetch)
         if isinstance(keys, Rejected):
             return keys
         signed = verify(token, keys, algorithms)
         if isinstance(signed, Unsigned) and signed.unknown_key:
-            newer = self._keys.newer(keys_url, now, keys, fetch)
+            newer = self._keys.newer(name, now, keys, fetch)
             if isinstance(newer, Rejected):
                 return newer
             signed = verify(token, newer, algorithms)

@@ -152,9 +152,7 @@ class OidcFlow:
         party = talk.party
         if tokens.identity is None:
             return invalid("there is no ID token")
-        signed = self._directory.verified(
-            tokens.identity, talk.metadata.keys_url, party.algorithms, talk.errand, talk.now
-        )
+        signed = self._directory.verified(tokens.identity, talk.metadata, party.algorithms, talk.errand, talk.now)
         if isinstance(signed, Rejected):
             return signed
         expected = Expected(
