@@ -233,6 +233,27 @@ def test_a_provider_s_word_ends_no_link(stage: SsoStage, acme: OrganizationId):
     refused(Browser().ask(stage.flows.sso.links), Code.SESSION_REQUIRED)
 
 
+def test_a_provider_s_word_tells_nothing_of_other_organizations_and_ends_no_session(
+    stage: SsoStage, acme: OrganizationId
+):
+    """Decision 1: whoever runs one tenant's provider sees what its own word reached."""
+    ada, globex = stage.person(), stage.organization("globex")
+    stage.connect(globex)
+    came, elsewhere = stage.link(ada.user, acme, "one"), stage.link(ada.user, globex, "two")
+    stage.found(ada, acme)
+    stage.found(ada, globex)
+    stage.sign_in(ada)
+    browser = Browser()
+    assert isinstance(stage.come(browser, acme, "one").answer, SignedOn)
+    assert [view.id for view in browser.ask(stage.flows.sso.links).links] == [came.id]
+    refused(browser.ask(stage.flows.sso.access, organization=globex), Code.SESSION_ELEVATION_REQUIRED)
+    assert browser.ask(stage.flows.sso.access, organization=acme).met
+    refused(browser.ask(stage.flows.sessions.end_others, browser.context), Code.SESSION_ELEVATION_REQUIRED)
+    assert stage.identify(ada).user == ada.user
+    stage.sign_in(ada, browser)
+    assert {view.id for view in browser.ask(stage.flows.sso.links).links} == {came.id, elsewhere.id}
+
+
 def test_an_administrator_lets_go_of_a_disabled_persons_link(stage: SsoStage, acme: OrganizationId, ada: Person):
     """Decision 15: after that, and not before, the identity may be somebody else's."""
     gone = stage.person("gone@example.com")

@@ -23,7 +23,7 @@ from authflow.sso.login import PROOF_LIFE
 from authflow.testing.browsers import Browser
 from authflow.values import Level, Refused
 from tests.journey.sso_stage import SsoStage
-from tests.stage import STEP
+from tests.stage import CONTEXT, STEP
 
 if TYPE_CHECKING:
     from authflow.values import OrganizationId
@@ -284,6 +284,36 @@ def test_a_mailed_proof_stands_behind_the_second_factor(stage: SsoStage, acme: O
     stage.verify(ada, "totp", ada.app.code(stage.clock.now()), trip.browser)
     assert stage.flows.sessions.identify(trip.browser.session).marks == ()
     assert signed_on(trip.choose(Choice.LINK)).level is Level.ONE
+
+
+@pytest.mark.parametrize("case", ["address gone", "another's", "inactive", "removed"])
+@pytest.mark.parametrize("when", ["before the mail", "before the click", "before the choice"])
+def test_a_mailed_proof_is_worth_what_the_address_is_now(stage: SsoStage, acme: OrganizationId, case: str, when: str):
+    """Decisions 20 and 37: whoever lost the mailbox, or the membership, is mailed nothing and links nothing."""
+    boss = stage.owner(acme, "boss@example.com")
+    ada, trip = mailed(stage, acme)
+    if when != "before the mail":
+        proof = token(stage, MailKind.SSO_PROOF)
+    if when == "before the choice":
+        asked(trip.open_link(proof), Page.PROVEN)
+    person = stage.user(ada.user)
+    if case == "removed":
+        boss.browser.ask(stage.flows.members.remove, CONTEXT, organization=acme, member=stage.member(ada.user, acme).id)
+    elif case == "inactive":
+        stage.save(attrs.evolve(person, active=False))
+    else:
+        stage.save(attrs.evolve(person, addresses=()))
+        if case == "another's":
+            bob = stage.person("bob@example.com")
+            stage.found(bob, acme)
+            stage.give_address(bob.user, ADA)
+    if when == "before the mail":
+        assert stage.mails(MailKind.SSO_PROOF) == []
+        return
+    if when == "before the click":
+        refused(trip.open_link(proof), Code.SSO_PROOF_INVALID)
+    refused(trip.choose(Choice.LINK), Code.SSO_LINK_UNPROVEN)
+    assert stage.links_of(ada.user) == ()
 
 
 @pytest.mark.parametrize("case", ["no member", "inactive", "unverified", "ambiguous", "nobody"])

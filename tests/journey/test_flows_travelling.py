@@ -8,17 +8,19 @@ from typing import Any
 import attrs
 import pytest
 
+from authflow.adapters.memory.sso import MemoryProviders
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.errors import Code, ConfigInvalid, InUnitOfWork
 from authflow.facts.records import Audit
 from authflow.journey.provider_answers import ProviderTried
 from authflow.journey.sso_answers import AnswerKept, ChoiceOwed, PipelineAbandoned, SignedOn
+from authflow.ports import Stored
 from authflow.sso.case import Choice
 from authflow.sso.endpoints import Endpoints
 from authflow.sso.identity import FRESH
 from authflow.sso.kinds import Callback, Kinds
 from authflow.sso.pipeline import LIFE
-from authflow.sso.provider import Connected, NoProvider
+from authflow.sso.provider import Connected, NoProvider, Provider
 from authflow.testing.browsers import Browser
 from authflow.testing.providers import Fault
 from authflow.values import NOBODY, OrganizationId, Refused, Secret
@@ -327,6 +329,24 @@ def test_a_provider_that_changed_meanwhile_is_trusted_no_more(stage: SsoStage, a
         refused(trip.resume(callback), Code.SSO_PROVIDER_CHANGED)
         refused(waiting.look(), Code.SSO_PROVIDER_CHANGED)
         refused(waiting.choose(Choice.NEW_ACCOUNT), Code.SSO_PROVIDER_CHANGED)
+
+
+@pytest.mark.parametrize("choice", Choice)
+@pytest.mark.parametrize("there", [(True, False), (False, True)])
+def test_a_provider_that_goes_between_two_reads_decides_nothing(
+    stage: SsoStage, acme: OrganizationId, monkeypatch: pytest.MonkeyPatch, choice: Choice, there: tuple[bool, bool]
+):
+    """Under READ COMMITTED others write while this command reads: what it saw once decides nothing by itself."""
+    stage.idp.person("00u2", email="new@example.com")
+    trip = stage.come(Browser(), acme, "00u2")
+    stands, seen = MemoryProviders.load, iter(there)
+
+    def load(self: MemoryProviders, organization: OrganizationId, *, lock: bool = False) -> Stored[Provider]:
+        found = stands(self, organization, lock=lock)
+        return found if next(seen) else Stored(NoProvider(), 0)
+
+    monkeypatch.setattr(MemoryProviders, "load", load)
+    refused(trip.choose(choice), Code.SSO_PROVIDER_CHANGED)
 
 
 def test_an_organization_that_is_over_lets_nobody_in(stage: SsoStage, acme: OrganizationId):

@@ -106,3 +106,14 @@ def test_a_hostile_document_changes_nothing_that_is_known_of_the_honest_one(hone
     hostile.metadata = {"issuer": honest.issuer, "jwks_uri": f"{hostile.issuer}/keys"}
     assert isinstance(other.kind.depart(other.settings, trip(other.fake.clock.now())), Rejected)
     assert isinstance(one.sign_in(), Assertion)
+
+
+def test_a_hostile_provider_does_not_use_up_how_often_the_honest_ones_keys_are_fetched(
+    honest: FakeOpenId, hostile: FakeOpenId
+):
+    one, other = ways(honest, hostile)
+    assert isinstance(one.sign_in(), Assertion)
+    hostile.metadata = {"jwks_uri": f"{honest.issuer}/keys"}
+    assert isinstance(other.sign_in(), Rejected)
+    honest.roll_keys()
+    assert isinstance(one.sign_in(), Assertion)

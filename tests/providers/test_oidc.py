@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from authflow.adapters.providers.code_flow import challenge
+from authflow.adapters.providers.directory import Directory, Metadata
 from authflow.adapters.providers.oidc import OidcKind
 from authflow.errors import Code, InputInvalid
 from authflow.sso.kinds import Assertion, Callback, Departure, Rechecked, Rejected
@@ -78,6 +79,19 @@ def test_a_provider_that_does_not_say_it_checks_pkce_is_refused_unless_the_owner
     lenient = way(fake, require_pkce=False)
     assert "code_challenge_method=S256" in lenient.there().url
     assert isinstance(lenient.sign_in(), Assertion)
+
+
+def test_of_a_long_document_only_known_words_are_kept():
+    many = [f"word-{number}" for number in range(1000)]
+    words = {
+        "token_endpoint_auth_methods_supported": [*many, "client_secret_post"],
+        "code_challenge_methods_supported": [*many, "S256"],
+    }
+    fake = provider(metadata=words)
+    fetcher = InProcess(fake)
+    read = Directory(fetcher).metadata(fake.issuer, fetcher, fake.clock.now())
+    assert isinstance(read, Metadata)
+    assert (read.client_auth, read.checks_pkce) == ({"client_secret_post"}, True)
 
 
 @pytest.mark.parametrize("endpoint", ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint"])

@@ -39,6 +39,20 @@ def test_a_refusal_is_not_remembered_and_replaces_nothing():
     assert cache.get("url", START, lambda: 8) == 7
 
 
+def test_whoever_can_go_on_without_an_answer_does_not_ask_again_at_once():
+    cache, asked = Cache[int](LIFE, pause=REFETCH_EVERY), []
+
+    def at(after: timedelta, says: int | Rejected) -> int | Rejected:
+        return cache.get("url", START + after, lambda: asked.append(after) or says)
+
+    instant = timedelta(microseconds=1)
+    assert cache.last("url") is None
+    assert [at(timedelta(), REFUSED), at(REFETCH_EVERY - instant, 7), at(REFETCH_EVERY, 7)] == [REFUSED, REFUSED, 7]
+    assert [at(LIFE + REFETCH_EVERY, REFUSED), cache.last("url")] == [REFUSED, 7]
+    assert at(LIFE + 2 * REFETCH_EVERY, 8) == cache.last("url") == 8
+    assert len(asked) == 4
+
+
 def test_more_is_asked_for_once_a_minute_whether_it_comes_or_not():
     cache = Cache[int](LIFE)
     cache.get("url", START, lambda: 7)

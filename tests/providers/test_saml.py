@@ -22,6 +22,7 @@ from onelogin.saml2.xml_utils import OneLogin_Saml2_XML
 from authflow.adapters.providers.saml import Saml2, saml_kinds
 from authflow.adapters.providers.saml_certificates import CERTIFICATES_MAX, certificate, new_keys, pem, rsa_key
 from authflow.adapters.providers.saml_presets import BY_HAND, PRESETS
+from authflow.adapters.providers.saml_rules import write_instant
 from authflow.adapters.providers.saml_signature import read_signature
 from authflow.adapters.providers.saml_subject import NAME_ID, TRANSIENT
 from authflow.adapters.providers.saml_verifier import PythonSamlVerifier
@@ -31,7 +32,6 @@ from authflow.errors import Code, InputInvalid
 from authflow.sso.kinds import Assertion, Departure, Kind, Rejected
 from authflow.testing.clocks import ManualClock, SeededEntropy
 from authflow.testing.saml import MAPPING, SSO_URL, FakeSamlProvider, SamlFault, callback
-from authflow.testing.saml_markup import instant
 from tests.providers.saml.stage import (
     ADA,
     CLOCK,
@@ -207,6 +207,15 @@ RSA_OID = bytes.fromhex("2a864886f70d010101")
 UNKNOWN = base64.b64encode(base64.b64decode(keys("idp").certificate).replace(RSA_OID, RSA_OID[:-1] + b"\x7f")).decode()
 
 
+def padded() -> str:
+    """Return a certificate that is good but for an extension of 8 kB."""
+    key, nobody = rsa_key(keys("idp").private_key), x509.Name([])
+    made = x509.CertificateBuilder(nobody, nobody, key.public_key(), 1, NOW, NOW + timedelta(days=1)).add_extension(
+        x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.1"), bytes(8192)), critical=False
+    )
+    return base64.b64encode(made.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)).decode()
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -224,6 +233,7 @@ UNKNOWN = base64.b64encode(base64.b64decode(keys("idp").certificate).replace(RSA
         ({"certificates": [WEAK.certificate]}, "certificates"),
         ({"certificates": [UNKNOWN]}, "certificates"),
         ({"certificates": [keys("idp").certificate] * 11}, "certificates"),
+        ({"certificates": [padded()]}, "certificates"),
         ({"identifier": None}, "identifier"),
         ({"email": None}, "email"),
         ({"email": ["a"]}, "email"),
@@ -302,6 +312,7 @@ def test_metadata_says_what_is_otherwise_typed():
     [
         ("IDPSSODescriptor", "SPSSODescriptor"),
         ('entityID="https://idp.example/metadata"', ""),
+        ("https://idp.example/metadata", "https://idp.example/" + "x" * 1024),
         ("HTTP-Redirect", "SOAP"),
         ('use="signing"', 'use="encryption"'),
         ('entityID="', 'validUntil="tomorrow" entityID="'),
@@ -396,6 +407,39 @@ def test_what_was_known_stays_while_the_metadata_cannot_be_fetched():
     assert sign_in(idp, theirs, kept, clock)
 
 
+def test_what_stands_in_for_metadata_is_asked_for_again_soon():
+    clock = ManualClock()
+    idp, library, theirs, kept = published(clock)
+    library.documents.clear()
+
+    def sent_to() -> str:
+        left = theirs.depart(kept, attrs.evolve(TRIP, now=clock.now()))
+        assert isinstance(left, Departure)
+        return left.url.partition("?")[0]
+
+    assert sent_to() == SSO_URL
+    library.documents[URL] = idp.metadata().replace(SSO_URL, "https://moved.example/sso")
+    fetched = len(library.fetched)
+    assert (sent_to(), len(library.fetched)) == (SSO_URL, fetched)
+    clock.advance(seconds=61)
+    assert sent_to() == "https://moved.example/sso"
+
+
+def test_whom_one_organization_has_long_believed_another_does_not():
+    """Both name one document, out of which a stolen key was taken; the older settings still hold it."""
+    clock = ManualClock()
+    idp, library, theirs, older = published(clock)
+    stolen = FakeSamlProvider(clock, keys=idp.keys)
+    assert sign_in(stolen, theirs, older, clock)
+    idp.roll_key(keep=False)
+    library.documents[URL] = idp.metadata()
+    newer = theirs.read({"metadata_url": URL, "identifier": "identifier", "email": "email"})
+    library.documents.clear()
+    assert sign_in(stolen, theirs, older, clock)
+    assert sign_in(stolen, theirs, newer, clock) is None
+    assert sign_in(idp, theirs, newer, clock)
+
+
 @pytest.mark.parametrize("find", ["https://idp.example/sso", "https://idp.example/slo"])
 def test_metadata_cannot_send_people_where_settings_could_not(find: str):
     clock = ManualClock()
@@ -475,13 +519,23 @@ def test_our_own_metadata_is_what_a_provider_needs_and_is_valid():
 
 def test_dates_are_told_of_before_they_come():
     until = NOW + timedelta(days=10)
-    kept = {**settings(), "valid_until": instant(until)}
+    kept = {**settings(), "valid_until": write_instant(until)}
     assert [warned.what for warned in kind().warnings(kept, NOW)] == [Ending.METADATA]
     ends = certificate(keys("idp").certificate).not_valid_after_utc
     before, after = (kind().warnings(settings(), ends - AHEAD + timedelta(seconds=s)) for s in (-1, 0))
     assert before == ()
     assert {warned.what for warned in after} == {Ending.CERTIFICATE, Ending.OWN_CERTIFICATE}
     assert all(len(warned.fingerprint) == 95 and warned.at == ends for warned in after)
+
+
+@pytest.mark.parametrize("year", ["0001", "0900", "9999"])
+def test_an_end_in_any_year_is_kept_and_told_of_once_it_is_near(year: str):
+    ends = f"{year}-01-01T00:00:00Z"
+    kept = read(metadata=provider().metadata().replace('entityID="', f'validUntil="{ends}" entityID="', 1))
+    assert kept["valid_until"] == ends
+    told = kind().warnings(kept, NOW)
+    assert [write_instant(warned.at) for warned in told] == [ends] * (year != "9999")
+    assert isinstance(kind().depart(kept, TRIP), Rejected) is (year != "9999")
 
 
 def test_a_certificate_with_a_successor_is_worth_no_warning():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +14,7 @@ from authflow.errors import Code
 from authflow.sso.kinds import Assertion, Rejected, Single
 from authflow.testing.saml import callback
 from authflow.testing.saml_markup import response, sign
+from authflow.values import UTC
 from tests.providers.saml.stage import CLOCK, GENUINE, TRIP, arrive, keys, kind, provider, said, settings, signed, who
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 NOW = CLOCK.now()
 SECOND = timedelta(seconds=1)
+FIRST, LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 INVALID, LATE, ASKED = Code.SSO_RESPONSE_INVALID, Code.SSO_IDENTITY_EXPIRED, Code.SSO_STATE_INVALID
 
 
@@ -54,6 +56,11 @@ def first(root: Element, local: str) -> Element:
     [
         ({"not_on_or_after": NOW - SKEW + SECOND}, None),
         ({"not_on_or_after": NOW - SKEW}, LATE),
+        ({"not_on_or_after": LAST}, None),  # what some providers send for never
+        ({"session_ends": LAST}, None),
+        ({"not_before": FIRST}, None),
+        ({"issued": LAST}, LATE),
+        ({"issued": FIRST}, LATE),
         ({"not_before": NOW + SKEW}, None),
         ({"not_before": NOW + SKEW + SECOND}, LATE),
         ({"session_ends": NOW - SKEW + SECOND}, None),

@@ -231,6 +231,14 @@ def test_a_key_that_is_none_of_ours_signs_nothing(change: dict[str, Any]):
     assert isinstance(verify(GOOD, published(key(), **change), ALL), Unsigned)
 
 
+@pytest.mark.parametrize(
+    "change", [{"kid": "k" * 256}, {"alg": "x" * 300}, {"x": "A" * 1401}, {"y": f"{key().jwk['y']}{'=' * 1400}"}]
+)
+def test_a_key_that_is_longer_than_any_real_one_is_not_kept(change: dict[str, Any]):
+    assert published(key(), **change) == ()
+    assert len(published(key(), kid="k" * 255)) == 1
+
+
 def test_a_weak_key_signs_nothing():
     weak = SigningKey.generate("RS256", bits=1024)
     assert published(weak) == ()
@@ -315,6 +323,13 @@ def test_claims_that_hold(change: dict[str, Any]):
 )
 def test_claims_that_do_not_hold(claim: str, value: Any):
     assert check(SAID | {claim: value}, "ES256", EXPECTED, NOW) == Wrong(claim=claim)
+
+
+@pytest.mark.parametrize("claim", ["exp", "iat", "nbf", "auth_time"])
+def test_a_number_that_no_float_holds_is_no_instant(claim: str):
+    assert [check(SAID | {claim: number}, "ES256", EXPECTED, NOW) for number in (10**400, math.nan)] == [
+        Wrong(claim=claim)
+    ] * 2
 
 
 @pytest.mark.parametrize("claim", sorted(SAID))

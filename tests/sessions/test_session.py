@@ -495,6 +495,9 @@ def test_signing_in_again_keeps_the_opened_enrollment_and_its_time() -> None:
     again = establish(opened, proof(Method.PASSWORD, now), RESET, now).state
     assert isinstance(again, EnrollmentOpen)
     assert again.expires_at == opened.expires_at
+    by_word = establish(opened, sso(now), RESET, now).state
+    assert isinstance(by_word, EnrollmentOpen)
+    assert by_word.proof == opened.proof, "no provider's word takes the place of the password"
     late = opened.expires_at
     assert isinstance(establish(opened, proof(Method.PASSWORD, late), RESET, late).state, EnrollmentOwed)
     assert isinstance(establish(opened, proof(Method.PASSWORD, now), OTHER, now).state, SignedIn)
@@ -510,6 +513,13 @@ def test_ending_the_others_takes_the_next_epoch() -> None:
     assert step.facts == (facts.OtherSessionsEnded(user=ANNE, count=2, reason="asked"),)
     assert isinstance(step.state, SignedIn)
     assert (step.state.epoch, step.state.handle.generation) == (2, 2)
+
+
+def test_no_providers_word_ends_the_other_sessions() -> None:
+    """Decision 1."""
+    command = AdoptEpoch(found=found(PLAIN), alive=3, reason="asked", digest=FRESH)
+    step = MACHINE.step(signed_in(sso()), command, START)
+    assert (step.state, step.answer) == (signed_in(sso()), Refused(code=Code.SESSION_ELEVATION_REQUIRED))
 
 
 def test_an_enrolled_factor_counts_in_the_session_that_enrolled_it() -> None:

@@ -378,6 +378,14 @@ def test_a_link_is_for_its_person_until_its_end() -> None:
         assert not standing.redeemable(enrollment_owed(), other, START)
 
 
+def test_the_link_follows_a_first_factor_of_the_persons_own() -> None:
+    """Decision 1; by a link mailed for one provider and the reset's, one mailbox would replace the password."""
+    bound = attrs.evolve(sso(), method=Method.MAILED_LINK, link=None)
+    given = (proof(Method.PASSWORD), proof(Method.MAILED_LINK), sso(), bound)
+    owed = [attrs.evolve(enrollment_owed(), proof=each) for each in given]
+    assert [standing.redeemable(each, link(), START) for each in owed] == [True, True, False, False]
+
+
 def test_the_mailed_link_elevates_for_enrolling_only() -> None:
     state = enrollment_open()
     enrolling = standing.enrolling_asker(state, found(attrs.evolve(PLAIN, label="Anne")), START)

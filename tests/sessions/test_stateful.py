@@ -15,7 +15,7 @@ from authflow.errors import Code
 from authflow.sessions.commands import Elevated, EnrollmentOwed, OthersEnded, SignedIn
 from authflow.sessions.standing import SECOND
 from authflow.testing.samples.sessions import ANNE, BEN, POLICY, sso
-from authflow.values import NOBODY, Asker, BrowserSession, Method, Refused, SessionId, UserId
+from authflow.values import NOBODY, Asker, BrowserSession, Level, Method, Refused, SessionId, UserId
 from tests.sessions.world import CONTEXT, World
 
 if TYPE_CHECKING:
@@ -104,11 +104,12 @@ class Browsers(RuleBasedStateMachine):
 
     @rule(target=values, session=values)
     def end_others(self, session: BrowserSession) -> Any:
-        user = self._user(session)
+        asker = self.world.identify(session)
+        user, proved = asker.user, asker.level >= Level.ONE
         answer = self.world.service.end_others(session, CONTEXT, reason="asked")
         kept = self._keep(answer.session)
-        assert isinstance(answer, OthersEnded) is (user is not None)
-        if user is not None:
+        assert isinstance(answer, OthersEnded) is proved, "a provider's word ends nothing (decision 1)"
+        if proved:
             assert self._signed_in(user) == [kept]
         return kept
 

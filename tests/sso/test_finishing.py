@@ -16,7 +16,6 @@ from authflow.sso.case import (
     Choice,
     Deny,
     Enter,
-    Known,
     LinkTo,
     Page,
     ProveAddress,
@@ -25,7 +24,7 @@ from authflow.sso.case import (
 )
 from authflow.sso.finishing import TABLE, decide
 from authflow.testing.samples.finishing import MALLORY, MIGRATING, PLAIN, RARE, STRANGE, cases
-from authflow.testing.samples.links import ADA, EVE, FORMER, MAILBOX, NOW, TICK, holder, identity, link
+from authflow.testing.samples.links import ADA, EVE, FORMER, MAILBOX, NOW, TICK, holder, identity, link, welcoming
 from authflow.values import Address, same_address
 
 if TYPE_CHECKING:
@@ -199,11 +198,11 @@ def test_a_former_subject_needs_a_trusted_claim():
 
 
 def test_whoever_began_signed_in_may_finish_signed_out():
-    case = Case(identity=identity(), started_by=ADA, known=Known())
+    case = Case(identity=identity(), started_by=ADA, known=welcoming())
     assert decide(case, NOW) == Ask(Page.STRANGER)
 
 
 def test_addresses_fold_as_everywhere():
     assert same_address(MAILBOX, Address(MAILBOX.upper()))
-    case = Case(identity=identity(email=Address(MAILBOX.upper())), registered=MAILBOX, known=Known())
+    case = Case(identity=identity(email=Address(MAILBOX.upper())), registered=MAILBOX, known=welcoming())
     assert decide(case, NOW) == Register(verified=True)

@@ -7,7 +7,7 @@ import pytest
 
 from authflow.errors import Code
 from authflow.ports import Allowed
-from authflow.sso.case import Choice, Known, LinkTo, Register, Visitor
+from authflow.sso.case import Choice, LinkTo, Register, Visitor
 from authflow.sso.identity import FRESH
 from authflow.sso.login import MACHINE, PROOF_LIFE
 from authflow.sso.pipeline import LIFE
@@ -30,7 +30,7 @@ from authflow.sso.progress import (
     Why,
 )
 from authflow.testing import assert_complete
-from authflow.testing.samples.links import ADA, NOW, TICK, holder, identity
+from authflow.testing.samples.links import ADA, NOW, TICK, holder, identity, welcoming
 from authflow.testing.samples.pipelines import (
     BUDGETED,
     CHANGED,
@@ -104,6 +104,7 @@ def test_a_mailed_link_is_opened_once():
             assert isinstance(step.command, OpenLink)
             assert step.command.token == step.state.token
             assert isinstance(step.target, Proven | AddressProven)
+            assert isinstance(step.state, AddressMailed) or step.command.user == step.state.user
 
 
 def test_whoever_is_mailed_nobody_can_tell():
@@ -145,11 +146,11 @@ def test_a_passwordless_person_links_by_mail():
     mail = MailProof(present=PRESENT, user=ADA, token=FRESH_TOKEN, allowance=Allowed(4))
     mailed = MACHINE.step(IDENTIFIED, mail, NOW)
     assert mailed.answer == Mailed()
-    proven = MACHINE.step(mailed.state, OpenLink(present=PRESENT, token=FRESH_TOKEN), NOW)
+    proven = MACHINE.step(mailed.state, OpenLink(present=PRESENT, user=ADA, token=FRESH_TOKEN), NOW)
     assert (proven.state, proven.answer) == (PROVEN, Opened())
-    owing = MACHINE.step(proven.state, choose(Choice.LINK, known=Known(prover=holder(), owes=True)), NOW)
+    owing = MACHINE.step(proven.state, choose(Choice.LINK, known=welcoming(prover=holder(), owes=True)), NOW)
     assert (owing.state, owing.answer) == (PROVEN, FactorAsked(user=ADA))
-    linked = MACHINE.step(owing.state, choose(Choice.LINK, known=Known(prover=holder())), NOW)
+    linked = MACHINE.step(owing.state, choose(Choice.LINK, known=welcoming(prover=holder())), NOW)
     assert isinstance(linked.answer, Finish)
     assert isinstance(linked.answer.decision, LinkTo)
     assert linked.state == Over(handle=HANDLE, why=Why.FINISHED)
@@ -157,16 +158,16 @@ def test_a_passwordless_person_links_by_mail():
 
 def test_a_newcomer_proves_the_address_first():
     """Section 6.7."""
-    mailed = MACHINE.step(IDENTIFIED, choose(Choice.NEW_ACCOUNT, known=Known(verify_first=True)), NOW)
+    mailed = MACHINE.step(IDENTIFIED, choose(Choice.NEW_ACCOUNT, known=welcoming(verify_first=True)), NOW)
     assert mailed.state == attrs.evolve(ADDRESS_MAILED, token=FRESH_TOKEN)
-    proven = MACHINE.step(mailed.state, OpenLink(present=PRESENT, token=FRESH_TOKEN), NOW)
+    proven = MACHINE.step(mailed.state, OpenLink(present=PRESENT, user=ADA, token=FRESH_TOKEN), NOW)
     assert proven.state == ADDRESS_PROVEN
     finished = MACHINE.step(proven.state, choose(), NOW)
     assert finished.answer == Finish(decision=Register(verified=True))
 
 
 def test_a_proof_is_too_old_after_ten_minutes():
-    link = OpenLink(present=PRESENT, token=TOKEN)
+    link = OpenLink(present=PRESENT, user=ADA, token=TOKEN)
     late = MACHINE.step(PROOF_MAILED, link, NOW + PROOF_LIFE)
     assert (late.state, late.answer) == (IDENTIFIED, Refused(code=Code.SSO_PROOF_EXPIRED))
     assert MACHINE.step(PROOF_MAILED, link, NOW + PROOF_LIFE - TICK).answer == Opened()
@@ -176,16 +177,18 @@ def test_a_new_mail_makes_the_old_link_worthless():
     again = MACHINE.step(
         PROOF_MAILED, MailProof(present=PRESENT, user=ADA, token=FRESH_TOKEN, allowance=Allowed(4)), NOW
     )
-    answer = MACHINE.step(again.state, OpenLink(present=PRESENT, token=TOKEN), NOW).answer
+    answer = MACHINE.step(again.state, OpenLink(present=PRESENT, user=ADA, token=TOKEN), NOW).answer
     assert answer == Refused(code=Code.SSO_PROOF_INVALID)
 
 
 @pytest.mark.parametrize(
     "command",
     [
-        choose(Choice.NEW_ACCOUNT, known=Known(verify_first=True), allowance=BUDGETED),
+        choose(Choice.NEW_ACCOUNT, known=welcoming(verify_first=True), allowance=BUDGETED),
         choose(
-            Choice.NEW_ACCOUNT, known=Known(taken=True, visitor=Visitor(user=ADA, elevated=True)), allowance=BUDGETED
+            Choice.NEW_ACCOUNT,
+            known=welcoming(taken=True, visitor=Visitor(user=ADA, elevated=True)),
+            allowance=BUDGETED,
         ),
         MailProof(present=PRESENT, user=ADA, token=FRESH_TOKEN, allowance=BUDGETED),
     ],
@@ -198,7 +201,7 @@ def test_mails_have_a_budget(command: object):
 
 def test_it_lives_an_hour_to_the_microsecond():
     assert LIFE.total_seconds() == 3600
-    link = OpenLink(present=PRESENT, token=TOKEN)
+    link = OpenLink(present=PRESENT, user=ADA, token=TOKEN)
     assert MACHINE.step(ADDRESS_MAILED, link, NOW + LIFE - TICK).answer == Opened()
     assert MACHINE.step(ADDRESS_MAILED, link, NOW + LIFE).answer == Refused(code=Code.SSO_PIPELINE_EXPIRED)
 

@@ -13,7 +13,7 @@ from authflow.journey.provider_answers import AccessShown
 from authflow.journey.sso_door import SsoDoor
 from authflow.membership.standing import administrates, role_in
 from authflow.membership.terms import well_formed
-from authflow.values import Refused
+from authflow.values import Level, Refused
 
 if TYPE_CHECKING:
     from authflow.journey.entrances import Entrance, Entrances
@@ -32,7 +32,8 @@ class Accessing(SsoDoor):
         """Answer whether this session meets the organization's single sign-on now (sso 14.3).
 
         ``members.enter`` asks this and everything else that an organization requires; this says what is missing.
-        A password never meets it, and neither does the sign-on of another organization (decisions 1, 2).
+        A password never meets it, and neither does the sign-on of another organization (decisions 1, 2): whoever has
+        nothing but that is told nothing of this one.
         """
         with self._uow.begin() as tx:
             asker = self._sessions.identify(session, self._clock.now())
@@ -45,6 +46,8 @@ class Accessing(SsoDoor):
         place = tx.organizations.get(organization) if well_formed(organization) else None
         if place is None or not place.active:
             return Refused(code=Code.ORGANIZATION_UNKNOWN)
+        if asker.level < Level.ONE and organization not in asker.organizations:
+            return Refused(code=Code.SESSION_ELEVATION_REQUIRED)
         if role_in(organization, tx.members.load(organization, user.id).state) is None:
             return AccessShown(met=True) if administrates(user) else Refused(code=Code.MEMBERSHIP_FORBIDDEN)
         return _shown(self._entrances.enter(tx, organization, asker))

@@ -75,31 +75,12 @@ class Circumstances:
         links = [tx.links.by_subject(provider, subject) for subject in subjects if subject is not None]
         return tuple(link.user for link in links if link is not None)
 
-    def mailable(self, tx: JourneyTransaction, at: Situation) -> Mailable | None:
-        """Return who can prove the asserted address: the one member who has it verified (decision 20), or none.
-
-        Where two have it verified nobody is meant: nobody is picked by an order.
-        """
-        holders = () if at.identity.email is None else tx.users.holders(at.identity.email)
-        if len(holders) != 1 or not _holder(tx, holders[0]).active:
-            return None
-        member = tx.members.load(at.provider.organization, holders[0]).state
-        own = self.written(tx, holders[0], at.identity.email)
-        return Mailable(user=holders[0], address=own[0]) if isinstance(member, Member) and own else None
-
-    def written(self, tx: JourneyTransaction, user: UserId, address: Address | None) -> tuple[Address, ...]:
-        """Return *address* as *user* has it stored and verified: mail goes there, never to what was asserted."""
-        person = tx.users.get(user)
-        if person is None or address is None:
-            return ()
-        return tuple(own for own in person.verified_addresses() if same_address(own, address))
-
     def known(self, tx: JourneyTransaction, at: Situation, now: datetime) -> Known:
         """Return what is known now."""
         identity = at.identity
         link = tx.links.by_subject(at.provider.id, identity.subject, lock=True)
         former = self._former(tx, identity, now) if link is None else None
-        prover = _holder(tx, at.state.user) if isinstance(at.state, Proven) else None
+        prover = _prover(tx, at.state)
         owner = _owner(tx, link or former)
         vouched = owner is None and self._vouched(at)
         newcomer = self._newcomer(tx, at, vouched=vouched) if owner is None else Prospects()
@@ -177,6 +158,37 @@ class Circumstances:
             address=_proven(at, vouched=vouched),
             removed_at=tx.subject_tombstones.find(place, at.provider.id, identity.subject),
         )
+
+
+def mailable(tx: JourneyTransaction, state: Open) -> Mailable | None:
+    """Return who can prove the asserted address: the one member who has it verified (decision 20), or none.
+
+    Where two have it verified nobody is meant: nobody is picked by an order. It is asked before the mail is written,
+    before it leaves, when its link is opened, and when the link is used: whoever lost the address proves nothing by it.
+    """
+    email = state.identity.email
+    holders = () if email is None else tx.users.holders(email)
+    if len(holders) != 1 or not _holder(tx, holders[0]).active:
+        return None
+    member = tx.members.load(state.handle.organization, holders[0]).state
+    own = written(tx, holders[0], email)
+    return Mailable(user=holders[0], address=own[0]) if isinstance(member, Member) and own else None
+
+
+def written(tx: JourneyTransaction, user: UserId, address: Address | None) -> tuple[Address, ...]:
+    """Return *address* as *user* has it stored and verified: mail goes there, never to what was asserted."""
+    person = tx.users.get(user)
+    if person is None or address is None:
+        return ()
+    return tuple(own for own in person.verified_addresses() if same_address(own, address))
+
+
+def _prover(tx: JourneyTransaction, state: Open) -> Holder | None:
+    """Return who proved a mailbox here, while it is theirs."""
+    found = mailable(tx, state) if isinstance(state, Proven) else None
+    if found is None or not isinstance(state, Proven) or found.user != state.user:
+        return None
+    return Holder(user=found.user, active=True)
 
 
 def _proven(at: Situation, *, vouched: bool) -> Address | None:

@@ -86,11 +86,12 @@ class Concluding(Proving):
 
     def _finished(self, tx: JourneyTransaction, by: Comer, choice: Choice) -> Finished:
         session, context, asker, who = by.session, by.context, by.asker, by.who
-        now, token = self.clock.now(), self.travelling.new_secret()
+        token = self.travelling.new_secret()
         allowance = self.allowance(tx, who, choice)
         held = self.held(tx, who, asker, choice, lock=True)
         if isinstance(held, Refused):
             return carried(held, session, asker)
+        now = self.clock.now()
         known = Known() if held.at is None else self.circumstances.known(tx, held.at, now)
         command = Choose(
             present=held.present, choice=choice, known=known, token=token_digest(token), allowance=allowance

@@ -71,20 +71,22 @@ class Holding:
     def held(self, tx: JourneyTransaction, who: Bearer, asker: Asker, choice: Choice, *, lock: bool) -> Held | Refused:
         """Return the sign-in as it stands, for the browser that began it and for nobody else.
 
-        A setup goes on elsewhere; one whose browser is at the provider has nothing to go on with yet.
+        A setup goes on elsewhere; one whose browser is at the provider has nothing to go on with yet. With *lock* the
+        provider is held too: whoever disables it does so before this sign-in is decided, or after it is done.
         """
         stored = self.travelling.load(tx, who, lock=lock)
         if isinstance(stored, Refused):
             return stored
+        provider = tx.providers.load(stored.state.handle.organization, lock=lock).state
         state, present = stored.state, self.travelling.present(tx, stored.state, who)
         if not_theirs(state.handle, present) is not None or not isinstance(state, Away | Open | Over):
             return Refused(code=Code.SSO_PIPELINE_INVALID)
         if isinstance(state, Away):
             return Refused(code=Code.SSO_PROVIDER_UNTRIED)
-        provider = tx.providers.load(state.handle.organization).state
-        fit = isinstance(state, Open) and barred(state.handle, present, self.clock.now()) is None
-        if not fit or not isinstance(provider, Connected) or isinstance(state, Over):
+        if isinstance(state, Over) or barred(state.handle, present, self.clock.now()) is not None:
             return Held(stored=stored, present=present, at=None)
+        if not isinstance(provider, Connected) or provider.id != state.handle.provider:
+            return Refused(code=Code.SSO_PROVIDER_CHANGED)
         at = Situation(state=state, provider=provider, asker=asker, choice=choice)
         return Held(stored=stored, present=present, at=at)
 

@@ -10,6 +10,7 @@ import attrs
 
 from authflow.errors import SecretUnavailable
 from authflow.facts.records import MailKind, Scope
+from authflow.journey.circumstances import mailable
 from authflow.recording import mail_binding
 from authflow.sso.pipeline import PipelineId
 from authflow.sso.progress import AddressMailed, ProofMailed
@@ -74,14 +75,17 @@ class StillWanted:
         return self.membership.carries(OrganizationId(message.shard), InvitationId(str(invitation)), token)
 
     def _proves(self, message: Message) -> bool:
-        """A link is not mailed that the sign-in it was for does not wait for any more."""
+        """A link is not mailed that the sign-in it was for does not wait for any more, nor to whom it is not theirs."""
         token = self._token(message)
         with self.uow.begin() as tx:
             found = self.pipelines.find(tx, PipelineId(str(message.payload.get("pipeline"))))
+            waiting = None if found is None else found.state
+            meant = mailable(tx, waiting) if isinstance(waiting, ProofMailed) else None
         if token is None:
             return True
-        waiting = None if found is None else found.state
-        return isinstance(waiting, ProofMailed | AddressMailed) and waiting.token == token_digest(token)
+        if not isinstance(waiting, ProofMailed | AddressMailed) or waiting.token != token_digest(token):
+            return False
+        return isinstance(waiting, AddressMailed) or (meant is not None and meant.user == waiting.user)
 
     def _enrolls(self, tx: JourneyTransaction, person: User, message: Message) -> bool:
         """A link that was used, or replaced by a later reset, is not mailed."""

@@ -14,7 +14,7 @@ from authflow.journey.sso_answers import LinkEnded, LinkList, LinkView
 from authflow.journey.sso_door import SsoDoor
 from authflow.membership.standing import MemberFlag
 from authflow.sso.grounds import Reason, Released
-from authflow.values import Refused, identifier
+from authflow.values import Level, Refused, identifier
 
 if TYPE_CHECKING:
     from authflow.journey.ports import JourneyTransaction
@@ -28,12 +28,16 @@ class OwnLinks(SsoDoor):
 
     @command("sso.links")
     def links(self, session: BrowserSession) -> LinkList | Refused:
-        """List the links of the person who is signed in here."""
+        """List the links of the person who is signed in here.
+
+        A session that has no proof but a provider's word lists the link by which it came, and no other (decision 1).
+        """
         with self._uow.begin() as tx:
             asker = self._sessions.identify(session, self._clock.now())
             if asker.user is None:
                 return carried(Refused(code=asker.why_not or Code.SESSION_REQUIRED), session, asker)
-            return carried(LinkList(links=tuple(map(_view, tx.links.all_of_user(asker.user)))), session, asker)
+            found = (link for link in tx.links.all_of_user(asker.user) if _shown(asker, link))
+            return carried(LinkList(links=tuple(map(_view, found))), session, asker)
 
     @command("sso.unlink")
     def unlink(self, session: BrowserSession, context: Context, *, link: LinkId) -> LinkEnded | Refused:
@@ -96,6 +100,10 @@ def _not_own(asker: Asker, link: Link | None) -> Code | None:
     if not asker.elevated:
         return Code.SESSION_ELEVATION_REQUIRED
     return None if link is not None and link.user == asker.user else Code.SSO_LINK_UNKNOWN
+
+
+def _shown(asker: Asker, link: Link) -> bool:
+    return asker.level >= Level.ONE or any(mark.link == link.id for mark in asker.marks)
 
 
 def _view(link: Link) -> LinkView:

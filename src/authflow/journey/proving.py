@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from authflow.facts.sso import AddressHeld, AddressProofMailed, ProofMailed
+from authflow.journey.circumstances import mailable, written
 from authflow.journey.door import expect
 from authflow.journey.holding import Holding
 from authflow.journey.sso_answers import MailSent
@@ -43,7 +44,7 @@ class Proving(Holding):
         held = self.held(tx, who, asker, Choice.NOTHING, lock=True)
         if isinstance(held, Refused):
             return held
-        found = None if held.at is None else self.circumstances.mailable(tx, held.at)
+        found = None if held.at is None else mailable(tx, held.at.state)
         command = MailProof(
             present=held.present,
             user=None if found is None else found.user,
@@ -74,7 +75,8 @@ class Proving(Holding):
         held = self.held(tx, who, asker, Choice.NOTHING, lock=True)
         if isinstance(held, Refused):
             return held
-        command = OpenLink(present=held.present, token=token_digest(token))
+        found = None if held.at is None else mailable(tx, held.at.state)
+        command = OpenLink(present=held.present, user=None if found is None else found.user, token=token_digest(token))
         answer = self.travelling.step(tx, held.stored, command, self.clock.now()).answer
         if isinstance(answer, Opened):
             return None
@@ -110,7 +112,7 @@ class Proving(Holding):
         told: list[Fact] = [
             AddressHeld(organization=place, provider=provider, user=user, recipients=(own,))
             for user in (here.tx.users.holders(email) if email is not None and here.known.taken else ())
-            for own in self.circumstances.written(here.tx, user, email)
+            for own in written(here.tx, user, email)
         ]
         if not here.known.taken and email is not None:
             mailed = AddressProofMailed(

@@ -79,7 +79,8 @@ class SigningIn(Door):
     def end_others(self, session: BrowserSession, context: Context) -> OthersEnded | Refused:
         """End every other session of the person who is signed in here ("sign me out everywhere else").
 
-        This one gets a new value; the host changes its own session id, as the answer's session says.
+        This one gets a new value; the host changes its own session id, as the answer's session says. Whoever came
+        through an organization's provider gives a proof of their own first (decision 1).
         """
         return expect(self._sessions.end_others(session, context, reason="asked"), OthersEnded, Refused)
 
@@ -88,6 +89,7 @@ class SigningIn(Door):
         """Use the link that was mailed after an administrator's reset: here, once, by its own person (mfa 20.6).
 
         The person gives the password first: *session* is that of `EnrollmentOwed`. Then ``mfa.begin_totp`` is open.
+        Whoever came through an organization's provider has given none, and the link stays unspent (decision 1).
 
         Args:
             session: The browser, whose sign-in waits for an enrollment.

@@ -47,7 +47,10 @@ def establish(state: Anonymous | Pending, command: Establish, now: datetime) -> 
 
 
 def establish_again(state: EnrollmentOpen, command: Establish, now: datetime) -> Step[Session, SessionAnswer]:
-    """Who used the mailed link and signs in once more goes on where they were; the time is not extended."""
+    """Who used the mailed link and signs in once more goes on where they were; the time is not extended.
+
+    A provider's word does not take the place of the proof of their own that the link followed.
+    """
     found = Findings(policy=command.policy, person=command.person)
     elsewhere = command.person.has_factor or standing.over(state, found, now) is not None
     if elsewhere or _unfit(command, now) is not None:
@@ -57,7 +60,7 @@ def establish_again(state: EnrollmentOpen, command: Establish, now: datetime) ->
         expires_at=state.expires_at,
         user=state.user,
         epoch=state.epoch,
-        proof=command.proof,
+        proof=command.proof if standing.own((command.proof,)) else state.proof,
         since=state.since,
         redeemed_at=state.redeemed_at,
     )

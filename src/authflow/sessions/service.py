@@ -277,7 +277,7 @@ class Sessions:
             if isinstance(visit, Refused):
                 return visit
             link = None
-            if isinstance(visit.state, EnrollmentOwed):
+            if isinstance(visit.state, EnrollmentOwed) and standing.begun_by_themselves(visit.state):
                 link = tx.reset_links.spend(token_digest(token), user=visit.state.user, now=now)
             return self.visits.take(tx, visit, Redeem(found=visit.found, link=link))
 

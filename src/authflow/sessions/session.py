@@ -148,10 +148,15 @@ def finish_signed_in(state: SignedIn, command: FinishEnrollment, now: datetime) 
 
 
 def adopt_epoch(state: SignedIn, command: AdoptEpoch, now: datetime) -> Step[Session, SessionAnswer]:
-    """Every other session ends; this one is renewed, so that a copy of its old value ends too."""
+    """Every other session ends; this one is renewed, so that a copy of its old value ends too.
+
+    It takes a proof of the person's own: no organization's provider signs them out of everything else (decision 1).
+    """
     reason = standing.over(state, command.found, now)
     if reason is not None:
         return outcomes.ended(state, reason)
+    if not standing.own(state.proofs):
+        return Step(state, Refused(code=Code.SESSION_ELEVATION_REQUIRED))
     after = _rotated(state, state.handle.renewed(command.digest))
     others = _others_ended(state, command)
     return Step(after, answers.OthersEnded(count=others.count), (others,))

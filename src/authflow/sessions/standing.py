@@ -164,8 +164,16 @@ def over(state: Personal, found: Findings, now: datetime) -> EndReason | None:
 
 
 def redeemable(state: EnrollmentOwed, link: ResetLink | None, now: datetime) -> bool:
-    """Tell whether *link* is for this row's person and still valid."""
-    return link is not None and link.user == state.user and now < link.expires_at
+    """Tell whether *link* is for this row's person and still valid, and follows a first factor of their own."""
+    return link is not None and link.user == state.user and now < link.expires_at and begun_by_themselves(state)
+
+
+def begun_by_themselves(state: EnrollmentOwed) -> bool:
+    """Tell whether the sign-in began with a proof of the person's own: a provider's word is none (decision 1).
+
+    Neither is the link mailed beside that word: with the link of the reset, one mailbox would be all it took.
+    """
+    return bool(own((state.proof,)))
 
 
 def pending_key(state: FactorOwed) -> str:

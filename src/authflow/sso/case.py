@@ -44,7 +44,7 @@ class Visitor:
 
 @attrs.frozen(kw_only=True)
 class Known:
-    """What was read, in one transaction, to finish with.
+    """What was read, in one transaction, to finish with; where nothing was, nobody new comes in.
 
     Args:
         link: The link of this subject, or none.
@@ -71,8 +71,8 @@ class Known:
     removed: bool = False
     taken: bool = False
     vouched: bool = False
-    sign_up: bool = True
-    open_to_newcomers: bool = True
+    sign_up: bool = False
+    open_to_newcomers: bool = False
     verify_first: bool = False
 
 

@@ -120,7 +120,10 @@ def mail_proof(state: Open, command: MailProof, now: datetime) -> LoginStep:
 
 
 def prove(state: ProofMailed, command: OpenLink, now: datetime) -> LoginStep:
-    """The mailed link proves the mailbox here and now, once; what is too old or another one proves nothing."""
+    """The mailed link proves the mailbox here and now, once; what is too old or another one proves nothing.
+
+    Nor does one whose mailbox is not theirs any more.
+    """
     stopped = _stopped(state, command.present, now)
     if stopped is not None:
         return stopped
@@ -128,6 +131,8 @@ def prove(state: ProofMailed, command: OpenLink, now: datetime) -> LoginStep:
         return Step(state, Refused(code=Code.SSO_PROOF_INVALID))
     if now >= state.expires_at:
         return Step(Identified(handle=state.handle, identity=state.identity), Refused(code=Code.SSO_PROOF_EXPIRED))
+    if command.user != state.user:
+        return Step(Identified(handle=state.handle, identity=state.identity), Refused(code=Code.SSO_PROOF_INVALID))
     return Step(Proven(handle=state.handle, identity=state.identity, user=state.user), Opened())
 
 

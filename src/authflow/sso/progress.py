@@ -139,9 +139,10 @@ class MailProof:
 
 @attrs.frozen(kw_only=True)
 class OpenLink:
-    """The mailed link was opened; *token* is the digest of what it carried."""
+    """The mailed link was opened; *token* is the digest of what it carried, *user* whom it would be mailed to now."""
 
     present: Present
+    user: UserId | None
     token: bytes = attrs.field(repr=False)
 
 

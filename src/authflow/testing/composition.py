@@ -222,6 +222,7 @@ class _Arrival:
             visitor=self._visitor() if here else None,
             owes=self.coming.factor is Factor.UNPROVEN,
             removed=place is Place.REMOVED,
+            sign_up=True,
             open_to_newcomers=self.given.newcomers or place is Place.INVITED,
         )
         choice = {Way.NEW_ACCOUNT: Choice.NEW_ACCOUNT, Way.LINKING: Choice.LINK}.get(way, Choice.NOTHING)

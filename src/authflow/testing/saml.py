@@ -15,11 +15,12 @@ from lxml import etree
 from authflow.adapters.providers.saml_certificates import OwnKeys, new_keys
 from authflow.adapters.providers.saml_metadata import REDIRECT
 from authflow.adapters.providers.saml_request import redirect_url
+from authflow.adapters.providers.saml_rules import write_instant
 from authflow.adapters.providers.saml_subject import Attributes
 from authflow.adapters.providers.saml_xml import PREFIXES, name
 from authflow.sso.kinds import Callback
 from authflow.testing.clocks import SeededEntropy
-from authflow.testing.saml_markup import LIFE, Said, encrypt, instant, response, sign
+from authflow.testing.saml_markup import LIFE, Said, encrypt, response, sign
 from authflow.values import Secret
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class FakeSamlProvider:
         spaces = {"md": PREFIXES["md"], "ds": PREFIXES["ds"]}
         root = etree.Element(name("md", "EntityDescriptor"), {"entityID": self.entity_id}, nsmap=spaces)
         if valid_until is not None:
-            root.set("validUntil", instant(valid_until))
+            root.set("validUntil", write_instant(valid_until))
         protocol = {"protocolSupportEnumeration": PREFIXES["samlp"]}
         role = etree.SubElement(root, name("md", "IDPSSODescriptor"), protocol)
         for body in (*self.retired, self.keys.certificate):
@@ -214,7 +215,7 @@ class FakeSamlProvider:
         """Return the URL by which it asks to end the session that *said* began."""
         request = etree.Element(name("samlp", "LogoutRequest"), nsmap={"saml": PREFIXES["saml"]})
         request.attrib.update({"ID": self._new_id(), "Version": "2.0", "Destination": destination})
-        request.set("IssueInstant", instant(self._clock.now()))
+        request.set("IssueInstant", write_instant(self._clock.now()))
         etree.SubElement(request, name("saml", "Issuer")).text = self.entity_id
         etree.SubElement(request, name("saml", "NameID"), {"Format": said.name_id_format}).text = said.name_id
         etree.SubElement(request, name("samlp", "SessionIndex")).text = said.session_index

@@ -15,9 +15,8 @@ from lxml import etree
 
 from authflow.adapters.providers.saml_certificates import pem, rsa_key
 from authflow.adapters.providers.saml_gate import SUCCESS
-from authflow.adapters.providers.saml_rules import BEARER
+from authflow.adapters.providers.saml_rules import BEARER, write_instant
 from authflow.adapters.providers.saml_xml import PREFIXES, name
-from authflow.values import UTC
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -66,18 +65,13 @@ class Said:
     version: str = "2.0"
 
 
-def instant(moment: datetime) -> str:
-    """Return *moment* as SAML writes it."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 # --- answers --------------------------------------------------------------------------------------------------------
 
 
 def response(said: Said) -> Element:
     """Return a ``Response``, signed nowhere; one that says that somebody signed in has an ``Assertion``."""
     root = etree.Element(name("samlp", "Response"), nsmap=_SPACES)
-    _set(root, ID=said.response_id, Version=said.version, IssueInstant=instant(said.issued))
+    _set(root, ID=said.response_id, Version=said.version, IssueInstant=write_instant(said.issued))
     _set(root, Destination=said.destination, InResponseTo=said.request)
     _add(root, "Issuer").text = said.issuer
     status = etree.SubElement(root, name("samlp", "Status"))
@@ -90,15 +84,15 @@ def response(said: Said) -> Element:
 def _assertion(said: Said) -> Element:
     """Return an ``Assertion``, not signed."""
     root = etree.Element(name("saml", "Assertion"), nsmap={"saml": PREFIXES["saml"]})
-    _set(root, ID=said.assertion_id, Version=said.version, IssueInstant=instant(said.issued))
+    _set(root, ID=said.assertion_id, Version=said.version, IssueInstant=write_instant(said.issued))
     _add(root, "Issuer").text = said.issuer
     _subject(root, said)
     conditions = _add(root, "Conditions")
-    _set(conditions, NotBefore=instant(said.not_before), NotOnOrAfter=instant(said.not_on_or_after))
+    _set(conditions, NotBefore=write_instant(said.not_before), NotOnOrAfter=write_instant(said.not_on_or_after))
     _add(_add(conditions, "AudienceRestriction"), "Audience").text = said.audience
     statement = _add(root, "AuthnStatement")
-    _set(statement, AuthnInstant=instant(said.issued), SessionIndex=said.session_index or None)
-    _set(statement, SessionNotOnOrAfter=None if said.session_ends is None else instant(said.session_ends))
+    _set(statement, AuthnInstant=write_instant(said.issued), SessionIndex=said.session_index or None)
+    _set(statement, SessionNotOnOrAfter=None if said.session_ends is None else write_instant(said.session_ends))
     _add(_add(statement, "AuthnContext"), "AuthnContextClassRef").text = _PASSWORD
     _attributes(root, said.attributes)
     return root
@@ -113,7 +107,9 @@ def _subject(root: Element, said: Said) -> None:
     confirmation = _add(subject, "SubjectConfirmation")
     _set(confirmation, Method=BEARER)
     confirmed = _add(confirmation, "SubjectConfirmationData")
-    _set(confirmed, NotOnOrAfter=instant(said.not_on_or_after), Recipient=said.recipient, InResponseTo=said.request)
+    _set(
+        confirmed, NotOnOrAfter=write_instant(said.not_on_or_after), Recipient=said.recipient, InResponseTo=said.request
+    )
 
 
 def _attributes(root: Element, attributes: Mapping[str, tuple[str, ...]]) -> None:

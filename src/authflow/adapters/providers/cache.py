@@ -32,6 +32,8 @@ class Entry(Generic[T]):
 
     value: T | None = None
     fetched_at: datetime | None = None
+    refused: Rejected | None = None
+    refused_at: datetime | None = None
     refetched_at: datetime | None = None
     lock: threading.Lock = attrs.field(factory=threading.Lock)
 
@@ -42,24 +44,36 @@ class Entry(Generic[T]):
         return self.value
 
     def keep(self, fetched: T | Rejected, now: datetime) -> T | Rejected:
-        """Remember what was *fetched*, unless it is a refusal, and return it."""
-        if not isinstance(fetched, Rejected):
-            self.value, self.fetched_at = fetched, now
+        """Remember what was *fetched*, and return it; a refusal replaces nothing."""
+        if isinstance(fetched, Rejected):
+            self.refused, self.refused_at = fetched, now
+        else:
+            self.value, self.fetched_at, self.refused = fetched, now, None
         return fetched
+
+    def known(self, now: datetime, life: timedelta, pause: timedelta) -> T | Rejected | None:
+        """Return the value while it may be used, or the refusal while it is too early to ask again."""
+        fresh = self.fresh(now, life)
+        if fresh is not None or self.refused_at is None or abs(now - self.refused_at) >= pause:
+            return fresh
+        return self.refused
 
 
 class Cache(Generic[T]):
-    """Values by URL, each fetched by one thread at a time; the least recently used ones are forgotten."""
+    """Values by URL, each fetched by one thread at a time; the least recently used ones are forgotten.
 
-    def __init__(self, life: timedelta, size: int = REMEMBERED) -> None:
-        self._life, self._size = life, size
+    After a refusal nobody asks again for a *pause*: for callers that can go on without an answer.
+    """
+
+    def __init__(self, life: timedelta, *, size: int = REMEMBERED, pause: timedelta = timedelta(0)) -> None:
+        self._life, self._size, self._pause = life, size, pause
         self._entries: OrderedDict[str, Entry[T]] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, url: str, now: datetime, fetch: Callable[[], T | Rejected]) -> T | Rejected:
-        """Return what is known of *url*, or what *fetch* returns; a refusal is not remembered."""
+        """Return what is known of *url*, or what *fetch* returns; a refusal is remembered for the pause."""
         entry = self._entry(url)
-        known = entry.fresh(now, self._life)
+        known = entry.known(now, self._life, self._pause)
         return known if known is not None else self._alone(entry, lambda: self._fetched(entry, now, fetch))
 
     def newer(self, url: str, now: datetime, than: T, fetch: Callable[[], T | Rejected]) -> T | Rejected:
@@ -67,8 +81,14 @@ class Cache(Generic[T]):
         entry = self._entry(url)
         return self._alone(entry, lambda: self._refetched(entry, now, than, fetch))
 
+    def last(self, url: str) -> T | None:
+        """Return what *url* said last, however long ago; nothing is fetched."""
+        with self._lock:
+            entry = self._entries.get(url)
+        return None if entry is None else entry.value
+
     def _fetched(self, entry: Entry[T], now: datetime, fetch: Callable[[], T | Rejected]) -> T | Rejected:
-        known = entry.fresh(now, self._life)
+        known = entry.known(now, self._life, self._pause)
         return known if known is not None else entry.keep(fetch(), now)
 
     def _refetched(self, entry: Entry[T], now: datetime, than: T, fetch: Callable[[], T | Rejected]) -> T | Rejected:

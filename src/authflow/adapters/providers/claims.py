@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -117,9 +116,9 @@ def _is_recent(said: object, max_age: timedelta, now: datetime) -> bool:
 
 def _instant(said: object) -> datetime | None:
     """Return a NumericDate as an instant; none if it is no number, or of no century near ours."""
-    if isinstance(said, bool) or not isinstance(said, int | float) or not math.isfinite(said):
+    if isinstance(said, bool) or not isinstance(said, int | float) or not 0 <= said < 2**33:  # NaN is in no range
         return None
-    return datetime.fromtimestamp(said, UTC) if 0 <= said < 2**33 else None
+    return datetime.fromtimestamp(said, UTC)
 
 
 def _is_hash(said: object, algorithm: str, access_token: str) -> bool:

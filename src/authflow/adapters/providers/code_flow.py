@@ -13,7 +13,7 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 
 import attrs
 
-from authflow.adapters.providers.directory import JSON
+from authflow.adapters.providers.directory import JSON, POST, S256
 from authflow.adapters.providers.documents import (
     FORM,
     OK,
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 RANDOM_BYTES: Final = 32
 """Of a nonce, and of a code verifier: 256 bits, 43 characters (RFC 7636 4.1)."""
-
-POST: Final = "client_secret_post"
 
 VISIBLE: Final = re.compile(r"[ -~]{1,8192}")
 """RFC 6749 appendix A: codes and tokens are printable ASCII; of what is longer than this nothing is kept."""
@@ -108,7 +106,7 @@ def authorization(url: str, client: str, verifier: str, trip: Trip, extra: Mappi
         "redirect_uri": trip.callback,
         "state": trip.state.reveal(),
         "code_challenge": challenge(verifier),
-        "code_challenge_method": "S256",
+        "code_challenge_method": S256,
         **extra,
     }
     return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(fields)}"

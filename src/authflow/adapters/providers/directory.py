@@ -1,6 +1,7 @@
 """What providers publish about themselves: discovery documents, kept for a day, and key sets, kept for an hour.
 
-Both are kept by the URL they came from, so that no provider says anything about another one's. Time is the caller's.
+A document is kept by its issuer, a key set by its issuer and its URL: no provider says anything about another one's,
+nor uses up how often it may be fetched again. Time is the caller's.
 """
 
 from __future__ import annotations
@@ -32,16 +33,24 @@ WELL_KNOWN: Final = "/.well-known/openid-configuration"
 JSON: Final = {"accept": "application/json"}
 
 BASIC: Final = "client_secret_basic"
+POST: Final = "client_secret_post"
+CLIENT_AUTH: Final = frozenset({BASIC, POST})
+"""How a token endpoint is told who asks (OIDC Core 9)."""
+
+S256: Final = "S256"
+"""The method of PKCE (RFC 7636 4.2)."""
 
 
 @attrs.frozen(kw_only=True)
 class Metadata:
     """What of a discovery document is used.
 
+    No more is kept of any document than a few URLs and these words, however long it is.
+
     Args:
         answers_issuer: The provider names itself in every answer (RFC 9207).
-        client_auth: How its token endpoint may be told who asks.
-        challenges: The methods of PKCE it says it checks (RFC 8414).
+        client_auth: Which of `CLIENT_AUTH` its token endpoint takes.
+        checks_pkce: It says that it checks `S256` (RFC 8414).
     """
 
     issuer: str
@@ -51,7 +60,7 @@ class Metadata:
     userinfo_url: str | None
     answers_issuer: bool
     client_auth: frozenset[str]
-    challenges: frozenset[str]
+    checks_pkce: bool
 
 
 class Directory:
@@ -73,20 +82,21 @@ class Directory:
         return self._metadata.get(issuer, now, fetch)
 
     def verified(
-        self, token: str, keys_url: str, algorithms: Collection[str], errand: Errand, now: datetime
+        self, token: str, metadata: Metadata, algorithms: Collection[str], errand: Errand, now: datetime
     ) -> Signed | Rejected:
-        """Return *token* verified with a key of the set at *keys_url*, which is fetched again for an unknown key."""
+        """Return *token* verified with a key of the issuer's set, which is fetched again for an unknown key."""
 
         def fetch() -> tuple[PublicKey, ...] | Rejected:
-            read = document(errand.fetch(Request(url=keys_url, headers=JSON)), "the key set")
+            read = document(errand.fetch(Request(url=metadata.keys_url, headers=JSON)), "the key set")
             return read if isinstance(read, Rejected) else read_keys(read)
 
-        keys = self._keys.get(keys_url, now, fetch)
+        name = f"{metadata.issuer} {metadata.keys_url}"
+        keys = self._keys.get(name, now, fetch)
         if isinstance(keys, Rejected):
             return keys
         signed = verify(token, keys, algorithms)
         if isinstance(signed, Unsigned) and signed.unknown_key:
-            newer = self._keys.newer(keys_url, now, keys, fetch)
+            newer = self._keys.newer(name, now, keys, fetch)
             if isinstance(newer, Rejected):
                 return newer
             signed = verify(token, newer, algorithms)
@@ -104,8 +114,8 @@ def _read(published: Document, issuer: str, fetcher: Fetcher) -> Metadata | Reje
         keys_url=text(published, "jwks_uri") or "",
         userinfo_url=userinfo,
         answers_issuer=published.get("authorization_response_iss_parameter_supported") is True,
-        client_auth=frozenset(texts(published, "token_endpoint_auth_methods_supported") or (BASIC,)),
-        challenges=frozenset(texts(published, "code_challenge_methods_supported")),
+        client_auth=CLIENT_AUTH.intersection(texts(published, "token_endpoint_auth_methods_supported") or (BASIC,)),
+        checks_pkce=S256 in texts(published, "code_challenge_methods_supported"),
     )
     urls = (metadata.authorization_url, metadata.token_url, metadata.keys_url, *((userinfo,) if userinfo else ()))
     if not all(fetcher.permits(url) for url in urls):

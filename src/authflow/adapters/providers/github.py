@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from authflow.adapters.providers.code_flow import POST, Client, authorization, fresh_secret
+from authflow.adapters.providers.code_flow import Client, authorization, fresh_secret
+from authflow.adapters.providers.directory import POST
 from authflow.adapters.providers.documents import (
     OK,
     SERVER_ERROR,

@@ -11,7 +11,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from authflow.adapters.providers.code_flow import (
-    POST,
     Client,
     authorization,
     exchange,
@@ -19,7 +18,7 @@ from authflow.adapters.providers.code_flow import (
     read_code,
     refresh,
 )
-from authflow.adapters.providers.directory import BASIC, JSON
+from authflow.adapters.providers.directory import BASIC, JSON, POST
 from authflow.adapters.providers.documents import document, invalid, person_name, text, texts
 from authflow.adapters.providers.settings import Fields
 from authflow.adapters.system import SystemEntropy

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import attrs
 
 from authflow.adapters.providers.claims import Expected, Verified, Wrong, check
 from authflow.adapters.providers.code_flow import (
-    POST,
     Client,
     authorization,
     exchange,
@@ -17,7 +16,7 @@ from authflow.adapters.providers.code_flow import (
     read_code,
     refresh,
 )
-from authflow.adapters.providers.directory import BASIC, JSON
+from authflow.adapters.providers.directory import BASIC, JSON, POST
 from authflow.adapters.providers.documents import document, invalid, text
 from authflow.sso.fetching import Request
 from authflow.sso.kinds import Departure, Rechecked, Rejected, Single
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from authflow.ports import Entropy
     from authflow.sso.fetching import Errand, Fetcher
     from authflow.sso.kinds import Callback, Document, Trip
-
-S256: Final = "S256"
 
 
 @attrs.frozen(kw_only=True)
@@ -89,7 +86,7 @@ class OidcFlow:
         talk = self._talk(party, trip.now)
         if isinstance(talk, Rejected):
             return talk
-        if party.require_pkce and S256 not in talk.metadata.challenges:
+        if party.require_pkce and not talk.metadata.checks_pkce:
             return invalid("the provider does not say that it checks PKCE")
         nonce, verifier = fresh_secret(self._entropy), fresh_secret(self._entropy)
         fields = {"scope": " ".join(party.scopes), "nonce": nonce, **extra}
@@ -155,9 +152,7 @@ class OidcFlow:
         party = talk.party
         if tokens.identity is None:
             return invalid("there is no ID token")
-        signed = self._directory.verified(
-            tokens.identity, talk.metadata.keys_url, party.algorithms, talk.errand, talk.now
-        )
+        signed = self._directory.verified(tokens.identity, talk.metadata, party.algorithms, talk.errand, talk.now)
         if isinstance(signed, Rejected):
             return signed
         expected = Expected(

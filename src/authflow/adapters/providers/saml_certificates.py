@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 CERTIFICATES_MAX: Final = 10
 """Of one provider: an answer that none of them signed is checked with each."""
 
+CERTIFICATE_MAX: Final = 8192
+"""Characters of base64: of a real one up to 4000. What is longer would be kept, too."""
+
 RSA_BITS_MIN: Final = 2048
 CURVE_BITS_MIN: Final = 256
 """NIST SP 800-131A: 112 bits of strength and more."""
@@ -57,6 +60,9 @@ def read_certificate(pasted: object) -> str:
         msg = "is no text"
         raise Unacceptable(msg)
     body = "".join(pasted.replace(_HEAD, "").replace(_FOOT, "").split())
+    if len(body) > CERTIFICATE_MAX:
+        msg = f"is longer than {CERTIFICATE_MAX} characters"
+        raise Unacceptable(msg)
     try:
         found = certificate(body)
         key, _ = found.public_key(), found.not_valid_after_utc

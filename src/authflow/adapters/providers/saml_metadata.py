@@ -22,6 +22,9 @@ POST: Final = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 BINDINGS: Final = {REDIRECT: "redirect", POST: "post"}
 """The bindings that are spoken, the preferred one first, and their names in settings."""
 
+ENTITY_ID_MAX: Final = 1024
+"""Characters (SAML core 8.3.6)."""
+
 NAME_ID_UNSPECIFIED: Final = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
 
 
@@ -56,8 +59,8 @@ def read_metadata(data: bytes, *, entity_id: str = "") -> Peer:
     entity, role = chosen[0], children(chosen[0], "md", "IDPSSODescriptor")[0]
     certificates = _signing_certificates(role)
     endpoints = _endpoints(role, "SingleSignOnService")
-    if not certificates or not endpoints or not entity.get("entityID"):
-        msg = "names no entity id, no sign-on by redirect or POST, or no certificate that signs"
+    if not certificates or not endpoints or not 0 < len(entity.get("entityID", "")) <= ENTITY_ID_MAX:
+        msg = "names no entity id of a usable length, no sign-on by redirect or POST, or no certificate that signs"
         raise Unacceptable(msg)
     binding = next(binding for binding in BINDINGS if binding in endpoints)
     return Peer(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from authflow.adapters.providers.cache import REMEMBERED, Cache
+from authflow.adapters.providers.cache import REFETCH_EVERY, Cache
 from authflow.adapters.providers.saml_metadata import Peer, read_metadata
 from authflow.adapters.providers.saml_xml import Unacceptable
 from authflow.errors import Code
 from authflow.sso.fetching import Request, Unfetched
+from authflow.sso.kinds import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +34,7 @@ class Peers:
 
     def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
-        self._cache: Cache[Peer] = Cache(LIFE)
-        self._known: dict[str, Peer] = {}
+        self._cache: Cache[Peer] = Cache(LIFE, pause=REFETCH_EVERY)
 
     def current(self, settings: Settings, now: datetime) -> Peer:
         """Return what is to be believed of the provider.
@@ -60,7 +61,7 @@ class Peers:
 
     def last(self, settings: Settings) -> Peer:
         """Return what was known last, by a former document or by the settings; nothing is fetched."""
-        return self._known.get(_key(settings), settings.peer)
+        return self._cache.last(_key(settings)) or settings.peer
 
     def fetch(self, url: str) -> bytes:
         """Return the document at *url*.
@@ -77,25 +78,27 @@ class Peers:
             raise Unacceptable(msg, code=Code.SSO_PROVIDER_UNREACHABLE)
         return answer.body
 
-    def _fetching(self, settings: Settings) -> Callable[[], Peer]:
+    def _fetching(self, settings: Settings) -> Callable[[], Peer | Rejected]:
         return lambda: self._fetched(settings)
 
-    def _fetched(self, settings: Settings) -> Peer:
+    def _fetched(self, settings: Settings) -> Peer | Rejected:
         try:
             peer = read_metadata(self.fetch(settings.metadata_url), entity_id=settings.peer.entity_id)
-        except Unacceptable:
-            return self.last(settings)
+        except Unacceptable as refused:
+            return Rejected(code=refused.code, detail=refused.problem)
         if not all(self._fetcher.permits(url) for url in (peer.sso_url, peer.slo_url) if url):
-            return self.last(settings)
-        if len(self._known) >= REMEMBERED:
-            self._known.pop(next(iter(self._known)), None)
-        self._known[_key(settings)] = peer
+            return Rejected(code=Code.SSO_RESPONSE_INVALID, detail="metadata: sends people where settings could not")
         return peer
 
 
 def _key(settings: Settings) -> str:
-    """Return the name under which a provider is remembered: one document may describe several (metadata 2.3.1)."""
-    return f"{settings.metadata_url} {settings.peer.entity_id}"
+    """Return the name under which a provider is remembered.
+
+    One document may describe several (metadata 2.3.1); and what one organization has known longest is not believed by
+    another that has set other certificates since.
+    """
+    trusted = hashlib.sha256(" ".join(settings.peer.certificates).encode()).hexdigest()
+    return f"{settings.metadata_url} {settings.peer.entity_id} {trusted}"
 
 
 def _over(peer: Peer, now: datetime) -> bool:

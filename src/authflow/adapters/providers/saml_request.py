@@ -13,6 +13,7 @@ from lxml import etree
 
 from authflow.adapters.providers.saml_certificates import rsa_key
 from authflow.adapters.providers.saml_metadata import POST
+from authflow.adapters.providers.saml_rules import write_instant
 from authflow.adapters.providers.saml_toolkit import signed_inside
 from authflow.adapters.providers.saml_xml import PREFIXES, name
 
@@ -41,7 +42,7 @@ def message(local: str, *, identifier: str, now: datetime, destination: str, iss
     root = etree.Element(name("samlp", local), nsmap=_SPACES)
     root.set("ID", identifier)
     root.set("Version", "2.0")
-    root.set("IssueInstant", now.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    root.set("IssueInstant", write_instant(now))
     root.set("Destination", destination)
     etree.SubElement(root, name("saml", "Issuer")).text = issuer
     return root

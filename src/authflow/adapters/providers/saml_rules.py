@@ -162,6 +162,15 @@ def read_instant(value: str) -> datetime | None:
     return whole.replace(microsecond=int((found[2] or "0").ljust(6, "0")[:6]))
 
 
+def write_instant(instant: datetime) -> str:
+    """Return *instant* as SAML writes it, to the second; its year has four digits, whatever it is.
+
+    >>> write_instant(datetime(900, 1, 31, tzinfo=UTC))
+    '0900-01-31T00:00:00Z'
+    """
+    return instant.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+
+
 def _instant(element: Element, attribute: str) -> datetime:
     value = element.get(attribute)
     instant = None if value is None else read_instant(value)
@@ -179,9 +188,9 @@ def _issued(assertion: Element, now: datetime) -> datetime:
 
 
 def _require_window(element: Element, now: datetime, ends: str = "NotOnOrAfter") -> None:
-    if "NotBefore" in element.attrib and _instant(element, "NotBefore") - SKEW > now:
+    if "NotBefore" in element.attrib and _instant(element, "NotBefore") > now + SKEW:
         _refuse("NotBefore", _instant(element, "NotBefore"), now)
-    if ends in element.attrib and _instant(element, ends) + SKEW <= now:
+    if ends in element.attrib and _instant(element, ends) <= now - SKEW:
         _refuse(ends, _instant(element, ends), now)
 
 

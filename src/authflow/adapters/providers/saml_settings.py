@@ -8,8 +8,8 @@ import attrs
 
 from authflow.adapters.providers.saml_answer import EITHER, SIGNED
 from authflow.adapters.providers.saml_certificates import CERTIFICATES_MAX, OwnKeys, read_certificate, read_own_keys
-from authflow.adapters.providers.saml_metadata import BINDINGS, REDIRECT, Peer, read_metadata
-from authflow.adapters.providers.saml_rules import read_instant
+from authflow.adapters.providers.saml_metadata import BINDINGS, ENTITY_ID_MAX, REDIRECT, Peer, read_metadata
+from authflow.adapters.providers.saml_rules import read_instant, write_instant
 from authflow.adapters.providers.saml_subject import Attributes
 from authflow.adapters.providers.saml_xml import Unacceptable
 from authflow.adapters.providers.settings import Fields
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from authflow.adapters.providers.saml_presets import Preset
     from authflow.sso.fetching import Fetcher
     from authflow.sso.kinds import Document, Json
-
-ENTITY_ID_MAX: Final = 1024
-"""SAML core 8.3.6."""
 
 PEER: Final = ("entity_id", "sso_url", "sso_binding", "slo_url", "certificates", "valid_until")
 MAPPING: Final = ("identifier", "email", "first_name", "last_name")
@@ -154,7 +151,7 @@ def _kept_peer(peer: Peer) -> dict[str, Json]:
         "sso_binding": peer.sso_binding,
         "slo_url": peer.slo_url,
         "certificates": [*peer.certificates],
-        "valid_until": until.strftime("%Y-%m-%dT%H:%M:%SZ") if until else "",
+        "valid_until": write_instant(until) if until else "",
     }
 
 

@@ -50,7 +50,7 @@ def warnings(settings: Settings, peer: Peer, now: datetime) -> tuple[Warned, ...
     A certificate whose successor is there already is worth no warning.
     """
     found = sorted(_endings(settings, peer), key=lambda warned: warned.at)
-    return tuple(warned for warned in found if warned.at - AHEAD <= now)
+    return tuple(warned for warned in found if warned.at <= now + AHEAD)
 
 
 def _endings(settings: Settings, peer: Peer) -> Iterator[Warned]:

@@ -35,6 +35,12 @@ TOKEN_MAX: Final = 2**17
 KEYS_MAX: Final = 50
 """Keys of one set; the others are not looked at."""
 
+MEMBER_MAX: Final = 1400
+"""Characters of a number in a key: one of 8192 bits has 1366. What is longer is padding, and would be kept."""
+
+KID_MAX: Final = 255
+"""Characters of a key's name."""
+
 RSA_BITS: Final = range(2048, 8193)
 """RFC 7518 3.3 asks for 2048 at least; a longer key than 8192 bits costs whoever verifies with it."""
 
@@ -153,9 +159,10 @@ def _read_key(jwk: Json) -> PublicKey | None:
     kty, kid, alg = jwk.get("kty"), jwk.get("kid"), jwk.get("alg")
     if not isinstance(kty, str) or not isinstance(kid, str | None) or not isinstance(alg, str | None):
         return None
-    if jwk.get("crv") != CURVES.get(kty):
+    if jwk.get("crv") != CURVES.get(kty) or len(kid or "") > KID_MAX or (alg is not None and alg not in TYPES):
         return None
-    key = _imported(kty, {name: jwk[name] for name in ("kty", "crv", "n", "e", "x", "y") if name in jwk})
+    members = {name: text for name in ("kty", "crv", "n", "e", "x", "y") if isinstance(text := jwk.get(name), str)}
+    key = None if any(len(text) > MEMBER_MAX for text in members.values()) else _imported(kty, members)
     return None if key is None else PublicKey(kid=kid, type=kty, algorithm=alg, key=key)
 
 
@@ -165,15 +172,14 @@ def _is_for_signatures(jwk: Document) -> bool:
     return verifies and (use is None or use == "sig")
 
 
-def _imported(kty: str, members: dict[str, object]) -> Key | None:
+def _imported(kty: str, members: dict[str, str]) -> Key | None:
     """Return the public key of these members, or none if they are those of no key, or of one that is too weak."""
     kinds: dict[str, type[RSAKey | ECKey | OKPKey]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
-    texts = {name: str(member) for name, member in members.items()}
-    modulus = int.from_bytes(_decoded(texts.get("n", "")), "big")
+    modulus = int.from_bytes(_decoded(members.get("n", "")), "big")
     if kty == "RSA" and modulus.bit_length() not in RSA_BITS:
         return None
     try:
-        key = kinds[kty].import_key(dict(texts))
+        key = kinds[kty].import_key(dict(members))
         _ = key.public_key  # computed here, so that no token is the first to find out that it is none
     except (JoseError, ValueError, TypeError, KeyError):
         return None

@@ -87,7 +87,7 @@ class Connection:
         rows: list[Row] = []
         changed = 0
         for plan, values in self._plans(statement, {} if parameters is None else parameters):
-            if not _only_reads(plan.text):
+            if not plan.only_reads:
                 self._send_savepoints()
             execute, read = partial(self._execute, plan, values), partial(self._read, plan)
             answered, counted = self._ask(Kind.STATEMENT, plan.text, execute, read)
@@ -304,11 +304,6 @@ class Connection:
 def _driver_begins(raw: Any) -> bool:
     """Tell whether Python's driver keeps a transaction open at all times (Python 3.12, ``autocommit=False``)."""
     return getattr(raw, "autocommit", None) is False
-
-
-def _only_reads(text: str) -> bool:
-    """Tell whether a statement is a plain SELECT: it writes nothing, and holds no row."""
-    return text.startswith("SELECT") and " FOR " not in text
 
 
 def _told(tap: Tap, event: Event, work: Callable[[], T]) -> T:

@@ -167,8 +167,7 @@ class SqlUsers:
 
     def forget(self) -> None:
         """Read everybody again when they are next asked for: a lock was waited for."""
-        self._read.clear()
-        self._holders.clear()
+        self._read, self._holders = {}, {}
 
     def _changed(self, user: UserId) -> None:
         self._read.pop(user, None)
@@ -222,8 +221,6 @@ class SqlUsers:
         self._run.run(self._sql.add_reset, {"user_id": user, "digest": digest})
 
     def _add_addresses(self, user: User) -> None:
-        if not user.addresses:
-            return
         rows = [
             {
                 "user_id": user.id,
@@ -234,7 +231,8 @@ class SqlUsers:
             }
             for a in user.addresses
         ]
-        self._run.run(self._sql.add_address, rows)
+        if rows:
+            self._run.run(self._sql.add_address, rows)
 
 
 def _columns(user: User) -> dict[str, Any]:
@@ -242,17 +240,12 @@ def _columns(user: User) -> dict[str, Any]:
 
 
 def _user(row: Row, addresses: Sequence[Row]) -> User:
-    return User(
-        id=UserId(row.id),
-        label=row.label,
-        name=row.name,
-        active=row.active,
-        administrator=row.administrator,
-        addresses=tuple(
-            UserAddress(address=Address(a.address), primary=a.is_primary, verified_at=c.moment_or_none(a.verified_at))
-            for a in addresses
-        ),
+    own = tuple(
+        UserAddress(address=Address(a.address), primary=a.is_primary, verified_at=c.moment_or_none(a.verified_at))
+        for a in addresses
     )
+    who, label = UserId(row.id), row.label
+    return User(id=who, label=label, name=row.name, active=row.active, administrator=row.administrator, addresses=own)
 
 
 @attrs.frozen(kw_only=True)

@@ -70,6 +70,11 @@ class Plan:
     names: tuple[str, ...] | None
     reader: Reader
 
+    @property
+    def only_reads(self) -> bool:
+        """Tell whether it is a plain SELECT: it writes nothing, and holds no row."""
+        return self.text.startswith("SELECT") and " FOR " not in self.text
+
     def bind(self, values: Mapping[str, Any]) -> Bound:
         """Return *values* as the driver takes them."""
         if self.constants:

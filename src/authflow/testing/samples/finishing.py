@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from authflow.sso.case import Case, Choice, Known, Visitor
+from authflow.sso.case import Case, Choice, Visitor
 from authflow.sso.identity import FRESH
-from authflow.testing.samples.links import ADA, EVE, FORMER, MAILBOX, NOW, holder, identity, link
+from authflow.testing.samples.links import ADA, EVE, FORMER, MAILBOX, NOW, holder, identity, link, welcoming
 from authflow.values import Address, UserId
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def cases() -> Iterator[Case]:
     flags = product((True, False), repeat=6)
     for taken, vouched, opened, first, owes, to_link in flags:
         for (standing, owner), who, (proven, prover) in product(LINKS, VISITORS, PROVERS):
-            known = Known(
+            known = welcoming(
                 link=standing,
                 holder=owner,
                 visitor=who,
@@ -66,8 +66,8 @@ def cases() -> Iterator[Case]:
                 )
 
 
-PLAIN: Final = Case(identity=identity(), known=Known(visitor=visitor(), link=link(), holder=holder()))
-MIGRATING: Final = Known(former=link(ADA, FORMER), holder=holder())
+PLAIN: Final = Case(identity=identity(), known=welcoming(visitor=visitor(), link=link(), holder=holder()))
+MIGRATING: Final = welcoming(former=link(ADA, FORMER), holder=holder())
 
 RARE: Final = [
     attrs.evolve(PLAIN, identity=identity(at=NOW - FRESH)),
@@ -76,7 +76,7 @@ RARE: Final = [
     attrs.evolve(PLAIN, known=attrs.evolve(PLAIN.known, removed=True)),
     Case(identity=identity(email_verified=True), known=MIGRATING),
     Case(identity=identity(email_verified=True), known=attrs.evolve(MIGRATING, owes=True)),
-    Case(identity=identity(email=None), choice=Choice.NEW_ACCOUNT, known=Known()),
-    Case(identity=identity(), choice=Choice.NEW_ACCOUNT, known=Known(sign_up=False, taken=True)),
+    Case(identity=identity(email=None), choice=Choice.NEW_ACCOUNT, known=welcoming()),
+    Case(identity=identity(), choice=Choice.NEW_ACCOUNT, known=welcoming(sign_up=False, taken=True)),
 ]
 """What `cases` leaves out: the rows that look at one thing only, and where no accounts are made."""

@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
+from authflow.sso.case import Known
 from authflow.sso.grounds import Attach, MailedProof, Migrate, NewAccount, OwnSession, Reason, Recognize, Release
 from authflow.sso.identity import FRESH, Identity, Subject
 from authflow.sso.linking import MACHINE
@@ -44,6 +45,11 @@ FORMER: Final = Subject("ada@example.org")
 OTHER: Final = Subject("00u2")
 MAILBOX: Final = Address("ada@example.org")
 NEW: Final = LinkId("link-new")
+
+
+def welcoming(**given: Any) -> Known:
+    """Return what is known where accounts are made, and the organization takes people in."""
+    return Known(**{"sign_up": True, "open_to_newcomers": True, **given})
 
 
 def identity(**said: Any) -> Identity:

@@ -10,7 +10,7 @@ import attrs
 
 from authflow.errors import Code
 from authflow.ports import Allowed, Limited
-from authflow.sso.case import Choice, Known, Visitor
+from authflow.sso.case import Choice, Visitor
 from authflow.sso.identity import FRESH
 from authflow.sso.login import MACHINE, PROOF_LIFE
 from authflow.sso.pipeline import LIFE, Flow, Handle, PipelineId, Present
@@ -34,7 +34,19 @@ from authflow.sso.provider import Authority, Connect, Connected, Disable, Edit, 
 from authflow.sso.setup import MACHINE as SETUP_MACHINE
 from authflow.sso.setup import Confirm, Proposed, Tried
 from authflow.testing.samples.alphabet import Alphabet
-from authflow.testing.samples.links import ACME, ACME_IDP, ADA, EVE, GLOBEX, HOSTILE_IDP, MAILBOX, NOW, TICK, holder
+from authflow.testing.samples.links import (
+    ACME,
+    ACME_IDP,
+    ADA,
+    EVE,
+    GLOBEX,
+    HOSTILE_IDP,
+    MAILBOX,
+    NOW,
+    TICK,
+    holder,
+    welcoming,
+)
 from authflow.testing.samples.links import identity as asserted
 from authflow.values import Sealed, Secret, SessionId, token_digest
 
@@ -109,17 +121,17 @@ def start() -> tuple[Login, ...]:
 
 def choose(choice: Choice = Choice.NOTHING, **given: Any) -> Choose:
     """Return a choice in the right browser, of which nothing else is known."""
-    asked: dict[str, Any] = {"present": PRESENT, "known": Known(), "token": FRESH_TOKEN, "allowance": Allowed(4)}
+    asked: dict[str, Any] = {"present": PRESENT, "known": welcoming(), "token": FRESH_TOKEN, "allowance": Allowed(4)}
     return Choose(**{**asked, "choice": choice, **given})
 
 
 KNOWN: Final = (
-    Known(),
-    Known(taken=True),
-    Known(verify_first=True),
-    Known(prover=holder(), owes=True),
-    Known(prover=holder()),
-    Known(visitor=Visitor(user=ADA, elevated=True)),
+    welcoming(),
+    welcoming(taken=True),
+    welcoming(verify_first=True),
+    welcoming(prover=holder(), owes=True),
+    welcoming(prover=holder()),
+    welcoming(visitor=Visitor(user=ADA, elevated=True)),
 )
 
 SAID: Final[tuple[Identity | Code, ...]] = (
@@ -143,8 +155,8 @@ def commands(_state: Login) -> Iterator[tuple[Command, datetime]]:
                 yield choose(choice, known=known, present=present, allowance=allowance), now
             for user in (ADA, None):
                 yield MailProof(present=present, user=user, token=FRESH_TOKEN, allowance=allowance), now
-        for token in (TOKEN, FRESH_TOKEN, WRONG):
-            yield OpenLink(present=present, token=token), now
+        for token, user in product((TOKEN, FRESH_TOKEN, WRONG), (ADA, None)):
+            yield OpenLink(present=present, user=user, token=token), now
         yield Abandon(present=present), now
 
 

@@ -1,0 +1,116 @@
+"""What is read beside a pipeline and beside a link is what stands, and is read again behind a lock that may wait."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+
+from authflow.sso.identity import Subject
+from authflow.sso.pipeline import PipelineId
+from authflow.sso.provider import Connected, NoProvider
+from authflow.sso.service.pipelines import read_key
+from authflow.testing.browsers import Browser
+from authflow.values import OrganizationId, ProviderId
+from tests.journey.sso_stage import SsoStage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.stage import Person
+
+ACME, IDP, SUBJECT = OrganizationId("acme"), ProviderId("acme-idp"), Subject("00u1")
+
+SERVERS = pytest.mark.parametrize("uow", ["postgresql", "mariadb"], indirect=True)
+"""Where somebody else may write while a transaction is open."""
+
+
+@pytest.fixture
+def stage(uow: Any) -> SsoStage:
+    stage = SsoStage(uow)
+    stage.connect(stage.organization())
+    return stage
+
+
+@pytest.fixture
+def ada(stage: SsoStage) -> Person:
+    """A member with two addresses, who is linked, and came in once."""
+    ada = stage.person()
+    stage.give_address(ada.user, "ada@example.net", verified=False)
+    stage.link(ada.user, ACME, "00u1")
+    stage.idp.person("00u1", email="ada@example.com")
+    stage.come(ada.browser, ACME, "00u1")
+    with stage.uow.begin() as tx:
+        tx.subject_tombstones.put(ACME, IDP, SUBJECT, stage.clock.now())
+    return ada
+
+
+def sent_away(stage: SsoStage) -> PipelineId:
+    return PipelineId(read_key(stage.start(Browser(), ACME).pipeline.reveal()) or "")
+
+
+def elsewhere(stage: SsoStage, work: Callable[[Any], Any]) -> None:
+    """Let somebody else do *work*, and commit, while a transaction is open here."""
+
+    def other() -> None:
+        with stage.uow.begin() as tx:
+            work(tx)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
+
+
+def test_what_is_read_beside_is_what_is_read_alone(stage: SsoStage, ada: Person):
+    pipeline = sent_away(stage)
+
+    def beside(tx: Any) -> tuple[Any, ...]:
+        return (
+            tx.providers.load(ACME),
+            tx.organizations.get(ACME),
+            tx.users.get(ada.user),
+            tx.accounts.read(ada.user),
+            tx.members.load(ACME, ada.user),
+            tx.subject_tombstones.find(ACME, IDP, SUBJECT),
+        )
+
+    with stage.uow.begin() as tx:
+        alone = beside(tx)
+    with stage.uow.begin() as tx:
+        assert tx.pipelines.load(pipeline) is not None
+        assert tx.links.by_subject(IDP, SUBJECT).user == ada.user
+        assert beside(tx) == alone
+
+
+@SERVERS
+def test_a_provider_is_read_again_behind_the_lock_of_a_pipeline(stage: SsoStage):
+    """Whoever takes the provider away meanwhile is seen: nobody signs in by what was read before."""
+    pipeline = sent_away(stage)
+    with stage.uow.begin() as tx:
+        tx.pipelines.load(pipeline)
+        found = tx.providers.load(ACME)
+        assert isinstance(found.state, Connected)
+        elsewhere(stage, lambda other: other.providers.save(ACME, NoProvider(), expected=found.version))
+        tx.pipelines.load(pipeline, lock=True)
+        assert isinstance(tx.providers.load(ACME).state, NoProvider)
+
+
+@SERVERS
+def test_whoever_is_linked_is_read_again_behind_the_lock_of_their_account(stage: SsoStage, ada: Person):
+    def shut_out(other: Any) -> None:
+        other.users.save(attrs.evolve(other.users.get(ada.user), active=False))
+        other.links.remove_of_user(ada.user)
+        other.members.remove_of_user(ada.user)
+        other.subject_tombstones.clear(ACME, IDP, SUBJECT)
+
+    with stage.uow.begin() as tx:
+        assert tx.links.by_subject(IDP, SUBJECT) is not None
+        before = tx.members.load(ACME, ada.user).state
+        elsewhere(stage, shut_out)
+        tx.accounts.lock(ada.user)
+        assert tx.links.by_subject(IDP, SUBJECT) is None
+        assert not tx.users.get(ada.user).active
+        assert tx.members.load(ACME, ada.user).state != before
+        assert tx.subject_tombstones.find(ACME, IDP, SUBJECT) is None
