@@ -49,7 +49,8 @@ NEW: Final = LinkId("link-new")
 
 def welcoming(**given: Any) -> Known:
     """Return what is known where accounts are made, and the organization takes people in."""
-    return Known(**{"sign_up": True, "open_to_newcomers": True, **given})
+    known: dict[str, Any] = {"sign_up": True, "open_to_newcomers": True, **given}
+    return Known(**known)
 
 
 def identity(**said: Any) -> Identity:

@@ -99,7 +99,8 @@ CHANGED: Final = tuple(
 def away(**given: Any) -> Away:
     """Return a pipeline whose browser is at the provider."""
     sealed = Sealed(key_id="key-1", ciphertext=b"nonce and verifier")
-    return Away(**{"handle": HANDLE, "state": STATE, "request": sealed, **given})
+    stands: dict[str, Any] = {"handle": HANDLE, "state": STATE, "request": sealed, **given}
+    return Away(**stands)
 
 
 def opened() -> tuple[Identified | ProofMailed | Proven | AddressMailed | AddressProven, ...]:
@@ -122,7 +123,8 @@ def start() -> tuple[Login, ...]:
 def choose(choice: Choice = Choice.NOTHING, **given: Any) -> Choose:
     """Return a choice in the right browser, of which nothing else is known."""
     asked: dict[str, Any] = {"present": PRESENT, "known": welcoming(), "token": FRESH_TOKEN, "allowance": Allowed(4)}
-    return Choose(**{**asked, "choice": choice, **given})
+    asked |= {"choice": choice, **given}
+    return Choose(**asked)
 
 
 KNOWN: Final = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 import sqlalchemy as sa
@@ -199,11 +199,15 @@ class HostedOrganizations:
 
 def _demanding(t: OrganizationTable, ids: Ids) -> sa.Executable | None:
     """Return what stores whether members need a second factor; none where that is no column beside the id."""
-    flag, table = t.require_second_factor, getattr(t.id, "table", None)
-    if not isinstance(flag, sa.Column) or not isinstance(table, sa.Table) or flag.table is not table:
+    flag = t.require_second_factor
+    if not isinstance(flag, sa.Column) or not isinstance(flag.table, sa.Table):
         return None
+    if flag.table is not getattr(t.id, "table", None):
+        return None
+    table = cast("sa.TableClause", flag.table)
     where: tuple[Any, ...] = () if t.where is None else (t.where,)
-    return sa.update(table).where(t.id == ids.bound("which"), *where).values({flag: sa.bindparam("required")})
+    mine = sa.update(table).where(t.id == ids.bound("which"), *where)
+    return mine.values({flag.name: sa.bindparam("required")})
 
 
 def _regions(stored: Any) -> tuple[str, ...]:
