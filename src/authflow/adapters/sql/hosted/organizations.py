@@ -200,13 +200,11 @@ class HostedOrganizations:
 def _demanding(t: OrganizationTable, ids: Ids) -> sa.Executable | None:
     """Return what stores whether members need a second factor; none where that is no column beside the id."""
     flag = t.require_second_factor
-    if not isinstance(flag, sa.Column) or not isinstance(flag.table, sa.Table):
+    table: object = getattr(t.id, "table", None)  # an alias, too, for all that a mapping may be
+    if not isinstance(flag, sa.Column) or not isinstance(table, sa.Table) or flag.table is not table:
         return None
-    if flag.table is not getattr(t.id, "table", None):
-        return None
-    table = cast("sa.TableClause", flag.table)
     where: tuple[Any, ...] = () if t.where is None else (t.where,)
-    mine = sa.update(table).where(t.id == ids.bound("which"), *where)
+    mine = sa.update(cast("sa.TableClause", table)).where(t.id == ids.bound("which"), *where)
     return mine.values({flag.name: sa.bindparam("required")})
 
 
