@@ -178,10 +178,15 @@ class Travelling(Pipelines):
     def take(
         self, tx: SsoTransaction, who: Bearer, back: Back, came: Assertion | Rejected, now: datetime
     ) -> Step[Any, Any] | Refused:
-        """Take the checked answer: once, under the pipeline's row, with whatever makes it single use burnt."""
+        """Take the checked answer: once, under the pipeline's row, with whatever makes it single use burnt.
+
+        A sign-in's provider is held, since what comes of the answer in this transaction relies on it.
+        """
         stored = self.load(tx, who, lock=True)
         if isinstance(stored, Refused):
             return stored
+        if stored.state.handle.flow is not Flow.SETUP:
+            tx.providers.load(stored.state.handle.organization, lock=True)
         state = stored.state
         said = self._said(tx, state, back, came) if isinstance(state, Away | Proposed) else Code.SSO_STATE_INVALID
         present = self.present(tx, state, who)
