@@ -220,8 +220,21 @@ def test_whoever_finishes_is_who_began_and_still_may(stage: SsoStage):
     stage.clock.advance(timedelta(seconds=30))
     stage.sign_in(otto, olga.browser)
     stage.verify(otto, "totp", otto.app.code(stage.clock.now()), olga.browser)
+    again = olga.browser.ask(stage.flows.providers.resume, CONTEXT, pipeline=pipeline)
+    assert code(again) is Code.SSO_IDENTITY_MISMATCH, "whom the provider named is the beginner's to see"
     assert code(confirm(stage, olga, pipeline)) is Code.SSO_IDENTITY_MISMATCH
     assert provider_of(stage, acme) is None
+
+
+def test_whom_a_provider_named_is_not_told_to_who_took_over_the_browser(stage: SsoStage):
+    acme = stage.organization()
+    olga, otto = stage.owner(acme), stage.owner(acme, "otto@example.com")
+    away = propose(stage, olga, acme)
+    stage.sign_in(otto, olga.browser)
+    stage.clock.advance(timedelta(seconds=30))
+    stage.verify(otto, "totp", otto.app.code(stage.clock.now()), olga.browser)
+    assert code(come_back(stage, olga, away)) is Code.SSO_IDENTITY_MISMATCH
+    assert code(confirm(stage, olga, away.pipeline)) is Code.SSO_IDENTITY_MISMATCH
 
 
 def test_an_owner_who_was_demoted_meanwhile_connects_nothing(stage: SsoStage):

@@ -257,6 +257,8 @@ class SettingUp(Door):
         code = barred(state.handle, self._travelling.present(tx, state, who), self._clock.now())
         if code is not None or not isinstance(state, Tried) or asker.user is None:
             return Refused(code=code or asker.why_not or Code.SSO_PIPELINE_EXPIRED)
+        if asker.user != state.handle.started_by:  # a browser that somebody else is signed in at by now
+            return Refused(code=Code.SSO_IDENTITY_MISMATCH)
         return ProviderTried(
             organization=state.handle.organization,
             kind=state.handle.kind,
