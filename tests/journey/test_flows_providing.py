@@ -436,6 +436,25 @@ def test_managers_say_who_must_use_it_and_owners_whom_to_believe(stage: SsoStage
     assert code(do(stage, olga, "disable", acme)) is Code.SESSION_ELEVATION_REQUIRED
 
 
+def test_a_manager_lets_nobody_in_as_more_than_they_may_grant(stage: SsoStage):
+    """Decision 36: by the provider's default role or the organization's own, given now or before."""
+    acme = stage.organization()
+    olga, mia = stage.owner(acme), member(stage, acme, "mia@example.com", "manager")
+    connected(stage, olga, acme, required=False, newcomers=False, default_role="owner")
+    stage.sign_in(mia)
+    assert code(do(stage, mia, "configure", acme, newcomers=True)) is Code.ROLE_NOT_ALLOWED
+    assert do(stage, mia, "configure", acme, newcomers=True, default_role="member").changed == (
+        "newcomers",
+        "default_role",
+    )
+    stage.change(acme, default_role="owner")
+    assert code(do(stage, mia, "configure", acme, default_role="")) is Code.ROLE_NOT_ALLOWED
+    assert do(stage, mia, "configure", acme, newcomers=False).changed == ("newcomers",)
+    assert do(stage, olga, "configure", acme, default_role="").changed == ("default_role",)
+    assert code(do(stage, mia, "configure", acme, newcomers=True)) is Code.ROLE_NOT_ALLOWED
+    assert do(stage, olga, "configure", acme, newcomers=True).changed == ("newcomers",)
+
+
 def test_a_provider_that_makes_no_members_any_more_governs_none(stage: SsoStage):
     acme = stage.organization()
     olga, ben = stage.owner(acme), member(stage, acme, "ben@example.com")

@@ -115,7 +115,7 @@ class Providers(Partnering):
             context: Where the command came from.
             organization: Whose provider.
             required: Members must sign in through it.
-            newcomers: Whoever signs in for the first time becomes a member.
+            newcomers: Whoever signs in for the first time becomes a member; it takes a role that one may grant oneself.
             scim: It makes and removes members by itself; switched off, it governs nobody's role any more.
             default_role: For members who come without an invitation's role, at most one's own; the empty text is the
                 organization's own.
@@ -125,9 +125,10 @@ class Providers(Partnering):
         with self._uow.begin() as tx:
             asker = self._sessions.identify(session, self._clock.now(), lock=True)
             at = self._desk(tx, asker, context, organization)
-            refused = self._role_refused(asker, organization, default_role)
-            done = refused or self._configured(at, given, default_role)
-            return carried(done, session, asker)
+            if default_role and self._connecting.unknown_role(default_role):
+                problems = {"default_role": "is no role of this installation"}
+                return carried(Refused(code=Code.SSO_INPUT_INVALID, problems=problems), session, asker)
+            return carried(self._configured(at, given, default_role), session, asker)
 
     @command("providers.remind")
     def remind(
@@ -236,15 +237,6 @@ class Providers(Partnering):
             confirms=kept.kind.can_confirm(config),
         )
 
-    def _role_refused(self, asker: Asker, organization: OrganizationId, role: str | None) -> Refused | None:
-        if not role:
-            return None
-        if self._connecting.unknown_role(role):
-            problems = {"default_role": "is no role of this installation"}
-            return Refused(code=Code.SSO_INPUT_INVALID, problems=problems)
-        code = may_grant(self._membership.authority(asker, organization=organization), Role(role))
-        return None if code is None else Refused(code=code)
-
     def _configured(self, at: Desk, given: dict[str, bool], role: str | None) -> ProviderSaved | Refused:
         stored = at.tx.providers.load(at.organization, lock=True)
         authority = self._connecting.authority(at.tx, at.asker, at.organization)
@@ -258,7 +250,16 @@ class Providers(Partnering):
             scim=given.get("scim", before.scim),
             default_role=before.default_role if role is None else (Role(role) if role else None),
         )
+        if role is not None or (settings.newcomers and not before.newcomers):
+            code = self._grants(at, settings)
+            if code is not None:
+                return Refused(code=code)
         return self._connecting.edit(at, stored, Edit(authority=authority, settings=settings, trust=False))
+
+    def _grants(self, at: Desk, settings: Settings) -> Code | None:
+        """Return why the asker may not let newcomers be what *settings* make of them, or none (decision 36)."""
+        authority = self._membership.authority(at.asker, organization=at.organization)
+        return may_grant(authority, settings.default_role or authority.organization.default_role)
 
     def _reminded(self, at: Desk) -> MembersReminded | Refused:
         code = may_manage(self._membership.authority(at.asker, organization=at.organization))
