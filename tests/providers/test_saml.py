@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from lxml import etree
 from onelogin.saml2.xml_utils import OneLogin_Saml2_XML
 
+from authflow.adapters.providers.fetcher import HttpFetcher
 from authflow.adapters.providers.saml import Saml2, saml_kinds
 from authflow.adapters.providers.saml_certificates import CERTIFICATES_MAX, certificate, new_keys, pem, rsa_key
 from authflow.adapters.providers.saml_presets import BY_HAND, PRESETS
@@ -29,6 +30,7 @@ from authflow.adapters.providers.saml_verifier import PythonSamlVerifier
 from authflow.adapters.providers.saml_warnings import AHEAD, Ending
 from authflow.adapters.providers.saml_xml import PREFIXES, name
 from authflow.errors import Code, InputInvalid
+from authflow.sso.fetching import Failure
 from authflow.sso.kinds import Assertion, Departure, Kind, Rejected
 from authflow.testing.clocks import ManualClock, SeededEntropy
 from authflow.testing.saml import MAPPING, SSO_URL, FakeSamlProvider, SamlFault, callback
@@ -450,6 +452,23 @@ def test_metadata_cannot_send_people_where_settings_could_not(find: str):
     left = theirs.depart(kept, attrs.evolve(TRIP, now=clock.now()))
     assert isinstance(left, Departure)
     assert left.url.startswith(SSO_URL)
+
+
+def test_whoever_sets_an_url_does_not_learn_which_names_there_are_inside(caplog: pytest.LogCaptureFixture):
+    def resolve(host: str, _port: int) -> list[str]:
+        if host == "unknown.example":
+            raise OSError
+        return ["10.0.0.5"]
+
+    theirs = Saml2(fetcher=HttpFetcher(resolve=resolve), entropy=SeededEntropy())
+
+    def told(host: str) -> tuple[str, str]:
+        with caplog.at_level("INFO", "authflow.sso"), pytest.raises(InputInvalid) as refused:
+            theirs.read({"metadata_url": f"https://{host}/metadata"})
+        return refused.value.field, refused.value.problem
+
+    assert told("payroll.example") == told("unknown.example")
+    assert [record.args[0] for record in caplog.records if record.args] == [Failure.FORBIDDEN, Failure.UNREACHABLE]
 
 
 def test_what_is_no_document_is_no_metadata():

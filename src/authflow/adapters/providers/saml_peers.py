@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +11,7 @@ from authflow.adapters.providers.cache import REFETCH_EVERY, Cache
 from authflow.adapters.providers.saml_metadata import Peer, read_metadata
 from authflow.adapters.providers.saml_xml import Unacceptable
 from authflow.errors import Code
-from authflow.sso.fetching import Request, Unfetched
+from authflow.sso.fetching import Failure, Request, Unfetched
 from authflow.sso.kinds import Rejected
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from authflow.adapters.providers.saml_settings import Settings
     from authflow.sso.fetching import Fetcher
+
+LOG: Final = logging.getLogger("authflow.sso")
 
 LIFE: Final = timedelta(hours=1)
 """How soon a new certificate is known without anybody's signature having failed."""
@@ -66,12 +69,17 @@ class Peers:
     def fetch(self, url: str) -> bytes:
         """Return the document at *url*.
 
+        Whoever sets it is not told whether a name is unknown or leads inside, which would list the names of an
+        installation's own network; the log is.
+
         Raises:
             Unacceptable: There is none.
         """
         answer = self._fetcher.errand().fetch(Request(url=url))
         if isinstance(answer, Unfetched):
-            msg = f"could not be fetched: {answer.failure}"
+            LOG.info("metadata could not be fetched: %s, %s", answer.failure, answer.detail)
+            told = Failure.UNREACHABLE if answer.failure is Failure.FORBIDDEN else answer.failure
+            msg = f"could not be fetched: {told}"
             raise Unacceptable(msg, code=Code.SSO_PROVIDER_UNREACHABLE)
         if answer.status != _OK:
             msg = f"could not be fetched: status {answer.status}"
