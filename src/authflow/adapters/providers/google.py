@@ -83,6 +83,7 @@ class GoogleKind:
     name = "Google"
     version = "1"
     trust = frozenset({"client_id", "client_secret", "domains"})
+    naming: frozenset[str] = frozenset()
     secrets = frozenset({"client_secret"})
 
     def __init__(

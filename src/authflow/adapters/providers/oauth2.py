@@ -74,6 +74,7 @@ class Oauth2Kind:
             "recheck",
         }
     )
+    naming = frozenset({"userinfo_url", "subject"})
     secrets = frozenset({"client_secret"})
 
     def __init__(self, fetcher: Fetcher, *, entropy: Entropy | None = None) -> None:

@@ -99,6 +99,11 @@ class Saml2:
         return TRUST
 
     @property
+    def naming(self) -> frozenset[str]:
+        """Who asserts, and what of an assertion is the subject."""
+        return frozenset({"entity_id", "identifier"})
+
+    @property
     def secrets(self) -> frozenset[str]:
         """Our own key."""
         return frozenset({"private_key"})
