@@ -415,6 +415,21 @@ def test_what_was_begun_under_other_settings_ends(stage: SsoStage):
     assert code(trip.back("00u1")) is Code.SSO_PROVIDER_CHANGED
 
 
+def test_an_issuer_is_not_edited(stage: SsoStage):
+    """The same subject of another issuer is somebody else: no link made under the former name may stand for them."""
+    acme, globex = stage.organization(), stage.organization("globex")
+    olga, root = stage.owner(acme), stage.administrator()
+    issuer, other = {"issuer": "https://one.example"}, {"issuer": "https://other.example"}
+    connected(stage, olga, acme, settings={**SETTINGS, **issuer})
+    refused = do(stage, olga, "edit", acme, settings={**SETTINGS, **other})
+    assert (refused.code, list(refused.problems)) == (Code.SSO_INPUT_INVALID, ["issuer"])
+    for settings, done in ((issuer, True), (other, False)):
+        assert isinstance(do(stage, root, "provision", globex, kind="fake", settings=issuer), ProviderAdded)
+        again = do(stage, root, "provision", globex, kind="fake", settings=settings)
+        assert isinstance(again, ProviderAdded) == done
+        assert done or list(again.problems) == ["issuer"]
+
+
 def test_managers_say_who_must_use_it_and_owners_whom_to_believe(stage: SsoStage):
     """Decision 5: what is believed takes an owner with a recent proof; a client's secret is among it."""
     acme = stage.organization()

@@ -8,6 +8,7 @@ import attrs
 
 from authflow.command import command, operation
 from authflow.errors import Code
+from authflow.journey.connecting import another_provider
 from authflow.journey.door import carried
 from authflow.journey.partnering import Partnering
 from authflow.journey.provider_answers import (
@@ -78,7 +79,8 @@ class Providers(Partnering):
         They are given again where an endpoint, a client or a key changes: what somebody else typed in is not sent to
         an address that they never saw.
 
-        Where one of them says whom to believe, it takes an owner who proved recently who they are, and all owners are
+        Whose names the subjects are, such as an issuer, is not edited: another one is another provider. Where one of
+        the settings says whom to believe, it takes an owner who proved recently who they are, and all owners are
         mailed (decision 5). Whatever was begun under the former settings ends.
 
         Raises:
@@ -215,6 +217,9 @@ class Providers(Partnering):
             if authority.refusal is None and stored.version != kept.version:
                 return carried(Refused(code=Code.SSO_PROVIDER_CHANGED), session, asker)
             trust = _differ(kept, config, kept.kind.trust | kept.kind.secrets)
+            renamed = another_provider(kept.kind, kept.config, config)
+            if renamed is not None and may_change_trust(authority) is None:
+                return carried(renamed, session, asker)
             if silent and _differ(kept, config, kept.kind.trust - kept.kind.secrets):
                 code, problem = may_change_trust(authority), "has to be given again, with what it is sent to"
                 if code is None:
