@@ -12,7 +12,7 @@ import pytest
 from authflow.adapters.memory.shared import MemoryAccounts
 from authflow.adapters.memory.sso import MemoryProviders
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
-from authflow.errors import Code, ConfigInvalid, InUnitOfWork
+from authflow.errors import Code, ConfigInvalid, InputInvalid, InUnitOfWork
 from authflow.facts.records import Audit
 from authflow.journey.provider_answers import ProviderTried
 from authflow.journey.sso_answers import AnswerKept, ChoiceOwed, PipelineAbandoned, SignedOn
@@ -228,6 +228,31 @@ def test_an_answer_that_says_nobody_ends_the_journey(stage: SsoStage, acme: Orga
     refused(trip.back("00u1"), code)
     stage.idp.fault = Fault.NONE
     refused(trip.back("00u1"), Code.SSO_PIPELINE_EXPIRED)
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        *(("name", wrong) for wrong in (None, 5, b"x")),
+        *(("kind", wrong) for wrong in (None, ["fake"])),
+        *(("settings", wrong) for wrong in (None, [], "x", {5: "x"})),
+    ],
+)
+def test_what_is_of_another_type_is_refused_before_anything_relies_on_it(stage: SsoStage, field: str, wrong: Any):
+    providers = stage.flows.providers
+    asked: dict[str, Any] = {"organization": "acme", "kind": "fake", "settings": {}, field: wrong}
+    for command in (providers.start_setup, providers.provision):
+        with pytest.raises(InputInvalid) as told:
+            command(NOBODY, CONTEXT, **asked)
+        assert told.value.field == field
+
+
+@pytest.mark.parametrize("name", [None, 5, b"Ada", ["Ada"]])
+def test_a_name_that_is_no_text_is_none(stage: SsoStage, acme: OrganizationId, name: object):
+    stage.idp.person("00u2", email="new@example.com", name=name)
+    answer = stage.come(Browser(), acme, "00u2").answer
+    assert isinstance(answer, ChoiceOwed), answer
+    assert answer.name == ""
 
 
 def test_no_other_browser_goes_on_with_it(stage: SsoStage, acme: OrganizationId):

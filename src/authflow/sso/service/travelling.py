@@ -251,7 +251,7 @@ class Travelling(Pipelines):
             legacy=read_subject(came.legacy),
             email=email,
             email_verified=email is not None and vouches(handle.kind, came.email_verified),
-            name=legible(came.name, NAME_MAX),
+            name=_name(came.name),
             at=back.at,
             memory=self.vault.seal(memory, memory_binding(handle.provider, subject)) if memory else None,
         )
@@ -288,6 +288,11 @@ def stated(callback: Callback) -> Secret | None:
     """Return the state that an answer carries; none if it has none, or more than one."""
     values = [value for name in STATE_FIELDS for value in callback.fields.get(name, ())]
     return Secret(values[0]) if len(values) == 1 else None
+
+
+def _name(said: object) -> str:
+    """Return the name as it can be stored; none is given where a kind hands over something else than text."""
+    return legible(said, NAME_MAX) if isinstance(said, str) else ""
 
 
 def _refusal(step: Step[Any, Any]) -> Refused:
