@@ -409,6 +409,19 @@ def test_what_was_known_stays_while_the_metadata_cannot_be_fetched():
     assert sign_in(idp, theirs, kept, clock)
 
 
+def test_one_way_back_is_one_errand_however_often_metadata_is_asked_for():
+    clock = ManualClock()
+    idp, library, theirs, kept = published(clock)
+    left = theirs.depart(kept, TRIP)
+    assert isinstance(left, Departure)
+    idp.roll_key(keep=False)
+    clock.advance(timedelta(hours=2))
+    library.documents.clear()
+    errands, fetched = library.errands, len(library.fetched)
+    assert who(theirs.arrive(kept, attrs.evolve(TRIP, now=clock.now()), left.request, idp.answer(left, ADA))) is None
+    assert (library.errands - errands, len(library.fetched) - fetched) == (1, 2)
+
+
 def test_what_stands_in_for_metadata_is_asked_for_again_soon():
     clock = ManualClock()
     idp, library, theirs, kept = published(clock)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from authflow.adapters.providers.saml_settings import Settings
-    from authflow.sso.fetching import Fetcher
+    from authflow.sso.fetching import Errand, Fetcher
 
 LOG: Final = logging.getLogger("authflow.sso")
 
@@ -39,7 +39,7 @@ class Peers:
         self._fetcher = fetcher
         self._cache: Cache[Peer] = Cache(LIFE, pause=REFETCH_EVERY)
 
-    def current(self, settings: Settings, now: datetime) -> Peer:
+    def current(self, settings: Settings, now: datetime, errand: Errand) -> Peer:
         """Return what is to be believed of the provider.
 
         Raises:
@@ -47,11 +47,11 @@ class Peers:
         """
         if not settings.metadata_url:
             return _valid(settings.peer, now)
-        found = self._cache.get(_key(settings), now, self._fetching(settings))
+        found = self._cache.get(_key(settings), now, self._fetching(settings, errand), within=errand.left())
         peer = found if isinstance(found, Peer) else self.last(settings)
-        return self.newer(settings, peer, now) if _over(peer, now) else peer
+        return self.newer(settings, peer, now, errand) if _over(peer, now) else peer
 
-    def newer(self, settings: Settings, than: Peer, now: datetime) -> Peer:
+    def newer(self, settings: Settings, than: Peer, now: datetime, errand: Errand) -> Peer:
         """Return what is to be believed after *than* did not fit a signature: fetched again, once a minute at most.
 
         Raises:
@@ -59,14 +59,15 @@ class Peers:
         """
         if not settings.metadata_url:
             return than
-        found = self._cache.newer(_key(settings), now, than, self._fetching(settings))
+        fetch = self._fetching(settings, errand)
+        found = self._cache.newer(_key(settings), now, than, fetch, within=errand.left())
         return _valid(found if isinstance(found, Peer) else than, now)
 
     def last(self, settings: Settings) -> Peer:
         """Return what was known last, by a former document or by the settings; nothing is fetched."""
         return self._cache.last(_key(settings)) or settings.peer
 
-    def fetch(self, url: str) -> bytes:
+    def fetch(self, url: str, errand: Errand) -> bytes:
         """Return the document at *url*.
 
         Whoever sets it is not told whether a name is unknown or leads inside, which would list the names of an
@@ -75,7 +76,7 @@ class Peers:
         Raises:
             Unacceptable: There is none.
         """
-        answer = self._fetcher.errand().fetch(Request(url=url))
+        answer = errand.fetch(Request(url=url))
         if isinstance(answer, Unfetched):
             LOG.info("metadata could not be fetched: %s, %s", answer.failure, answer.detail)
             told = Failure.UNREACHABLE if answer.failure is Failure.FORBIDDEN else answer.failure
@@ -86,12 +87,12 @@ class Peers:
             raise Unacceptable(msg, code=Code.SSO_PROVIDER_UNREACHABLE)
         return answer.body
 
-    def _fetching(self, settings: Settings) -> Callable[[], Peer | Rejected]:
-        return lambda: self._fetched(settings)
+    def _fetching(self, settings: Settings, errand: Errand) -> Callable[[], Peer | Rejected]:
+        return lambda: self._fetched(settings, errand)
 
-    def _fetched(self, settings: Settings) -> Peer | Rejected:
+    def _fetched(self, settings: Settings, errand: Errand) -> Peer | Rejected:
         try:
-            peer = read_metadata(self.fetch(settings.metadata_url), entity_id=settings.peer.entity_id)
+            peer = read_metadata(self.fetch(settings.metadata_url, errand), entity_id=settings.peer.entity_id)
         except Unacceptable as refused:
             return Rejected(code=refused.code, detail=refused.problem)
         if not all(self._fetcher.permits(url) for url in (peer.sso_url, peer.slo_url) if url):
