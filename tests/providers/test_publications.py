@@ -123,4 +123,4 @@ def test_waiting_for_another_is_of_the_errands_own_time():
     keys = Last(lambda errand: directory.verified("", metadata, (), errand, START))
     for errand in (document, keys):
         errand.ask(errand)
-        assert [refused.detail for refused in errand.asked] == ["another request waits for it already"]
+        assert [refused.detail for refused in errand.asked] == ["another request waits for it, still after 0 s"]

@@ -108,7 +108,8 @@ class Cache(Generic[T]):
 
     def _alone(self, entry: Entry[T], act: Callable[[], T | Rejected], within: timedelta) -> T | Rejected:
         if not entry.lock.acquire(timeout=within.total_seconds()):
-            return Rejected(code=Code.SSO_PROVIDER_UNREACHABLE, detail="another request waits for it already")
+            waited = f"another request waits for it, still after {within.total_seconds():.0f} s"
+            return Rejected(code=Code.SSO_PROVIDER_UNREACHABLE, detail=waited)
         try:
             return act()
         finally:
