@@ -449,6 +449,18 @@ def owner(stage: SsoStage, acme: OrganizationId) -> Person:
     return person
 
 
+def test_a_request_to_join_is_gone_once_they_came_in(stage: SsoStage, acme: OrganizationId):
+    """Section 10, step 3: nobody need decide about it any more, and the log says so."""
+    ada, boss = stage.person(), stage.owner(acme, "boss@example.com")
+    stage.sign_in(ada)
+    ada.browser.ask(stage.flows.invitations.request_join, CONTEXT, organization=acme)
+    assert boss.browser.ask(stage.flows.invitations.pending, organization=acme).invitations
+    trip = stage.come(ada.browser, acme, "00u1")
+    assert signed_on(trip.choose(Choice.LINK)).member is not None
+    assert boss.browser.ask(stage.flows.invitations.pending, organization=acme).invitations == ()
+    assert Audit.INVITE_REQUEST_REMOVE.value in stage.audited_in(acme)
+
+
 def test_an_open_invitation_to_a_verified_address_wins(stage: SsoStage):
     """Section 10: role and teams of the invitation, and no default beside it."""
     acme = founded(stage, trusted=True)
