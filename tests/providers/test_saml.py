@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import subprocess
 import sys
+from copy import deepcopy
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -34,6 +35,7 @@ from authflow.sso.fetching import Failure
 from authflow.sso.kinds import Assertion, Departure, Kind, Rejected
 from authflow.testing.clocks import ManualClock, SeededEntropy
 from authflow.testing.saml import MAPPING, SSO_URL, FakeSamlProvider, SamlFault, callback
+from authflow.testing.saml_markup import response, sign
 from tests.providers.saml.stage import (
     ADA,
     CLOCK,
@@ -151,7 +153,7 @@ def test_without_a_usable_identifier_the_log_learns_what_did_arrive(values: tupl
     outcome = arrive(provider().write(said(attributes=attributes)))
     assert isinstance(outcome, Rejected)
     assert outcome.code is Code.SSO_IDENTITY_INCOMPLETE
-    assert outcome.detail.startswith("identifier: 'identifier' is missing or unusable")
+    assert outcome.detail.startswith("identifier: 'identifier' is missing, ambiguous or unusable")
     assert r"'dep\xe4rtment'" in outcome.detail
     assert "ada@example.com" not in outcome.detail
 
@@ -163,14 +165,33 @@ def test_an_address_is_one_mailbox_or_none(email: str):
     assert outcome.code is Code.SSO_IDENTITY_INCOMPLETE
 
 
-def test_the_first_value_counts():
-    attributes = {
-        "identifier": ("1", "2"),
-        "email": ("a@example.com", "b@example.com"),
-        "first_name": (),
-        "last_name": ("L",),
-    }
-    assert who(arrive(provider().write(said(attributes=attributes)))) == ("1", "a@example.com", "L")
+def test_the_first_value_counts_but_not_of_an_identifier():
+    def meant(*identifiers: str) -> object:
+        attributes = {
+            "identifier": identifiers,
+            "email": ("a@example.com", "b@example.com"),
+            "first_name": (),
+            "last_name": ("L",),
+        }
+        return who(arrive(provider().write(said(attributes=attributes))))
+
+    assert meant("1") == meant("1", "1") == ("1", "a@example.com", "L")
+    assert meant("1", "2") is meant("", "2") is meant("1", "") is None
+
+
+def test_an_identifier_in_two_attributes_is_ambiguous_too():
+    root = response(said())
+    other = deepcopy(next(each for each in root.iter(name("saml", "Attribute")) if each.get("Name") == "identifier"))
+    other[0].text, statement = "mallory", next(root.iter(name("saml", "AttributeStatement")))
+    statement.append(other)
+    sign(next(root.iter(name("saml", "Assertion"))), keys("idp"))
+    assert who(arrive(etree.tostring(root))) is None
+
+
+def test_a_log_gets_some_names_of_many():
+    outcome = arrive(provider().write(said(attributes={f"{number:04}": ("v",) for number in range(700)})))
+    assert isinstance(outcome, Rejected)
+    assert outcome.detail.endswith("'0019' and 680 more")
 
 
 @pytest.mark.parametrize(("form", "taken"), [("", True), (TRANSIENT, False)])
