@@ -220,8 +220,21 @@ def test_whoever_finishes_is_who_began_and_still_may(stage: SsoStage):
     stage.clock.advance(timedelta(seconds=30))
     stage.sign_in(otto, olga.browser)
     stage.verify(otto, "totp", otto.app.code(stage.clock.now()), olga.browser)
+    again = olga.browser.ask(stage.flows.providers.resume, CONTEXT, pipeline=pipeline)
+    assert code(again) is Code.SSO_IDENTITY_MISMATCH, "whom the provider named is the beginner's to see"
     assert code(confirm(stage, olga, pipeline)) is Code.SSO_IDENTITY_MISMATCH
     assert provider_of(stage, acme) is None
+
+
+def test_whom_a_provider_named_is_not_told_to_who_took_over_the_browser(stage: SsoStage):
+    acme = stage.organization()
+    olga, otto = stage.owner(acme), stage.owner(acme, "otto@example.com")
+    away = propose(stage, olga, acme)
+    stage.sign_in(otto, olga.browser)
+    stage.clock.advance(timedelta(seconds=30))
+    stage.verify(otto, "totp", otto.app.code(stage.clock.now()), olga.browser)
+    assert code(come_back(stage, olga, away)) is Code.SSO_IDENTITY_MISMATCH
+    assert code(confirm(stage, olga, away.pipeline)) is Code.SSO_IDENTITY_MISMATCH
 
 
 def test_an_owner_who_was_demoted_meanwhile_connects_nothing(stage: SsoStage):
@@ -402,6 +415,21 @@ def test_what_was_begun_under_other_settings_ends(stage: SsoStage):
     assert code(trip.back("00u1")) is Code.SSO_PROVIDER_CHANGED
 
 
+def test_an_issuer_is_not_edited(stage: SsoStage):
+    """The same subject of another issuer is somebody else: no link made under the former name may stand for them."""
+    acme, globex = stage.organization(), stage.organization("globex")
+    olga, root = stage.owner(acme), stage.administrator()
+    issuer, other = {"issuer": "https://one.example"}, {"issuer": "https://other.example"}
+    connected(stage, olga, acme, settings={**SETTINGS, **issuer})
+    refused = do(stage, olga, "edit", acme, settings={**SETTINGS, **other})
+    assert (refused.code, list(refused.problems)) == (Code.SSO_INPUT_INVALID, ["issuer"])
+    for settings, done in ((issuer, True), (other, False)):
+        assert isinstance(do(stage, root, "provision", globex, kind="fake", settings=issuer), ProviderAdded)
+        again = do(stage, root, "provision", globex, kind="fake", settings=settings)
+        assert isinstance(again, ProviderAdded) == done
+        assert done or list(again.problems) == ["issuer"]
+
+
 def test_managers_say_who_must_use_it_and_owners_whom_to_believe(stage: SsoStage):
     """Decision 5: what is believed takes an owner with a recent proof; a client's secret is among it."""
     acme = stage.organization()
@@ -421,6 +449,25 @@ def test_managers_say_who_must_use_it_and_owners_whom_to_believe(stage: SsoStage
     stage.clock.advance(stage.policy.sessions.elevation_age + timedelta(seconds=1))
     assert code(do(stage, olga, "edit", acme, settings={"url": "https://x.example"})) is Code.SESSION_ELEVATION_REQUIRED
     assert code(do(stage, olga, "disable", acme)) is Code.SESSION_ELEVATION_REQUIRED
+
+
+def test_a_manager_lets_nobody_in_as_more_than_they_may_grant(stage: SsoStage):
+    """Decision 36: by the provider's default role or the organization's own, given now or before."""
+    acme = stage.organization()
+    olga, mia = stage.owner(acme), member(stage, acme, "mia@example.com", "manager")
+    connected(stage, olga, acme, required=False, newcomers=False, default_role="owner")
+    stage.sign_in(mia)
+    assert code(do(stage, mia, "configure", acme, newcomers=True)) is Code.ROLE_NOT_ALLOWED
+    assert do(stage, mia, "configure", acme, newcomers=True, default_role="member").changed == (
+        "newcomers",
+        "default_role",
+    )
+    stage.change(acme, default_role="owner")
+    assert code(do(stage, mia, "configure", acme, default_role="")) is Code.ROLE_NOT_ALLOWED
+    assert do(stage, mia, "configure", acme, newcomers=False).changed == ("newcomers",)
+    assert do(stage, olga, "configure", acme, default_role="").changed == ("default_role",)
+    assert code(do(stage, mia, "configure", acme, newcomers=True)) is Code.ROLE_NOT_ALLOWED
+    assert do(stage, olga, "configure", acme, newcomers=True).changed == ("newcomers",)
 
 
 def test_a_provider_that_makes_no_members_any_more_governs_none(stage: SsoStage):

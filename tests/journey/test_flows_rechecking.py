@@ -210,6 +210,25 @@ def test_a_link_that_moved_while_its_provider_was_asked_is_left_alone(stage: Sso
     assert (the_link(stage, ada).id, flags(stage, ada, acme)) == ("another", LINKED)
 
 
+def test_what_was_asked_under_former_settings_confirms_nobody(stage: SsoStage):
+    acme = stage.organization()
+    stage.connect(acme)
+    ada = joined(stage, acme, "ada@example.com")
+    verified = the_link(stage, ada).verified_at
+
+    def ask(memory: dict[str, Any]) -> Rechecked:
+        with stage.uow.begin() as tx:
+            stored = tx.providers.load(acme)
+            settings = attrs.evolve(stored.state.settings, steps=b"other")
+            tx.providers.save(acme, attrs.evolve(stored.state, settings=settings), expected=stored.version)
+        return Rechecked(said=Said.CONFIRMED, memory=memory)
+
+    answering(stage, ask)
+    stage.clock.advance(DAY)
+    assert stage.flows.upkeep.recheck_links() == LinksRechecked(ended=1)
+    assert the_link(stage, ada).verified_at == verified
+
+
 def test_providers_that_cannot_be_asked_are_not(stage: SsoStage):
     acme = stage.organization()
     stage.connect(acme, confirms=False)

@@ -340,6 +340,19 @@ def test_mails_to_one_address_have_a_budget(stage: SsoStage, acme: OrganizationI
     assert isinstance(stage.come(Browser(), acme, "00u1").mail_proof(), MailSent)
 
 
+def test_one_organization_uses_up_no_proof_of_another(stage: SsoStage, acme: OrganizationId):
+    """Its provider may assert any address, as often as it likes: a member of another one is mailed all the same."""
+    stage.found(stage.person(), acme)
+    evil = stage.organization("evil")
+    stage.connect(evil)
+    for _ in range(5):
+        trip = stage.come(Browser(), evil, "00u1")
+        assert isinstance(trip.mail_proof(), MailSent)
+        trip.choose(Choice.NEW_ACCOUNT)
+    assert isinstance(stage.come(Browser(), acme, "00u1").mail_proof(), MailSent)
+    assert len(stage.mails(MailKind.SSO_PROOF)) == 1
+
+
 @pytest.mark.parametrize("taken", [True, False])
 def test_whoever_is_signed_in_mails_and_asks_within_the_same_budget(
     stage: SsoStage,
@@ -449,6 +462,18 @@ def owner(stage: SsoStage, acme: OrganizationId) -> Person:
     return person
 
 
+def test_a_request_to_join_is_gone_once_they_came_in(stage: SsoStage, acme: OrganizationId):
+    """Section 10, step 3: nobody need decide about it any more, and the log says so."""
+    ada, boss = stage.person(), stage.owner(acme, "boss@example.com")
+    stage.sign_in(ada)
+    ada.browser.ask(stage.flows.invitations.request_join, CONTEXT, organization=acme)
+    assert boss.browser.ask(stage.flows.invitations.pending, organization=acme).invitations
+    trip = stage.come(ada.browser, acme, "00u1")
+    assert signed_on(trip.choose(Choice.LINK)).member is not None
+    assert boss.browser.ask(stage.flows.invitations.pending, organization=acme).invitations == ()
+    assert Audit.INVITE_REQUEST_REMOVE.value in stage.audited_in(acme)
+
+
 def test_an_open_invitation_to_a_verified_address_wins(stage: SsoStage):
     """Section 10: role and teams of the invitation, and no default beside it."""
     acme = founded(stage, trusted=True)
@@ -500,6 +525,17 @@ def test_whoever_was_removed_does_not_walk_back_in(stage: SsoStage):
     back = signed_on(stage.come(ada.browser, acme, "00u1").choose(Choice.LINK))
     assert back.member not in {None, member}
     assert isinstance(stage.member(ada.user, acme), Member)
+
+
+def test_whoever_was_removed_stays_so_under_the_subject_that_follows(stage: SsoStage):
+    """Decisions 15 and 24: the provider says itself that the new subject is the former person."""
+    acme, ada = founded(stage, trusted=True), stage.person()
+    boss = owner(stage, acme)
+    stage.link(ada.user, acme, "00u1")
+    member = signed_on(stage.come(ada.browser, acme, "00u1").answer).member
+    boss.browser.ask(stage.flows.members.remove, boss.browser.context, organization=acme, member=member)
+    stage.google.person("00u2", email="new@example.com", email_verified=True, legacy="00u1")
+    refused(stage.come(Browser(), acme, "00u2").choose(Choice.NEW_ACCOUNT), Code.SSO_MEMBER_REMOVED)
 
 
 def test_a_policy_may_let_them(stage: SsoStage, acme: OrganizationId):

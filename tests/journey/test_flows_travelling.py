@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import attrs
 import pytest
 
+from authflow.adapters.memory.shared import MemoryAccounts
 from authflow.adapters.memory.sso import MemoryProviders
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
-from authflow.errors import Code, ConfigInvalid, InUnitOfWork
+from authflow.errors import Code, ConfigInvalid, InputInvalid, InUnitOfWork
 from authflow.facts.records import Audit
 from authflow.journey.provider_answers import ProviderTried
 from authflow.journey.sso_answers import AnswerKept, ChoiceOwed, PipelineAbandoned, SignedOn
@@ -23,7 +25,7 @@ from authflow.sso.pipeline import LIFE
 from authflow.sso.provider import Connected, NoProvider, Provider
 from authflow.testing.browsers import Browser
 from authflow.testing.providers import Fault
-from authflow.values import NOBODY, OrganizationId, Refused, Secret
+from authflow.values import NOBODY, OrganizationId, Refused, Secret, UserId
 from authflow.wiring import Authflow
 from tests.journey.sso_stage import SsoStage, Trip
 from tests.stage import CONTEXT
@@ -228,6 +230,31 @@ def test_an_answer_that_says_nobody_ends_the_journey(stage: SsoStage, acme: Orga
     refused(trip.back("00u1"), Code.SSO_PIPELINE_EXPIRED)
 
 
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        *(("name", wrong) for wrong in (None, 5, b"x")),
+        *(("kind", wrong) for wrong in (None, ["fake"])),
+        *(("settings", wrong) for wrong in (None, [], "x", {5: "x"})),
+    ],
+)
+def test_what_is_of_another_type_is_refused_before_anything_relies_on_it(stage: SsoStage, field: str, wrong: Any):
+    providers = stage.flows.providers
+    asked: dict[str, Any] = {"organization": "acme", "kind": "fake", "settings": {}, field: wrong}
+    for command in (providers.start_setup, providers.provision):
+        with pytest.raises(InputInvalid) as told:
+            command(NOBODY, CONTEXT, **asked)
+        assert told.value.field == field
+
+
+@pytest.mark.parametrize("name", [None, 5, b"Ada", ["Ada"]])
+def test_a_name_that_is_no_text_is_none(stage: SsoStage, acme: OrganizationId, name: object):
+    stage.idp.person("00u2", email="new@example.com", name=name)
+    answer = stage.come(Browser(), acme, "00u2").answer
+    assert isinstance(answer, ChoiceOwed), answer
+    assert answer.name == ""
+
+
 def test_no_other_browser_goes_on_with_it(stage: SsoStage, acme: OrganizationId):
     """CVE-2025-68158, CVE-2026-41425: an attacker's journey in a victim's browser, and the other way round."""
     mine, theirs = Browser(), Browser()
@@ -241,6 +268,32 @@ def test_no_other_browser_goes_on_with_it(stage: SsoStage, acme: OrganizationId)
         answer = mine.ask(stage.flows.sso.resume, mine.context, pipeline=pipeline, callback=callback)
         refused(answer, Code.SSO_PIPELINE_INVALID)
     assert isinstance(trip.resume(callback), SignedOn)
+
+
+def test_the_id_of_a_pipeline_opens_nothing_writes_nothing_and_counts_nothing(stage: SsoStage, acme: OrganizationId):
+    """It stands in ``state``, which the provider sees: without the browser's secret it is as good as none."""
+    stage.idp.person("00u2", email="new@example.com")
+    away, waiting, strange = stage.start(Browser(), acme), stage.come(Browser(), acme, "00u2"), Browser()
+    stage.flows.sso.keep_answer(callback=away.callback("00u1"))
+    stage.start(strange, acme)
+    sso = stage.flows.sso
+    for trip, browser in product((away, waiting), (strange, None)):
+        at = browser or trip.browser
+        junk = Secret(f"{trip.pipeline.reveal().partition('.')[0]}.junk")
+        with stage.writes():
+            refused(sso.resume(at.session, at.context, pipeline=junk), Code.SSO_PIPELINE_INVALID)
+            refused(sso.mail_proof(at.session, at.context, pipeline=junk), Code.SSO_PIPELINE_INVALID)
+            for choice in Choice:
+                answer = sso.choose(at.session, at.context, pipeline=junk, choice=choice)
+                refused(answer, Code.SSO_PIPELINE_INVALID)
+
+
+def test_what_strangers_try_again_and_again_is_in_no_log(stage: SsoStage, acme: OrganizationId):
+    stage.idp.person("00u2", email="new@example.com")
+    trip, back = stage.come(Browser(), acme, "00u2"), stage.start(Browser(), acme)
+    with stage.writes("sso_pipeline"):
+        refused(trip.choose(Choice.LINK), Code.SSO_LINK_UNPROVEN)
+        refused(back.resume(Callback(fields={"state": ("wrong",)})), Code.SSO_STATE_INVALID)
 
 
 @pytest.mark.parametrize(
@@ -390,6 +443,34 @@ def test_whoever_gives_up_is_out(stage: SsoStage, acme: OrganizationId):
     assert isinstance(trip.abandon(), PipelineAbandoned)
     refused(trip.back("00u1"), Code.SSO_PIPELINE_EXPIRED)
     refused(trip.abandon(), Code.SSO_PIPELINE_EXPIRED)
+
+
+@pytest.mark.parametrize("step", ["the answer", "the choice"])
+def test_a_session_that_is_superseded_while_its_account_is_waited_for_goes_on_with_nothing(
+    stage: SsoStage, acme: OrganizationId, monkeypatch: pytest.MonkeyPatch, step: str
+):
+    """Decision 3: who goes on is decided once the accounts are held, and not by the first look at the session."""
+    bob = stage.person("bob@example.com")
+    stage.sign_in(bob)
+    stage.idp.person("00u2", email="new@example.com")
+    trip = stage.start(bob.browser, acme)
+    callback = trip.callback("00u2")
+    if step == "the choice":
+        trip.resume(callback)
+    former, hold, pending = bob.browser.session, MemoryAccounts.lock, [True]
+
+    def lock(self: MemoryAccounts, user: UserId) -> Any:
+        if pending and pending.pop():
+            stage.sign_in(stage.person("ada@example.net"), bob.browser)
+        return hold(self, user)
+
+    monkeypatch.setattr(MemoryAccounts, "lock", lock)
+    sso, here = stage.flows.sso, {"pipeline": trip.pipeline}
+    if step == "the choice":
+        answer = sso.choose(former, bob.browser.context, choice=Choice.NEW_ACCOUNT, **here)
+    else:
+        answer = sso.resume(former, bob.browser.context, callback=callback, **here)
+    refused(answer, Code.SESSION_SUPERSEDED)
 
 
 def test_a_superseded_session_goes_on_with_nothing(stage: SsoStage, acme: OrganizationId):

@@ -359,6 +359,12 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "BUDGET", timedelta(seconds=0.25))
 
 
+def test_an_errand_says_what_is_left_of_it(monkeypatch: pytest.MonkeyPatch):
+    assert timedelta(0) < HttpFetcher().errand().left() <= fetching.BUDGET
+    monkeypatch.setattr(fetching, "BUDGET", timedelta(seconds=-1))
+    assert HttpFetcher().errand().left() == timedelta(0)
+
+
 def drip(connection: socket.socket, said: bytes, ended: threading.Event) -> None:
     connection.recv(65536)
     for octet in said:

@@ -9,7 +9,7 @@ import pytest
 
 from authflow.adapters.providers.google import PUBLIC_DOMAINS, GoogleKind
 from authflow.errors import Code, InputInvalid
-from authflow.sso.kinds import Assertion, Rejected
+from authflow.sso.kinds import Assertion, Rechecked, Rejected
 from authflow.sso.recheck import Said
 from authflow.testing.openid import Fault, InProcess
 from tests.providers.peers import ALICE, Way, provider, rsa_key
@@ -54,6 +54,32 @@ def test_nobody_else_does(person: dict[str, Any]):
     answer = way(person).sign_in()
     assert isinstance(answer, Rejected)
     assert answer.code is Code.SSO_DOMAIN_NOT_ALLOWED
+
+
+@pytest.mark.parametrize("hd", [None, "", "evil.example", "gmail.com", ["acme.example"]])
+def test_whoever_is_of_the_domain_no_more_is_found_out_when_google_is_asked_again(hd: Any):
+    found = way({"hd": "acme.example"})
+    answer = found.sign_in()
+    assert isinstance(answer, Assertion)
+    found.fake.people["alice"]["hd"] = hd
+    now = found.fake.clock.now()
+    assert found.kind.recheck(found.settings, answer.memory, now) == Rechecked(said=Said.REVOKED)
+
+
+def test_a_domain_that_is_taken_out_of_the_settings_ends_there_too():
+    found = way({"hd": "acme.example"})
+    answer = found.sign_in()
+    assert isinstance(answer, Assertion)
+    other = {**found.settings, "domains": ["other.example"]}
+    assert found.kind.recheck(other, answer.memory, found.fake.clock.now()).said is Said.REVOKED
+
+
+def test_without_an_id_token_nobody_knows_the_domain():
+    found = way({"hd": "acme.example"})
+    answer = found.sign_in()
+    assert isinstance(answer, Assertion)
+    found.fake.faults.add(Fault.NO_ID_TOKEN)
+    assert found.kind.recheck(found.settings, answer.memory, found.fake.clock.now()).said is Said.FAILED
 
 
 @pytest.mark.parametrize("verified", [False, None, "true", 1, ["true"]])

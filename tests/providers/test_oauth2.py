@@ -46,6 +46,12 @@ def test_who_signed_in_is_asserted(form_encoded: Any, client_auth: str):
     )
 
 
+def test_a_member_without_a_name_means_nothing_that_is_not_set():
+    answer = way({**ME, "": "mallory@acme.example"}).sign_in()
+    assert isinstance(answer, Assertion)
+    assert (answer.email, answer.name) == (None, "")
+
+
 def test_a_secret_with_every_sign_reaches_the_provider():
     secret = "a+b/c=d&e:f%20 ~!"
     assert isinstance(way(client_secret=secret).sign_in(), Assertion)

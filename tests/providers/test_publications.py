@@ -7,15 +7,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from authflow.adapters.providers.cache import REFETCH_EVERY, REMEMBERED, Cache
+from authflow.adapters.providers.directory import Directory, Metadata
 from authflow.adapters.providers.documents import invalid
 from authflow.errors import Code
+from authflow.sso.fetching import Failure, Unfetched
 from authflow.sso.kinds import Rejected
 from authflow.testing.clocks import START
+from authflow.testing.openid import InProcess
+from tests.providers.peers import provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
+    from authflow.sso.fetching import Request, Response
 
 LIFE = timedelta(hours=1)
 REFUSED = invalid("no")
@@ -88,9 +92,35 @@ def test_many_threads_ask_once():
     assert len(asked) == 2
 
 
-def test_whoever_waits_longer_than_a_sign_in_may_take_is_told(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("authflow.adapters.providers.cache.BUDGET", timedelta(seconds=0.01))
+def test_whoever_waits_longer_than_a_sign_in_may_take_is_told():
     cache = Cache[int](LIFE)
-    waiting = cache.get("url", START, lambda: cache.get("url", START, lambda: 7))  # nobody lets go of it
+    short = timedelta(seconds=0.01)
+    waiting = cache.get("url", START, lambda: cache.get("url", START, lambda: 7, within=short))  # nobody lets go of it
     assert isinstance(waiting, Rejected)
     assert waiting.code is Code.SSO_PROVIDER_UNREACHABLE
+
+
+class Last:
+    """An errand that has nothing left by the time it waits for itself."""
+
+    def __init__(self, ask: Callable[[Last], object]) -> None:
+        self.ask, self.asked = ask, list[object]()
+
+    def left(self) -> timedelta:
+        return timedelta(0)
+
+    def fetch(self, request: Request) -> Response | Unfetched:
+        self.asked.append(self.ask(self))
+        return Unfetched(failure=Failure.SLOW, detail=request.url)
+
+
+def test_waiting_for_another_is_of_the_errands_own_time():
+    fake = provider()
+    directory, known = Directory(InProcess(fake)), Directory(InProcess(fake))
+    metadata = known.metadata(fake.issuer, InProcess(fake), START)
+    assert isinstance(metadata, Metadata)
+    document = Last(lambda errand: directory.metadata(fake.issuer, errand, START))
+    keys = Last(lambda errand: directory.verified("", metadata, (), errand, START))
+    for errand in (document, keys):
+        errand.ask(errand)
+        assert [refused.detail for refused in errand.asked] == ["another request waits for it, still after 0 s"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import subprocess
 import sys
+from copy import deepcopy
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from lxml import etree
 from onelogin.saml2.xml_utils import OneLogin_Saml2_XML
 
+from authflow.adapters.providers.fetcher import HttpFetcher
 from authflow.adapters.providers.saml import Saml2, saml_kinds
 from authflow.adapters.providers.saml_certificates import CERTIFICATES_MAX, certificate, new_keys, pem, rsa_key
 from authflow.adapters.providers.saml_presets import BY_HAND, PRESETS
@@ -29,9 +31,11 @@ from authflow.adapters.providers.saml_verifier import PythonSamlVerifier
 from authflow.adapters.providers.saml_warnings import AHEAD, Ending
 from authflow.adapters.providers.saml_xml import PREFIXES, name
 from authflow.errors import Code, InputInvalid
+from authflow.sso.fetching import Failure
 from authflow.sso.kinds import Assertion, Departure, Kind, Rejected
 from authflow.testing.clocks import ManualClock, SeededEntropy
 from authflow.testing.saml import MAPPING, SSO_URL, FakeSamlProvider, SamlFault, callback
+from authflow.testing.saml_markup import response, sign
 from tests.providers.saml.stage import (
     ADA,
     CLOCK,
@@ -149,7 +153,7 @@ def test_without_a_usable_identifier_the_log_learns_what_did_arrive(values: tupl
     outcome = arrive(provider().write(said(attributes=attributes)))
     assert isinstance(outcome, Rejected)
     assert outcome.code is Code.SSO_IDENTITY_INCOMPLETE
-    assert outcome.detail.startswith("identifier: 'identifier' is missing or unusable")
+    assert outcome.detail.startswith("identifier: 'identifier' is missing, ambiguous or unusable")
     assert r"'dep\xe4rtment'" in outcome.detail
     assert "ada@example.com" not in outcome.detail
 
@@ -161,14 +165,33 @@ def test_an_address_is_one_mailbox_or_none(email: str):
     assert outcome.code is Code.SSO_IDENTITY_INCOMPLETE
 
 
-def test_the_first_value_counts():
-    attributes = {
-        "identifier": ("1", "2"),
-        "email": ("a@example.com", "b@example.com"),
-        "first_name": (),
-        "last_name": ("L",),
-    }
-    assert who(arrive(provider().write(said(attributes=attributes)))) == ("1", "a@example.com", "L")
+def test_the_first_value_counts_but_not_of_an_identifier():
+    def meant(*identifiers: str) -> object:
+        attributes = {
+            "identifier": identifiers,
+            "email": ("a@example.com", "b@example.com"),
+            "first_name": (),
+            "last_name": ("L",),
+        }
+        return who(arrive(provider().write(said(attributes=attributes))))
+
+    assert meant("1") == meant("1", "1") == ("1", "a@example.com", "L")
+    assert meant("1", "2") is meant("", "2") is meant("1", "") is None
+
+
+def test_an_identifier_in_two_attributes_is_ambiguous_too():
+    root = response(said())
+    other = deepcopy(next(each for each in root.iter(name("saml", "Attribute")) if each.get("Name") == "identifier"))
+    other[0].text, statement = "mallory", next(root.iter(name("saml", "AttributeStatement")))
+    statement.append(other)
+    sign(next(root.iter(name("saml", "Assertion"))), keys("idp"))
+    assert who(arrive(etree.tostring(root))) is None
+
+
+def test_a_log_gets_some_names_of_many():
+    outcome = arrive(provider().write(said(attributes={f"{number:04}": ("v",) for number in range(700)})))
+    assert isinstance(outcome, Rejected)
+    assert outcome.detail.endswith("'0019' and 680 more")
 
 
 @pytest.mark.parametrize(("form", "taken"), [("", True), (TRANSIENT, False)])
@@ -407,6 +430,19 @@ def test_what_was_known_stays_while_the_metadata_cannot_be_fetched():
     assert sign_in(idp, theirs, kept, clock)
 
 
+def test_one_way_back_is_one_errand_however_often_metadata_is_asked_for():
+    clock = ManualClock()
+    idp, library, theirs, kept = published(clock)
+    left = theirs.depart(kept, TRIP)
+    assert isinstance(left, Departure)
+    idp.roll_key(keep=False)
+    clock.advance(timedelta(hours=2))
+    library.documents.clear()
+    errands, fetched = library.errands, len(library.fetched)
+    assert who(theirs.arrive(kept, attrs.evolve(TRIP, now=clock.now()), left.request, idp.answer(left, ADA))) is None
+    assert (library.errands - errands, len(library.fetched) - fetched) == (1, 2)
+
+
 def test_what_stands_in_for_metadata_is_asked_for_again_soon():
     clock = ManualClock()
     idp, library, theirs, kept = published(clock)
@@ -450,6 +486,23 @@ def test_metadata_cannot_send_people_where_settings_could_not(find: str):
     left = theirs.depart(kept, attrs.evolve(TRIP, now=clock.now()))
     assert isinstance(left, Departure)
     assert left.url.startswith(SSO_URL)
+
+
+def test_whoever_sets_an_url_does_not_learn_which_names_there_are_inside(caplog: pytest.LogCaptureFixture):
+    def resolve(host: str, _port: int) -> list[str]:
+        if host == "unknown.example":
+            raise OSError
+        return ["10.0.0.5"]
+
+    theirs = Saml2(fetcher=HttpFetcher(resolve=resolve), entropy=SeededEntropy())
+
+    def told(host: str) -> tuple[str, str]:
+        with caplog.at_level("INFO", "authflow.sso"), pytest.raises(InputInvalid) as refused:
+            theirs.read({"metadata_url": f"https://{host}/metadata"})
+        return refused.value.field, refused.value.problem
+
+    assert told("payroll.example") == told("unknown.example")
+    assert [record.args[0] for record in caplog.records if record.args] == [Failure.FORBIDDEN, Failure.UNREACHABLE]
 
 
 def test_what_is_no_document_is_no_metadata():

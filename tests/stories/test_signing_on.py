@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from authflow.errors import Code, DatabaseUnavailable
 from authflow.journey.sso_answers import AccountLinked, ChoiceOwed, LinkEnded, SignedOn
-from authflow.membership.standing import Member
+from authflow.membership.standing import Member, MemberFlag
 from authflow.sso.case import Choice
 from authflow.testing.browsers import Browser
 from authflow.testing.faults import at_statement, connection_lost, injected
@@ -17,6 +18,7 @@ from authflow.testing.races import WORKERS, race, tally
 from tests.backends import BACKENDS
 from tests.faces import FACES
 from tests.journey.sso_stage import SsoStage
+from tests.stage import CONTEXT
 from tests.stories.crashing import changed, rows_of
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from tests.stories.crashing import Rows
 
 ADA = "ada@example.com"
+DISABLED = 8
+"""How often a provider is disabled under somebody who links: which of them is first is not ours to choose."""
+
 COUNTS = {"authflow_limit", "authflow_attempt"}
 """A count outlives its command (decision 7)."""
 
@@ -115,6 +120,29 @@ def test_of_many_people_who_claim_one_identity_one_has_it(crowd: SsoStage):
     answers = race(WORKERS, lambda number: trips[number].choose(Choice.LINK))
     assert set(tally(answers)) <= {"AccountLinked", Code.SSO_IDENTITY_CONFLICT}, tally(answers)
     assert sum(len(crowd.links_of(person.user)) for person in people) == 1
+
+
+def test_whoever_links_while_the_provider_is_disabled_is_left_without_link_and_flag(postgresql_uow: Any):
+    """Decision 16: it is one after the other, so that nothing of a provider stays that is gone."""
+    stage = SsoStage(postgresql_uow)
+    olga, ada = stage.person("olga@example.com"), stage.person()
+    stage.sign_in(olga)
+    for number in range(DISABLED):
+        place = stage.organization(f"acme-{number}")
+        stage.connect(place, required=False)
+        stage.found(olga, place, "owner")
+        stage.found(ada, place)
+        stage.idp.person(f"new-{number}", email="new@example.com")
+        stage.sign_in(ada)
+        trip = stage.come(ada.browser, place, f"new-{number}")
+        disable = partial(olga.browser.ask, stage.flows.providers.disable, CONTEXT, organization=place)
+        acts: tuple[Callable[[], Any], ...] = (partial(trip.choose, Choice.LINK), disable)
+        told = tally(race(2, lambda which, acts=acts: acts[which]()))
+        assert told["ProviderRemoved"] == 1, told
+        assert stage.links_of(ada.user) == ()
+        standing = stage.member(ada.user, place)
+        assert isinstance(standing, Member)
+        assert standing.flags is MemberFlag.NONE
 
 
 # --- a fault at every statement ---------------------------------------------------------------------------------------

@@ -226,9 +226,10 @@ class Admitting:
             return None, lost.code
         if not isinstance(joined, Joined):
             return None, joined.code if isinstance(joined, Refused) else Code.INVITATION_REQUIREMENTS_OPEN
-        tombstones, place = here.tx.subject_tombstones, (provider.organization, provider.id, identity.subject)
-        if tombstones.find(*place) is not None:
-            tombstones.clear(*place)
+        tombstones = here.tx.subject_tombstones
+        for place in ((provider.organization, provider.id, subject) for subject in identity.subjects):
+            if tombstones.find(*place) is not None:
+                tombstones.clear(*place)
         return joined.member.id, None
 
 

@@ -150,13 +150,13 @@ class Circumstances:
         return any(self._prospects(tx, at, user, vouched=False).removed for user in outside)
 
     def _prospects(self, tx: JourneyTransaction, at: Situation, user: UserId | None, *, vouched: bool) -> Prospects:
-        place, identity = at.provider.organization, at.identity
+        place = at.provider.organization
         return self.membership.prospects(
             at.asker.session,
             organization=place,
             user=user,
             address=_proven(at, vouched=vouched),
-            removed_at=tx.subject_tombstones.find(place, at.provider.id, identity.subject),
+            removed_at=_removed_at(tx, at),
         )
 
 
@@ -189,6 +189,13 @@ def _prover(tx: JourneyTransaction, state: Open) -> Holder | None:
     if found is None or not isinstance(state, Proven) or found.user != state.user:
         return None
     return Holder(user=found.user, active=True)
+
+
+def _removed_at(tx: JourneyTransaction, at: Situation) -> datetime | None:
+    """Return when whom the provider means was removed, under this subject or the former one of the same person."""
+    place, identity = at.provider.organization, at.identity
+    found = (tx.subject_tombstones.find(place, at.provider.id, subject) for subject in identity.subjects)
+    return max((when for when in found if when is not None), default=None)
 
 
 def _proven(at: Situation, *, vouched: bool) -> Address | None:

@@ -165,7 +165,7 @@ class Connecting:
         """Let a partner's provider stand, untried; whoever asks twice is told the same.
 
         Raises:
-            Undone: As of `connect`; or another provider stands.
+            Undone: As of `connect`; or another provider stands, or *proposal* is of another.
             UniqueViolated: As of `connect`.
         """
         stored = at.tx.providers.load(at.organization, lock=True)
@@ -175,6 +175,10 @@ class Connecting:
         stands = stored.state
         if not stands.partner or stands.kind != kind.key:
             raise Undone(Refused(code=Code.SSO_PROVIDER_EXISTS))
+        config = self.travelling.vault.open(stands.settings.config, settings_binding(at.organization, stands.id))
+        renamed = another_provider(kind, config, proposal.config)
+        if renamed is not None:
+            raise Undone(renamed)
         wanted = self._settings(at, kind, stands.id, proposal)
         same = attrs.evolve(wanted, config=stands.settings.config, scim=stands.settings.scim)
         after = same if wanted.steps == stands.settings.steps else attrs.evolve(wanted, scim=stands.settings.scim)
@@ -282,3 +286,10 @@ class Connecting:
 
     def _tell(self, at: Desk, facts: tuple[Fact, ...]) -> None:
         self.recorder.record(at.tx, facts, asker=at.asker, context=at.context, now=at.now)
+
+
+def another_provider(kind: Kind, before: Document, after: Document) -> Refused | None:
+    """Refuse settings under which the names of subjects mean other people: links by the former ones would stand."""
+    problem = "says whose names the subjects are: disable this provider, and set the other one up"
+    problems = {name: problem for name in sorted(kind.naming) if before.get(name) != after.get(name)}
+    return Refused(code=Code.SSO_INPUT_INVALID, problems=problems) if problems else None

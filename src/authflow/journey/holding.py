@@ -33,7 +33,14 @@ if TYPE_CHECKING:
 
 
 UNTOLD: Final = frozenset(
-    {Code.SSO_PIPELINE_INVALID, Code.SSO_PIPELINE_EXPIRED, Code.SSO_PROVIDER_UNTRIED, Code.SSO_RATE_LIMITED}
+    {
+        Code.SSO_PIPELINE_INVALID,
+        Code.SSO_PIPELINE_EXPIRED,
+        Code.SSO_PROVIDER_UNTRIED,
+        Code.SSO_RATE_LIMITED,
+        Code.SSO_STATE_INVALID,
+        Code.SSO_LINK_UNPROVEN,
+    }
 )
 """Refusals that no log of an organization keeps: whoever asked may be anybody, or may ask again and again."""
 

@@ -16,6 +16,7 @@ from authflow.journey.setting_up import EXISTS, SettingUp
 from authflow.nobody import NO_USER
 from authflow.recording import shown
 from authflow.sso.provider import Authority
+from authflow.sso.setup import require_types
 from authflow.values import Refused, identifier
 
 if TYPE_CHECKING:
@@ -51,9 +52,10 @@ class Partnering(SettingUp):
 
         Raises:
             InUnitOfWork: A transaction is open, or a host's is shared.
-            InputInvalid: *organization* cannot be an organization's id.
+            InputInvalid: *organization* cannot be an organization's id; or an argument is of another type.
         """
         identifier(organization, field="organization")
+        require_types(kind=kind, name=name, settings=settings)
         self._uow.require_closed()
         known = self._travelling.kinds.get(kind)
         refused = self._one(lambda: self._unprovisioned(session, organization))

@@ -8,6 +8,7 @@ import attrs
 
 from authflow.command import command, operation
 from authflow.errors import Code
+from authflow.journey.connecting import another_provider
 from authflow.journey.door import carried
 from authflow.journey.partnering import Partnering
 from authflow.journey.provider_answers import (
@@ -78,7 +79,8 @@ class Providers(Partnering):
         They are given again where an endpoint, a client or a key changes: what somebody else typed in is not sent to
         an address that they never saw.
 
-        Where one of them says whom to believe, it takes an owner who proved recently who they are, and all owners are
+        Whose names the subjects are, such as an issuer, is not edited: another one is another provider. Where one of
+        the settings says whom to believe, it takes an owner who proved recently who they are, and all owners are
         mailed (decision 5). Whatever was begun under the former settings ends.
 
         Raises:
@@ -115,7 +117,7 @@ class Providers(Partnering):
             context: Where the command came from.
             organization: Whose provider.
             required: Members must sign in through it.
-            newcomers: Whoever signs in for the first time becomes a member.
+            newcomers: Whoever signs in for the first time becomes a member; it takes a role that one may grant oneself.
             scim: It makes and removes members by itself; switched off, it governs nobody's role any more.
             default_role: For members who come without an invitation's role, at most one's own; the empty text is the
                 organization's own.
@@ -125,9 +127,10 @@ class Providers(Partnering):
         with self._uow.begin() as tx:
             asker = self._sessions.identify(session, self._clock.now(), lock=True)
             at = self._desk(tx, asker, context, organization)
-            refused = self._role_refused(asker, organization, default_role)
-            done = refused or self._configured(at, given, default_role)
-            return carried(done, session, asker)
+            if default_role and self._connecting.unknown_role(default_role):
+                problems = {"default_role": "is no role of this installation"}
+                return carried(Refused(code=Code.SSO_INPUT_INVALID, problems=problems), session, asker)
+            return carried(self._configured(at, given, default_role), session, asker)
 
     @command("providers.remind")
     def remind(
@@ -214,6 +217,9 @@ class Providers(Partnering):
             if authority.refusal is None and stored.version != kept.version:
                 return carried(Refused(code=Code.SSO_PROVIDER_CHANGED), session, asker)
             trust = _differ(kept, config, kept.kind.trust | kept.kind.secrets)
+            renamed = another_provider(kept.kind, kept.config, config)
+            if renamed is not None and may_change_trust(authority) is None:
+                return carried(renamed, session, asker)
             if silent and _differ(kept, config, kept.kind.trust - kept.kind.secrets):
                 code, problem = may_change_trust(authority), "has to be given again, with what it is sent to"
                 if code is None:
@@ -236,15 +242,6 @@ class Providers(Partnering):
             confirms=kept.kind.can_confirm(config),
         )
 
-    def _role_refused(self, asker: Asker, organization: OrganizationId, role: str | None) -> Refused | None:
-        if not role:
-            return None
-        if self._connecting.unknown_role(role):
-            problems = {"default_role": "is no role of this installation"}
-            return Refused(code=Code.SSO_INPUT_INVALID, problems=problems)
-        code = may_grant(self._membership.authority(asker, organization=organization), Role(role))
-        return None if code is None else Refused(code=code)
-
     def _configured(self, at: Desk, given: dict[str, bool], role: str | None) -> ProviderSaved | Refused:
         stored = at.tx.providers.load(at.organization, lock=True)
         authority = self._connecting.authority(at.tx, at.asker, at.organization)
@@ -258,7 +255,16 @@ class Providers(Partnering):
             scim=given.get("scim", before.scim),
             default_role=before.default_role if role is None else (Role(role) if role else None),
         )
+        if role is not None or (settings.newcomers and not before.newcomers):
+            code = self._grants(at, settings)
+            if code is not None:
+                return Refused(code=code)
         return self._connecting.edit(at, stored, Edit(authority=authority, settings=settings, trust=False))
+
+    def _grants(self, at: Desk, settings: Settings) -> Code | None:
+        """Return why the asker may not let newcomers be what *settings* make of them, or none (decision 36)."""
+        authority = self._membership.authority(at.asker, organization=at.organization)
+        return may_grant(authority, settings.default_role or authority.organization.default_role)
 
     def _reminded(self, at: Desk) -> MembersReminded | Refused:
         code = may_manage(self._membership.authority(at.asker, organization=at.organization))

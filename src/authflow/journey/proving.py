@@ -40,7 +40,7 @@ class Proving(Holding):
 
     def mail_proof(self, tx: JourneyTransaction, asker: Asker, context: Context, who: Bearer) -> MailSent | Refused:
         """Mail a link to whoever can be mailed; whether anybody is, nobody learns."""
-        token, allowance = self.travelling.new_secret(), self._hit(tx, self._asserted(tx, who))
+        token, allowance = self.travelling.new_secret(), self._asked(tx, who)
         held = self.held(tx, who, asker, Choice.NOTHING, lock=True)
         if isinstance(held, Refused):
             return held
@@ -82,9 +82,12 @@ class Proving(Holding):
             return None
         return self.refused(tx, who, expect(answer, Refused), asker, context)
 
-    def _asserted(self, tx: JourneyTransaction, who: Bearer) -> Address | None:
+    def _asked(self, tx: JourneyTransaction, who: Bearer) -> Allowed | Limited:
+        """Count a proof for this organization alone: it is mailed to its members, and another's use up none of it."""
         state = self.travelling.peek(tx, who)
-        return state.identity.email if isinstance(state, Open) else None
+        if not isinstance(state, Open):
+            return Allowed(0)
+        return self._hit(tx, state.identity.email, at=state.handle.organization)
 
     def allowance(self, tx: JourneyTransaction, who: Bearer, choice: Choice) -> Allowed | Limited:
         """Count whatever may mail an address, or tell whether it is taken, whoever is signed in (decision 22).
@@ -99,10 +102,10 @@ class Proving(Holding):
         mails = email is not None and (not proven or bool(tx.users.holders(email)))
         return self._hit(tx, email) if mails else Allowed(0)
 
-    def _hit(self, tx: JourneyTransaction, address: Address | None) -> Allowed | Limited:
+    def _hit(self, tx: JourneyTransaction, address: Address | None, *, at: str = "") -> Allowed | Limited:
         if address is None:
             return Allowed(0)
-        key = hashlib.sha256(fold_address(address).encode()).hexdigest()
+        key = hashlib.sha256(f"{at}\0{fold_address(address)}".encode()).hexdigest()
         return tx.limits.hit(self.mails, key, self.clock.now())
 
     def mail_newcomer(self, here: Arrival, token: Secret, asker: Asker) -> None:

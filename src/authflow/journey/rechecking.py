@@ -14,6 +14,7 @@ from authflow.membership.standing import Member, MemberFlag
 from authflow.nobody import SYSTEM
 from authflow.sso.grounds import Reason
 from authflow.sso.kinds import Rechecked
+from authflow.sso.provider import Connected
 from authflow.sso.recheck import SKEW, Flags, Said, check, due
 from authflow.sso.sealing import memory_binding, settings_binding
 from authflow.values import Context
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from authflow.ports import Clock, Entropy, UnitOfWork
     from authflow.recording import Recorder
     from authflow.sso.links import Link
-    from authflow.sso.provider import Connected
     from authflow.sso.service import Links, Travelling
     from authflow.values import Sealed
 
@@ -143,7 +143,9 @@ class Rechecking:
             tx.accounts.lock(was.user)
             link = tx.links.of_user(was.provider, was.user, lock=True)
             member = tx.members.load(was.organization, was.user).state
-            if link is None or (link.id, link.subject) != (was.id, was.subject):
+            provider = tx.providers.load(was.organization).state
+            same = isinstance(provider, Connected) and _asked_as(provider) == _asked_as(each.provider)
+            if not same or link is None or (link.id, link.subject) != (was.id, was.subject):
                 return None  # it ended or changed meanwhile, and what was said is of another
             if not isinstance(member, Member):
                 self._end(tx, link)
@@ -176,3 +178,8 @@ class Rechecking:
         now = self.clock.now()
         step = self.links.release(tx, link, Reason.MEMBER_REMOVED, now)
         self.recorder.record(tx, step.facts, asker=SYSTEM, context=Context(), now=now)
+
+
+def _asked_as(provider: Connected) -> tuple[object, ...]:
+    """Return what was asked, and under which settings: an answer to others says nothing of these."""
+    return provider.id, provider.settings.steps

@@ -21,7 +21,7 @@ from authflow.sso.provider import Connected, may_change_trust
 from authflow.sso.sealing import proposal_binding, settings_digest
 from authflow.sso.service.pipelines import bearer
 from authflow.sso.service.trips import Purpose
-from authflow.sso.setup import Confirm, Proposed, Stands, Tried
+from authflow.sso.setup import Confirm, Proposed, Stands, Tried, require_types
 from authflow.values import ProviderId, Refused, identifier
 
 if TYPE_CHECKING:
@@ -84,9 +84,10 @@ class SettingUp(Door):
         Raises:
             InUnitOfWork: A transaction is open, or a host's is shared.
             ConfigInvalid: The host configured no address to come back to.
-            InputInvalid: *organization* cannot be an organization's id.
+            InputInvalid: *organization* cannot be an organization's id; or an argument is of another type.
         """
         identifier(organization, field="organization")
+        require_types(kind=kind, name=name, settings=settings)
         self._uow.require_closed()
         known = self._travelling.kinds.get(kind)
         refused = self._one(lambda: self._refusal(session, organization, known, default_role))
@@ -257,6 +258,8 @@ class SettingUp(Door):
         code = barred(state.handle, self._travelling.present(tx, state, who), self._clock.now())
         if code is not None or not isinstance(state, Tried) or asker.user is None:
             return Refused(code=code or asker.why_not or Code.SSO_PIPELINE_EXPIRED)
+        if asker.user != state.handle.started_by:  # a browser that somebody else is signed in at by now
+            return Refused(code=Code.SSO_IDENTITY_MISMATCH)
         return ProviderTried(
             organization=state.handle.organization,
             kind=state.handle.kind,

@@ -252,6 +252,9 @@ class SigningOn(SsoDoor):
             if isinstance(who, Refused):
                 return carried(who, session, first)
             asker = self._held(tx, session, *self._concluding.concerned(tx, who, came))
+            who = bearer(asker, pipeline)
+            if isinstance(who, Refused):
+                return carried(who, session, asker)
             by = Comer(session=session, context=context, asker=asker, who=who)
             taken = self._concluding.take(tx, by, back, came)
             if taken is not None:
@@ -265,6 +268,9 @@ class SigningOn(SsoDoor):
             if isinstance(who, Refused):
                 return carried(who, session, first)
             asker = self._held(tx, session, *self._concluding.concerned(tx, who, None))
+            who = bearer(asker, pipeline)
+            if isinstance(who, Refused):
+                return carried(who, session, asker)
             by = Comer(session=session, context=context, asker=asker, who=who)
             return self._concluding.finish(tx, by, choice)
 

@@ -103,6 +103,10 @@ class Errand(Protocol):
         """Return the answer to *request*, or why there is none; what the other side does raises nothing."""
         ...
 
+    def left(self) -> timedelta:
+        """Return what is left of the budget, never less than nothing: whoever waits for an answer waits no longer."""
+        ...
+
 
 class Fetcher(Protocol):
     """HTTP to places that an organization's settings name. Safe to share between threads.

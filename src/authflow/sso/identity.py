@@ -54,6 +54,11 @@ class Identity:
     at: datetime
     memory: Sealed | None = attrs.field(default=None, repr=False)
 
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        """What the provider calls the person, and what it says that it called them before."""
+        return (self.subject,) if self.legacy is None else (self.subject, self.legacy)
+
     def is_fresh(self, now: datetime) -> bool:
         """Tell whether the assertion is recent enough to act upon; one from the future is not."""
         return timedelta(0) <= now - self.at < FRESH

@@ -154,6 +154,14 @@ class Kind(Protocol):
         ...
 
     @property
+    def naming(self) -> frozenset[str]:
+        """Which settings say whose names its subjects are, such as an issuer: another one is another provider.
+
+        They are not edited: a link that was made under the former ones would name somebody else.
+        """
+        ...
+
+    @property
     def secrets(self) -> frozenset[str]:
         """Which settings nobody is shown again."""
         ...

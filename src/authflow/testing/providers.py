@@ -75,7 +75,8 @@ class FakeProvider:
     probe: Callable[[], None] = lambda: None
     people: dict[str, FakePerson] = attrs.field(factory=dict[str, FakePerson])
     said: Said = Said.CONFIRMED
-    trust: frozenset[str] = frozenset({"url"})
+    trust: frozenset[str] = frozenset({"url", "issuer"})
+    naming: frozenset[str] = frozenset({"issuer"})
     secrets: frozenset[str] = frozenset({"client_secret"})
 
     def person(self, subject: str, **claims: Any) -> FakePerson:  # noqa: ANN401  # each claim has its own type
@@ -94,8 +95,8 @@ class FakeProvider:
     # --- the kind ---------------------------------------------------------------------------------------------------
 
     def read(self, settings: Document) -> Document:
-        """Return *settings*, which may have an ``url`` and a ``client_secret``."""
-        unknown = set(settings) - {"url", "client_secret"}
+        """Return *settings*, which may have an ``url``, an ``issuer`` and a ``client_secret``."""
+        unknown = set(settings) - {"url", "issuer", "client_secret"}
         if unknown:
             raise InputInvalid(field=min(unknown), problem="is unknown")
         return {"url": URL, **settings}

@@ -9,13 +9,15 @@ import attrs
 
 from authflow.adapters.providers.saml import Saml2
 from authflow.adapters.providers.saml_certificates import OwnKeys, new_keys
-from authflow.sso.fetching import Failure, Response, Unfetched
+from authflow.sso.fetching import BUDGET, Failure, Response, Unfetched
 from authflow.sso.kinds import Assertion, Departure, Rejected, Trip
 from authflow.testing.clocks import ManualClock, SeededEntropy
 from authflow.testing.saml import KEY_BITS, FakeSamlProvider, SamlPerson, callback
 from authflow.values import OrganizationId, Secret
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from authflow.sso.fetching import Request
     from authflow.sso.kinds import Document
     from authflow.testing.saml_markup import Said
@@ -39,13 +41,18 @@ class Library:
     def __init__(self, **documents: str) -> None:
         self.documents = {f"https://{host}.example/metadata": text for host, text in documents.items()}
         self.fetched: list[str] = []
+        self.errands = 0
         self.status = 200
 
     def permits(self, url: str) -> bool:
         return url.startswith("https://") and " " not in url
 
     def errand(self) -> Library:
+        self.errands += 1
         return self
+
+    def left(self) -> timedelta:
+        return BUDGET
 
     def fetch(self, request: Request) -> Response | Unfetched:
         self.fetched.append(request.url)

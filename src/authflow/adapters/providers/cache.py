@@ -70,16 +70,23 @@ class Cache(Generic[T]):
         self._entries: OrderedDict[str, Entry[T]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, url: str, now: datetime, fetch: Callable[[], T | Rejected]) -> T | Rejected:
-        """Return what is known of *url*, or what *fetch* returns; a refusal is remembered for the pause."""
+    def get(
+        self, url: str, now: datetime, fetch: Callable[[], T | Rejected], *, within: timedelta = BUDGET
+    ) -> T | Rejected:
+        """Return what is known of *url*, or what *fetch* returns; a refusal is remembered for the pause.
+
+        While another thread fetches it, wait for that no longer than *within*.
+        """
         entry = self._entry(url)
         known = entry.known(now, self._life, self._pause)
-        return known if known is not None else self._alone(entry, lambda: self._fetched(entry, now, fetch))
+        return known if known is not None else self._alone(entry, lambda: self._fetched(entry, now, fetch), within)
 
-    def newer(self, url: str, now: datetime, than: T, fetch: Callable[[], T | Rejected]) -> T | Rejected:
+    def newer(
+        self, url: str, now: datetime, than: T, fetch: Callable[[], T | Rejected], *, within: timedelta = BUDGET
+    ) -> T | Rejected:
         """Return what *url* says now, because *than* was not enough; *than* itself if it is too early to ask."""
         entry = self._entry(url)
-        return self._alone(entry, lambda: self._refetched(entry, now, than, fetch))
+        return self._alone(entry, lambda: self._refetched(entry, now, than, fetch), within)
 
     def last(self, url: str) -> T | None:
         """Return what *url* said last, however long ago; nothing is fetched."""
@@ -99,9 +106,10 @@ class Cache(Generic[T]):
         entry.refetched_at = now
         return entry.keep(fetch(), now)
 
-    def _alone(self, entry: Entry[T], act: Callable[[], T | Rejected]) -> T | Rejected:
-        if not entry.lock.acquire(timeout=BUDGET.total_seconds()):
-            return Rejected(code=Code.SSO_PROVIDER_UNREACHABLE, detail="another request waits for it already")
+    def _alone(self, entry: Entry[T], act: Callable[[], T | Rejected], within: timedelta) -> T | Rejected:
+        if not entry.lock.acquire(timeout=within.total_seconds()):
+            waited = f"another request waits for it, still after {within.total_seconds():.0f} s"
+            return Rejected(code=Code.SSO_PROVIDER_UNREACHABLE, detail=waited)
         try:
             return act()
         finally:

@@ -79,7 +79,7 @@ class Directory:
             read = document(fetched, "the discovery document")
             return read if isinstance(read, Rejected) else _read(read, issuer, self._fetcher)
 
-        return self._metadata.get(issuer, now, fetch)
+        return self._metadata.get(issuer, now, fetch, within=errand.left())
 
     def verified(
         self, token: str, metadata: Metadata, algorithms: Collection[str], errand: Errand, now: datetime
@@ -91,12 +91,12 @@ class Directory:
             return read if isinstance(read, Rejected) else read_keys(read)
 
         name = f"{metadata.issuer} {metadata.keys_url}"
-        keys = self._keys.get(name, now, fetch)
+        keys = self._keys.get(name, now, fetch, within=errand.left())
         if isinstance(keys, Rejected):
             return keys
         signed = verify(token, keys, algorithms)
         if isinstance(signed, Unsigned) and signed.unknown_key:
-            newer = self._keys.newer(name, now, keys, fetch)
+            newer = self._keys.newer(name, now, keys, fetch, within=errand.left())
             if isinstance(newer, Rejected):
                 return newer
             signed = verify(token, newer, algorithms)

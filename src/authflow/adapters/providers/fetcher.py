@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -64,6 +65,9 @@ class HttpErrand:
     def __init__(self, fetcher: HttpFetcher, network: Network) -> None:
         self._fetcher, self._network = fetcher, network
 
+    def left(self) -> timedelta:
+        return timedelta(seconds=max(0.0, self._network.deadline - time.monotonic()))
+
     def fetch(self, request: Request) -> Response | Unfetched:
         if not self._fetcher.permits(request.url):
             return Unfetched(failure=Failure.FORBIDDEN, detail="not an URL that may be fetched")
@@ -116,11 +120,11 @@ class Network(httpcore2.NetworkBackend):
     """Connections to checked addresses, until *deadline* on the monotonic clock."""
 
     def __init__(self, loopback: frozenset[str], resolve: Resolve, deadline: float) -> None:
-        self._loopback, self._resolve, self._deadline = loopback, resolve, deadline
+        self._loopback, self._resolve, self.deadline = loopback, resolve, deadline
 
     def left(self) -> float:
         """Return the seconds that are left."""
-        seconds = self._deadline - time.monotonic()
+        seconds = self.deadline - time.monotonic()
         if seconds <= 0:
             raise httpcore2.ReadTimeout
         return seconds

@@ -81,6 +81,7 @@ class GithubKind:
     name = "GitHub"
     version = "1"
     trust = frozenset({"client_id", "client_secret", "organization", "organization_id", "verified_address"})
+    naming: frozenset[str] = frozenset()
     secrets = frozenset({"client_secret"})
 
     def __init__(self, fetcher: Fetcher, *, entropy: Entropy | None = None, web: str = WEB, api: str = API) -> None:

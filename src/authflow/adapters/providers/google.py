@@ -83,6 +83,7 @@ class GoogleKind:
     name = "Google"
     version = "1"
     trust = frozenset({"client_id", "client_secret", "domains"})
+    naming: frozenset[str] = frozenset()
     secrets = frozenset({"client_secret"})
 
     def __init__(
@@ -118,15 +119,16 @@ class GoogleKind:
         proven = self._flow.arrive(self._party(settings), trip, request, callback)
         if isinstance(proven, Rejected):
             return proven
-        domain = text(proven.verified.claims, "hd")
-        if domain is None or domain in PUBLIC_DOMAINS or domain not in texts(settings, "domains"):
+        if not _is_of_domain(proven.verified.claims, settings):
             return Rejected(code=Code.SSO_DOMAIN_NOT_ALLOWED, detail="hd is missing, or none of the domains")
         said = assertion(proven)
         trusted = said.email is not None and vouches(self.key, said.email_verified)
         return attrs.evolve(said, legacy=read_subject(said.email) if trusted else None)  # decision 24
 
     def recheck(self, settings: Document, memory: Document, now: datetime) -> Rechecked:
-        return self._flow.recheck(self._party(settings), memory, now)
+        return self._flow.recheck(
+            self._party(settings), memory, now, admits=lambda claims: _is_of_domain(claims, settings)
+        )
 
     def _party(self, settings: Document) -> Party:
         return Party(
@@ -137,6 +139,11 @@ class GoogleKind:
             algorithms=frozenset({"RS256"}),
             userinfo=False,
         )
+
+
+def _is_of_domain(claims: Document, settings: Document) -> bool:
+    domain = text(claims, "hd")
+    return domain is not None and domain not in PUBLIC_DOMAINS and domain in texts(settings, "domains")
 
 
 def _domains(given: Sequence[str]) -> list[Json]:

@@ -74,6 +74,7 @@ class Oauth2Kind:
             "recheck",
         }
     )
+    naming = frozenset({"userinfo_url", "subject"})
     secrets = frozenset({"client_secret"})
 
     def __init__(self, fetcher: Fetcher, *, entropy: Entropy | None = None) -> None:
@@ -114,14 +115,14 @@ class Oauth2Kind:
         said = _userinfo(errand, settings, tokens)
         if isinstance(said, Rejected):
             return said
-        subject = subject_of(at(said, text(settings, "subject") or ""))
+        subject = subject_of(_set_at(said, settings, "subject"))
         if subject is None:
             return Rejected(code=Code.SSO_IDENTITY_INCOMPLETE, detail="no identifier where the settings say it is")
         kept = {"refresh_token": tokens.refresh, "subject": subject}
         return Assertion(
             subject=subject,
-            email=read_address(at(said, text(settings, "email") or "")),
-            name=person_name(at(said, text(settings, "name") or "")),
+            email=read_address(_set_at(said, settings, "email")),
+            name=person_name(_set_at(said, settings, "name")),
             once=(once,),
             memory=kept if tokens.refresh is not None else {},
         )
@@ -134,7 +135,7 @@ class Oauth2Kind:
         kept = {**memory, "refresh_token": tokens.refresh}
         said = _userinfo(errand, settings, tokens)
         same = not isinstance(said, Rejected) and (
-            subject_of(at(said, text(settings, "subject") or "")) == memory.get("subject")
+            subject_of(_set_at(said, settings, "subject")) == memory.get("subject")
         )
         return Rechecked(said=Said.CONFIRMED if same else Said.FAILED, memory=kept)
 
@@ -176,6 +177,12 @@ def at(said: Document, where: str) -> Json:
         else:
             return None
     return value
+
+
+def _set_at(said: Document, settings: Document, name: str) -> Json:
+    """Return what stands where setting *name* says; none if it is not set, whatever a member without a name says."""
+    where = text(settings, name)
+    return None if where is None else at(said, where)
 
 
 def _userinfo(errand: Errand, settings: Document, tokens: Tokens) -> Document | Rejected:

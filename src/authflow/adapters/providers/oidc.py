@@ -63,6 +63,7 @@ class OidcKind:
             "userinfo",
         }
     )
+    naming = frozenset({"issuer"})
     secrets = frozenset({"client_secret"})
 
     def __init__(self, fetcher: Fetcher, *, directory: Directory | None = None, entropy: Entropy | None = None) -> None:

@@ -23,7 +23,7 @@ from authflow.sso.kinds import Departure, Rechecked, Rejected, Single
 from authflow.sso.recheck import Said
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from authflow.adapters.providers.code_flow import Tokens
@@ -109,8 +109,13 @@ class OidcFlow:
         tokens = exchange(talk.errand, talk.client, code, verifier, trip.callback)
         return tokens if isinstance(tokens, Rejected) else self._proven(talk, tokens, nonce)
 
-    def recheck(self, party: Party, memory: Document, now: datetime) -> Rechecked:
-        """Ask by the refresh token; whoever is meant by what comes back must be the same person (Core 12.2)."""
+    def recheck(
+        self, party: Party, memory: Document, now: datetime, *, admits: Callable[[Document], bool] | None = None
+    ) -> Rechecked:
+        """Ask by the refresh token; whoever is meant by what comes back must be the same person (Core 12.2).
+
+        With *admits* an ID token must come back as well, whose claims tell whether they may still come in.
+        """
         talk = self._talk(party, now)
         if isinstance(talk, Rejected):
             return Rechecked(said=Said.FAILED, memory=memory)
@@ -118,10 +123,13 @@ class OidcFlow:
         if isinstance(tokens, Rechecked):
             return tokens
         kept = {**memory, "refresh_token": tokens.refresh}
-        if tokens.identity is not None:
-            verified = self._verified(talk, tokens, None)
-            if isinstance(verified, Rejected) or verified.subject != memory.get("subject"):
-                return Rechecked(said=Said.FAILED, memory=kept)
+        if tokens.identity is None and admits is None:
+            return Rechecked(said=Said.CONFIRMED, memory=kept)
+        verified = self._verified(talk, tokens, None)
+        if isinstance(verified, Rejected) or verified.subject != memory.get("subject"):
+            return Rechecked(said=Said.FAILED, memory=kept)
+        if admits is not None and not admits(verified.claims):
+            return Rechecked(said=Said.REVOKED)
         return Rechecked(said=Said.CONFIRMED, memory=kept)
 
     def _talk(self, party: Party, now: datetime) -> Talk | Rejected:

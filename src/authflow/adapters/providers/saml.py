@@ -99,6 +99,11 @@ class Saml2:
         return TRUST
 
     @property
+    def naming(self) -> frozenset[str]:
+        """Who asserts, and what of an assertion is the subject."""
+        return frozenset({"entity_id", "identifier"})
+
+    @property
     def secrets(self) -> frozenset[str]:
         """Our own key."""
         return frozenset({"private_key"})
@@ -106,7 +111,7 @@ class Saml2:
     # --- settings ---------------------------------------------------------------------------------------------------
 
     def read(self, settings: Document) -> Document:
-        return read_settings(settings, self.preset, self._fetcher, self._peers.fetch)
+        return read_settings(settings, self.preset, self._fetcher, self._fetched)
 
     def warnings(self, settings: Document, now: datetime) -> tuple[Warned, ...]:
         """Return what of *settings*, and of the metadata as it was read last, ends soon or has ended."""
@@ -130,7 +135,7 @@ class Saml2:
     def depart(self, settings: Document, trip: Trip) -> Departure | Rejected:
         loaded = load_settings(settings)
         try:
-            peer = self._peers.current(loaded, trip.now)
+            peer = self._peers.current(loaded, trip.now, self._fetcher.errand())
         except Unacceptable as refused:
             return _rejected(refused)
         identifier = self._new_id()
@@ -186,11 +191,12 @@ class Saml2:
 
     def _opened(self, data: bytes, settings: Settings, now: datetime) -> tuple[Peer, Verified]:
         """Return what was signed, and by whom; a provider that has changed its key is asked for the new one."""
-        peer = self._peers.current(settings, now)
+        errand = self._fetcher.errand()
+        peer = self._peers.current(settings, now, errand)
         try:
             return peer, open_answer(data, _demands(settings, peer), self._verifier)
         except Untrusted:
-            newer = self._peers.newer(settings, peer, now)
+            newer = self._peers.newer(settings, peer, now, errand)
             if newer.certificates == peer.certificates:
                 raise
             return newer, open_answer(data, _demands(settings, newer), self._verifier)
@@ -213,7 +219,7 @@ class Saml2:
         """Check the request of a provider to end sessions. *query* is the raw text behind the question mark."""
         loaded = load_settings(settings)
         try:
-            peer = self._peers.current(loaded, trip.now)
+            peer = self._peers.current(loaded, trip.now, self._fetcher.errand())
             expected = _expected(peer, trip, None)
             return read_logout_request(query, certificates=peer.certificates, expected=expected)
         except Unacceptable as refused:
@@ -237,11 +243,14 @@ class Saml2:
         """Check the answer to the request that `depart_logout` made, with what it left in *request*."""
         loaded = load_settings(settings)
         try:
-            peer = self._peers.current(loaded, trip.now)
+            peer = self._peers.current(loaded, trip.now, self._fetcher.errand())
             expected = _expected(peer, trip, str(request.get("id")))
             return read_logout_response(query, certificates=peer.certificates, expected=expected)
         except Unacceptable as refused:
             return _rejected(refused)
+
+    def _fetched(self, url: str) -> bytes:
+        return self._peers.fetch(url, self._fetcher.errand())
 
     def _new_id(self) -> str:
         return new_id(self._entropy.random_bytes(IDENTIFIER_BYTES))

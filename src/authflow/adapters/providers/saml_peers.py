@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +11,7 @@ from authflow.adapters.providers.cache import REFETCH_EVERY, Cache
 from authflow.adapters.providers.saml_metadata import Peer, read_metadata
 from authflow.adapters.providers.saml_xml import Unacceptable
 from authflow.errors import Code
-from authflow.sso.fetching import Request, Unfetched
+from authflow.sso.fetching import Failure, Request, Unfetched
 from authflow.sso.kinds import Rejected
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from authflow.adapters.providers.saml_settings import Settings
-    from authflow.sso.fetching import Fetcher
+    from authflow.sso.fetching import Errand, Fetcher
+
+LOG: Final = logging.getLogger("authflow.sso")
 
 LIFE: Final = timedelta(hours=1)
 """How soon a new certificate is known without anybody's signature having failed."""
@@ -36,7 +39,7 @@ class Peers:
         self._fetcher = fetcher
         self._cache: Cache[Peer] = Cache(LIFE, pause=REFETCH_EVERY)
 
-    def current(self, settings: Settings, now: datetime) -> Peer:
+    def current(self, settings: Settings, now: datetime, errand: Errand) -> Peer:
         """Return what is to be believed of the provider.
 
         Raises:
@@ -44,11 +47,11 @@ class Peers:
         """
         if not settings.metadata_url:
             return _valid(settings.peer, now)
-        found = self._cache.get(_key(settings), now, self._fetching(settings))
+        found = self._cache.get(_key(settings), now, self._fetching(settings, errand), within=errand.left())
         peer = found if isinstance(found, Peer) else self.last(settings)
-        return self.newer(settings, peer, now) if _over(peer, now) else peer
+        return self.newer(settings, peer, now, errand) if _over(peer, now) else peer
 
-    def newer(self, settings: Settings, than: Peer, now: datetime) -> Peer:
+    def newer(self, settings: Settings, than: Peer, now: datetime, errand: Errand) -> Peer:
         """Return what is to be believed after *than* did not fit a signature: fetched again, once a minute at most.
 
         Raises:
@@ -56,34 +59,40 @@ class Peers:
         """
         if not settings.metadata_url:
             return than
-        found = self._cache.newer(_key(settings), now, than, self._fetching(settings))
+        fetch = self._fetching(settings, errand)
+        found = self._cache.newer(_key(settings), now, than, fetch, within=errand.left())
         return _valid(found if isinstance(found, Peer) else than, now)
 
     def last(self, settings: Settings) -> Peer:
         """Return what was known last, by a former document or by the settings; nothing is fetched."""
         return self._cache.last(_key(settings)) or settings.peer
 
-    def fetch(self, url: str) -> bytes:
+    def fetch(self, url: str, errand: Errand) -> bytes:
         """Return the document at *url*.
+
+        Whoever sets it is not told whether a name is unknown or leads inside, which would list the names of an
+        installation's own network; the log is.
 
         Raises:
             Unacceptable: There is none.
         """
-        answer = self._fetcher.errand().fetch(Request(url=url))
+        answer = errand.fetch(Request(url=url))
         if isinstance(answer, Unfetched):
-            msg = f"could not be fetched: {answer.failure}"
+            LOG.info("metadata could not be fetched: %s, %s", answer.failure, answer.detail)
+            told = Failure.UNREACHABLE if answer.failure is Failure.FORBIDDEN else answer.failure
+            msg = f"could not be fetched: {told}"
             raise Unacceptable(msg, code=Code.SSO_PROVIDER_UNREACHABLE)
         if answer.status != _OK:
             msg = f"could not be fetched: status {answer.status}"
             raise Unacceptable(msg, code=Code.SSO_PROVIDER_UNREACHABLE)
         return answer.body
 
-    def _fetching(self, settings: Settings) -> Callable[[], Peer | Rejected]:
-        return lambda: self._fetched(settings)
+    def _fetching(self, settings: Settings, errand: Errand) -> Callable[[], Peer | Rejected]:
+        return lambda: self._fetched(settings, errand)
 
-    def _fetched(self, settings: Settings) -> Peer | Rejected:
+    def _fetched(self, settings: Settings, errand: Errand) -> Peer | Rejected:
         try:
-            peer = read_metadata(self.fetch(settings.metadata_url), entity_id=settings.peer.entity_id)
+            peer = read_metadata(self.fetch(settings.metadata_url, errand), entity_id=settings.peer.entity_id)
         except Unacceptable as refused:
             return Rejected(code=refused.code, detail=refused.problem)
         if not all(self._fetcher.permits(url) for url in (peer.sso_url, peer.slo_url) if url):

@@ -72,11 +72,11 @@ def check(verified: Verified, expected: Expected) -> Single:
     assertion = verified.assertion
     _require_version(assertion)
     _require_issuer(only(assertion, "saml", "Issuer"), expected)
-    issued = _issued(assertion, expected.now)
+    _require_issued(assertion, expected.now)
     _require_conditions(only(assertion, "saml", "Conditions"), expected)
     _require_statements(assertion, expected.now)
-    ends = min(_confirmed_until(only(assertion, "saml", "Subject"), expected), issued + ASSERTION_AGE)
-    return _single(assertion, expected, ends)
+    _require_confirmed(only(assertion, "saml", "Subject"), expected)
+    return single_use(assertion, expected)
 
 
 def require_message(message: Element, expected: Expected, ends: str = "") -> None:
@@ -91,20 +91,19 @@ def require_message(message: Element, expected: Expected, ends: str = "") -> Non
         msg = f"Destination: it is {shown(message.get('Destination'))}, not {shown(expected.recipient)}"
         raise Unacceptable(msg)
     _require_request(message, expected)
-    _issued(message, expected.now)
+    _require_issued(message, expected.now)
     if ends:
         _require_window(message, expected.now, ends)
 
 
-def single_use(message: Element, expected: Expected) -> Single:
-    """Return what makes *message* single use: its issuer and its id, for as long as `require_message` takes it."""
-    return _single(message, expected, _instant(message, "IssueInstant") + ASSERTION_AGE)
+def single_use(element: Element, expected: Expected) -> Single:
+    """Return what makes *element* single use: its id, for as long as it can be taken by any of its other dates.
 
-
-def _single(element: Element, expected: Expected, ends: datetime) -> Single:
-    issuer, identifier = expected.issuer, element.get("ID", "")
-    digest = hashlib.sha256(f"{len(issuer)}:{issuer}{identifier}".encode()).hexdigest()
-    return Single(key=f"saml:{digest}", expires_at=ends + SKEW)
+    With whom it is from and whom it is for: another organization is free to name the same issuer, and any id.
+    """
+    named = "".join(f"{len(party)}:{party}" for party in (expected.issuer, expected.audience))
+    digest = hashlib.sha256(f"{named}{element.get('ID', '')}".encode()).hexdigest()
+    return Single(key=f"saml:{digest}", expires_at=_instant(element, "IssueInstant") + ASSERTION_AGE + SKEW)
 
 
 # --- the response ---------------------------------------------------------------------------------------------------
@@ -180,11 +179,10 @@ def _instant(element: Element, attribute: str) -> datetime:
     return instant
 
 
-def _issued(assertion: Element, now: datetime) -> datetime:
-    issued = _instant(assertion, "IssueInstant")
+def _require_issued(element: Element, now: datetime) -> None:
+    issued = _instant(element, "IssueInstant")
     if not -SKEW <= now - issued < ASSERTION_AGE + SKEW:
         _refuse("IssueInstant", issued, now)
-    return issued
 
 
 def _require_window(element: Element, now: datetime, ends: str = "NotOnOrAfter") -> None:
@@ -224,24 +222,26 @@ def _require_statements(assertion: Element, now: datetime) -> None:
         _require_window(statement, now, "SessionNotOnOrAfter")
 
 
-def _confirmed_until(subject: Element, expected: Expected) -> datetime:
-    """Return when the first confirmation that holds ends; if none does, refuse for the reason of the last."""
+def _require_confirmed(subject: Element, expected: Expected) -> None:
+    """Return if one confirmation holds; if none does, refuse for the reason of the last."""
     refused = Unacceptable("SubjectConfirmation: there is none for a bearer")
     for confirmation in children(subject, "saml", "SubjectConfirmation"):
         if confirmation.get("Method") != BEARER:
             continue
         try:
-            return _confirmed(only(confirmation, "saml", "SubjectConfirmationData"), expected)
+            _require_bearer(only(confirmation, "saml", "SubjectConfirmationData"), expected)
         except Unacceptable as reason:
             refused = reason
+        else:
+            return
     raise refused
 
 
-def _confirmed(confirmation: Element, expected: Expected) -> datetime:
+def _require_bearer(confirmation: Element, expected: Expected) -> None:
     recipient = confirmation.get("Recipient")
     if recipient != expected.recipient:
         msg = f"Recipient: it is {shown(recipient)}, not {shown(expected.recipient)}"
         raise Unacceptable(msg)
     _require_request(confirmation, expected)
+    _instant(confirmation, "NotOnOrAfter")  # it must have one (profiles 4.1.4.2)
     _require_window(confirmation, expected.now)
-    return _instant(confirmation, "NotOnOrAfter")

@@ -12,7 +12,7 @@ from authflow.mailbox import read_address
 from authflow.sso.identity import NAME_MAX, read_subject
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection
 
     from authflow.adapters.providers.saml_rules import Expected
     from authflow.adapters.providers.saml_xml import Element
@@ -27,9 +27,16 @@ TRANSIENT: Final = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
 """It means somebody else next time (core 8.3.8)."""
 
 
+ARRIVED_MAX: Final = 20
+"""Names of attributes that a log gets."""
+
+
 @attrs.frozen(kw_only=True)
 class Attributes:
-    """Which attribute says what; `NAME_ID` means the ``NameID``, an empty name means none."""
+    """Which attribute says what; `NAME_ID` means the ``NameID``, an empty name means none.
+
+    Of several values the first counts, but not of *identifier*: nobody can say which of them is meant.
+    """
 
     identifier: str
     email: str
@@ -53,11 +60,12 @@ def read_person(assertion: Element, attributes: Attributes, expected: Expected) 
     Raises:
         Unacceptable: ``sso.identity_incomplete``: no identifier or no address; the problem names what did arrive.
     """
-    found = _first_values(assertion)
-    name_id = _name_id(assertion, expected)
-    values = {**found, NAME_ID: name_id.get("value", "")}
+    found, name_id = _values(assertion), _name_id(assertion, expected)
+    said = {**found, NAME_ID: [name_id.get("value", "")]}
+    values = {key: listed[0] for key, listed in said.items() if listed}
     subject = read_subject(values.get(attributes.identifier))
-    if subject is None or (attributes.identifier == NAME_ID and name_id.get("format") == TRANSIENT):
+    several = len(set(said.get(attributes.identifier, ()))) > 1
+    if subject is None or several or (attributes.identifier == NAME_ID and name_id.get("format") == TRANSIENT):
         _refuse("identifier", attributes.identifier, found)
     email = read_address(values.get(attributes.email))
     if email is None:
@@ -67,19 +75,21 @@ def read_person(assertion: Element, attributes: Attributes, expected: Expected) 
     return Person(subject=subject, email=email, name=" ".join(filter(None, names))[:NAME_MAX], logout=dict(logout))
 
 
-def _refuse(meaning: str, attribute: str, arrived: Mapping[str, str]) -> NoReturn:
-    keys = ", ".join(shown(key) for key in sorted(arrived)) or "no attributes"
-    problem = f"{meaning}: {shown(attribute)} is missing or unusable; arrived: {keys}"
+def _refuse(meaning: str, attribute: str, arrived: Collection[str]) -> NoReturn:
+    keys = ", ".join(shown(key) for key in sorted(arrived)[:ARRIVED_MAX]) or "no attributes"
+    more = f" and {len(arrived) - ARRIVED_MAX} more" if len(arrived) > ARRIVED_MAX else ""
+    problem = f"{meaning}: {shown(attribute)} is missing, ambiguous or unusable; arrived: {keys}{more}"
     raise Unacceptable(problem, code=Code.SSO_IDENTITY_INCOMPLETE)
 
 
-def _first_values(assertion: Element) -> dict[str, str]:
-    """Return the first value of every attribute; of two attributes of one name, the first counts."""
-    found: dict[str, str] = {}
+def _values(assertion: Element) -> dict[str, list[str]]:
+    """Return the values of every attribute, those of two attributes of one name together."""
+    found: dict[str, list[str]] = {}
     for statement in children(assertion, "saml", "AttributeStatement"):
         for attribute in children(statement, "saml", "Attribute"):
             values = children(attribute, "saml", "AttributeValue")
-            found.setdefault(attribute.get("Name", ""), text(values[0]) if values and not len(values[0]) else "")
+            said = found.setdefault(attribute.get("Name", ""), [])
+            said.extend("" if len(value) else text(value) for value in values)
     return found
 
 

@@ -180,14 +180,16 @@ class Desk:
     def _end_what_waits(self, case: Case, user: UserId, after: Membership) -> None:
         """Void what a change of the membership outdates: nothing sent before it leads back to what was before it.
 
-        Whoever joined another way needs no way back. Whoever is removed or demoted keeps no older invitation, so that
-        no order of two nodes' clocks decides about it.
+        Whoever joined another way needs no way back, and nobody need decide any more whether they may come. Whoever is
+        removed or demoted keeps no older invitation, so that no order of two nodes' clocks decides about it.
         """
-        addresses = [] if isinstance(after, Member) else self._address_keys(case, user)
+        addresses = self._address_keys(case, user)
         keys = addresses if isinstance(after, Outside) else [*addresses, person_key(user)]
         reason = _BECAME[type(after)]
         for waiting in case.tx.invitations.open_to(keys, case.organization.id):
             key = waiting.state.offer.id
+            if isinstance(after, Member) and isinstance(waiting.state, Pending) and waiting.state.bound_to != user:
+                continue
             self._move(case, key, self._invitation(case, key, lock=True), Void(reason=reason))
 
     def _address_keys(self, case: Case, user: UserId) -> list[bytes]:

@@ -12,7 +12,7 @@ from authflow.errors import Code, SecretUnavailable, StaleVersion
 from authflow.machine import Step
 from authflow.ports import Stored
 from authflow.sso import documents, login, setup
-from authflow.sso.pipeline import Flow, PipelineId, Present
+from authflow.sso.pipeline import Flow, PipelineId, Present, not_theirs
 from authflow.sso.ports import SealedPipeline
 from authflow.sso.progress import Away
 from authflow.sso.provider import Connected
@@ -78,14 +78,14 @@ class Pipelines(Desk):
         tx.pipelines.add(self._sealed(state))
 
     def load(self, tx: SsoTransaction, who: Bearer, *, lock: bool = False) -> Stored[Login | Setup] | Refused:
-        """Return the pipeline's row, or why there is none. That it is theirs is for its table to say."""
+        """Return the pipeline's row, or why there is none; a stranger's is none, before anything else is looked at."""
         found = self.find(tx, who.pipeline, lock=lock)
-        return Refused(code=Code.SSO_PIPELINE_INVALID) if found is None else found
+        return Refused(code=Code.SSO_PIPELINE_INVALID) if found is None or not _opens(found.state, who) else found
 
     def peek(self, tx: SsoTransaction, who: Bearer) -> Login | Setup | None:
         """Return the state for whoever needs to know it before `load` answers; the log hears of it there."""
         found = self.find(tx, who.pipeline, tell=False)
-        return None if found is None else found.state
+        return None if found is None or not _opens(found.state, who) else found.state
 
     def find(
         self, tx: SsoTransaction, pipeline: PipelineId, *, lock: bool = False, tell: bool = True
@@ -165,6 +165,15 @@ class Pipelines(Desk):
         proposed = self.vault.open(state.proposal, proposal_binding(handle.id))
         digest = settings_digest(kind, proposed["config"])
         return {"provider": handle.provider, "kind": handle.kind, "steps": steps_digest(kind, digest)}
+
+
+def _opens(state: Login | Setup, who: Bearer) -> bool:
+    """Tell whether *who* shows what the pipeline's browser holds; its id alone opens nothing, for it is in ``state``.
+
+    The organization is held against what stands now later, by the pipeline's table.
+    """
+    shown = Present(digest=who.digest, session=who.session, organization=state.handle.organization, **_NOTHING)
+    return not_theirs(state.handle, shown) is None
 
 
 _NOTHING: Final[dict[str, Any]] = {"provider": None, "kind": "", "steps": b""}

@@ -178,10 +178,15 @@ class Travelling(Pipelines):
     def take(
         self, tx: SsoTransaction, who: Bearer, back: Back, came: Assertion | Rejected, now: datetime
     ) -> Step[Any, Any] | Refused:
-        """Take the checked answer: once, under the pipeline's row, with whatever makes it single use burnt."""
+        """Take the checked answer: once, under the pipeline's row, with whatever makes it single use burnt.
+
+        A sign-in's provider is held, since what comes of the answer in this transaction relies on it.
+        """
         stored = self.load(tx, who, lock=True)
         if isinstance(stored, Refused):
             return stored
+        if stored.state.handle.flow is not Flow.SETUP:
+            tx.providers.load(stored.state.handle.organization, lock=True)
         state = stored.state
         said = self._said(tx, state, back, came) if isinstance(state, Away | Proposed) else Code.SSO_STATE_INVALID
         present = self.present(tx, state, who)
@@ -246,7 +251,7 @@ class Travelling(Pipelines):
             legacy=read_subject(came.legacy),
             email=email,
             email_verified=email is not None and vouches(handle.kind, came.email_verified),
-            name=legible(came.name, NAME_MAX),
+            name=_name(came.name),
             at=back.at,
             memory=self.vault.seal(memory, memory_binding(handle.provider, subject)) if memory else None,
         )
@@ -283,6 +288,11 @@ def stated(callback: Callback) -> Secret | None:
     """Return the state that an answer carries; none if it has none, or more than one."""
     values = [value for name in STATE_FIELDS for value in callback.fields.get(name, ())]
     return Secret(values[0]) if len(values) == 1 else None
+
+
+def _name(said: object) -> str:
+    """Return the name as it can be stored; none is given where a kind hands over something else than text."""
+    return legible(said, NAME_MAX) if isinstance(said, str) else ""
 
 
 def _refusal(step: Step[Any, Any]) -> Refused:

@@ -15,6 +15,7 @@ from authflow.testing.openid.calls import Call, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from datetime import timedelta
 
     from authflow.testing.openid.provider import FakeOpenId
 
@@ -32,6 +33,10 @@ class InProcess:
     def errand(self) -> InProcess:
         """Return itself: nothing takes time here."""
         return self
+
+    def left(self) -> timedelta:
+        """Return all of the budget."""
+        return BUDGET
 
     def fetch(self, request: Request) -> Response | Unfetched:
         """Return the provider's answer, or what a real fetcher would make of it."""
