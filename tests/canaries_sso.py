@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from authflow import MailKind, Secret
-from authflow.journey.provider_answers import ProviderAdded, ProviderRemoved, ProviderSaved
-from authflow.journey.sso_answers import AccountLinked, ChoiceOwed, LinkEnded, MailSent, SentAway, SignedOn
+from authflow.journey.providers.answers import ProviderAdded, ProviderRemoved, ProviderSaved
+from authflow.journey.sso.answers import AccountLinked, ChoiceOwed, LinkEnded, MailSent, SentAway, SignedOn
 from authflow.sso.case import Choice
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from authflow import MailKind, Secret
 from authflow.adapters.sql import alive
 from authflow.adapters.sql.engine import make_engine
 from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
-from authflow.journey.provider_answers import ProviderAdded
-from authflow.journey.sso_answers import AccountLinked, ChoiceOwed, MailSent, SignedOn
+from authflow.journey.providers.answers import ProviderAdded
+from authflow.journey.sso.answers import AccountLinked, ChoiceOwed, MailSent, SignedOn
 from authflow.sessions.commands import SecondFactorOwed
 from authflow.sso.case import Choice
 from authflow.testing.browsers import Browser

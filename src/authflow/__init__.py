@@ -71,7 +71,7 @@ if TYPE_CHECKING:
         Resumed,
     )
     from authflow.journey.post_flow import Detour, InvitationFate, InvitationOutcome
-    from authflow.journey.provider_answers import (
+    from authflow.journey.providers.answers import (
         AccessShown,
         KindView,
         MembersReminded,
@@ -81,8 +81,7 @@ if TYPE_CHECKING:
         ProviderTried,
         ProviderView,
     )
-    from authflow.journey.rechecking import LinksRechecked
-    from authflow.journey.sso_answers import (
+    from authflow.journey.sso.answers import (
         AccountLinked,
         AnswerKept,
         ChoiceOwed,
@@ -95,6 +94,7 @@ if TYPE_CHECKING:
         SentAway,
         SignedOn,
     )
+    from authflow.journey.sso.rechecking import LinksRechecked
     from authflow.journey.upkeep import Swept
     from authflow.membership.admission import Requirement
     from authflow.membership.answers import (
@@ -437,7 +437,7 @@ _HOMES: Final = {
         "InvitationFate",
         "InvitationOutcome",
     ),
-    "authflow.journey.provider_answers": (
+    "authflow.journey.providers.answers": (
         "AccessShown",
         "KindView",
         "MembersReminded",
@@ -447,8 +447,8 @@ _HOMES: Final = {
         "ProviderTried",
         "ProviderView",
     ),
-    "authflow.journey.rechecking": ("LinksRechecked",),
-    "authflow.journey.sso_answers": (
+    "authflow.journey.sso.rechecking": ("LinksRechecked",),
+    "authflow.journey.sso.answers": (
         "AccountLinked",
         "AnswerKept",
         "ChoiceOwed",

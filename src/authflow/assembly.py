@@ -10,23 +10,23 @@ from authflow.accounts.service import Addresses
 from authflow.events.security import SecurityEvents
 from authflow.events.service import Events
 from authflow.facts.records import Category, Signal
-from authflow.journey.admitting import Admitting
-from authflow.journey.circumstances import Circumstances
-from authflow.journey.concluding import Concluding
-from authflow.journey.connecting import Connecting
-from authflow.journey.entrances import Entrances
 from authflow.journey.joining import Invitations, Members
 from authflow.journey.liveness import StillWanted
 from authflow.journey.people import People
 from authflow.journey.protecting import Protecting
-from authflow.journey.providing import Providers
-from authflow.journey.rechecking import Rechecking
+from authflow.journey.providers.connecting import Connecting
+from authflow.journey.providers.providing import Providers
+from authflow.journey.providers.telling import MemberMails
 from authflow.journey.replaying import Replaying
-from authflow.journey.resealing import Resealing
-from authflow.journey.severing import Inheriting, Severing
 from authflow.journey.signing_in import SigningIn
-from authflow.journey.single_sign_on import MovedLinks, SingleSignOn
-from authflow.journey.telling import MemberMails
+from authflow.journey.sso.admitting import Admitting
+from authflow.journey.sso.circumstances import Circumstances
+from authflow.journey.sso.concluding import Concluding
+from authflow.journey.sso.entrances import Entrances
+from authflow.journey.sso.rechecking import Rechecking
+from authflow.journey.sso.resealing import Resealing
+from authflow.journey.sso.severing import Inheriting, Severing
+from authflow.journey.sso.single_sign_on import MovedLinks, SingleSignOn
 from authflow.journey.upkeep import Upkeep
 from authflow.journey.waiting import Waiting
 from authflow.membership.service import Membership

@@ -16,9 +16,9 @@ from authflow.journey.audit import AuditTrail
 from authflow.journey.joining import Invitations, Members
 from authflow.journey.people import People
 from authflow.journey.protecting import Protecting
-from authflow.journey.providing import Providers
+from authflow.journey.providers.providing import Providers
 from authflow.journey.signing_in import SigningIn
-from authflow.journey.single_sign_on import SingleSignOn
+from authflow.journey.sso.single_sign_on import SingleSignOn
 from authflow.journey.upkeep import Upkeep
 from authflow.outbox.inspection import Inspection
 from authflow.outbox.relay import Relay

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from authflow.journey.joining import Invitations, Members
     from authflow.journey.people import People
     from authflow.journey.protecting import Protecting
-    from authflow.journey.providing import Providers
+    from authflow.journey.providers.providing import Providers
     from authflow.journey.signing_in import SigningIn
-    from authflow.journey.single_sign_on import SingleSignOn
+    from authflow.journey.sso.single_sign_on import SingleSignOn
     from authflow.journey.upkeep import Upkeep
     from authflow.ports import Clock, Entropy, Mailer, SsoStatus, UnitOfWork
     from authflow.sso.endpoints import Endpoints

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from authflow.adapters.keys import AesGcmCipher
-from authflow.journey.sso_answers import SentAway
+from authflow.journey.sso.answers import SentAway
 from authflow.sso.kinds import Kinds
 from authflow.testing.browsers import installed
 from authflow.testing.providers import FakeProvider, connect

@@ -11,7 +11,7 @@ import pytest
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.errors import Code
 from authflow.facts.records import MailKind
-from authflow.journey.sso_answers import AccountLinked, ChoiceOwed, MailSent, SignedOn
+from authflow.journey.sso.answers import AccountLinked, ChoiceOwed, MailSent, SignedOn
 from authflow.membership.answers import Joined, MemberGone, RequirementsOpen
 from authflow.membership.standing import Member
 from authflow.sessions.commands import SecondFactorOwed

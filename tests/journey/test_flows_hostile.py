@@ -15,7 +15,7 @@ import pytest
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.errors import Code
 from authflow.facts.records import MailKind
-from authflow.journey.sso_answers import ChoiceOwed, MailSent, SignedOn
+from authflow.journey.sso.answers import ChoiceOwed, MailSent, SignedOn
 from authflow.sso.case import Choice
 from authflow.testing.browsers import Browser
 from authflow.values import Refused, Secret

@@ -10,7 +10,7 @@ import pytest
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.errors import Code, UniqueViolated
 from authflow.facts.records import Audit, MailKind
-from authflow.journey.sso_answers import AccountLinked, ChoiceOwed, LinkEnded, LinkList, SignedOn
+from authflow.journey.sso.answers import AccountLinked, ChoiceOwed, LinkEnded, LinkList, SignedOn
 from authflow.membership.standing import Member, MemberFlag
 from authflow.sso.case import Choice
 from authflow.sso.sealing import memory_binding

@@ -13,7 +13,7 @@ from authflow.adapters.sql.people import OrganizationStatements, SqlOrganization
 from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
 from authflow.command import Command
 from authflow.facts.records import Audit, Category, Signal
-from authflow.journey.provider_answers import (
+from authflow.journey.providers.answers import (
     MembersReminded,
     ProviderAdded,
     ProviderRemoved,
@@ -21,8 +21,8 @@ from authflow.journey.provider_answers import (
     ProviderTried,
     ProviderView,
 )
-from authflow.journey.sso_answers import PipelineAbandoned, SentAway
-from authflow.journey.telling import MemberMails
+from authflow.journey.providers.telling import MemberMails
+from authflow.journey.sso.answers import PipelineAbandoned, SentAway
 from authflow.membership.changes import FlagGroup
 from authflow.membership.standing import MemberFlag
 from authflow.outbox.delivery import Done, Drop, Retry

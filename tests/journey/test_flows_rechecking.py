@@ -11,7 +11,7 @@ import pytest
 from authflow import LinksRechecked
 from authflow.errors import DatabaseUnavailable
 from authflow.facts.records import Audit
-from authflow.journey.rechecking import Rechecking
+from authflow.journey.sso.rechecking import Rechecking
 from authflow.membership.changes import FlagGroup
 from authflow.membership.standing import MemberFlag
 from authflow.sso.kinds import Rechecked

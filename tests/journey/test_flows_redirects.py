@@ -17,7 +17,7 @@ from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.adapters.providers.fetcher import HttpFetcher
 from authflow.adapters.providers.oidc import OidcKind
 from authflow.errors import Code, ConfigInvalid, InputInvalid
-from authflow.journey.sso_answers import SignedOn
+from authflow.journey.sso.answers import SignedOn
 from authflow.sso.endpoints import Endpoints
 from authflow.sso.kinds import Callback
 from authflow.testing.browsers import Browser
@@ -108,7 +108,7 @@ def test_people_are_sent_to_the_provider_alone_and_come_back_to_the_host(world: 
 
 def test_no_answer_but_the_way_there_has_an_address():
     """A host that follows what an answer says can be led nowhere else."""
-    from authflow.journey import sso_answers
+    from authflow.journey.sso import answers as sso_answers
 
     kinds = [kind for kind in vars(sso_answers).values() if isinstance(kind, type) and issubclass(kind, Answer)]
     named = {kind.__name__ for kind in kinds if {"url", "next", "location"} & {f.name for f in attrs.fields(kind)}}

@@ -13,7 +13,7 @@ from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.errors import Code
 from authflow.facts.records import Audit, MailKind
 from authflow.journey.post_flow import InvitationFate
-from authflow.journey.sso_answers import ChoiceOwed, MailSent, Offer, SignedOn
+from authflow.journey.sso.answers import ChoiceOwed, MailSent, Offer, SignedOn
 from authflow.membership.answers import Entered
 from authflow.membership.standing import Member, MemberFlag
 from authflow.policy import MembershipPolicy

@@ -14,8 +14,8 @@ from authflow.adapters.memory.sso import MemoryProviders
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.errors import Code, ConfigInvalid, InputInvalid, InUnitOfWork
 from authflow.facts.records import Audit
-from authflow.journey.provider_answers import ProviderTried
-from authflow.journey.sso_answers import AnswerKept, ChoiceOwed, PipelineAbandoned, SignedOn
+from authflow.journey.providers.answers import ProviderTried
+from authflow.journey.sso.answers import AnswerKept, ChoiceOwed, PipelineAbandoned, SignedOn
 from authflow.ports import Stored
 from authflow.sso.case import Choice
 from authflow.sso.endpoints import Endpoints

@@ -22,14 +22,14 @@ from onelogin.saml2.xml_utils import OneLogin_Saml2_XML
 
 from authflow.adapters.providers.fetcher import HttpFetcher
 from authflow.adapters.providers.saml import Saml2, saml_kinds
-from authflow.adapters.providers.saml_certificates import CERTIFICATES_MAX, certificate, new_keys, pem, rsa_key
-from authflow.adapters.providers.saml_presets import BY_HAND, PRESETS
-from authflow.adapters.providers.saml_rules import write_instant
-from authflow.adapters.providers.saml_signature import read_signature
-from authflow.adapters.providers.saml_subject import NAME_ID, TRANSIENT
-from authflow.adapters.providers.saml_verifier import PythonSamlVerifier
-from authflow.adapters.providers.saml_warnings import AHEAD, Ending
-from authflow.adapters.providers.saml_xml import PREFIXES, name
+from authflow.adapters.providers.saml.certificates import CERTIFICATES_MAX, certificate, new_keys, pem, rsa_key
+from authflow.adapters.providers.saml.presets import BY_HAND, PRESETS
+from authflow.adapters.providers.saml.rules import write_instant
+from authflow.adapters.providers.saml.signature import read_signature
+from authflow.adapters.providers.saml.subject import NAME_ID, TRANSIENT
+from authflow.adapters.providers.saml.verifier import PythonSamlVerifier
+from authflow.adapters.providers.saml.warnings import AHEAD, Ending
+from authflow.adapters.providers.saml.xml import PREFIXES, name
 from authflow.errors import Code, InputInvalid
 from authflow.sso.fetching import Failure
 from authflow.sso.kinds import Assertion, Departure, Kind, Rejected
@@ -54,7 +54,7 @@ from tests.providers.saml.stage import (
 )
 
 if TYPE_CHECKING:
-    from authflow.adapters.providers.saml_presets import Preset
+    from authflow.adapters.providers.saml.presets import Preset
     from authflow.sso.kinds import Document
 
 NOW = CLOCK.now()

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from lxml import etree
 from xmlsec import constants as c
 
-from authflow.adapters.providers.saml_certificates import pem
-from authflow.adapters.providers.saml_signature import DIGESTS, SIGNATURES, covered, read_signature
-from authflow.adapters.providers.saml_xml import Unacceptable, name
+from authflow.adapters.providers.saml.certificates import pem
+from authflow.adapters.providers.saml.signature import DIGESTS, SIGNATURES, covered, read_signature
+from authflow.adapters.providers.saml.xml import Unacceptable, name
 from authflow.testing.saml_markup import response
 from tests.providers.saml.stage import CLOCK, GENUINE, arrive, keys, said, who
 

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 from lxml import etree
 
-from authflow.adapters.providers.saml_certificates import pem, rsa_key
-from authflow.adapters.providers.saml_encryption import CHAINED, GCM, HASHES, TRANSPORTS
-from authflow.adapters.providers.saml_xml import name
+from authflow.adapters.providers.saml.certificates import pem, rsa_key
+from authflow.adapters.providers.saml.encryption import CHAINED, GCM, HASHES, TRANSPORTS
+from authflow.adapters.providers.saml.xml import name
 from authflow.sso.kinds import Rejected
 from authflow.testing.clocks import SeededEntropy
 from authflow.testing.saml_markup import encrypt, response, sign
@@ -27,7 +27,7 @@ from tests.providers.saml.stage import GENUINE, arrive, keys, provider, said, si
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authflow.adapters.providers.saml_xml import Element
+    from authflow.adapters.providers.saml.xml import Element
 
 OURS = keys("sp")
 

@@ -10,8 +10,8 @@ import pytest
 from authflow import Code, Refused, SecondFactorOwed
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.adapters.providers.saml import Saml2
-from authflow.journey.provider_answers import ProviderAdded, ProviderTried
-from authflow.journey.sso_answers import AnswerKept, ChoiceOwed, MailSent, SentAway
+from authflow.journey.providers.answers import ProviderAdded, ProviderTried
+from authflow.journey.sso.answers import AnswerKept, ChoiceOwed, MailSent, SentAway
 from authflow.sso.case import Choice
 from authflow.sso.kinds import Callback, Departure, Kinds
 from authflow.testing.browsers import Browser, installed

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from lxml import etree
 
-from authflow.adapters.providers.saml_gate import INFLATED_MAX, decode, inflate, read_assertion, read_response
-from authflow.adapters.providers.saml_metadata import read_metadata
-from authflow.adapters.providers.saml_xml import ATTRIBUTES_MAX, ELEMENTS_MAX, MESSAGE_MAX, Unacceptable, parse, text
+from authflow.adapters.providers.saml.gate import INFLATED_MAX, decode, inflate, read_assertion, read_response
+from authflow.adapters.providers.saml.metadata import read_metadata
+from authflow.adapters.providers.saml.xml import ATTRIBUTES_MAX, ELEMENTS_MAX, MESSAGE_MAX, Unacceptable, parse, text
 from tests.providers.saml.stage import GENUINE, arrive, provider, signed, who
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from authflow.adapters.providers.saml_logout import LoggedOut, LogoutRequested, logout_request, logout_response
-from authflow.adapters.providers.saml_request import redirect_url
+from authflow.adapters.providers.saml.logout import LoggedOut, LogoutRequested, logout_request, logout_response
+from authflow.adapters.providers.saml.request import redirect_url
 from authflow.errors import Code
 from authflow.sso.kinds import Assertion, Departure, Rejected
 from authflow.testing.saml_markup import sign
@@ -27,8 +27,8 @@ from authflow.values import Secret
 from tests.providers.saml.stage import CLOCK, TRIP, arrive, keys, kind, provider, said, settings, signed
 
 if TYPE_CHECKING:
-    from authflow.adapters.providers.saml_certificates import OwnKeys
-    from authflow.adapters.providers.saml_xml import Element
+    from authflow.adapters.providers.saml.certificates import OwnKeys
+    from authflow.adapters.providers.saml.xml import Element
 
 SLO = "https://sp.example/acme/slo"
 HERE = attrs.evolve(TRIP, callback=SLO)

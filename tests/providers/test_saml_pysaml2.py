@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from authflow.adapters.providers.saml import Saml2
-from authflow.adapters.providers.saml_certificates import new_keys, pem
+from authflow.adapters.providers.saml.certificates import new_keys, pem
 from authflow.adapters.system import SystemClock, SystemEntropy
 from authflow.errors import Code
 from authflow.sso.kinds import Assertion, Departure, Rejected

@@ -9,7 +9,7 @@ import attrs
 import pytest
 from lxml import etree
 
-from authflow.adapters.providers.saml_rules import (
+from authflow.adapters.providers.saml.rules import (
     ASSERTION_AGE,
     SKEW,
     Expected,
@@ -18,7 +18,7 @@ from authflow.adapters.providers.saml_rules import (
     read_instant,
     single_use,
 )
-from authflow.adapters.providers.saml_xml import Unacceptable
+from authflow.adapters.providers.saml.xml import Unacceptable
 from authflow.errors import Code
 from authflow.sso.kinds import Assertion, Rejected, Single
 from authflow.testing.saml import callback
@@ -29,7 +29,7 @@ from tests.providers.saml.stage import CLOCK, GENUINE, TRIP, arrive, keys, kind,
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authflow.adapters.providers.saml_xml import Element
+    from authflow.adapters.providers.saml.xml import Element
 
 NOW = CLOCK.now()
 SECOND = timedelta(seconds=1)

@@ -1,6 +1,6 @@
 """A second opinion: python3-saml's own judgement of whole answers, in its strict mode, beside ours.
 
-It is not asked in production (`authflow.adapters.providers.saml_verifier` says why). Whatever we take it takes too, and
+It is not asked in production (`authflow.adapters.providers.saml.verifier` says why). Whatever we take it takes too, and
 reads the same person; what it takes and we do not is written down here.
 """
 
@@ -20,7 +20,7 @@ from authflow.testing.saml import SSO_URL, FakeSamlProvider, SamlFault
 from tests.providers.saml.stage import ADA, GENUINE, TRIP, keys, kind, settings, who
 
 if TYPE_CHECKING:
-    from authflow.adapters.providers.saml_certificates import OwnKeys
+    from authflow.adapters.providers.saml.certificates import OwnKeys
     from authflow.sso.kinds import Callback, Rejected
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # it asks for the time as Python once did

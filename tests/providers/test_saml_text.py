@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from authflow.adapters.providers.saml_xml import name
+from authflow.adapters.providers.saml.xml import name
 from authflow.sso.kinds import Callback
 from tests.providers.saml.stage import GENUINE, TRIP, arrive, departure, kind, signed, who
 from tests.providers.saml.stage import settings as kept

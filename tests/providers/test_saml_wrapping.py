@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from lxml import etree
 
-from authflow.adapters.providers.saml_certificates import rsa_key
-from authflow.adapters.providers.saml_signature import EXCLUSIVE, PREFIXES_MAX, read_signature
-from authflow.adapters.providers.saml_xml import Unacceptable, name
+from authflow.adapters.providers.saml.certificates import rsa_key
+from authflow.adapters.providers.saml.signature import EXCLUSIVE, PREFIXES_MAX, read_signature
+from authflow.adapters.providers.saml.xml import Unacceptable, name
 from authflow.sso.kinds import Rejected
 from authflow.testing.saml_markup import response, sign
 from tests.providers.saml.stage import GENUINE, arrive, keys, provider, said, signed, who
@@ -19,8 +19,8 @@ from tests.providers.saml.wrapping import ALGORITHMS, OF_ASSERTIONS, OF_RESPONSE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authflow.adapters.providers.saml_certificates import OwnKeys
-    from authflow.adapters.providers.saml_xml import Element
+    from authflow.adapters.providers.saml.certificates import OwnKeys
+    from authflow.adapters.providers.saml.xml import Element
     from authflow.sso.kinds import Assertion
 
     Attack = Callable[[Element], Element]

@@ -13,8 +13,8 @@ import pytest
 from authflow.adapters.keys import KeyRing
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.errors import Code
-from authflow.journey.provider_answers import ProviderTried
-from authflow.journey.sso_answers import ChoiceOwed, SignedOn
+from authflow.journey.providers.answers import ProviderTried
+from authflow.journey.sso.answers import ChoiceOwed, SignedOn
 from authflow.sso import documents
 from authflow.sso.case import Choice
 from authflow.sso.identity import Identity, Subject

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from authflow import Policy, Secret, SsoPolicy
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.facts.records import MailKind
-from authflow.journey.sso_answers import AccountLinked, AnswerKept, ChoiceOwed, SentAway, SignedOn
+from authflow.journey.sso.answers import AccountLinked, AnswerKept, ChoiceOwed, SentAway, SignedOn
 from authflow.membership.standing import Member
 from authflow.policy import AccountsPolicy, MfaPolicy
 from authflow.sessions.commands import SecondFactorOwed

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from authflow.errors import Code, DatabaseUnavailable
-from authflow.journey.sso_answers import AccountLinked, ChoiceOwed, LinkEnded, SignedOn
+from authflow.journey.sso.answers import AccountLinked, ChoiceOwed, LinkEnded, SignedOn
 from authflow.membership.standing import Member, MemberFlag
 from authflow.sso.case import Choice
 from authflow.testing.browsers import Browser

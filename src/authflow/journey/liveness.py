@@ -10,7 +10,7 @@ import attrs
 
 from authflow.errors import SecretUnavailable
 from authflow.facts.records import MailKind, Scope
-from authflow.journey.circumstances import mailable
+from authflow.journey.sso.circumstances import mailable
 from authflow.recording import mail_binding
 from authflow.sso.pipeline import PipelineId
 from authflow.sso.progress import AddressMailed, ProofMailed

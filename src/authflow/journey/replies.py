@@ -22,8 +22,8 @@ from authflow.accounts import commands as accounts
 from authflow.errors import BrokenPromise, Code, ReplyUnreadable
 from authflow.journey import answers as journey
 from authflow.journey import post_flow
-from authflow.journey import provider_answers as providers
-from authflow.journey import sso_answers as sso
+from authflow.journey.providers import answers as providers
+from authflow.journey.sso import answers as sso
 from authflow.membership import answers as membership
 from authflow.membership.admission import Requirement
 from authflow.membership.standing import Member, MemberFlag

@@ -11,9 +11,9 @@ from authflow.command import operation
 if TYPE_CHECKING:
     from authflow.accounts.service import Addresses
     from authflow.journey.ports import JourneyTransaction
-    from authflow.journey.rechecking import LinksRechecked, Rechecking
     from authflow.journey.replaying import Replaying
-    from authflow.journey.resealing import Resealing
+    from authflow.journey.sso.rechecking import LinksRechecked, Rechecking
+    from authflow.journey.sso.resealing import Resealing
     from authflow.membership.service import Membership
     from authflow.mfa.service import SecondFactors
     from authflow.policy import MembershipPolicy

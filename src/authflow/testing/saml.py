@@ -12,12 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 import attrs
 from lxml import etree
 
-from authflow.adapters.providers.saml_certificates import OwnKeys, new_keys
-from authflow.adapters.providers.saml_metadata import REDIRECT
-from authflow.adapters.providers.saml_request import redirect_url
-from authflow.adapters.providers.saml_rules import write_instant
-from authflow.adapters.providers.saml_subject import Attributes
-from authflow.adapters.providers.saml_xml import PREFIXES, name
+from authflow.adapters.providers.saml.certificates import OwnKeys, new_keys
+from authflow.adapters.providers.saml.metadata import REDIRECT
+from authflow.adapters.providers.saml.request import redirect_url
+from authflow.adapters.providers.saml.rules import write_instant
+from authflow.adapters.providers.saml.subject import Attributes
+from authflow.adapters.providers.saml.xml import PREFIXES, name
 from authflow.sso.kinds import Callback
 from authflow.testing.clocks import SeededEntropy
 from authflow.testing.saml_markup import LIFE, Said, encrypt, response, sign
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from authflow.adapters.providers.saml_xml import Element
+    from authflow.adapters.providers.saml.xml import Element
     from authflow.ports import Clock
     from authflow.sso.kinds import Departure, Document
 

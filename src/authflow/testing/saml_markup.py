@@ -13,17 +13,17 @@ from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from lxml import etree
 
-from authflow.adapters.providers.saml_certificates import pem, rsa_key
-from authflow.adapters.providers.saml_gate import SUCCESS
-from authflow.adapters.providers.saml_rules import BEARER, write_instant
-from authflow.adapters.providers.saml_xml import PREFIXES, name
+from authflow.adapters.providers.saml.certificates import pem, rsa_key
+from authflow.adapters.providers.saml.gate import SUCCESS
+from authflow.adapters.providers.saml.rules import BEARER, write_instant
+from authflow.adapters.providers.saml.xml import PREFIXES, name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import datetime
 
-    from authflow.adapters.providers.saml_certificates import OwnKeys
-    from authflow.adapters.providers.saml_xml import Element
+    from authflow.adapters.providers.saml.certificates import OwnKeys
+    from authflow.adapters.providers.saml.xml import Element
     from authflow.ports import Entropy
 
 LIFE: Final = timedelta(minutes=5)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from authflow.journey.sso_answers import SentAway
+    from authflow.journey.sso.answers import SentAway
     from authflow.sso.kinds import Document
 
 MOVES: Final = [

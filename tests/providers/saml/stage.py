@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from authflow.adapters.providers.saml import Saml2
-from authflow.adapters.providers.saml_certificates import OwnKeys, new_keys
+from authflow.adapters.providers.saml.certificates import OwnKeys, new_keys
 from authflow.sso.fetching import BUDGET, Failure, Response, Unfetched
 from authflow.sso.kinds import Assertion, Departure, Rejected, Trip
 from authflow.testing.clocks import ManualClock, SeededEntropy

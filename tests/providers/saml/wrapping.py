@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 from lxml import etree
 
-from authflow.adapters.providers.saml_xml import name
+from authflow.adapters.providers.saml.xml import name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authflow.adapters.providers.saml_xml import Element
+    from authflow.adapters.providers.saml.xml import Element
 
 SIGNATURE: Final = name("ds", "Signature")
 ASSERTION: Final = name("saml", "Assertion")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
 
-    from authflow.journey.sso_answers import SentAway
+    from authflow.journey.sso.answers import SentAway
     from authflow.sso.kinds import Document, Kind
 
 

@@ -12,8 +12,8 @@ from authflow.cli.demo.cast import PERSONAL, TENANTS
 from authflow.cli.demo.player import Player
 from authflow.facts.records import MailKind
 from authflow.journey.answers import Arrived
-from authflow.journey.provider_answers import ProviderAdded, ProviderTried
-from authflow.journey.sso_answers import AnswerKept, ChoiceOwed, MailSent, SentAway, SignedOn
+from authflow.journey.providers.answers import ProviderAdded, ProviderTried
+from authflow.journey.sso.answers import AnswerKept, ChoiceOwed, MailSent, SentAway, SignedOn
 from authflow.membership.answers import Joined
 from authflow.policy import MEMBER, OWNER
 from authflow.sso.case import Choice

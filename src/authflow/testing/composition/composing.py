@@ -186,7 +186,7 @@ class _Arrival:
         )
 
     def _sso(self, asking: Asker, stands: Membership) -> Sso:
-        """Return what single sign-on means for them, as the flows read it of the rows (`journey.entrances`)."""
+        """Return what single sign-on means for them, as the flows read it of the rows (`journey.sso.entrances`)."""
         door, came = self.given.door(), asking.mark(links.ACME, links.ACME_IDP)
         if door is None:
             return Sso()

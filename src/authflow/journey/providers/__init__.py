@@ -1,0 +1,1 @@
+"""An organization's provider: tried, connected, kept and taken away."""

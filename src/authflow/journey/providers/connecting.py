@@ -1,0 +1,295 @@
+"""Writing an organization's provider: what connecting, editing and disabling it do, in one transaction each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from authflow.errors import Code, InputInvalid
+from authflow.facts.records import MailKind
+from authflow.facts.sso import MembersToMail, RequirementChanged, SignOnRefused
+from authflow.journey.door import expect
+from authflow.journey.providers.answers import ProviderAdded, ProviderRemoved, ProviderSaved
+from authflow.journey.sso.admitting import Undone
+from authflow.membership.changes import FlagGroup
+from authflow.membership.standing import MemberFlag, may_manage, role_in
+from authflow.recording import shown
+from authflow.sessions.commands import SignedIn
+from authflow.sso.grounds import Attached, OwnSession
+from authflow.sso.provider import (
+    MACHINE,
+    Authority,
+    Connect,
+    Connected,
+    Disable,
+    Edit,
+    NoProvider,
+    ProviderConnected,
+    ProviderDisabled,
+    ProviderEdited,
+    Settings,
+)
+from authflow.sso.sealing import proposal_binding, settings_binding, settings_digest
+from authflow.values import Method, Proof, ProviderId, Refused, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from authflow.journey.ports import JourneyTransaction
+    from authflow.machine import Fact
+    from authflow.membership.service import Membership
+    from authflow.policy import Policy
+    from authflow.ports import Stored, UnitOfWork
+    from authflow.recording import Recorder
+    from authflow.sessions.service import Sessions
+    from authflow.sso.kinds import Document, Kind
+    from authflow.sso.pipeline import Handle
+    from authflow.sso.provider import Command, Provider, ProviderStep
+    from authflow.sso.service import Links, Travelling
+    from authflow.sso.setup import Stands
+    from authflow.values import Address, Asker, BrowserSession, Context, OrganizationId
+
+
+NONE_YET: Final = ProviderId("")
+"""The provider of a setup: it has no row, and perhaps never will."""
+
+
+@attrs.frozen(kw_only=True)
+class Proposal:
+    """A provider as it was proposed: its settings, and what is decided about members. JSON types alone."""
+
+    config: Mapping[str, Any]
+    name: str
+    required: bool = True
+    newcomers: bool = True
+    default_role: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Desk:
+    """One command about a provider: who gave it, from where, when, over which organization."""
+
+    tx: JourneyTransaction
+    asker: Asker
+    context: Context
+    organization: OrganizationId
+    now: datetime
+
+
+@attrs.frozen(kw_only=True)
+class Connecting:
+    """What commands do to providers; every method runs in its caller's transaction."""
+
+    uow: UnitOfWork[JourneyTransaction]
+    recorder: Recorder
+    sessions: Sessions
+    membership: Membership
+    travelling: Travelling
+    links: Links
+    policy: Policy
+
+    # --- who may --------------------------------------------------------------------------------------------------
+
+    def authority(self, tx: JourneyTransaction, asker: Asker, organization: OrganizationId) -> Authority:
+        """Return who commands, as they are right now, with everybody who owns the organization to be told."""
+        standing = self.membership.authority(asker, organization=organization)
+        refusal = may_manage(standing)
+        return Authority(
+            user=standing.actor.person,
+            refusal=refusal,
+            owner=role_in(organization, standing.actor.membership) == self.policy.membership.roles[-1],
+            elevated=asker.elevated,
+            recipients=() if refusal is not None else self.owners(tx, organization),
+        )
+
+    def owners(self, tx: JourneyTransaction, organization: OrganizationId) -> tuple[Address, ...]:
+        """Return the verified addresses of everybody who owns *organization* (decision 5)."""
+        members = tx.members.with_role(organization, self.policy.membership.roles[-1])
+        people = (tx.users.get(member.user) for member in members)
+        return tuple(address for person in people if person is not None for address in person.verified_addresses())
+
+    def refused(self, at: Desk, answer: Refused) -> None:
+        """Write down that somebody who tried a proposed provider was refused: by it, or by us."""
+        fact = SignOnRefused(organization=at.organization, provider=NONE_YET, code=answer.code.value)
+        self._tell(at, (fact,))
+
+    def proposal(self, kind: Kind, settings: Document, decided: Proposal) -> Proposal | Refused:
+        """Return what was *decided*, with the *settings* as their kind reads them; no transaction is open."""
+        config = self.config(kind, settings)
+        return config if isinstance(config, Refused) else attrs.evolve(decided, config=config)
+
+    def config(self, kind: Kind, settings: Document) -> Document | Refused:
+        """Return *settings* as their kind reads them, or what is wrong with them; no transaction is open."""
+        try:
+            return self.uow.outside(lambda: kind.read(settings))
+        except InputInvalid as error:
+            return Refused(code=Code.SSO_INPUT_INVALID, problems={error.field: error.problem})
+
+    # --- connecting -------------------------------------------------------------------------------------------------
+
+    def connect(
+        self, at: Desk, session: BrowserSession, handle: Handle, stands: Stands, authority: Authority
+    ) -> ProviderAdded:
+        """Let the provider that *authority* tried stand, link it to them, and sign them on (sso 8).
+
+        Raises:
+            Undone: The organization's second factor is required elsewhere than in its row.
+            UniqueViolated: Another one was connected at this very moment.
+        """
+        kind = self.kind(handle.kind)
+        opened = self.travelling.vault.open(stands.proposal, proposal_binding(handle.id))
+        made = self._made(at, kind, handle.provider, Proposal(**opened), partner=False)
+        added = self._added(at, made, authority)
+        person = at.tx.users.get(stands.user)
+        if person is None:
+            raise Undone(Refused(code=Code.SESSION_USER_INACTIVE))
+        ground = OwnSession(user=person.id, elevated=authority.elevated)
+        linked = self.links.attach(at.tx, person, stands.identity, ground, at.now)
+        link = expect(linked.answer, Attached).link
+        self._tell(at, (*linked.facts, self._mailing(at, made.id, MailKind.SSO_LINK_ACCOUNT)))
+        self.membership.set_flags(
+            at.asker,
+            at.context,
+            organization=at.organization,
+            user=person.id,
+            group=FlagGroup.SSO,
+            flags=MemberFlag.SSO_LINKED,
+        )
+        mark = Proof(method=Method.SSO, at=at.now, organization=at.organization, provider=made.id, link=link.id)
+        arrived = expect(self.sessions.establish(session, at.context, user=person.id, proof=mark), SignedIn)
+        return attrs.evolve(added, link=link.id, session=arrived.session)
+
+    def provision(self, at: Desk, kind: Kind, proposal: Proposal, authority: Authority) -> ProviderAdded:
+        """Let a partner's provider stand, untried; whoever asks twice is told the same.
+
+        Raises:
+            Undone: As of `connect`; or another provider stands, or *proposal* is of another.
+            UniqueViolated: As of `connect`.
+        """
+        stored = at.tx.providers.load(at.organization, lock=True)
+        if isinstance(stored.state, NoProvider):
+            key = ProviderId(self.travelling.new_id())
+            return self._added(at, self._made(at, kind, key, proposal, partner=True), authority)
+        stands = stored.state
+        if not stands.partner or stands.kind != kind.key:
+            raise Undone(Refused(code=Code.SSO_PROVIDER_EXISTS))
+        config = self.travelling.vault.open(stands.settings.config, settings_binding(at.organization, stands.id))
+        renamed = another_provider(kind, config, proposal.config)
+        if renamed is not None:
+            raise Undone(renamed)
+        wanted = self._settings(at, kind, stands.id, proposal)
+        same = attrs.evolve(wanted, config=stands.settings.config, scim=stands.settings.scim)
+        after = same if wanted.steps == stands.settings.steps else attrs.evolve(wanted, scim=stands.settings.scim)
+        expect(self.edit(at, stored, Edit(authority=authority, settings=after, trust=True)), ProviderSaved)
+        return ProviderAdded(organization=at.organization, provider=stands.id, link=None, lifted=stands.lifted)
+
+    # --- editing and disabling --------------------------------------------------------------------------------------
+
+    def edit(self, at: Desk, stored: Stored[Provider], command: Edit) -> ProviderSaved | Refused:
+        """Store what the table makes of new settings; a provider that makes no members any more governs none."""
+        step = self._step(at, stored, command)
+        if not isinstance(step.answer, ProviderEdited):
+            return expect(step.answer, Refused)
+        if "scim" in step.answer.changed and not command.settings.scim:
+            self.membership.clear_flags(at.organization, FlagGroup.IDP)
+        return ProviderSaved(provider=step.answer.provider.id, changed=step.answer.changed)
+
+    def disable(self, at: Desk, authority: Authority) -> ProviderRemoved | Refused:
+        """Take the provider away, with its links and everybody's flags; the requirement that it lifted comes back."""
+        stored = at.tx.providers.load(at.organization, lock=True)
+        step = self._step(at, stored, Disable(authority=authority))
+        if not isinstance(step.answer, ProviderDisabled):
+            return expect(step.answer, Refused)
+        gone = at.tx.links.remove_of_provider(step.answer.provider)
+        self.membership.clear_flags(at.organization, FlagGroup.SSO, FlagGroup.IDP)
+        if step.answer.restored:
+            self._require_second_factor(at, required=True)
+        self._tell(at, (self._mailing(at, step.answer.provider, MailKind.SSO_ENDED),))
+        return ProviderRemoved(provider=step.answer.provider, links=len(gone), restored=step.answer.restored)
+
+    def remind(self, at: Desk, provider: Connected) -> None:
+        """Have every member without a link mailed."""
+        self._tell(at, (self._mailing(at, provider.id, MailKind.SSO_LINK_ACCOUNT),))
+
+    def unknown_role(self, role: str | None) -> bool:
+        """Tell whether *role* is given, and none of this installation's."""
+        return role is not None and self.policy.membership.rank(role) is None
+
+    # --- pieces ---------------------------------------------------------------------------------------------------
+
+    def kind(self, key: str) -> Kind:
+        """Return the kind.
+
+        Raises:
+            Undone: This installation does not know it.
+        """
+        found = self.travelling.kinds.get(key)
+        if found is None:
+            raise Undone(Refused(code=Code.SSO_KIND_UNKNOWN))
+        return found
+
+    def _added(self, at: Desk, made: Connected, authority: Authority) -> ProviderAdded:
+        if made.lifted:
+            self._require_second_factor(at, required=False)
+        step = MACHINE.step(NoProvider(), Connect(authority=authority, provider=made), at.now)
+        if not isinstance(step.answer, ProviderConnected):
+            raise Undone(expect(step.answer, Refused))
+        at.tx.providers.save(at.organization, made, expected=0)
+        self._tell(at, step.facts)
+        return ProviderAdded(organization=at.organization, provider=made.id, link=None, lifted=made.lifted)
+
+    def _made(self, at: Desk, kind: Kind, key: ProviderId, proposal: Proposal, *, partner: bool) -> Connected:
+        place = at.tx.organizations.get(at.organization)
+        needed = place is not None and place.require_second_factor
+        return Connected(
+            id=key,
+            organization=at.organization,
+            kind=kind.key,
+            name=proposal.name,
+            settings=self._settings(at, kind, key, proposal),
+            partner=partner,
+            lifted=self.policy.sso.exclusive_second_factor and needed,
+            connected_at=at.now,
+        )
+
+    def _settings(self, at: Desk, kind: Kind, key: ProviderId, proposal: Proposal) -> Settings:
+        config = proposal.config
+        return Settings(
+            required=proposal.required,
+            newcomers=proposal.newcomers,
+            default_role=None if proposal.default_role is None else Role(proposal.default_role),
+            config=self.travelling.vault.seal(config, settings_binding(at.organization, key)),
+            steps=settings_digest(kind, config),
+            confirms=kind.can_confirm(config),
+        )
+
+    def _require_second_factor(self, at: Desk, *, required: bool) -> None:
+        if not at.tx.organizations.demand_second_factor(at.organization, required=required):
+            raise Undone(Refused(code=Code.SSO_REQUIREMENT_FIXED))
+        reason = "provider_disabled" if required else "provider_connected"
+        changed = RequirementChanged(organization=at.organization, require_second_factor=required, reason=reason)
+        self._tell(at, (changed,))
+
+    def _step(self, at: Desk, stored: Stored[Provider], command: Command) -> ProviderStep:
+        step = MACHINE.step(stored.state, command, at.now)
+        if step.state != stored.state:
+            at.tx.providers.save(at.organization, step.state, expected=stored.version)
+        self._tell(at, step.facts)
+        return step
+
+    def _mailing(self, at: Desk, provider: ProviderId, mail: MailKind) -> Fact:
+        return MembersToMail(
+            organization=at.organization, provider=provider, mail=mail.value, after="", actor=shown(at.asker.label)
+        )
+
+    def _tell(self, at: Desk, facts: tuple[Fact, ...]) -> None:
+        self.recorder.record(at.tx, facts, asker=at.asker, context=at.context, now=at.now)
+
+
+def another_provider(kind: Kind, before: Document, after: Document) -> Refused | None:
+    """Refuse settings under which the names of subjects mean other people: links by the former ones would stand."""
+    problem = "says whose names the subjects are: disable this provider, and set the other one up"
+    problems = {name: problem for name in sorted(kind.naming) if before.get(name) != after.get(name)}
+    return Refused(code=Code.SSO_INPUT_INVALID, problems=problems) if problems else None

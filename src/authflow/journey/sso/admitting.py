@@ -1,0 +1,257 @@
+"""Doing what was decided about somebody who came through a provider: link, session, membership, in one transaction.
+
+The order is fixed: the link is read or written first, and only then does the session get its mark, by that very link
+(decision 2). Whatever the membership says, the sign-in stands.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from authflow.errors import BrokenPromise, Code, StaleVersion, UniqueViolated
+from authflow.facts.accounts import AddressVerified
+from authflow.facts.sso import SignedUp
+from authflow.journey.door import expect
+from authflow.journey.post_flow import InvitationFate
+from authflow.journey.sso.answers import AccountLinked, SignedOn
+from authflow.membership.answers import Joined
+from authflow.sessions.commands import EnrollmentOwed, SecondFactorOwed, SignedIn
+from authflow.sso.case import By, Enter, LinkTo, Register, TakeOver
+from authflow.sso.grounds import Attached, MailedProof, NewAccount, OwnSession, Recognized
+from authflow.sso.pipeline import Flow
+from authflow.sso.ports import Newcomer
+from authflow.values import Method, Proof, Refused, UserId, new_identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from authflow.accounts.service import Addresses
+    from authflow.journey.ports import JourneyTransaction
+    from authflow.journey.post_flow import InvitationOutcome
+    from authflow.journey.sso.circumstances import Situation
+    from authflow.journey.waiting import Waiting
+    from authflow.machine import Fact, Step
+    from authflow.membership.service import Membership
+    from authflow.policy import SsoPolicy
+    from authflow.ports import Entropy, UnitOfWork
+    from authflow.recording import Recorder
+    from authflow.sessions.service import Sessions
+    from authflow.sso.case import Decision, Known
+    from authflow.sso.grounds import Ground, LinkAnswer
+    from authflow.sso.links import Link, Linking
+    from authflow.sso.service import Links
+    from authflow.values import Address, Asker, BrowserSession, Context, LinkId, MemberId
+
+
+class Undone(Exception):  # it carries an answer out of a savepoint, and is no error
+    """What was begun is not done after all: *answer* says why, and the savepoint undoes it."""
+
+    def __init__(self, answer: Refused) -> None:
+        self.answer = answer
+        super().__init__(answer.code)
+
+
+@attrs.frozen(kw_only=True)
+class Arrival:
+    """One finish: whose browser, from where, when, and what stands."""
+
+    tx: JourneyTransaction
+    session: BrowserSession
+    context: Context
+    at: Situation
+    known: Known
+    now: datetime
+
+
+@attrs.frozen(kw_only=True)
+class _Settled:
+    """Whose link it is now, and what is to be told of it."""
+
+    link: Link
+    written: bool
+    facts: tuple[Fact, ...] = ()
+    unconfirmed: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Admitting:
+    """Carries out decisions; every method runs in its caller's transaction, under a savepoint of the caller's."""
+
+    uow: UnitOfWork[JourneyTransaction]
+    entropy: Entropy
+    recorder: Recorder
+    sessions: Sessions
+    links: Links
+    addresses: Addresses
+    membership: Membership
+    waiting: Waiting
+    policy: SsoPolicy
+
+    def admit(self, here: Arrival, decision: Decision) -> SignedOn | AccountLinked:
+        """Do what *decision* says, and sign its person in.
+
+        Raises:
+            Undone: A table said no on the way; nothing of it may stand.
+            UniqueViolated, StaleVersion: Somebody else was faster; likewise.
+        """
+        settled = self._settle(here, decision)
+        link = settled.link
+        proof = _proof(here, link.id)
+        session = self.sessions.establish(here.session, here.context, user=link.user, proof=proof)
+        if not isinstance(session, SignedIn):
+            raise Undone(expect(session, Refused))
+        asker = self.sessions.identify(session.session, here.now)
+        self.recorder.record(here.tx, settled.facts, asker=asker, context=here.context, now=here.now)
+        if settled.unconfirmed:
+            self.addresses.send(asker, here.context, user=link.user, address=None)
+        invitation = self.waiting.settled(asker, session.session, here.context)
+        member, code = self._join(here, asker, invitation)
+        answer = AccountLinked if here.at.state.handle.flow is Flow.LINK else SignedOn
+        return answer(
+            session=session.session,
+            user=link.user,
+            level=session.level,
+            organization=link.organization,
+            link=link.id,
+            linked=settled.written,
+            member=member,
+            code=code,
+            invitation=invitation,
+        )
+
+    def challenge(self, here: Arrival, user: UserId) -> SecondFactorOwed | EnrollmentOwed | Refused:
+        """Begin the sign-in of *user*, who owes something first; one that is begun here already goes on.
+
+        By a link it is begun by the provider's word; by a mailed link, which proves nothing but this pipeline's
+        mailbox (decision 20), with a proof that opens nothing.
+        """
+        begun = self.sessions.opened(here.session)
+        if begun is not None and getattr(begun, "user", None) == user:
+            stands = self.sessions.look(here.session)
+            if isinstance(stands, SecondFactorOwed | EnrollmentOwed):
+                return stands
+        link = here.known.link or here.known.former
+        proof = _mailed(here) if link is None else _proof(here, link.id)
+        answer = self.sessions.establish(here.session, here.context, user=user, proof=proof)
+        return expect(answer, SecondFactorOwed, EnrollmentOwed, Refused)
+
+    # --- the link -------------------------------------------------------------------------------------------------
+
+    def _settle(self, here: Arrival, decision: Decision) -> _Settled:
+        identity, now = here.at.identity, here.now
+        match decision:
+            case Enter(link=link):
+                return _settled(self.links.recognize(here.tx, link, identity, now))
+            case TakeOver(link=link):
+                return _settled(self.links.migrate(here.tx, link, identity, self.policy.migrate_until, now))
+            case LinkTo(user=user, by=by):
+                return self._attach(here, user, self._ground(here, by))
+            case Register(verified=verified):
+                return self._register(here, verified=verified)
+            case _:
+                raise BrokenPromise(answer=type(decision).__name__)
+
+    def _ground(self, here: Arrival, by: By) -> Ground:
+        visitor, prover, identity = here.known.visitor, here.known.prover, here.at.identity
+        if by is By.OWN_SESSION and visitor is not None:
+            return OwnSession(user=visitor.user, elevated=visitor.elevated)
+        if by is By.MAILED_PROOF and prover is not None:
+            return MailedProof(user=prover.user, provider=identity.provider, subject=identity.subject)
+        raise BrokenPromise(answer=by.value)
+
+    def _attach(self, here: Arrival, user: UserId, ground: Ground) -> _Settled:
+        person = here.tx.users.get(user)
+        if person is None:
+            raise Undone(Refused(code=Code.SSO_IDENTITY_DISABLED))
+        return _settled(self.links.attach(here.tx, person, here.at.identity, ground, here.now))
+
+    def _register(self, here: Arrival, *, verified: bool) -> _Settled:
+        """Person, address and link, all three or none (sso 6.6).
+
+        Raises:
+            StaleVersion: Somebody else verified the address at this very moment: it is not verified twice.
+        """
+        registrar, identity, email = here.tx.registrar, here.at.identity, here.at.identity.email
+        if registrar is None or email is None:
+            raise BrokenPromise(answer="a newcomer whom nobody can register")
+        proven = verified and self._free(here, email)
+        newcomer = Newcomer(
+            id=UserId(new_identifier(self.entropy.random_bytes(16))),
+            name=identity.name,
+            address=email,
+            verified_at=here.now if proven else None,
+        )
+        user = registrar.register(newcomer)
+        here.tx.accounts.lock(user)
+        linked = self._attach(here, user, NewAccount(user=user))
+        made = SignedUp(
+            organization=identity.organization, provider=identity.provider, kind=here.at.provider.kind, user=user
+        )
+        told: Sequence[Fact] = (made, *self._verified(user, email)) if proven else (made,)
+        return attrs.evolve(linked, facts=(*told, *linked.facts), unconfirmed=not proven)
+
+    def _free(self, here: Arrival, email: Address) -> bool:
+        """Hold *email*, and tell whether it is still nobody's; where it must be for a new account, it has to be."""
+        here.tx.confirmations.hold(email, here.now)
+        free = not here.tx.users.holders(email)
+        if not free and not self.policy.second_accounts:
+            raise StaleVersion
+        return free
+
+    def _verified(self, user: UserId, email: Address) -> tuple[Fact, ...]:
+        """Whoever else held the address unverified loses it now, like everywhere (decision 19)."""
+        self.addresses.record(user, email)
+        return (AddressVerified(user=user, address=email),)
+
+    # --- the membership -------------------------------------------------------------------------------------------
+
+    def _join(self, here: Arrival, asker: Asker, invitation: InvitationOutcome) -> tuple[MemberId | None, Code | None]:
+        """Return the membership, or why there is none: an invitation that waits here is not overtaken by a default."""
+        provider, identity = here.at.provider, here.at.identity
+        if invitation.fate is InvitationFate.KEPT and invitation.organization == provider.organization:
+            return None, invitation.code
+        try:
+            with self.uow.savepoint():
+                joined = self.membership.come_in(
+                    asker,
+                    here.context,
+                    organization=provider.organization,
+                    role=provider.settings.default_role,
+                    newcomers=provider.settings.newcomers,
+                )
+        except (StaleVersion, UniqueViolated) as lost:
+            return None, lost.code
+        if not isinstance(joined, Joined):
+            return None, joined.code if isinstance(joined, Refused) else Code.INVITATION_REQUIREMENTS_OPEN
+        tombstones = here.tx.subject_tombstones
+        for place in ((provider.organization, provider.id, subject) for subject in identity.subjects):
+            if tombstones.find(*place) is not None:
+                tombstones.clear(*place)
+        return joined.member.id, None
+
+
+def _settled(step: Step[Linking, LinkAnswer]) -> _Settled:
+    match step.answer:
+        case Attached(link=link):
+            return _Settled(link=link, written=bool(step.facts), facts=step.facts)
+        case Recognized(link=link):
+            return _Settled(link=link, written=bool(step.facts), facts=step.facts)
+        case Refused() as refused:
+            raise Undone(refused)
+        case _:
+            raise BrokenPromise(answer=type(step.answer).__name__)
+
+
+def _proof(here: Arrival, link: LinkId) -> Proof:
+    identity = here.at.identity
+    return Proof(
+        method=Method.SSO, at=here.now, organization=identity.organization, provider=identity.provider, link=link
+    )
+
+
+def _mailed(here: Arrival) -> Proof:
+    identity = here.at.identity
+    return Proof(method=Method.MAILED_LINK, at=here.now, organization=identity.organization, provider=identity.provider)

@@ -1,0 +1,114 @@
+"""A sign-in through a provider as it stands, held for the browser that began it; and what is logged of refusals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from authflow.errors import Code
+from authflow.facts.sso import SignOnRefused
+from authflow.journey.sso.circumstances import Circumstances, Situation
+from authflow.sso.pipeline import barred, not_theirs
+from authflow.sso.progress import (
+    Away,
+    Open,
+    Over,
+)
+from authflow.sso.provider import Connected
+from authflow.values import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from authflow.journey.ports import JourneyTransaction
+    from authflow.machine import Fact
+    from authflow.ports import Clock, Stored, UnitOfWork
+    from authflow.recording import Recorder
+    from authflow.sso.case import Choice
+    from authflow.sso.pipeline import Present
+    from authflow.sso.service import Travelling
+    from authflow.sso.service.pipelines import Bearer
+    from authflow.values import Asker, BrowserSession, Budget, Context
+
+
+UNTOLD: Final = frozenset(
+    {
+        Code.SSO_PIPELINE_INVALID,
+        Code.SSO_PIPELINE_EXPIRED,
+        Code.SSO_PROVIDER_UNTRIED,
+        Code.SSO_RATE_LIMITED,
+        Code.SSO_STATE_INVALID,
+        Code.SSO_LINK_UNPROVEN,
+    }
+)
+"""Refusals that no log of an organization keeps: whoever asked may be anybody, or may ask again and again."""
+
+
+@attrs.frozen(kw_only=True)
+class Comer:
+    """Who goes on with a pipeline: in which browser, from where, as whom."""
+
+    session: BrowserSession
+    context: Context
+    asker: Asker
+    who: Bearer
+
+
+@attrs.frozen(kw_only=True)
+class Held:
+    """A sign-in as it stands: *at* is none where it cannot go on, and its table says why."""
+
+    stored: Stored[Any]
+    present: Present
+    at: Situation | None
+
+
+@attrs.frozen(kw_only=True)
+class Holding:
+    """What every step of a sign-in begins with; every method runs in its caller's transaction."""
+
+    uow: UnitOfWork[JourneyTransaction]
+    clock: Clock
+    recorder: Recorder
+    travelling: Travelling
+    circumstances: Circumstances
+    mails: Budget
+
+    def held(self, tx: JourneyTransaction, who: Bearer, asker: Asker, choice: Choice, *, lock: bool) -> Held | Refused:
+        """Return the sign-in as it stands, for the browser that began it and for nobody else.
+
+        A setup goes on elsewhere; one whose browser is at the provider has nothing to go on with yet. With *lock* the
+        provider is held too: whoever disables it does so before this sign-in is decided, or after it is done.
+        """
+        stored = self.travelling.load(tx, who, lock=lock)
+        if isinstance(stored, Refused):
+            return stored
+        provider = tx.providers.load(stored.state.handle.organization, lock=lock).state
+        state, present = stored.state, self.travelling.present(tx, stored.state, who)
+        if not_theirs(state.handle, present) is not None or not isinstance(state, Away | Open | Over):
+            return Refused(code=Code.SSO_PIPELINE_INVALID)
+        if isinstance(state, Away):
+            return Refused(code=Code.SSO_PROVIDER_UNTRIED)
+        if isinstance(state, Over) or barred(state.handle, present, self.clock.now()) is not None:
+            return Held(stored=stored, present=present, at=None)
+        if not isinstance(provider, Connected) or provider.id != state.handle.provider:
+            return Refused(code=Code.SSO_PROVIDER_CHANGED)
+        at = Situation(state=state, provider=provider, asker=asker, choice=choice)
+        return Held(stored=stored, present=present, at=at)
+
+    def refused(self, tx: JourneyTransaction, who: Bearer, refused: Refused, asker: Asker, context: Context) -> Refused:
+        """Return *refused*, after the organization's log was told of it: nothing is told of what strangers try."""
+        if refused.code not in UNTOLD:
+            stored = self.travelling.load(tx, who)
+            if not isinstance(stored, Refused):
+                handle = stored.state.handle
+                fact = SignOnRefused(
+                    organization=handle.organization, provider=handle.provider, code=refused.code.value
+                )
+                self.record(tx, (fact,), asker, context)
+        return refused
+
+    def record(self, tx: JourneyTransaction, facts: Sequence[Fact], asker: Asker, context: Context) -> None:
+        """Record *facts*, of whoever asks."""
+        self.recorder.record(tx, facts, asker=asker, context=context, now=self.clock.now())
