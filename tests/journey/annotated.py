@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def commands() -> dict[str, Command[..., Any]]:
     """Return every command that a host can repeat, by its name."""
-    names = [module.name for module in pkgutil.iter_modules(journey.__path__, f"{journey.__name__}.")]
+    names = [module.name for module in pkgutil.walk_packages(journey.__path__, f"{journey.__name__}.")]
     classes = [cls for name in names for cls in vars(importlib.import_module(name)).values() if isinstance(cls, type)]
     found = {value for cls in classes for value in vars(cls).values() if isinstance(value, Command)}
     return {command.name: command for command in sorted(found, key=lambda c: c.name) if command.repeatable}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import attrs
 
@@ -177,7 +177,7 @@ def require_types(*, settings: object, kind: object = "", name: object = "") -> 
     for field, text in (("kind", kind), ("name", name)):
         if not isinstance(text, str):
             raise InputInvalid(field=field, problem="must be a text")
-    keys: list[object] = list(settings) if isinstance(settings, Mapping) else [None]
+    keys = list(cast("Mapping[object, object]", settings)) if isinstance(settings, Mapping) else [None]
     if not all(isinstance(key, str) for key in keys):
         raise InputInvalid(field="settings", problem="must be a mapping from texts")
 
