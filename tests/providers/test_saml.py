@@ -20,12 +20,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from lxml import etree
 
 from authflow.adapters.providers.saml import Saml2, saml_kinds
-from authflow.adapters.providers.saml_certificates import new_keys, pem, rsa_key
-from authflow.adapters.providers.saml_presets import BY_HAND, PRESETS
-from authflow.adapters.providers.saml_signature import read_signature
-from authflow.adapters.providers.saml_subject import NAME_ID, TRANSIENT
-from authflow.adapters.providers.saml_verifier import PythonSamlVerifier
-from authflow.adapters.providers.saml_xml import name
+from authflow.adapters.providers.saml.certificates import new_keys, pem, rsa_key
+from authflow.adapters.providers.saml.presets import BY_HAND, PRESETS
+from authflow.adapters.providers.saml.signature import read_signature
+from authflow.adapters.providers.saml.subject import NAME_ID, TRANSIENT
+from authflow.adapters.providers.saml.verifier import PythonSamlVerifier
+from authflow.adapters.providers.saml.xml import name
 from authflow.errors import Code, InputInvalid
 from authflow.sso.kinds import Assertion, Departure, Kind, Rejected
 from authflow.testing.clocks import SeededEntropy
@@ -49,7 +49,7 @@ from tests.providers.saml.stage import (
 )
 
 if TYPE_CHECKING:
-    from authflow.adapters.providers.saml_presets import Preset
+    from authflow.adapters.providers.saml.presets import Preset
     from authflow.sso.kinds import Document
 
 NOW = CLOCK.now()

@@ -16,10 +16,10 @@ from onelogin.saml2.xml_utils import OneLogin_Saml2_XML
 
 from authflow.adapters.providers.fetcher import HttpFetcher
 from authflow.adapters.providers.saml import Saml2
-from authflow.adapters.providers.saml_certificates import CERTIFICATES_MAX, certificate, new_keys, rsa_key
-from authflow.adapters.providers.saml_rules import write_instant
-from authflow.adapters.providers.saml_warnings import AHEAD, Ending
-from authflow.adapters.providers.saml_xml import PREFIXES, name
+from authflow.adapters.providers.saml.certificates import CERTIFICATES_MAX, certificate, new_keys, rsa_key
+from authflow.adapters.providers.saml.rules import write_instant
+from authflow.adapters.providers.saml.warnings import AHEAD, Ending
+from authflow.adapters.providers.saml.xml import PREFIXES, name
 from authflow.errors import Code, InputInvalid
 from authflow.sso.fetching import Failure
 from authflow.sso.kinds import Departure, Rejected
