@@ -19,7 +19,8 @@ NAMES: Final = ("alice", "ALICE", "álice", "alice ")
 
 
 def rules(table: sa.Table) -> list[Any]:
-    return [table.primary_key, *(c for c in table.constraints if isinstance(c, sa.UniqueConstraint))]
+    unique = (c for c in table.constraints if isinstance(c, sa.UniqueConstraint))
+    return [table.primary_key, *sorted(unique, key=lambda rule: str(rule.name))]
 
 
 KEYS = [
