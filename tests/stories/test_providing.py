@@ -133,7 +133,7 @@ def test_of_many_admins_who_confirm_one_connects(database: str, workers: int, re
 
 
 def written(stage: SsoStage) -> Rows:
-    return {name: rows for name, rows in rows_of(stage.uow, frozenset()).items() if name not in COUNTS}
+    return {name: rows for name, rows in rows_of(stage.uow).items() if name not in COUNTS}
 
 
 def confirming(stage: SsoStage) -> Callable[[], Any]:

@@ -149,7 +149,7 @@ def test_whoever_links_while_the_provider_is_disabled_is_left_without_link_and_f
 
 
 def written(stage: SsoStage) -> Rows:
-    return {name: rows for name, rows in rows_of(stage.uow, frozenset()).items() if name not in COUNTS}
+    return {name: rows for name, rows in rows_of(stage.uow).items() if name not in COUNTS}
 
 
 def signing_up(stage: SsoStage) -> Callable[[], Any]:
@@ -183,6 +183,6 @@ def test_a_fault_at_any_statement_leaves_nothing_behind(sqlite_uow: Any, scene: 
                 continue
         break
     assert faults.raised == []
-    assert number > 20
+    assert number > 15  # every one of them was cut off
     assert isinstance(answer, SignedOn | AccountLinked), answer
     assert written(stage) != before

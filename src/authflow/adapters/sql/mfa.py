@@ -158,7 +158,7 @@ class SqlRecoveryCodes:
             {"authenticator": authenticator, "key_id": d.key_id, "digest": d.value, "used_at": None} for d in digests
         ]
         if rows:
-            self._run.later(self._sql.add_codes, rows)
+            self._run.run(self._sql.add_codes, rows)
 
     def consume(self, authenticator: AuthenticatorId, digests: Sequence[Digest], now: datetime) -> bool:
         values = {"owner": authenticator, "digests": [d.value for d in digests], "now": c.micros(now)}
