@@ -157,7 +157,7 @@ def test_every_name_is_compared_whole(changes: dict[str, Any], expected: Code | 
 
 
 def _drop(local: str) -> Callable[[Element], object]:
-    return lambda root: first(root, local).getparent().remove(first(root, local))  # type: ignore[union-attr]
+    return lambda root: first(root, local).getparent().remove(first(root, local))
 
 
 def _unset(local: str, attribute: str) -> Callable[[Element], object]:

@@ -155,7 +155,7 @@ def test_what_is_somebody_elses_stays_theirs_without_a_session(state: Held | Cro
     ],
 )
 def test_each_gate_has_its_code(changed: dict[str, object], code: Code):
-    assert MACHINE.step(Unlinked(), attach(**changed), NOW).answer == Refused(code=code)  # type: ignore[arg-type]
+    assert MACHINE.step(Unlinked(), attach(**changed), NOW).answer == Refused(code=code)
 
 
 # --- coming with it -------------------------------------------------------------------------------------------------
@@ -168,7 +168,7 @@ def test_whoever_comes_with_it_is_confirmed():
 
 def migration(**given: object) -> Migrate:
     asked: dict[str, object] = {"until": NOW + TICK, "identity": identity(legacy=FORMER, email_verified=True), **given}
-    return Migrate(**asked)  # type: ignore[arg-type]
+    return Migrate(**asked)
 
 
 def test_a_link_goes_over_to_the_new_subject_by_policy():
@@ -202,4 +202,4 @@ def test_it_stays_behind_without_the_policy_its_date_or_a_trusted_claim(given: d
     ],
 )
 def test_two_rows_tell_how_a_subject_and_a_person_stand(rows: dict[str, object], stands: object):
-    assert standing(**rows) == stands  # type: ignore[arg-type]
+    assert standing(**rows) == stands

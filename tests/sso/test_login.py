@@ -137,7 +137,7 @@ def test_the_answer_that_was_asked_for_is_taken():
     ],
 )
 def test_any_other_answer_ends_it(said: object, state: bytes, code: Code):
-    step = MACHINE.step(away(), Return(present=PRESENT, state=state, said=said), NOW)  # type: ignore[arg-type]
+    step = MACHINE.step(away(), Return(present=PRESENT, state=state, said=said), NOW)
     assert (step.state, step.answer) == (Over(handle=HANDLE, why=Why.FAILED), Refused(code=code))
 
 
@@ -194,7 +194,7 @@ def test_a_new_mail_makes_the_old_link_worthless():
     ],
 )
 def test_mails_have_a_budget(command: object):
-    step = MACHINE.step(IDENTIFIED, command, NOW)  # type: ignore[arg-type]
+    step = MACHINE.step(IDENTIFIED, command, NOW)
     assert step.state == IDENTIFIED
     assert step.answer == Refused(code=Code.SSO_RATE_LIMITED, retry_after=BUDGETED.retry_after)
 

@@ -79,7 +79,7 @@ def test_connecting_tells_all_owners():
     ],
 )
 def test_an_edit_says_what_changed(settings: object, changed: tuple[str, ...]):
-    step = MACHINE.step(CONNECTED, Edit(authority=OWNER, settings=settings, trust=True), NOW)  # type: ignore[arg-type]
+    step = MACHINE.step(CONNECTED, Edit(authority=OWNER, settings=settings, trust=True), NOW)
     assert isinstance(step.answer, ProviderEdited)
     assert step.answer.changed == changed
     assert len(step.facts) == bool(changed)

@@ -31,7 +31,7 @@ EXPLORED = SETUP.walk()
 
 def confirm(**given: object) -> Confirm:
     asked: dict[str, object] = {"present": PRESENT, "visitor": ADA, "authority": OWNER, "exists": False, **given}
-    return Confirm(**asked)  # type: ignore[arg-type]
+    return Confirm(**asked)
 
 
 def test_the_whole_table_is_walked():
@@ -97,7 +97,7 @@ def test_whoever_may_not_may_mend_it_and_try_again(given: dict[str, object], cod
     ],
 )
 def test_what_cannot_be_mended_ends_it(command: Confirm, now: object, code: Code):
-    step = MACHINE.step(TRIED, command, now)  # type: ignore[arg-type]
+    step = MACHINE.step(TRIED, command, now)
     assert (step.state, step.answer) == (Over(handle=SETUP_HANDLE, why=Why.FAILED), Refused(code=code))
 
 

@@ -207,8 +207,12 @@ def _wrong_ground_to_move(command: Attach) -> Code | None:
 
 @gate
 def _stays_behind(command: Migrate, now: datetime) -> Code | None:
-    open_now = command.until is not None and now < command.until
-    return None if open_now and command.identity.email_verified else Code.SSO_MIGRATION_CLOSED
+    return None if migrates(command.identity, command.until, now) else Code.SSO_MIGRATION_CLOSED
+
+
+def migrates(identity: Identity, until: datetime | None, now: datetime) -> bool:
+    """Tell whether links go over to a provider's new subject: by policy *until* then, on a trusted claim."""
+    return until is not None and now < until and identity.email_verified
 
 
 # --- pieces -----------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import attrs
 from authflow.membership.service import Prospects
 from authflow.membership.standing import Member
 from authflow.sso.case import Choice, Known, Visitor
+from authflow.sso.linking import migrates
 from authflow.sso.links import Holder
 from authflow.sso.pipeline import Flow
 from authflow.sso.progress import AddressProven, Proven
@@ -103,8 +104,7 @@ class Circumstances:
 
     def _former(self, tx: JourneyTransaction, identity: Identity, now: datetime) -> Link | None:
         """Return the link under the provider's former subject, while the policy takes it over (decision 24)."""
-        until = self.policy.migrate_until
-        if identity.legacy is None or until is None or now >= until or not identity.email_verified:
+        if identity.legacy is None or not migrates(identity, self.policy.migrate_until, now):
             return None
         return tx.links.by_subject(identity.provider, identity.legacy, lock=True)
 
