@@ -245,6 +245,9 @@ def test_what_is_of_another_type_is_refused_before_anything_relies_on_it(stage: 
         with pytest.raises(InputInvalid) as told:
             command(NOBODY, CONTEXT, **asked)
         assert told.value.field == field
+    if field == "settings":
+        with pytest.raises(InputInvalid):
+            providers.edit(NOBODY, CONTEXT, organization=OrganizationId("acme"), settings=wrong)
 
 
 @pytest.mark.parametrize("name", [None, 5, b"Ada", ["Ada"]])

@@ -227,6 +227,28 @@ def test_a_memory_whose_key_is_gone_is_dropped_and_its_person_comes_in(
     assert [record.name for record in caplog.records if record.levelno >= logging.WARNING] == ["authflow.keys"]
 
 
+def test_a_kept_answer_whose_key_is_gone_refuses_and_waits_for_its_key(
+    stage: SsoStage, caplog: pytest.LogCaptureFixture
+):
+    """Of a ring that one node has and another one has not: a code of ours, in both flows, and the answer is not lost."""
+    olga = stage.owner(stage.organization("umbrella"))
+    asked = {"organization": OrganizationId("umbrella"), "kind": "fake", "settings": {}}
+    begun = olga.browser.ask(stage.flows.providers.start_setup, olga.browser.context, **asked)
+    login, setup = stage.start(Browser(), OrganizationId("acme")), Trip(stage, olga.browser, begun)
+    former, later = stage.flows, stage.open(stage.ring.rotate(stage.entropy, stage.clock.now()))
+    for trip in (login, setup):
+        later.sso.keep_answer(callback=trip.callback("00u1"))
+    ways = ((login, former.sso.resume, later.sso.resume), (setup, former.providers.resume, later.providers.resume))
+    for trip, resume, with_key in ways:
+        caplog.clear()
+        answer = trip.browser.ask(resume, trip.browser.context, pipeline=trip.pipeline)
+        assert isinstance(answer, Refused), answer
+        assert answer.code is Code.SSO_PIPELINE_INVALID
+        assert [record.name for record in caplog.records if record.levelno >= logging.WARNING] == ["authflow.keys"]
+        came = trip.browser.ask(with_key, trip.browser.context, pipeline=trip.pipeline)
+        assert isinstance(came, ChoiceOwed | ProviderTried), came
+
+
 def begins_again(trip: Trip, caplog: pytest.LogCaptureFixture, logger: str) -> None:
     """Whatever they ask for is refused as if there were no pipeline, and the log is told once each time why."""
     flows, said = trip.stage.flows, trip.callback("00u1")

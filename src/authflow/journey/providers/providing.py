@@ -22,6 +22,7 @@ from authflow.membership.standing import may_grant, may_manage
 from authflow.ports import Limited
 from authflow.sso.provider import Connected, Edit, NoProvider, may_change_trust
 from authflow.sso.sealing import settings_binding, settings_digest
+from authflow.sso.setup import require_types
 from authflow.values import Refused, Role
 
 if TYPE_CHECKING:
@@ -85,8 +86,10 @@ class Providers(Partnering):
 
         Raises:
             InUnitOfWork: A transaction is open, or a host's is shared.
+            InputInvalid: *settings* are no mapping from texts.
             SecretUnavailable: The key of its settings is not in the ring.
         """
+        require_types(settings=settings)
         self._uow.require_closed()
         kept = self._one(lambda: self._kept(session, organization))
         if isinstance(kept, Refused):

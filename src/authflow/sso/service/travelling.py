@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from authflow.errors import BrokenPromise, Code, ConfigInvalid
+from authflow.command.telemetry import report_unavailable
+from authflow.errors import BrokenPromise, Code, ConfigInvalid, SecretUnavailable
 from authflow.mailbox import read_address
 from authflow.recording import legible, shown
 from authflow.sso.identity import NAME_MAX, Identity, read_subject, vouches
@@ -163,6 +164,8 @@ class Travelling(Pipelines):
             return Refused(code=Code.SSO_PIPELINE_INVALID)
         waiting = isinstance(stored.state, Away | Proposed)
         came = self._kept(tx, who.pipeline) if callback is None and waiting else Came.now(callback, now)
+        if isinstance(came, Refused):
+            return came
         if came is None:
             return Refused(code=Code.SSO_STATE_INVALID) if waiting else None
         return self._unfit(tx, stored, who, came, now) or self._checked(tx, stored.state, came, now)
@@ -256,11 +259,16 @@ class Travelling(Pipelines):
             memory=self.vault.seal(memory, memory_binding(handle.provider, subject)) if memory else None,
         )
 
-    def _kept(self, tx: SsoTransaction, pipeline: PipelineId) -> Came | None:
+    def _kept(self, tx: SsoTransaction, pipeline: PipelineId) -> Came | Refused | None:
+        """Return the stored answer; one whose key is gone is as a pipeline's state that cannot be read (`find`)."""
         sealed = tx.pipelines.answer(pipeline)
         if sealed is None:
             return None
-        document = self.vault.open(sealed, answer_binding(pipeline))
+        try:
+            document = self.vault.open(sealed, answer_binding(pipeline))
+        except SecretUnavailable as error:
+            report_unavailable(error)
+            return Refused(code=Code.SSO_PIPELINE_INVALID)
         fields = {name: tuple(values) for name, values in document["fields"].items()}
         return Came(callback=Callback(fields=fields), at=datetime.fromisoformat(document["at"]))
 
