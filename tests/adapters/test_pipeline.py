@@ -96,7 +96,7 @@ def test_the_end_of_a_savepoint_travels_with_what_follows(wired: Wired):
         with wired.uow.begin() as tx, wired.uow.savepoint(), wired.uow.savepoint():
             tx.users.add(User(id=ANNE, label="anne"))
 
-    assert wired.trips(write) == 4  # begin and the first savepoint; the second; the row; both releases and commit
+    assert wired.trips(write) == 2  # begin, both savepoints and the row; both releases and commit
 
 
 def test_what_follows_a_savepoint_outlives_the_next_one(wired: Wired):
@@ -110,6 +110,19 @@ def test_what_follows_a_savepoint_outlives_the_next_one(wired: Wired):
     assert written(wired.uow) == [entry(2).id]
     with wired.uow.begin() as tx:
         assert tx.users.get(ANNE) is not None
+
+
+def test_a_savepoint_that_never_left_takes_back_what_waits_inside_it_and_nothing_else(wired: Wired):
+    def write() -> None:
+        with wired.uow.begin() as tx:
+            tx.accounts.save(attrs.evolve(tx.accounts.lock(ANNE), epoch=7))
+            with suppress(Boom), wired.uow.savepoint():
+                tx.accounts.save(attrs.evolve(tx.accounts.lock(ANNE), epoch=8))
+                raise Boom
+
+    assert wired.trips(write) == 3  # begin and the lock; the first epoch; commit
+    with wired.uow.begin() as tx:
+        assert tx.accounts.read(ANNE).epoch == 7
 
 
 @pytest.fixture

@@ -163,14 +163,14 @@ class Connection:
     def savepoint(self) -> Generator[None]:
         """Undo what the block wrote if it fails; then the connection is sound again, and the exception goes on.
 
-        It is sent in front of the first statement of the block that writes or locks: whatever only reads leaves
-        nothing to be undone. A read that fails is undone by nothing but the end of the transaction.
+        It is sent in front of the first statement of the block that writes or locks, and with it where there is a
+        pipeline: whatever only reads leaves nothing to be undone. A read that fails is undone by nothing but the end
+        of the transaction.
         """
         self.require_sound()
         name = f"authflow_{self._depth}"
+        self._settle()  # what fails of these has nothing to do with the block
         self._unsent.append(name)
-        if self._expects():
-            self._send_savepoints()  # what fails of these has nothing to do with the block
         self._depth += 1
         try:
             yield
@@ -191,9 +191,13 @@ class Connection:
             self._waiting.append(Unsent(Kind.RELEASE, release))  # it cannot fail: everything inside was answered
 
     def _send_savepoints(self) -> None:
+        """Send the savepoints that were asked for, in front of whatever is sent next; they cannot fail themselves."""
         unsent, self._unsent = self._unsent, []
-        for name in unsent:
-            self._send(Kind.SAVEPOINT, f"SAVEPOINT {name}")
+        for text in map(_savepoint, unsent):
+            if self.pipeline is None:
+                self._send(Kind.SAVEPOINT, text)
+            else:
+                self._waiting.append(Unsent(Kind.SAVEPOINT, text))
 
     def _never_sent(self, name: str) -> bool:
         """Tell whether nothing has needed the innermost savepoint, which is called *name*, and forget it then."""
@@ -204,8 +208,13 @@ class Connection:
 
     def _undo(self, name: str) -> None:
         """Go back to the savepoint. Where that fails, the transaction is gone, and the first reason goes on."""
-        self._waiting.clear()
+        waiting = [unsent.text for unsent in self._waiting]
+        sent = _savepoint(name) not in waiting
+        del self._waiting[0 if sent else waiting.index(_savepoint(name)) :]
         if self.lost:
+            return
+        if not sent:  # nor anything else of the block
+            self.failed = False
             return
         try:
             self._send(Kind.ROLLBACK_TO, f"ROLLBACK TO SAVEPOINT {name}")
@@ -299,6 +308,10 @@ class Connection:
         self.lost = self.lost or isinstance(fault or error, DatabaseUnavailable)
         if fault is not None:
             raise fault from error
+
+
+def _savepoint(name: str) -> str:
+    return f"SAVEPOINT {name}"
 
 
 def _driver_begins(raw: Any) -> bool:
