@@ -2,79 +2,23 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from authflow import Code, Refused, SecondFactorOwed
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
-from authflow.adapters.providers.saml import Saml2
-from authflow.journey.providers.answers import ProviderAdded, ProviderTried
 from authflow.journey.sso.answers import AnswerKept, ChoiceOwed, MailSent, SentAway
 from authflow.sso.case import Choice
-from authflow.sso.kinds import Callback, Departure, Kinds
-from authflow.testing.browsers import Browser, installed
-from authflow.testing.clocks import SeededEntropy
-from authflow.testing.saml import FakeSamlProvider, SamlFault, SamlPerson
-from tests.journey.sso_stage import SsoStage
-from tests.providers.saml.stage import Library, keys
-
-if TYPE_CHECKING:
-    from authflow.adapters.keys import KeyRing
-    from authflow.policy import Policy
-    from authflow.values import OrganizationId
-    from authflow.wiring import Authflow
-
-OLGA = SamlPerson(subject="00u1", email="olga@idp.example", first_name="Olga")
-GRACE = SamlPerson(subject="00u2", email="grace@idp.example", first_name="Grace", last_name="Hopper")
-
-
-class SamlStage(SsoStage):
-    """`SsoStage` with the real kind, and a provider that nobody but this test has."""
-
-    def _over(self, uow: Any, ring: KeyRing, policy: Policy | None) -> Authflow:
-        return installed(
-            uow,
-            clock=self.clock,
-            entropy=self.entropy,
-            mailer=self.mailer,
-            ring=ring,
-            policy=policy or self.policy,
-            kinds=Kinds(Saml2(fetcher=Library(), entropy=SeededEntropy("saml"))),
-        )
-
-    @cached_property
-    def saml(self) -> FakeSamlProvider:
-        return FakeSamlProvider(self.clock, keys=keys("idp"))
-
-    def answered(self, away: SentAway, who: SamlPerson, fault: SamlFault | None = None) -> Callback:
-        """Return what the browser would post that was sent *away*."""
-        return self.saml.answer(Departure(url=away.url, form=away.form, request={}), who, fault)
-
-    def connected(self) -> OrganizationId:
-        """Let an owner connect the provider, by signing in through it."""
-        acme = self.organization()
-        olga, flows = self.owner(acme), self.flows.providers
-        settings, at = self.saml.settings(), olga.browser
-        away = at.ask(flows.start_setup, at.context, organization=acme, kind="saml2", settings=settings)
-        assert isinstance(away, SentAway), away
-        tried = at.ask(flows.resume, at.context, pipeline=away.pipeline, callback=self.answered(away, OLGA))
-        assert isinstance(tried, ProviderTried), tried
-        assert (tried.subject, tried.email) == (OLGA.subject, OLGA.email)
-        assert isinstance(at.ask(flows.confirm, at.context, pipeline=away.pipeline), ProviderAdded)
-        return acme
+from authflow.sso.kinds import Callback
+from authflow.testing.browsers import Browser
+from authflow.testing.saml import SamlFault
+from tests.providers.saml.installed import GRACE, OLGA, SamlStage, sent_away
 
 
 @pytest.fixture
 def stage() -> SamlStage:
     return SamlStage(MemoryUnitOfWork())
-
-
-def sent_away(stage: SamlStage, browser: Browser, acme: OrganizationId) -> SentAway:
-    away = browser.ask(stage.flows.sso.start, browser.context, organization=acme)
-    assert isinstance(away, SentAway), away
-    return away
 
 
 def test_somebody_new_comes_by_an_answer_that_was_posted_cross_site(stage: SamlStage):

@@ -18,9 +18,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from authflow.adapters.providers.saml.logout import LoggedOut, LogoutRequested, logout_request, logout_response
+from authflow.adapters.providers.saml.logout import logout_request, logout_response
 from authflow.adapters.providers.saml.request import redirect_url
 from authflow.errors import Code
+from authflow.sso.capabilities import LoggedOut, LogoutRequested
 from authflow.sso.kinds import Assertion, Departure, Rejected
 from authflow.testing.saml_markup import sign
 from authflow.values import Secret

@@ -28,6 +28,7 @@ from authflow.testing.saml import SSO_URL, FakeSamlProvider
 from tests.providers.saml.stage import (
     ADA,
     CLOCK,
+    HERE,
     TRIP,
     Library,
     keys,
@@ -275,7 +276,7 @@ def test_metadata_that_is_over_signs_nobody_in_until_there_is_another():
 
 
 def test_our_own_metadata_is_what_a_provider_needs_and_is_valid():
-    ours = kind().describe(settings(), callback=TRIP.callback, metadata=TRIP.metadata, logout="https://sp.example/slo")
+    ours = kind().describe(settings(), endpoints=attrs.evolve(HERE, logout="https://sp.example/slo"))
     root = etree.fromstring(ours)
     assert root.get("entityID") == TRIP.metadata
     service = next(root.iter(name("md", "AssertionConsumerService")))
@@ -283,7 +284,7 @@ def test_our_own_metadata_is_what_a_provider_needs_and_is_valid():
     assert {e.text for e in root.iter(name("ds", "X509Certificate"))} == {keys("sp").certificate}
     for document in (
         ours,
-        kind().describe(None, callback=TRIP.callback, metadata=TRIP.metadata),
+        kind().describe(None, endpoints=HERE),
         provider().metadata(),
     ):
         checked = OneLogin_Saml2_XML.validate_xml(document, "saml-schema-metadata-2.0.xsd")

@@ -17,7 +17,7 @@ from authflow.errors import Code
 from authflow.sso.kinds import Assertion, Departure, Rejected
 from authflow.testing.saml import KEY_BITS, callback
 from tests.backends import require
-from tests.providers.saml.stage import TRIP, Library
+from tests.providers.saml.stage import HERE, TRIP, Library
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,7 +96,7 @@ def _peer(folder: Path, binary: str) -> Peer:
     mapping = {"identifier": "urn:oid:0.9.2342.19200300.100.1.1", "email": "urn:oid:0.9.2342.19200300.100.1.3"}
     names = {"first_name": "urn:oid:2.5.4.42", "last_name": "urn:oid:2.5.4.4"}
     by_hand = {"entity_id": ENTITY, "sso_url": SSO, "certificates": [theirs.certificate], **mapping, **names, **own}
-    described = kind.describe(kind.read(by_hand), callback=TRIP.callback, metadata=TRIP.metadata)
+    described = kind.describe(kind.read(by_hand), endpoints=HERE)
     (folder / "key.pem").write_text(theirs.private_key.reveal())
     (folder / "certificate.pem").write_text(pem(theirs.certificate))
     endpoints = {"single_sign_on_service": [(SSO, "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect")]}

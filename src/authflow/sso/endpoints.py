@@ -18,7 +18,8 @@ PLACE: Final = "{organization}"
 
 
 def _address(instance: object, field: attrs.Attribute[str], value: object) -> None:
-    problem = _problem(value)
+    """Refuse what is no address; one that may be missing, and is, is none."""
+    problem = None if value == field.default else _problem(value)
     if problem is not None:
         raise ConfigInvalid(setting=f"{type(instance).__name__}.{field.name}", problem=problem)
 
@@ -30,6 +31,7 @@ class Endpoints:
     Args:
         callback: Takes the provider's answer, by GET and by POST.
         metadata: Describes the service provider; SAML's entity id. A host that has one keeps it.
+        logout: Takes the messages of single logout, by GET; empty where the host has none, and nobody is told of one.
 
     Raises:
         ConfigInvalid: One is not ``https``, unless it is on the machine itself, or has a fragment or credentials.
@@ -37,17 +39,20 @@ class Endpoints:
 
     callback: str = attrs.field(validator=_address)
     metadata: str = attrs.field(validator=_address)
+    logout: str = attrs.field(default="", validator=_address)
 
     @classmethod
-    def at(cls, callback: str, metadata: str | None = None) -> Endpoints:
+    def at(cls, callback: str, metadata: str | None = None, logout: str = "") -> Endpoints:
         """Return them for *callback*; *metadata* defaults to ``metadata`` below it."""
-        return cls(callback=callback, metadata=f"{callback}/metadata" if metadata is None else metadata)
+        return cls(callback=callback, metadata=f"{callback}/metadata" if metadata is None else metadata, logout=logout)
 
     def of(self, organization: OrganizationId) -> Endpoints:
         """Return them for the one *organization*."""
         place = quote(organization, safe="")
-        callback, metadata = (address.replace(PLACE, place) for address in (self.callback, self.metadata))
-        return Endpoints(callback=callback, metadata=metadata)
+        callback, metadata, logout = (
+            address.replace(PLACE, place) for address in (self.callback, self.metadata, self.logout)
+        )
+        return Endpoints(callback=callback, metadata=metadata, logout=logout)
 
 
 def _problem(value: object) -> str | None:

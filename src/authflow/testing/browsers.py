@@ -27,6 +27,9 @@ AnswerT = TypeVar("AnswerT", bound=Answer)
 CALLBACK: Final = "https://app.example.org/sso/{organization}"
 """Where the providers of a test send people back to."""
 
+LOGOUT: Final = "https://app.example.org/sso/{organization}/logout"
+"""Where they bring the messages of single logout."""
+
 STEP_SECONDS: Final = 30
 """How long an authenticator app shows one code (RFC 6238 5.2)."""
 
@@ -59,7 +62,7 @@ def installed(
         mailer=mailer or MemoryMailer(),
         sso=sso,
         kinds=Kinds() if kinds is None else kinds,
-        endpoints=Endpoints.at(callback),
+        endpoints=Endpoints.at(callback, logout=LOGOUT),
     )
     return Authflow.of(ports, policy or Policy())
 

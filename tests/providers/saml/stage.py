@@ -9,6 +9,7 @@ import attrs
 
 from authflow.adapters.providers.saml import Saml2
 from authflow.adapters.providers.saml.certificates import OwnKeys, new_keys
+from authflow.sso.endpoints import Endpoints
 from authflow.sso.fetching import BUDGET, Failure, Response, Unfetched
 from authflow.sso.kinds import Assertion, Departure, Rejected, Trip
 from authflow.testing.clocks import ManualClock, SeededEntropy
@@ -33,6 +34,7 @@ TRIP: Final = Trip(
     state=Secret("a-state-that-nobody-guesses"),
     now=CLOCK.now(),
 )
+HERE: Final = Endpoints(callback=TRIP.callback, metadata=TRIP.metadata)
 
 
 class Library:

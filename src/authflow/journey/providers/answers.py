@@ -33,6 +33,25 @@ class KindView:
 
 
 @attrs.frozen(kw_only=True)
+class MetadataShown(Answer):
+    """What a provider has to be told of this app: for an administrator to hand over, or for the provider to fetch.
+
+    Args:
+        document: The whole of it; XML.
+        media_type: What it is served as.
+        entity_id: What the app calls itself; the address at which the document is served.
+        callback: Where the provider's answers go.
+        logout: Where single logout goes; empty where there is none.
+    """
+
+    document: str
+    media_type: str
+    entity_id: str
+    callback: str
+    logout: str
+
+
+@attrs.frozen(kw_only=True)
 class ProviderView(Answer):
     """The provider of an organization, for whoever manages that.
 

@@ -17,6 +17,7 @@ from authflow.journey.providers.answers import (
     ProviderView,
 )
 from authflow.journey.providers.connecting import another_provider
+from authflow.journey.providers.describing import DescribingUs
 from authflow.journey.providers.partnering import Partnering
 from authflow.membership.standing import may_grant, may_manage
 from authflow.ports import Limited
@@ -46,7 +47,7 @@ class _Kept:
 
 
 @attrs.frozen(kw_only=True)
-class Providers(Partnering):
+class Providers(Partnering, DescribingUs):
     """``flows.providers``: the provider through which an organization's people sign in."""
 
     _membership: Membership = attrs.field(alias="membership")

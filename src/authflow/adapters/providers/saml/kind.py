@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from authflow.errors import Code, ExtraMissing
+from authflow.sso.capabilities import Named
 from authflow.sso.kinds import Assertion, Departure, Rechecked, Rejected
 from authflow.sso.recheck import Said
 from authflow.values import Secret
@@ -22,7 +23,7 @@ try:
         read_logout_request,
         read_logout_response,
     )
-    from authflow.adapters.providers.saml.metadata import Ourselves, write_metadata
+    from authflow.adapters.providers.saml.metadata import ourselves, write_metadata
     from authflow.adapters.providers.saml.peers import Peers
     from authflow.adapters.providers.saml.presets import GENERIC, PRESETS
     from authflow.adapters.providers.saml.request import (
@@ -44,7 +45,6 @@ except ImportError as error:
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from authflow.adapters.providers.saml.logout import LoggedOut, LogoutRequested
     from authflow.adapters.providers.saml.metadata import Peer
     from authflow.adapters.providers.saml.presets import Preset
     from authflow.adapters.providers.saml.rules import Verified
@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from authflow.adapters.providers.saml.verifier import SamlVerifier
     from authflow.adapters.providers.saml.warnings import Warned
     from authflow.ports import Entropy
+    from authflow.sso.capabilities import LoggedOut, LogoutRequested
+    from authflow.sso.endpoints import Endpoints
     from authflow.sso.fetching import Fetcher
     from authflow.sso.kinds import Callback, Document, Trip
 
@@ -118,17 +120,13 @@ class Saml2:
         loaded = load_settings(settings)
         return warnings(loaded, self._peers.last(loaded), now)
 
-    def describe(self, settings: Document | None, *, callback: str, metadata: str, logout: str = "") -> str:
-        """Return our own metadata, which is served at *metadata*; without *settings*, before there is a provider."""
-        loaded = load_settings(settings) if settings else None
-        ours = Ourselves(
-            entity_id=metadata,
-            callback=callback,
-            logout=logout,
-            certificate=loaded.own.certificate if loaded and loaded.own else "",
-            signs_requests=loaded is not None and loaded.sign_requests,
-        )
-        return write_metadata(ours)
+    def describe(self, settings: Document | None, *, endpoints: Endpoints) -> str:
+        """Return our own metadata, which is served at the entity id.
+
+        Raises:
+            InputInvalid: ``certificate``: it is none, or is missing where requests are signed.
+        """
+        return write_metadata(ourselves(settings or {}, endpoints))
 
     # --- there and back ---------------------------------------------------------------------------------------------
 
@@ -158,6 +156,9 @@ class Saml2:
         if not isinstance(asked, str) or not asked:
             return Rejected(code=Code.SSO_STATE_INVALID, detail="request: has no id")
         return self._arrived(settings, trip, callback, asked=asked)
+
+    def takes_unasked(self, settings: Document) -> bool:
+        return load_settings(settings).idp_initiated
 
     def arrive_unasked(self, settings: Document, trip: Trip, callback: Callback) -> Assertion | Rejected:
         """Check an answer that the provider sent of itself, to no request of ours.
@@ -202,6 +203,12 @@ class Saml2:
             return newer, open_answer(data, _demands(settings, newer), self._verifier)
 
     # --- single logout ----------------------------------------------------------------------------------------------
+
+    def named(self, memory: Document) -> Named | None:
+        name, index = memory.get("value"), memory.get("session_index")
+        if not isinstance(name, str) or not name:
+            return None
+        return Named(name=name, index=index if isinstance(index, str) else "")
 
     def depart_logout(self, settings: Document, trip: Trip, memory: Document) -> Departure | None:
         """Ask the provider to end the session that left *memory*; none where there is nowhere to ask."""

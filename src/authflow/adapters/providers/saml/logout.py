@@ -10,7 +10,6 @@ import binascii
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-import attrs
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -23,6 +22,7 @@ from authflow.adapters.providers.saml.gate import SUCCESS, inflate
 from authflow.adapters.providers.saml.request import message
 from authflow.adapters.providers.saml.rules import require_message, single_use
 from authflow.adapters.providers.saml.xml import Unacceptable, Untrusted, children, name, only, parse, shown, text
+from authflow.sso.capabilities import LoggedOut, LogoutRequested
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from authflow.adapters.providers.saml.rules import Expected
     from authflow.adapters.providers.saml.xml import Element
-    from authflow.sso.kinds import Document, Single
+    from authflow.sso.kinds import Document
 
 ALGORITHMS: Final[dict[str, hashes.HashAlgorithm]] = {
     f"http://www.w3.org/2001/04/xmldsig-more#{key}-{title}": made
@@ -39,27 +39,6 @@ ALGORITHMS: Final[dict[str, hashes.HashAlgorithm]] = {
 }
 
 DEFLATE: Final = "urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE"
-
-
-@attrs.frozen(kw_only=True)
-class LogoutRequested:
-    """The provider ends the sessions of *name_id*; of all of them where no *sessions* are named.
-
-    *id* and *state* belong into the answer. *once* makes the request single use.
-    """
-
-    id: str
-    name_id: str
-    sessions: tuple[str, ...]
-    state: str | None
-    once: Single
-
-
-@attrs.frozen(kw_only=True)
-class LoggedOut:
-    """The provider answers our request: it ended the session, or with *complete* false, not everywhere."""
-
-    complete: bool
 
 
 # --- reading --------------------------------------------------------------------------------------------------------

@@ -10,12 +10,15 @@ from lxml import etree
 from authflow.adapters.providers.saml.certificates import CERTIFICATES_MAX, read_certificate
 from authflow.adapters.providers.saml.rules import read_instant
 from authflow.adapters.providers.saml.xml import PREFIXES, Unacceptable, children, name, parse, text
+from authflow.errors import InputInvalid
 from authflow.sso.fetching import BODY_MAX
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from authflow.adapters.providers.saml.xml import Element
+    from authflow.sso.endpoints import Endpoints
+    from authflow.sso.kinds import Document
 
 REDIRECT: Final = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 POST: Final = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
@@ -121,6 +124,28 @@ class Ourselves:
     logout: str = ""
     certificate: str = ""
     signs_requests: bool = False
+
+
+def ourselves(settings: Document, endpoints: Endpoints) -> Ourselves:
+    """Return what we say of ourselves at *endpoints*, with what *settings*, which may be incomplete, say of our key.
+
+    Raises:
+        InputInvalid: ``certificate``: it is none, or is missing where requests are signed.
+    """
+    given, signs = settings.get("certificate"), settings.get("sign_requests") is True
+    if signs and not given:
+        raise InputInvalid(field="certificate", problem="is missing, and requests are signed with its key")
+    try:
+        certificate = read_certificate(given) if given else ""
+    except Unacceptable as refused:
+        raise InputInvalid(field="certificate", problem=refused.problem) from refused
+    return Ourselves(
+        entity_id=endpoints.metadata,
+        callback=endpoints.callback,
+        logout=endpoints.logout,
+        certificate=certificate,
+        signs_requests=signs,
+    )
 
 
 def write_metadata(ours: Ourselves) -> str:

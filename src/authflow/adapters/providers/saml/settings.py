@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 PEER: Final = ("entity_id", "sso_url", "sso_binding", "slo_url", "certificates", "valid_until")
 MAPPING: Final = ("identifier", "email", "first_name", "last_name")
 OWN: Final = ("private_key", "certificate")
-KEPT: Final = frozenset({"metadata_url", *PEER, *MAPPING, "signed", "encrypted", "sign_requests", *OWN})
+KEPT: Final = frozenset(
+    {"metadata_url", *PEER, *MAPPING, "signed", "encrypted", "sign_requests", "idp_initiated", *OWN}
+)
 GIVEN: Final = KEPT | {"metadata"}
 """``metadata`` is the XML itself: what it says is kept, the document is not."""
 
@@ -42,6 +44,7 @@ class Settings:
     signed: str
     encrypted: bool
     sign_requests: bool
+    idp_initiated: bool
     own: OwnKeys | None
 
 
@@ -72,6 +75,7 @@ def read_settings(given: Document, preset: Preset, fetcher: Fetcher, fetch: Call
         "signed": fields.choice("signed", SIGNED, default=EITHER),
         "encrypted": encrypted,
         "sign_requests": signs,
+        "idp_initiated": fields.flag("idp_initiated", default=False),
         "private_key": own.private_key.reveal() if own else "",
         "certificate": own.certificate if own else "",
     }
@@ -174,5 +178,6 @@ def load_settings(kept: Document) -> Settings:
         signed=texts["signed"],
         encrypted=kept.get("encrypted") is True,
         sign_requests=kept.get("sign_requests") is True,
+        idp_initiated=kept.get("idp_initiated") is True,
         own=own if texts["private_key"] else None,
     )
