@@ -55,6 +55,7 @@ def test_a_guide_works_as_it_stands(name: str, tmp_path: Path):
     assert ["authflow", "keys"] in [command[:2] for command in ran]
 
 
-def test_the_page_on_invitations_works_as_it_stands(tmp_path: Path):
-    walk("invitations", tmp_path)
-    assert (tmp_path / "invitations.py").exists()
+@pytest.mark.parametrize(("name", "file"), [("invitations", "invitations.py"), ("single-sign-on", "single_sign_on.py")])
+def test_a_page_of_routes_works_as_it_stands(name: str, file: str, tmp_path: Path):
+    walk(name, tmp_path)
+    assert (tmp_path / file).exists()
