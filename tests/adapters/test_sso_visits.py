@@ -43,7 +43,8 @@ def ada(stage: SsoStage) -> Person:
     stage.idp.person("00u1", email="ada@example.com")
     stage.come(ada.browser, ACME, "00u1")
     with stage.uow.begin() as tx:
-        tx.subject_tombstones.put(ACME, IDP, SUBJECT, stage.clock.now())
+        tx.former_subjects.remember(ACME, IDP, SUBJECT, ada.user)
+        tx.former_subjects.bar(IDP, ada.user, stage.clock.now())
     return ada
 
 
@@ -73,7 +74,7 @@ def test_what_is_read_beside_is_what_is_read_alone(stage: SsoStage, ada: Person)
             tx.users.get(ada.user),
             tx.accounts.read(ada.user),
             tx.members.load(ACME, ada.user),
-            tx.subject_tombstones.find(ACME, IDP, SUBJECT),
+            tx.former_subjects.find(ACME, IDP, SUBJECT),
         )
 
     with stage.uow.begin() as tx:
@@ -103,7 +104,7 @@ def test_whoever_is_linked_is_read_again_behind_the_lock_of_their_account(stage:
         other.users.save(attrs.evolve(other.users.get(ada.user), active=False))
         other.links.remove_of_user(ada.user)
         other.members.remove_of_user(ada.user)
-        other.subject_tombstones.clear(ACME, IDP, SUBJECT)
+        other.former_subjects.clear(ACME, IDP, SUBJECT)
 
     with stage.uow.begin() as tx:
         assert tx.links.by_subject(IDP, SUBJECT) is not None
@@ -113,4 +114,4 @@ def test_whoever_is_linked_is_read_again_behind_the_lock_of_their_account(stage:
         assert tx.links.by_subject(IDP, SUBJECT) is None
         assert not tx.users.get(ada.user).active
         assert tx.members.load(ACME, ada.user).state != before
-        assert tx.subject_tombstones.find(ACME, IDP, SUBJECT) is None
+        assert tx.former_subjects.find(ACME, IDP, SUBJECT) is None

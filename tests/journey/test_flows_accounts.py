@@ -304,7 +304,8 @@ def test_an_export_is_json_and_holds_no_secret(stage: Stage, ada: Person):
     text = json.dumps(answer.document)
     secrets = [ada.app.secret.reveal(), *ada.codes, ada.browser.session.secret.reveal()]
     assert [secret for secret in secrets if secret in text] == []
-    assert sorted(answer.document) == ["audit", "confirmations", "factors", "links", "memberships", "sessions", "user"]
+    rows = ["audit", "confirmations", "factors", "former_subjects", "links", "memberships", "sessions", "user"]
+    assert sorted(answer.document) == rows
     factors: Any = answer.document["factors"]
     assert [(factor["kind"], factor["remaining"]) for factor in factors] == [("totp", None), ("recovery", 10)]
     memberships: Any = answer.document["memberships"]

@@ -25,7 +25,7 @@ from authflow.sso.service.pipelines import read_key
 from authflow.sso.setup import Proposed, Setup, Tried
 from authflow.testing.browsers import Browser
 from authflow.testing.samples.links import identity
-from authflow.testing.samples.pipelines import HANDLE, STATE, away, opened
+from authflow.testing.samples.pipelines import HANDLE, STATE, away, opened, unconfirmed
 from authflow.values import OrganizationId, Refused, Sealed
 from tests.journey.sso_stage import SsoStage, Trip
 from tests.test_canaries import found
@@ -76,6 +76,7 @@ DOCUMENTS: Final[list[tuple[Any, str, str]]] = [
             strict=True,
         )
     ),
+    (attrs.evolve(unconfirmed(), identity=SAID), "unconfirmed", WHO),
     (Over(handle=HANDLE, why=Why.ABANDONED), "over", '"why":"abandoned"'),
 ]
 """Documents of format 1, literally: these stand in databases, behind their seals."""
@@ -230,7 +231,7 @@ def test_a_memory_whose_key_is_gone_is_dropped_and_its_person_comes_in(
 def test_a_kept_answer_whose_key_is_gone_refuses_and_waits_for_its_key(
     stage: SsoStage, caplog: pytest.LogCaptureFixture
 ):
-    """Of a ring that one node has and another one has not: a code of ours, in both flows, and the answer is not lost."""
+    """Of a ring that one node has and another one has not: a code of ours, in both flows, and nothing is lost."""
     olga = stage.owner(stage.organization("umbrella"))
     asked = {"organization": OrganizationId("umbrella"), "kind": "fake", "settings": {}}
     begun = olga.browser.ask(stage.flows.providers.start_setup, olga.browser.context, **asked)

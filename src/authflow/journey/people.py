@@ -285,6 +285,7 @@ class People(Door):
             "user": None if person is None else attrs.asdict(person, value_serializer=_plain),
             "factors": self._factors.export(user),
             "links": [_linked(link) for link in tx.links.all_of_user(user)],
+            "former_subjects": [attrs.asdict(f, value_serializer=_plain) for f in tx.former_subjects.of_user(user)],
             "memberships": [attrs.asdict(m, value_serializer=_plain) for m in self._membership.of_user(user)],
             "confirmations": [_mailing(state) for state in self._addresses.of_user(user)],
             "sessions": [{"since": r.handle.created_at.isoformat(), "state": type(r).__name__} for r in rows],

@@ -91,10 +91,14 @@ class Remove:
 
 @attrs.frozen(kw_only=True)
 class Bar:
-    """A demoted member's way back was withdrawn: that removes the person (decision 15)."""
+    """Remember that *user* was removed, whose way back was withdrawn, or who is one with somebody who was removed.
+
+    *at*: when; none for now. A later removal of the same person replaces an earlier one (decision 15).
+    """
 
     organization: OrganizationId
     user: UserId
+    at: datetime | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -129,14 +129,20 @@ def remove(state: Member, command: Remove, now: datetime) -> Step[Membership, An
 
 
 def bar(_state: Outside, command: Bar, now: datetime) -> Step[Membership, Answer]:
-    """The person is remembered as removed; the withdrawn invitation has told of it."""
-    removed = Removed(organization=command.organization, user=command.user, at=now)
+    """The person is remembered as removed; what was withdrawn, or merged, has told of it."""
+    removed = Removed(organization=command.organization, user=command.user, at=command.at or now)
     return Step(removed, MemberGone(organization=command.organization, user=command.user))
 
 
-def keep(state: Member | Removed, command: Bar, _now: datetime) -> Step[Membership, Answer]:
-    """Who came back another way, or was removed already, is left alone."""
+def keep(state: Member, command: Bar, _now: datetime) -> Step[Membership, Answer]:
+    """Who came back another way is left alone."""
     return Step(state, MemberGone(organization=command.organization, user=command.user))
+
+
+def bar_again(state: Removed, command: Bar, _now: datetime) -> Step[Membership, Answer]:
+    """Who was removed already stays so, since the later of the two."""
+    removed = attrs.evolve(state, at=max(state.at, command.at or state.at))
+    return Step(removed, MemberGone(organization=command.organization, user=command.user))
 
 
 def demote(state: Member, command: Demote, now: datetime) -> Step[Membership, Answer]:
@@ -198,7 +204,7 @@ MACHINE = Machine[Membership, Command, Answer](
         on(Member, Bar).to(keep, Member),
         on(Member, Demote).to(demote, Member, Outside),
         on(Removed, Join).to(join, Removed, Member),
-        on(Removed, Bar).to(keep, Removed),
+        on(Removed, Bar).to(bar_again, Removed),
         on(Removed, ChangeRole).to(miss, Removed),
         on(Removed, SetTeams).to(miss, Removed),
         on(Removed, SetFlags).to(flag_nobody, Removed),

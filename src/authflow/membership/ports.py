@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from authflow.membership.consent import Consent
     from authflow.membership.offer import Accepted, Expired, Invitation, Pending, Waiting
-    from authflow.membership.standing import Member, MemberFlag, Membership
+    from authflow.membership.standing import Member, MemberFlag, Membership, Removed
     from authflow.ports import Protected, Stored
     from authflow.values import Asker, Context, InvitationId, MemberId, OrganizationId, Role, SessionId, UserId
 
@@ -93,6 +93,10 @@ class MemberRows(Protocol):
 
     def of_user(self, user: UserId) -> tuple[Member, ...]:
         """Return every membership of *user*, in the order of the organizations' ids."""
+        ...
+
+    def removed_of_user(self, user: UserId) -> tuple[Removed, ...]:
+        """Return every tombstone of *user*, in the order of the organizations' ids."""
         ...
 
     def with_role(self, organization: OrganizationId, role: Role) -> tuple[Member, ...]:

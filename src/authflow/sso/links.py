@@ -41,6 +41,22 @@ class Link:
 
 
 @attrs.frozen(kw_only=True)
+class Former:
+    """A subject whose link ended: whoever had it last does not come back under it once they are removed (decision 15).
+
+    Args:
+        user: Whose link had it last; none where their account is gone.
+        removed_at: When they were removed from the organization, or none.
+    """
+
+    organization: OrganizationId
+    provider: ProviderId
+    subject: Subject
+    user: UserId | None
+    removed_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
 class Holder:
     """Whose link it is, as they are right now. Somebody who is inactive or suspended keeps it (decision 15)."""
 

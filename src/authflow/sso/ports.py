@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from authflow.ports import Stored
     from authflow.sso.identity import Subject
     from authflow.sso.kinds import Single
-    from authflow.sso.links import Link
+    from authflow.sso.links import Former, Link
     from authflow.sso.pipeline import Handle, PipelineId
     from authflow.sso.provider import Connected, Provider
     from authflow.values import Address, LinkId, OrganizationId, ProviderId, Sealed, SessionId, UserId
@@ -130,19 +130,34 @@ class LinkRows(Protocol):
         ...
 
 
-class SubjectTombstones(Protocol):
-    """Which subjects were removed from an organization; that of the person stands with their membership."""
+class FormerSubjects(Protocol):
+    """One row per subject whose link ended; subjects are compared as bytes (decision 10).
 
-    def put(self, organization: OrganizationId, provider: ProviderId, subject: Subject, at: datetime) -> None:
-        """Remember that whoever *provider* calls *subject* was removed; a later removal replaces an earlier one."""
+    That a person was removed stands with their membership; here it stands for a subject that comes as somebody new.
+    """
+
+    def find(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> Former | None:
+        """Return what is remembered of *subject*, or none."""
         ...
 
-    def find(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> datetime | None:
-        """Return when the subject was removed, or none."""
+    def of_user(self, user: UserId) -> tuple[Former, ...]:
+        """Return every subject that was *user*'s last, in the order of organizations, providers and subjects."""
+        ...
+
+    def remember(self, organization: OrganizationId, provider: ProviderId, subject: Subject, user: UserId) -> None:
+        """Remember that *subject* was *user*'s last. A removal that is remembered of it stays."""
+        ...
+
+    def bar(self, provider: ProviderId, user: UserId, at: datetime) -> None:
+        """Let every subject that was *user*'s last at *provider* be that of somebody who was removed at *at*."""
         ...
 
     def clear(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> None:
-        """Forget it: they came back by right."""
+        """Forget *subject*: it is somebody's by right again."""
+        ...
+
+    def forget(self, user: UserId) -> None:
+        """Forget whose they were: what was *user*'s is nobody's where a removal is remembered, and gone elsewhere."""
         ...
 
 
@@ -266,7 +281,7 @@ class SsoTransaction(Transaction, Protocol):
     @property
     def links(self) -> LinkRows: ...
     @property
-    def subject_tombstones(self) -> SubjectTombstones: ...
+    def former_subjects(self) -> FormerSubjects: ...
     @property
     def pipelines(self) -> PipelineRows: ...
     @property

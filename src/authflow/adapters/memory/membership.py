@@ -176,6 +176,10 @@ class MemoryMembers:
         mine = (row.state for row in self._members.rows() if row.state.user == user)
         return tuple(sorted(mine, key=lambda m: m.organization))
 
+    def removed_of_user(self, user: UserId) -> tuple[Removed, ...]:
+        mine = (row.state for row in self._removed.rows() if row.state.user == user)
+        return tuple(sorted(mine, key=lambda gone: gone.organization))
+
     def with_role(self, organization: OrganizationId, role: Role) -> tuple[Member, ...]:
         mine = (row.state for row in self._members.rows() if row.state.organization == organization)
         return tuple(sorted((state for state in mine if state.role == role), key=lambda state: state.user))

@@ -9,6 +9,7 @@ import attrs
 from authflow.adapters.registering import person_of
 from authflow.errors import StaleVersion
 from authflow.ports import Stored
+from authflow.sso.links import Former
 from authflow.sso.provider import NoProvider
 
 if TYPE_CHECKING:
@@ -148,20 +149,48 @@ def _in_order(links: Iterable[Link]) -> tuple[Link, ...]:
     return tuple(sorted(links, key=lambda link: (link.organization, link.user)))
 
 
-class MemorySubjectTombstones:
-    """`authflow.sso.ports.SubjectTombstones` in a dictionary."""
+class MemoryFormerSubjects:
+    """`authflow.sso.ports.FormerSubjects` in a dictionary."""
 
     def __init__(self, store: Store) -> None:
-        self._rows: Table[tuple[OrganizationId, ProviderId, Subject], datetime] = store.table("removed_subject")
+        self._rows: Table[tuple[OrganizationId, ProviderId, Subject], Former] = store.table("former_subject")
 
-    def put(self, organization: OrganizationId, provider: ProviderId, subject: Subject, at: datetime) -> None:
-        self._rows.put((organization, provider, subject), at)
-
-    def find(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> datetime | None:
+    def find(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> Former | None:
         return self._rows.get((organization, provider, subject))
+
+    def of_user(self, user: UserId) -> tuple[Former, ...]:
+        mine = self._rows.where(lambda row: row.user == user)
+        return tuple(sorted(mine, key=lambda row: (row.organization, row.provider, row.subject.encode())))
+
+    def remember(self, organization: OrganizationId, provider: ProviderId, subject: Subject, user: UserId) -> None:
+        known = self.find(organization, provider, subject)
+        self._put(
+            Former(
+                organization=organization,
+                provider=provider,
+                subject=subject,
+                user=user,
+                removed_at=None if known is None else known.removed_at,
+            )
+        )
+
+    def bar(self, provider: ProviderId, user: UserId, at: datetime) -> None:
+        for row in self.of_user(user):
+            if row.provider == provider:
+                self._put(attrs.evolve(row, removed_at=at))
 
     def clear(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> None:
         self._rows.drop((organization, provider, subject))
+
+    def forget(self, user: UserId) -> None:
+        for row in self.of_user(user):
+            if row.removed_at is None:
+                self.clear(row.organization, row.provider, row.subject)
+            else:
+                self._put(attrs.evolve(row, user=None))
+
+    def _put(self, row: Former) -> None:
+        self._rows.put((row.organization, row.provider, row.subject), row)
 
 
 @attrs.frozen(kw_only=True)

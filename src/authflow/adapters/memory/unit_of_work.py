@@ -24,12 +24,12 @@ from authflow.adapters.memory.shared import (
     MemoryUsers,
 )
 from authflow.adapters.memory.sso import (
+    MemoryFormerSubjects,
     MemoryLinks,
     MemoryPipelines,
     MemoryProviders,
     MemoryRegistrar,
     MemorySingleUse,
-    MemorySubjectTombstones,
 )
 from authflow.adapters.memory.store import Store
 from authflow.adapters.retrying import Retry
@@ -75,7 +75,7 @@ class MemoryTransaction:
         self.replies = MemoryReplies(store)
         self.providers = MemoryProviders(store)
         self.links = MemoryLinks(store)
-        self.subject_tombstones = MemorySubjectTombstones(store)
+        self.former_subjects = MemoryFormerSubjects(store)
         self.pipelines = MemoryPipelines(store)
         self.single_use = MemorySingleUse(store)
         self.registrar = MemoryRegistrar(self.users)

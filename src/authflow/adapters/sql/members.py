@@ -14,7 +14,7 @@ from authflow.adapters.sql.memory import Memory
 from authflow.errors import UniqueViolated
 from authflow.membership.standing import Member, Outside, Removed
 from authflow.ports import Stored
-from authflow.values import UserId
+from authflow.values import OrganizationId, UserId
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from authflow.adapters.sql.rows import Row
     from authflow.adapters.sql.tables.membership import MembershipTables
     from authflow.membership.standing import MemberFlag, Membership
-    from authflow.values import MemberId, OrganizationId, Role
+    from authflow.values import MemberId, Role
 
 
 @attrs.frozen(kw_only=True)
@@ -39,6 +39,7 @@ class MemberStatements:
     user_of: sa.Executable
     of_organization: sa.Executable
     of_user: sa.Executable
+    removed_of_user: sa.Executable
     with_role: sa.Executable
     lock_role: sa.Executable
     clear_flags: sa.Executable
@@ -67,6 +68,9 @@ class MemberStatements:
             .order_by(m.c.id)
             .limit(sa.bindparam("most")),
             of_user=sa.select(m).where(mine).order_by(m.c.organization_id),
+            removed_of_user=sa.select(gone)
+            .where(gone.c.user_id == sa.bindparam("owner"))
+            .order_by(gone.c.organization_id),
             with_role=sa.select(m).where(here, m.c.role == sa.bindparam("which_role")).order_by(m.c.user_id),
             lock_role=sa.select(m.c.user_id)
             .where(here, m.c.role == sa.bindparam("which_role"))
@@ -164,6 +168,12 @@ class SqlMembers:
 
     def of_user(self, user: UserId) -> tuple[Member, ...]:
         return tuple(rows.load_member(row) for row in self._run.run(self._sql.of_user, {"owner": user}))
+
+    def removed_of_user(self, user: UserId) -> tuple[Removed, ...]:
+        return tuple(
+            Removed(organization=OrganizationId(row.organization_id), user=user, at=c.moment(row.at))
+            for row in self._run.run(self._sql.removed_of_user, {"owner": user})
+        )
 
     def with_role(self, organization: OrganizationId, role: Role) -> tuple[Member, ...]:
         found = self._run.run(self._sql.with_role, {"place": organization, "which_role": role})

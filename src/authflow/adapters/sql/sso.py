@@ -1,4 +1,4 @@
-"""Providers, tombstones of subjects, what was accepted once, and newcomers, in SQL."""
+"""Providers, what was accepted once, and newcomers, in SQL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from authflow.adapters.registering import person_of
 from authflow.adapters.sql import columns as c
-from authflow.adapters.sql.dialect import insert_or_tell, insert_or_update
+from authflow.adapters.sql.dialect import insert_or_tell
 from authflow.adapters.sql.memory import Memory
 from authflow.adapters.sql.telling import inserted
 from authflow.errors import StaleVersion
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from authflow.adapters.sql.people import SqlUsers
     from authflow.adapters.sql.rows import Row
     from authflow.adapters.sql.tables.sso import SsoTables
-    from authflow.sso.identity import Subject
     from authflow.sso.kinds import Single
     from authflow.sso.ports import Newcomer
     from authflow.sso.provider import Provider
@@ -179,67 +178,22 @@ def _provider(row: Any) -> Connected:
 
 @attrs.frozen(kw_only=True)
 class OnceStatements:
-    """Every statement about removed subjects and about what was accepted once, built once."""
+    """Every statement about what was accepted once, built once."""
 
-    put: sa.Executable
-    find: sa.Executable
-    clear: sa.Executable
     spend: sa.Executable
     spend_tells: bool
     sweep: sa.Executable
 
     @classmethod
     def of(cls, t: SsoTables, dialect: str) -> OnceStatements:
-        gone, single = t.removed_subject, t.single_use
-        names = {"organization_id": "place", "provider_id": "whose", "subject": "whom"}
-        key: dict[str, Any] = {column: sa.bindparam(name, type_=gone.c[column].type) for column, name in names.items()}
-        same = [gone.c[column] == value for column, value in key.items()]
+        single = t.single_use
         spent: dict[str, Any] = {"digest": sa.bindparam("which"), "expires_at": sa.bindparam("until")}
         spend, tells = insert_or_tell(dialect, single, spent)
         return cls(
-            put=insert_or_update(dialect, gone, {**key, "at": sa.bindparam("since")}, lambda row: {"at": row.at}),
-            find=sa.select(gone.c.at).where(*same),
-            clear=sa.delete(gone).where(*same),
             spend=spend,
             spend_tells=tells,
             sweep=sa.delete(single).where(single.c.expires_at < sa.bindparam("now")),
         )
-
-
-class SqlSubjectTombstones:
-    """`authflow.sso.ports.SubjectTombstones` in SQL. A tombstone is read once in a transaction."""
-
-    def __init__(self, connection: Connection, statements: OnceStatements) -> None:
-        self._run = connection
-        self._sql = statements
-        self._read: Memory[tuple[OrganizationId, ProviderId, Subject], datetime | None] = Memory(connection)
-
-    def forget(self) -> None:
-        """Read again what is not held: a lock was waited for."""
-        self._read.forget()
-
-    def saw(self, organization: OrganizationId, provider: ProviderId, subject: Subject, row: Row | None) -> None:
-        """Remember the tombstone of *subject*, or that there is none."""
-        self._read.saw((organization, provider, subject), None if row is None else c.moment(row.at))
-
-    def put(self, organization: OrganizationId, provider: ProviderId, subject: Subject, at: datetime) -> None:
-        self._read.clear()
-        self._run.run(self._sql.put, {**_key(organization, provider, subject), "since": c.micros(at)})
-
-    def find(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> datetime | None:
-        def read() -> datetime | None:
-            found = self._run.run(self._sql.find, _key(organization, provider, subject)).scalar_one_or_none()
-            return c.moment_or_none(found)
-
-        return self._read.get((organization, provider, subject), read)
-
-    def clear(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> None:
-        self._read.clear()
-        self._run.run(self._sql.clear, _key(organization, provider, subject))
-
-
-def _key(organization: OrganizationId, provider: ProviderId, subject: Subject) -> dict[str, Any]:
-    return {"place": organization, "whose": provider, "whom": subject.encode()}
 
 
 class SqlSingleUse:

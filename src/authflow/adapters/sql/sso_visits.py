@@ -1,7 +1,7 @@
 """A pipeline's row, and a link's, read with all that a sign-in is about to ask for.
 
 A pipeline comes with its organization and its provider; a link with its person and their account, their membership,
-and the tombstone of its subject. Only the addresses are several, so that a statement brings few rows.
+and what is remembered of its subject. Only the addresses are several, so that a statement brings few rows.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from authflow.values import OrganizationId, UserId
 if TYPE_CHECKING:
     from authflow.adapters.sql.accounts import SqlAccounts
     from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.former_subjects import SqlFormerSubjects
     from authflow.adapters.sql.members import SqlMembers
     from authflow.adapters.sql.people import SqlOrganizations, SqlUsers
     from authflow.adapters.sql.rows import Row
-    from authflow.adapters.sql.sso import SqlProviders, SqlSubjectTombstones
+    from authflow.adapters.sql.sso import SqlProviders
     from authflow.adapters.sql.tables import Tables
     from authflow.sso.identity import Subject
     from authflow.sso.pipeline import PipelineId
@@ -44,10 +45,10 @@ class SsoVisitStatements:
         pipeline, beside = _pipeline(tables, organizations=organizations)
         first, provider, *place = beside
         link, rows = _link(tables, people=people)
-        own, account, member, tombstone, *persons = rows
+        own, account, member, former, *persons = rows
         return cls(
             pipeline=(pipeline, first, provider, place[0] if place else None),
-            link=(link, own, account, member, tombstone),
+            link=(link, own, account, member, former),
             people=(persons[0], persons[1]) if persons else None,
         )
 
@@ -64,14 +65,14 @@ def _pipeline(tables: Tables, *, organizations: bool) -> tuple[sa.Executable, li
 
 
 def _link(tables: Tables, *, people: bool) -> tuple[sa.Executable, list[Part]]:
-    link, gone, member = tables.sso.link, tables.sso.removed_subject, tables.membership.member
+    link, former, member = tables.sso.link, tables.sso.former_subject, tables.membership.member
     account, user, address = tables.shared.account, tables.shared.user, tables.shared.user_address
     here = sa.and_(member.c.organization_id == link.c.organization_id, member.c.user_id == link.c.user_id)
     names = ("organization_id", "provider_id", "subject")
     joined: sa.FromClause = link.outerjoin(account, account.c.user_id == link.c.user_id)
     joined = joined.outerjoin(member, here)
-    joined = joined.outerjoin(gone, sa.and_(*(gone.c[name] == link.c[name] for name in names)))
-    found = [link, account, member, gone]
+    joined = joined.outerjoin(former, sa.and_(*(former.c[name] == link.c[name] for name in names)))
+    found = [link, account, member, former]
     if people:
         joined = joined.outerjoin(user, user.c.id == link.c.user_id)
         joined = joined.outerjoin(address, address.c.user_id == user.c.id)
@@ -101,7 +102,7 @@ class SqlSsoVisits:
     accounts: SqlAccounts
     members: SqlMembers
     providers: SqlProviders
-    tombstones: SqlSubjectTombstones
+    former: SqlFormerSubjects
     users: SqlUsers | None
     organizations: SqlOrganizations | None
 
@@ -124,7 +125,7 @@ class SqlSsoVisits:
 
     def link(self, provider: ProviderId, subject: Subject) -> Row | None:
         """Return the link's row, or none."""
-        load, own, account, member, tombstone = self.sql.link
+        load, own, account, member, former = self.sql.link
         rows = self.run.run(load, {"place": provider, "whom": subject.encode()}).all()
         found = own.of(rows[0]) if rows else None
         if found is None:
@@ -132,7 +133,7 @@ class SqlSsoVisits:
         user, place = UserId(found.user_id), OrganizationId(found.organization_id)
         self.accounts.saw(user, account.of(rows[0]))
         self.members.saw(place, user, member.of(rows[0]))
-        self.tombstones.saw(place, provider, subject, tombstone.of(rows[0]))
+        self.former.saw(place, provider, subject, former.of(rows[0]))
         if self.users is not None and self.sql.people is not None:
             person, address = self.sql.people
             addresses = [one for row in rows if (one := address.of(row)) is not None]

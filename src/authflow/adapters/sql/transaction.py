@@ -11,6 +11,7 @@ from authflow.adapters.sql.confirmations import ConfirmationStatements, SqlConfi
 from authflow.adapters.sql.counters import AttemptsApart, LimitsApart
 from authflow.adapters.sql.counts import CountStatements, SqlAttempts, SqlLimits
 from authflow.adapters.sql.events import EventStatements, SqlEvents, SqlProjects, SqlSightings
+from authflow.adapters.sql.former_subjects import FormerStatements, SqlFormerSubjects
 from authflow.adapters.sql.logs import LogStatements, SqlAudit, SqlOutbox
 from authflow.adapters.sql.members import MemberStatements, SqlMembers
 from authflow.adapters.sql.membership import ConsentStatements, InvitationStatements, SqlConsents, SqlInvitations
@@ -25,7 +26,6 @@ from authflow.adapters.sql.sso import (
     SqlProviders,
     SqlRegistrar,
     SqlSingleUse,
-    SqlSubjectTombstones,
 )
 from authflow.adapters.sql.sso_links import LinkStatements, SqlLinks
 from authflow.adapters.sql.sso_pipelines import PipelineStatements, SqlPipelines
@@ -67,6 +67,7 @@ class Statements:
     links: LinkStatements
     pipelines: PipelineStatements
     sso_visits: SsoVisitStatements
+    former_subjects: FormerStatements
     once: OnceStatements
     registrar: RegistrarFactory | None
 
@@ -100,6 +101,7 @@ class Statements:
             links=LinkStatements.of(tables.sso),
             pipelines=PipelineStatements.of(tables.sso),
             sso_visits=SsoVisitStatements.of(tables, organizations=organizations is None, people=users is None),
+            former_subjects=FormerStatements.of(tables.sso, dialect),
             once=OnceStatements.of(tables.sso, dialect),
             registrar=registrar_of(registrar),
         )
@@ -198,14 +200,14 @@ class SqlTransaction:
         """Make the repositories of single sign-on; accounts are made among our own people, if *users* are these."""
         run, sql = self.connection, self._sql
         self.providers = SqlProviders(run, sql.providers)
-        self.subject_tombstones = SqlSubjectTombstones(run, sql.once)
+        self.former_subjects = SqlFormerSubjects(run, sql.former_subjects)
         visits = SqlSsoVisits(
             run=run,
             sql=sql.sso_visits,
             accounts=self.accounts,
             members=self.members,
             providers=self.providers,
-            tombstones=self.subject_tombstones,
+            former=self.former_subjects,
             users=users,
             organizations=self.organizations if isinstance(self.organizations, SqlOrganizations) else None,
         )
@@ -228,7 +230,7 @@ class SqlTransaction:
         self.providers.forget()
         self.links.forget()
         self.pipelines.forget()
-        self.subject_tombstones.forget()
+        self.former_subjects.reread()
 
 
 def _forget_nothing() -> None:

@@ -226,10 +226,10 @@ class Admitting:
             return None, lost.code
         if not isinstance(joined, Joined):
             return None, joined.code if isinstance(joined, Refused) else Code.INVITATION_REQUIREMENTS_OPEN
-        tombstones = here.tx.subject_tombstones
+        former = here.tx.former_subjects
         for place in ((provider.organization, provider.id, subject) for subject in identity.subjects):
-            if tombstones.find(*place) is not None:
-                tombstones.clear(*place)
+            if former.find(*place) is not None:
+                former.clear(*place)
         return joined.member.id, None
 
 

@@ -194,8 +194,9 @@ def _prover(tx: JourneyTransaction, state: Open) -> Holder | None:
 def _removed_at(tx: JourneyTransaction, at: Situation) -> datetime | None:
     """Return when whom the provider means was removed, under this subject or the former one of the same person."""
     place, identity = at.provider.organization, at.identity
-    found = (tx.subject_tombstones.find(place, at.provider.id, subject) for subject in identity.subjects)
-    return max((when for when in found if when is not None), default=None)
+    found = (tx.former_subjects.find(place, at.provider.id, subject) for subject in identity.subjects)
+    gone = (None if former is None else former.removed_at for former in found)
+    return max((when for when in gone if when is not None), default=None)
 
 
 def _proven(at: Situation, *, vouched: bool) -> Address | None:

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from authflow.sessions.service import Sessions
     from authflow.sso.links import Link
     from authflow.sso.service import Links
-    from authflow.values import Address, Asker, Context, OrganizationId, UserId
+    from authflow.values import Address, Asker, Context, OrganizationId, ProviderId, UserId
 
 
 @attrs.frozen(kw_only=True)
 class Severing:
-    """`authflow.membership.ports.Aftermath`: the link and the marks of whoever was removed, and a tombstone of both."""
+    """`authflow.membership.ports.Aftermath`: the link and the marks of whoever was removed, and their subjects."""
 
     uow: UnitOfWork[JourneyTransaction]
     clock: Clock
@@ -38,19 +38,25 @@ class Severing:
     recorder: Recorder
 
     def removed(self, asker: Asker, context: Context, *, organization: OrganizationId, user: UserId) -> None:
-        """Delete the link of *user*, remember its subject as removed, and take the sign-on from their sessions."""
+        """Delete the link of *user*, remember every subject of theirs as removed, and take the sign-on from sessions.
+
+        The subjects that they unlinked, or that another one took the place of, are among them: otherwise whoever sees
+        a removal coming would keep one back.
+        """
         with self.uow.begin() as tx:
             provider = tx.providers.load(organization).state
-            link = tx.links.of_user(provider.id, user, lock=True) if isinstance(provider, Connected) else None
-            if link is not None:
-                self._release(tx, link, asker, context)
+            if isinstance(provider, Connected):
+                self._sever(tx, provider.id, user, asker, context)
             self.sessions.drop_marks(user, organization)
 
-    def _release(self, tx: JourneyTransaction, link: Link, asker: Asker, context: Context) -> None:
-        now = self.clock.now()
-        tx.subject_tombstones.put(link.organization, link.provider, link.subject, now)
-        step = self.links.release(tx, link, Reason.MEMBER_REMOVED, now)
-        self.recorder.record(tx, step.facts, asker=asker, context=context, now=now)
+    def _sever(
+        self, tx: JourneyTransaction, provider: ProviderId, user: UserId, asker: Asker, context: Context
+    ) -> None:
+        now, link = self.clock.now(), tx.links.of_user(provider, user, lock=True)
+        if link is not None:
+            step = self.links.release(tx, link, Reason.MEMBER_REMOVED, now)
+            self.recorder.record(tx, step.facts, asker=asker, context=context, now=now)
+        tx.former_subjects.bar(provider, user, now)
 
 
 @attrs.frozen(kw_only=True)
@@ -62,9 +68,13 @@ class Inheriting:
     membership: Membership
 
     def forget(self, user: UserId) -> None:
-        """Delete the links of *user*, who is deleted, and what they began or prove at a provider."""
+        """Delete the links of *user*, who is deleted, and what they began or prove at a provider.
+
+        That somebody was removed under a subject of theirs stays, and says no more who it was.
+        """
         with self.uow.begin() as tx:
             tx.links.remove_of_user(user)
+            tx.former_subjects.forget(user)
             tx.pipelines.remove_of_user(user)
 
     def merge(self, asker: Asker, context: Context, *, source: UserId, target: UserId) -> Sequence[Fact]:
@@ -73,9 +83,22 @@ class Inheriting:
         The row of a link never changes its owner: the old one goes, and a new one stands (CVE-2026-27197).
         """
         with self.uow.begin() as tx:
-            moving = [link for link in tx.links.all_of_user(source) if self._takes_over(tx, link, target)]
+            links = tx.links.all_of_user(source)
+            moving = [link for link in links if self._takes_over(tx, link, target)]
+            self._inherit(tx, [link for link in links if link not in moving], source, target)
             told = (*_addresses(tx, source), *_addresses(tx, target))
             return [self._move(tx, link, asker, context, target=target, told=told) for link in moving]
+
+    def _inherit(self, tx: JourneyTransaction, ending: Sequence[Link], source: UserId, target: UserId) -> None:
+        """Let every subject that was *source*'s last be *target*'s: a removal of either is one of it."""
+        for link in ending:
+            self.links.remember(tx, link, target)
+        for former in tx.former_subjects.of_user(source):
+            tx.former_subjects.remember(former.organization, former.provider, former.subject, target)
+        for removed in tx.members.removed_of_user(target):
+            provider = tx.providers.load(removed.organization).state
+            if isinstance(provider, Connected):
+                tx.former_subjects.bar(provider.id, target, removed.at)
 
     def _takes_over(self, tx: JourneyTransaction, link: Link, target: UserId) -> bool:
         member = tx.members.load(link.organization, target).state

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import attrs
 
 from authflow.membership.answers import Joined
-from authflow.membership.changes import Join
+from authflow.membership.changes import Bar, Join
 from authflow.membership.member import MACHINE
 from authflow.membership.service.desk import Desk
-from authflow.membership.standing import Member
+from authflow.membership.standing import Member, Removed
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -37,11 +37,15 @@ class Moving(Desk):
     def merge(self, asker: Asker, context: Context, *, source: UserId, target: UserId) -> tuple[OrganizationId, ...]:
         """Let *target* join every organization of *source* with the same role, teams and flags; return those joined.
 
-        A membership that *target* has stays as it is; where they were removed they stay out (decision 15).
+        A membership that *target* has stays as it is; where they were removed they stay out, and where *source* was
+        removed, *target* is too (decision 15).
         """
         with self.uow.begin() as tx:
             moving = tx.members.of_user(source)
-            return tuple(m.organization for m in moving if self._take_over(tx, asker, context, m, target))
+            joined = tuple(m.organization for m in moving if self._take_over(tx, asker, context, m, target))
+            for removed in tx.members.removed_of_user(source):
+                self._stay_out(tx, asker, context, removed, target)
+            return joined
 
     def sweep(self, now: datetime, *, keep: timedelta) -> int:
         """Delete clicks that wait no longer, and invitations that were over *keep* ago; return how many there were."""
@@ -58,6 +62,18 @@ class Moving(Desk):
             return False
         command = self._succession(tx, member, target, case.organization)
         return isinstance(self._change(case, target, found, command), Joined)
+
+    def _stay_out(
+        self, tx: MembershipTransaction, asker: Asker, context: Context, removed: Removed, target: UserId
+    ) -> None:
+        """Bar *target*, with all that ends for somebody who is removed; an invitation that is newer still leads in."""
+        place, found = removed.organization, tx.members.load(removed.organization, target)
+        step = MACHINE.step(found.state, Bar(organization=place, user=target, at=removed.at), self.clock.now())
+        if step.state == found.state:
+            return
+        tx.members.save(place, target, step.state, expected=found.version)
+        if not isinstance(found.state, Removed):
+            self.aftermath.removed(asker, context, organization=place, user=target)
 
     def _alone(self, tx: MembershipTransaction, member: Member, heir: UserId | None) -> bool:
         owners = [o for o in tx.members.lock_role(member.organization, member.role) if o != member.user]

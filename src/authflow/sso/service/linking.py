@@ -16,6 +16,7 @@ from authflow.sso.service.desk import Desk
 from authflow.values import LinkId
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from authflow.machine import Step
@@ -75,7 +76,12 @@ class Links(Desk):
         step = MACHINE.step(state, Release(reason=reason), now)
         if isinstance(step.answer, Released):
             tx.links.remove(link.id)
+            self.remember(tx, link, link.user)
         return step
+
+    def remember(self, tx: SsoTransaction, link: Link, user: UserId) -> None:
+        """Remember that the subject of *link*, which ends, was *user*'s last: their removal is one of it too."""
+        tx.former_subjects.remember(link.organization, link.provider, link.subject, user)
 
     def holder(self, tx: SsoTransaction, link: Link | None) -> Holder | None:
         """Return whose *link* is, as they are now; none where there is no link."""
@@ -98,15 +104,31 @@ class Links(Desk):
         if not isinstance(step.answer, Attached | Recognized):
             return step
         answer, known = step.answer, {link.id: link for link in stood if link is not None}
-        for gone in answer.dropped if isinstance(answer, Attached) else ():
-            tx.links.remove(gone)
+        gone = [known[link] for link in answer.dropped] if isinstance(answer, Attached) else []
+        for link in gone:
+            tx.links.remove(link.id)
         before = known.get(answer.link.id)
         after = attrs.evolve(answer.link, memory=self._remembered(before, identity))
         if before is None:
             tx.links.add(after)
         else:
             tx.links.save(before, after)
+        self._follow(tx, gone if before is None else [*gone, before], after)
         return step
+
+    def _follow(self, tx: SsoTransaction, before: Sequence[Link], after: Link) -> None:
+        """Remember whose the subjects were that are nobody's now; that of *after* is somebody's, and no former one.
+
+        Where somebody was removed under it, it stays so until they have come in by right.
+        """
+        for link in before:
+            if link.subject != after.subject:
+                self.remember(tx, link, link.user)
+        if any((link.id, link.subject) == (after.id, after.subject) for link in before):
+            return
+        known = tx.former_subjects.find(after.organization, after.provider, after.subject)
+        if known is not None and known.removed_at is None:
+            tx.former_subjects.clear(after.organization, after.provider, after.subject)
 
     def _remembered(self, before: Link | None, identity: Identity) -> Sealed | None:
         """Return what the link keeps for asking again: what came, and of what it had whatever did not come anew.

@@ -1,4 +1,4 @@
-"""Providers, links, the tombstones of removed subjects, pipelines, and what was accepted once."""
+"""Providers, links, subjects whose link ended, pipelines, and what was accepted once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class SsoTables:
 
     provider: sa.Table
     link: sa.Table
-    removed_subject: sa.Table
+    former_subject: sa.Table
     pipeline: sa.Table
     single_use: sa.Table
 
@@ -25,7 +25,7 @@ def sso_tables(metadata: sa.MetaData, prefix: str) -> SsoTables:
     return SsoTables(
         provider=_provider(metadata, prefix),
         link=_link(metadata, prefix),
-        removed_subject=_removed_subject(metadata, prefix),
+        former_subject=_former_subject(metadata, prefix),
         pipeline=_pipeline(metadata, prefix),
         single_use=_single_use(metadata, prefix),
     )
@@ -80,14 +80,16 @@ def _link(metadata: sa.MetaData, prefix: str) -> sa.Table:
     )
 
 
-def _removed_subject(metadata: sa.MetaData, prefix: str) -> sa.Table:
+def _former_subject(metadata: sa.MetaData, prefix: str) -> sa.Table:
     return sa.Table(
-        f"{prefix}removed_subject",
+        f"{prefix}former_subject",
         metadata,
         c.identifier("organization_id", primary_key=True),
         c.identifier("provider_id", primary_key=True),
         _subject(primary_key=True),
-        c.instant("at"),
+        c.identifier("user_id", nullable=True),
+        c.instant("removed_at", nullable=True),
+        sa.Index(f"{prefix}ix_former_subject_user_id", "user_id"),
     )
 
 

@@ -25,6 +25,7 @@ INDEXES: Final = (
     ("sso_provider", "kind", ["kind", "organization_id"]),
     ("sso_link", "user_id", ["user_id"]),
     ("sso_link", "due", ["provider_id", "synced_at"]),
+    ("former_subject", "user_id", ["user_id"]),
     ("sso_pipeline", "session_id", ["session_id"]),
     ("sso_pipeline", "started_by", ["started_by"]),
     ("sso_pipeline", "user_id", ["user_id"]),
@@ -40,7 +41,7 @@ def upgrade() -> None:
     for name, columns in (
         ("sso_provider", _provider(prefix)),
         ("sso_link", _link(prefix)),
-        ("removed_subject", _removed_subject()),
+        ("former_subject", _former_subject()),
         ("sso_pipeline", _pipeline()),
         ("single_use", _single_use()),
         ("address_turn", _address_turn()),
@@ -53,7 +54,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Delete the tables: every provider has to be connected again, and everybody linked."""
     prefix, schema = op.get_context().opts["prefix"], op.get_context().opts["schema"]
-    for name in ("address_turn", "single_use", "sso_pipeline", "removed_subject", "sso_link", "sso_provider"):
+    for name in ("address_turn", "single_use", "sso_pipeline", "former_subject", "sso_link", "sso_provider"):
         op.drop_table(f"{prefix}{name}", schema=schema)
 
 
@@ -99,12 +100,13 @@ def _link(prefix: str) -> list[sa.schema.SchemaItem]:
     ]
 
 
-def _removed_subject() -> list[sa.schema.SchemaItem]:
+def _former_subject() -> list[sa.schema.SchemaItem]:
     return [
         sa.Column("organization_id", NAME, nullable=False),
         sa.Column("provider_id", NAME, nullable=False),
         sa.Column("subject", SUBJECT, nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("user_id", NAME, nullable=True),
+        sa.Column("removed_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("organization_id", "provider_id", "subject"),
     ]
 

@@ -1,0 +1,113 @@
+"""Subjects whose link ended, in SQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import sqlalchemy as sa
+
+from authflow.adapters.sql import columns as c
+from authflow.adapters.sql.dialect import insert_or_update
+from authflow.adapters.sql.memory import Memory
+from authflow.sso.identity import Subject
+from authflow.sso.links import Former
+from authflow.values import OrganizationId, ProviderId, UserId
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.rows import Row
+    from authflow.adapters.sql.tables.sso import SsoTables
+
+
+@attrs.frozen(kw_only=True)
+class FormerStatements:
+    """Every statement about former subjects, built once."""
+
+    find: sa.Executable
+    of_user: sa.Executable
+    remember: sa.Executable
+    bar: sa.Executable
+    clear: sa.Executable
+    forget_free: sa.Executable
+    forget_removed: sa.Executable
+
+    @classmethod
+    def of(cls, t: SsoTables, dialect: str) -> FormerStatements:
+        row = t.former_subject
+        names = {"organization_id": "place", "provider_id": "whose", "subject": "whom"}
+        key: dict[str, Any] = {column: sa.bindparam(name, type_=row.c[column].type) for column, name in names.items()}
+        same, mine = [row.c[column] == value for column, value in key.items()], row.c.user_id == sa.bindparam("owner")
+        new = {**key, "user_id": sa.bindparam("holder"), "removed_at": sa.null()}
+        return cls(
+            find=sa.select(row).where(*same),
+            of_user=sa.select(row).where(mine),
+            remember=insert_or_update(dialect, row, new, lambda given: {"user_id": given.user_id}),
+            bar=sa.update(row)
+            .where(row.c.provider_id == sa.bindparam("whose"), mine)
+            .values(removed_at=sa.bindparam("since")),
+            clear=sa.delete(row).where(*same),
+            forget_free=sa.delete(row).where(mine, row.c.removed_at.is_(None)),
+            forget_removed=sa.update(row).where(mine).values(user_id=sa.null()),
+        )
+
+
+class SqlFormerSubjects:
+    """`authflow.sso.ports.FormerSubjects` in SQL. A row is read once in a transaction."""
+
+    def __init__(self, connection: Connection, statements: FormerStatements) -> None:
+        self._run = connection
+        self._sql = statements
+        self._read: Memory[tuple[OrganizationId, ProviderId, Subject], Former | None] = Memory(connection)
+
+    def reread(self) -> None:
+        """Read again what is not held: a lock was waited for."""
+        self._read.forget()
+
+    def saw(self, organization: OrganizationId, provider: ProviderId, subject: Subject, row: Row | None) -> None:
+        """Remember the row of *subject*, or that there is none."""
+        self._read.saw((organization, provider, subject), None if row is None else _former(row))
+
+    def find(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> Former | None:
+        def read() -> Former | None:
+            row = self._run.run(self._sql.find, _key(organization, provider, subject)).one_or_none()
+            return None if row is None else _former(row)
+
+        return self._read.get((organization, provider, subject), read)
+
+    def of_user(self, user: UserId) -> tuple[Former, ...]:
+        found = (_former(row) for row in self._run.run(self._sql.of_user, {"owner": user}))
+        return tuple(sorted(found, key=lambda row: (row.organization, row.provider, row.subject.encode())))
+
+    def remember(self, organization: OrganizationId, provider: ProviderId, subject: Subject, user: UserId) -> None:
+        self._read.clear()
+        self._run.run(self._sql.remember, {**_key(organization, provider, subject), "holder": user})
+
+    def bar(self, provider: ProviderId, user: UserId, at: datetime) -> None:
+        self._read.clear()
+        self._run.run(self._sql.bar, {"whose": provider, "owner": user, "since": c.micros(at)})
+
+    def clear(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> None:
+        self._read.clear()
+        self._run.run(self._sql.clear, _key(organization, provider, subject))
+
+    def forget(self, user: UserId) -> None:
+        self._read.clear()
+        self._run.run(self._sql.forget_free, {"owner": user})
+        self._run.run(self._sql.forget_removed, {"owner": user})
+
+
+def _key(organization: OrganizationId, provider: ProviderId, subject: Subject) -> dict[str, Any]:
+    return {"place": organization, "whose": provider, "whom": subject.encode()}
+
+
+def _former(row: Any) -> Former:
+    return Former(
+        organization=OrganizationId(row.organization_id),
+        provider=ProviderId(row.provider_id),
+        subject=Subject(bytes(row.subject).decode()),
+        user=None if row.user_id is None else UserId(row.user_id),
+        removed_at=c.moment_or_none(row.removed_at),
+    )

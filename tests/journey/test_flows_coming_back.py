@@ -1,0 +1,213 @@
+"""Whoever was removed does not come back under another name: one they let go of, or one of a merged account."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
+from authflow.errors import Code
+from authflow.journey.people import AccountsMerged
+from authflow.journey.sso.answers import AccountLinked, LinkEnded, SignedOn
+from authflow.membership.standing import Member, Removed
+from authflow.sso.case import Choice
+from authflow.sso.identity import Subject
+from authflow.testing.browsers import Browser
+from authflow.values import ProviderId, Refused
+from tests.journey.sso_stage import SsoStage
+from tests.stage import CONTEXT, STEP
+
+if TYPE_CHECKING:
+    from authflow.sso.links import Former
+    from authflow.values import OrganizationId
+    from tests.stage import Person
+
+OWN, OTHER = "00u1", "00u2"
+
+
+@pytest.fixture
+def stage() -> SsoStage:
+    stage = SsoStage(MemoryUnitOfWork())
+    stage.google.person(OWN, email="new@example.com", email_verified=True)
+    stage.google.person(OTHER, email="newer@example.com", email_verified=True)
+    return stage
+
+
+@pytest.fixture
+def acme(stage: SsoStage) -> OrganizationId:
+    """An organization that takes in whoever its provider sends."""
+    acme = stage.organization()
+    stage.connect(acme, stage.google, required=False)
+    return acme
+
+
+@pytest.fixture
+def boss(stage: SsoStage, acme: OrganizationId) -> Person:
+    return stage.owner(acme, "boss@example.com")
+
+
+def member(stage: SsoStage, acme: OrganizationId, address: str, subject: str) -> Person:
+    """Somebody who is linked, and signed in."""
+    person = stage.person(address)
+    stage.found(person, acme)
+    stage.link(person.user, acme, subject)
+    stage.sign_in(person)
+    return person
+
+
+def remove(stage: SsoStage, acme: OrganizationId, boss: Person, person: Person) -> None:
+    found = stage.member(person.user, acme)
+    assert isinstance(found, Member)
+    gone = boss.browser.ask(stage.flows.members.remove, CONTEXT, organization=acme, member=found.id)
+    assert not isinstance(gone, Refused), gone
+
+
+def merge(stage: SsoStage, source: Person, target: Person) -> None:
+    root = stage.administrator()
+    stage.elevate(root)
+    merged = root.browser.ask(stage.flows.accounts.merge, CONTEXT, source=source.user, target=target.user)
+    assert isinstance(merged, AccountsMerged), merged
+
+
+def as_somebody_new(stage: SsoStage, acme: OrganizationId, subject: str) -> Any:
+    return stage.come(Browser(), acme, subject).choose(Choice.NEW_ACCOUNT)
+
+
+def stays_out(stage: SsoStage, acme: OrganizationId, subject: str) -> None:
+    answer = as_somebody_new(stage, acme, subject)
+    assert isinstance(answer, Refused), answer
+    assert answer.code is Code.SSO_MEMBER_REMOVED
+
+
+def former(stage: SsoStage, acme: OrganizationId, subject: str) -> Former | None:
+    with stage.uow.begin() as tx:
+        found: Former | None = tx.former_subjects.find(acme, ProviderId(f"{acme}-idp"), Subject(subject))
+        return found
+
+
+def unlink(stage: SsoStage, person: Person) -> None:
+    (link,) = stage.links_of(person.user)
+    assert isinstance(person.browser.ask(stage.flows.sso.unlink, CONTEXT, link=link.id), LinkEnded)
+
+
+def claim(stage: SsoStage, acme: OrganizationId, person: Person, subject: str) -> None:
+    trip = stage.come(person.browser, acme, subject, link=True)
+    assert isinstance(trip.choose(Choice.LINK), AccountLinked)
+
+
+# --- a subject that was let go of -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["unlinked", "released", "renumbered", "swapped"])
+def test_a_subject_that_was_let_go_of_before_the_removal_leads_nobody_back(
+    stage: SsoStage, acme: OrganizationId, boss: Person, way: str
+):
+    """Decision 15: whoever sees a removal coming keeps no subject back; the others go as their links do."""
+    ada = member(stage, acme, "ada@example.com", OWN)
+    if way == "unlinked":
+        unlink(stage, ada)
+    elif way == "released":
+        root = stage.administrator()
+        (link,) = stage.links_of(ada.user)
+        assert isinstance(root.browser.ask(stage.flows.sso.release, CONTEXT, link=link.id), LinkEnded)
+    else:
+        if way == "swapped":
+            member(stage, acme, "eve@example.com", OTHER)
+        claim(stage, acme, ada, OTHER)
+    remove(stage, acme, boss, ada)
+    stays_out(stage, acme, OWN)
+    if way in {"renumbered", "swapped"}:
+        stays_out(stage, acme, OTHER)
+
+
+def test_whoever_lets_go_of_a_subject_and_stays_bars_nobody(stage: SsoStage, acme: OrganizationId):
+    unlink(stage, member(stage, acme, "ada@example.com", OWN))
+    assert isinstance(as_somebody_new(stage, acme, OWN), SignedOn)
+    assert former(stage, acme, OWN) is None
+
+
+def test_a_removal_bars_no_subject_that_is_somebody_elses_by_then(stage: SsoStage, acme: OrganizationId, boss: Person):
+    """Of two who had it the last one counts, whether they belong to the organization or only came through it."""
+    ada, eve = member(stage, acme, "ada@example.com", OWN), stage.person("eve@example.com")
+    unlink(stage, ada)
+    connected(stage, boss, acme, newcomers=False)
+    stage.sign_in(eve)
+    claim(stage, acme, eve, OWN)
+    remove(stage, acme, boss, ada)
+    assert former(stage, acme, OWN) is None
+    stage.sign_in(eve)
+    unlink(stage, eve)
+    connected(stage, boss, acme, newcomers=True)
+    assert isinstance(as_somebody_new(stage, acme, OWN), SignedOn)
+
+
+def connected(stage: SsoStage, boss: Person, acme: OrganizationId, **settings: Any) -> None:
+    stage.sign_in(boss)
+    saved = boss.browser.ask(stage.flows.providers.configure, CONTEXT, organization=acme, **settings)
+    assert not isinstance(saved, Refused), saved
+
+
+def test_a_deleted_account_leaves_its_removal_and_not_its_name(stage: SsoStage, acme: OrganizationId, boss: Person):
+    ada = member(stage, acme, "ada@example.com", OWN)
+    unlink(stage, ada)
+    remove(stage, acme, boss, ada)
+    stage.sign_in(ada)
+    assert not isinstance(ada.browser.ask(stage.flows.accounts.delete, CONTEXT, user=ada.user), Refused)
+    stays_out(stage, acme, OWN)
+    assert str(ada.user) not in str(stage.snapshot()["former_subject"])
+
+
+# --- merged accounts --------------------------------------------------------------------------------------------------
+
+
+def test_who_is_one_with_somebody_removed_is_removed(stage: SsoStage, acme: OrganizationId, boss: Person):
+    """6a: neither the person nor a subject of either comes in, until an invitation that is newer than the removal."""
+    ada, bob = member(stage, acme, "ada@example.com", OWN), stage.person("bob@example.com")
+    remove(stage, acme, boss, ada)
+    at = stage.clock.now()
+    stage.clock.advance(timedelta(hours=1))
+    merge(stage, ada, bob)
+    assert stage.member(bob.user, acme) == Removed(organization=acme, user=bob.user, at=at)
+    stays_out(stage, acme, OWN)
+    stage.sign_in(bob)
+    trip = stage.come(bob.browser, acme, OTHER)
+    assert trip.choose(Choice.LINK).code is Code.SSO_MEMBER_REMOVED
+    stage.clock.advance(STEP)
+    stage.sign_in(boss)
+    stage.invite(boss, acme, "bob@example.com")
+    assert isinstance(trip.choose(Choice.LINK), SignedOn)
+    assert isinstance(stage.member(bob.user, acme), Member)
+
+
+def test_a_member_stays_one_whoever_they_are_merged_with(stage: SsoStage, acme: OrganizationId, boss: Person):
+    ada, bob = member(stage, acme, "ada@example.com", OWN), member(stage, acme, "bob@example.com", OTHER)
+    remove(stage, acme, boss, ada)
+    merge(stage, ada, bob)
+    assert isinstance(stage.member(bob.user, acme), Member)
+    assert isinstance(stage.come(Browser(), acme, OTHER).answer, SignedOn)
+    stays_out(stage, acme, OWN)
+
+
+@pytest.mark.parametrize("let_go", [False, True])
+def test_a_removed_person_gains_no_subject_by_a_merge(
+    stage: SsoStage, acme: OrganizationId, boss: Person, *, let_go: bool
+):
+    """The subjects of whoever is merged into them are theirs, and so is the removal of each."""
+    ada, bob = member(stage, acme, "ada@example.com", OWN), member(stage, acme, "bob@example.com", OTHER)
+    if let_go:
+        unlink(stage, ada)
+    remove(stage, acme, boss, bob)
+    merge(stage, ada, bob)
+    for subject in (OWN, OTHER):
+        stays_out(stage, acme, subject)
+
+
+def test_a_removal_after_the_merge_is_one_of_every_subject(stage: SsoStage, acme: OrganizationId, boss: Person):
+    """Of those too that the merged account had, and could not bring along."""
+    ada, bob = member(stage, acme, "ada@example.com", OWN), member(stage, acme, "bob@example.com", OTHER)
+    merge(stage, ada, bob)
+    remove(stage, acme, boss, bob)
+    for subject in (OWN, OTHER):
+        stays_out(stage, acme, subject)
