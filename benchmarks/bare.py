@@ -19,6 +19,9 @@ TABLES: Final = (
     "CREATE TABLE code (digest {bytes} PRIMARY KEY, user_id TEXT NOT NULL, used_at BIGINT)",
     "CREATE TABLE attempt (key TEXT PRIMARY KEY, total INTEGER NOT NULL)",
     "CREATE TABLE session (digest {bytes} PRIMARY KEY, user_id TEXT NOT NULL, state TEXT NOT NULL)",
+    "CREATE TABLE account (id TEXT PRIMARY KEY, email TEXT NOT NULL UNIQUE)",
+    "CREATE TABLE identity (provider TEXT, subject TEXT, user_id TEXT NOT NULL, PRIMARY KEY (provider, subject))",
+    "CREATE TABLE visit (state {bytes} PRIMARY KEY, browser {bytes} NOT NULL, expires_at BIGINT NOT NULL)",
     "CREATE TABLE outbox (number {number}, id TEXT NOT NULL UNIQUE, shard TEXT NOT NULL, payload TEXT NOT NULL)",
 )
 
@@ -31,7 +34,7 @@ class Sqlite:
         for table in TABLES:
             connection.execute(table.format(bytes="BLOB", number="INTEGER PRIMARY KEY AUTOINCREMENT"))
         world.opened(connection)
-        self._connection = connection
+        self._connection, self.close = connection, connection.close
         self.together = contextlib.nullcontext
 
     def run(self, statement: str, *values: object) -> Any:  # noqa: ANN401  # the driver's cursor
@@ -64,7 +67,7 @@ class Postgresql:
         for table in TABLES:
             number = "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
             connection.execute(table.format(bytes="BYTEA", number=number))
-        self._connection = connection
+        self._connection, self.close = connection, connection.close
         self.together = connection.pipeline
 
     def run(self, statement: str, *values: object) -> Any:  # noqa: ANN401  # the driver's cursor

@@ -31,6 +31,7 @@ PROGRAMS: Final = (
     Program(name="python_statemachine", title="python-statemachine", databases=("none",)),
     Program(name="pyotp", title="pyotp", databases=("none",)),
     Program(name="django_allauth", title="django-allauth", databases=("none", "sqlite", "postgresql")),
+    Program(name="social_core", title="social-core", databases=("none", "sqlite", "postgresql")),
     Program(name="flask_security", title="Flask-Security", databases=("none", "sqlite", "postgresql")),
     Program(name="joserfc", title="joserfc", databases=("none",)),
     Program(name="python3_saml", title="python3-saml", databases=("none",)),
@@ -120,9 +121,9 @@ FLOWS: Final = (
     ("enroll", "enroll TOTP with ten codes", ENROLL, Statements(first=20, then=14)),
     ("verify_totp", "second factor by TOTP", BY_TOTP, Statements(first=10, then=7)),
     ("verify_recovery", "second factor by recovery code", BY_RECOVERY, Statements(first=9, then=6)),
-    ("sso_known", "sign-on, identity known", KNOWN, Statements(first=10, then=6)),
-    ("sso_new", "sign-on, new account", NEWCOMER, Statements(first=13, then=8)),
-    ("sso_attach", "identity linked", ATTACH, Statements(first=9, then=6)),
+    ("sso_known", "SSO sign-in, identity known", KNOWN, Statements(first=10, then=6)),
+    ("sso_new", "SSO sign-in, new user", NEWCOMER, Statements(first=13, then=8)),
+    ("sso_attach", "SSO, identity attached", ATTACH, Statements(first=9, then=6)),
 )
 
 PURE: Final = (

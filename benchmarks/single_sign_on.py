@@ -6,7 +6,7 @@ import itertools
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from authflow import NOBODY, Choice, Context, Method, Proof
+from authflow import NOBODY, AccountLinked, Choice, Context, Method, Proof, SignedOn
 from authflow.adapters.providers import claims, signatures
 from authflow.adapters.providers.saml import Saml2
 from authflow.adapters.system import SystemEntropy
@@ -116,7 +116,8 @@ class SignOns:
             away = self._flows.sso.start(NOBODY, CONTEXT, organization=self._place)
             callback = self._idp.answer(away.url, subject)  # type: ignore[union-attr]  # it is never refused here
             with watch:
-                self._flows.sso.resume(away.session, CONTEXT, pipeline=away.pipeline, callback=callback)  # type: ignore[union-attr]  # as above
+                came = self._flows.sso.resume(away.session, CONTEXT, pipeline=away.pipeline, callback=callback)  # type: ignore[union-attr]  # as above
+            _expect(SignedOn, came)
 
     def new(self, operations: int, watch: Watch) -> None:
         """Take the answer about a stranger whose address is vouched for, and make the account that they choose."""
@@ -127,19 +128,21 @@ class SignOns:
             callback = self._idp.answer(away.url, subject)
             with watch:
                 asked = self._flows.sso.resume(away.session, CONTEXT, pipeline=away.pipeline, callback=callback)
-                self._flows.sso.choose(asked.session, CONTEXT, pipeline=away.pipeline, choice=Choice.NEW_ACCOUNT)
+                came = self._flows.sso.choose(asked.session, CONTEXT, pipeline=away.pipeline, choice=Choice.NEW_ACCOUNT)
+            _expect(SignedOn, came)
 
     def attach(self, operations: int, watch: Watch) -> None:
-        """Link the identity that the provider named to whoever is signed in, as they chose."""
+        """Take the answer about an identity for whoever is signed in, and link it as they choose."""
         for _ in range(operations):
             subject = self._member()
             proof = Proof(method=Method.PASSWORD, at=self._clock.now())
             here: Any = self._flows.sessions.establish(NOBODY, CONTEXT, user=subject, proof=proof)  # type: ignore[arg-type]  # its id is its address
             away: Any = self._flows.sso.start_link(here.session, CONTEXT, organization=self._place)
             callback = self._idp.answer(away.url, subject)
-            asked = self._flows.sso.resume(away.session, CONTEXT, pipeline=away.pipeline, callback=callback)
             with watch:
-                self._flows.sso.choose(asked.session, CONTEXT, pipeline=away.pipeline, choice=Choice.LINK)
+                asked = self._flows.sso.resume(away.session, CONTEXT, pipeline=away.pipeline, callback=callback)
+                linked = self._flows.sso.choose(asked.session, CONTEXT, pipeline=away.pipeline, choice=Choice.LINK)
+            _expect(AccountLinked, linked)
 
     # --- people ---------------------------------------------------------------------------------------------------
 
@@ -170,3 +173,8 @@ class SignOns:
         away: Any = self._flows.sso.start(NOBODY, CONTEXT, organization=self._place)
         callback = self._idp.answer(away.url, subject)
         self._flows.sso.resume(away.session, CONTEXT, pipeline=away.pipeline, callback=callback)
+
+
+def _expect(wanted: type[object], came: object) -> None:
+    if not isinstance(came, wanted):
+        raise TypeError(came)

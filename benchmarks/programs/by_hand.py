@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.bare import Postgresql, Sqlite
+from benchmarks.bare_sign_on import SignOns
 from benchmarks.imports import importing
 from benchmarks.phone import code_at
 from benchmarks.protocol import serve
@@ -157,7 +158,7 @@ class Flows:
             sql.run("INSERT INTO factor (user_id, secret, last_step) VALUES (%s, %s, %s)", user, secret, step)
             values = ", ".join(["(%s, %s)"] * CODES)
             sql.run(f"INSERT INTO code (digest, user_id) VALUES {values}", *_flat((digest(c), user) for c in made))  # noqa: S608  # placeholders
-            self._tell(user, "enrolled")
+            self.tell(user, "enrolled")
             sql.run("COMMIT")
         return made
 
@@ -206,10 +207,11 @@ class Flows:
     def _arrive(self, user: str, session: bytes) -> None:
         self.sql.run("DELETE FROM attempt WHERE key = %s", user)
         self.sql.run("UPDATE session SET state = 'signed in' WHERE digest = %s", digest(session.hex()))
-        self._tell(user, "arrived")
+        self.tell(user, "arrived")
         self.sql.run("COMMIT")
 
-    def _tell(self, user: str, what: str) -> None:
+    def tell(self, user: str, what: str) -> None:
+        """Write one outbox row."""
         self.sql.run("INSERT INTO outbox (id, shard, payload) VALUES (%s, %s, %s)", *self._message(user, what))
 
     def _message(self, user: str, what: str) -> tuple[str, str, str]:
@@ -304,6 +306,7 @@ def rows(world: World) -> Mapping[str, Work]:
         "establish": flows.established,
         "verify_totp": flows.by_totp,
         "verify_recovery": flows.by_recovery,
+        **SignOns(flows.sql, flows.tell).rows(),
         "enqueue_1": flows.enqueue(1),
         "enqueue_100": flows.enqueue(100),
         "drain_1": flows.drain(100, 1),

@@ -1,24 +1,22 @@
 """The peer ``django-allauth``: its headless API, asked through Django's test client, sessions in the database.
 
 It has no services to call, so its rows hold Django's share of a request as well; ``empty_request`` shows that share.
-Its rate limits are off, because everybody here has one address; its limits on guesses are as shipped.
+Its rate limits are off, because everybody here has one address; its limits on guesses are as shipped. The OpenID
+provider is faked where allauth asks over HTTP: in the session that its adapter makes.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sys
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, urlsplit
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final, Self
 
-import django
-from django.conf import settings
-from django.core.management import call_command
-from django.db.backends.signals import connection_created
-from django.http import HttpRequest, JsonResponse
 from django.test import Client
 from django.urls import include, path
 
+from benchmarks.django_world import EMPTY, PASSWORDS, SignOns, database_of, empty, empty_request, migrate, start
 from benchmarks.imports import importing
 from benchmarks.phone import shown
 from benchmarks.protocol import serve
@@ -45,6 +43,8 @@ SETTINGS: Final[dict[str, Any]] = {
         "allauth.account",
         "allauth.mfa",
         "allauth.headless",
+        "allauth.socialaccount",
+        "allauth.socialaccount.providers.openid_connect",
     ],
     "MIDDLEWARE": [
         "django.contrib.sessions.middleware.SessionMiddleware",
@@ -53,25 +53,82 @@ SETTINGS: Final[dict[str, Any]] = {
         "django.contrib.messages.middleware.MessageMiddleware",
         "allauth.account.middleware.AccountMiddleware",
     ],
-    "AUTHENTICATION_BACKENDS": ["allauth.account.auth_backends.AuthenticationBackend"],
+    "AUTHENTICATION_BACKENDS": [PASSWORDS, "allauth.account.auth_backends.AuthenticationBackend"],
     "PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"],  # signing in is not measured
     "TEMPLATES": [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
     "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
     "ACCOUNT_RATE_LIMITS": False,
     "ACCOUNT_EMAIL_VERIFICATION": "none",
     "EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend",
+    "SOCIALACCOUNT_ADAPTER": f"{__name__}.adapter",
+    "SOCIALACCOUNT_PROVIDERS": {
+        "openid_connect": {
+            "APPS": [
+                {
+                    "provider_id": "faked",
+                    "name": "Faked",
+                    "client_id": "client",
+                    "secret": "secret",
+                    "settings": {"server_url": "https://idp.example", "token_auth_method": "client_secret_post"},
+                }
+            ]
+        }
+    },
 }
-
-
-def empty(_request: HttpRequest) -> JsonResponse:
-    """Answer nothing."""
-    return JsonResponse({})
 
 
 def urls() -> list[Any]:
     """Return the routes; allauth's can be imported only when Django stands."""
     names = {"accounts/": "allauth.urls", "_allauth/": "allauth.headless.urls"}
-    return [path("empty", empty), *(path(prefix, include(routes)) for prefix, routes in names.items())]
+    return [path(EMPTY[1:], empty), *(path(prefix, include(routes)) for prefix, routes in names.items())]
+
+
+# --- single sign-on ---------------------------------------------------------------------------------------------------
+
+
+class Wire(contextlib.nullcontext[Any]):
+    """A session of ``requests`` in which an OpenID provider answers at once; codes and tokens are addresses."""
+
+    def __enter__(self) -> Self:
+        """Connect to nobody."""
+        return self
+
+    def request(self, _method: str, _url: str, **asked: Any) -> SimpleNamespace:  # noqa: ANN401  # whatever a request takes
+        """Answer as the token's endpoint."""
+        return _answered({"access_token": asked["data"]["code"], "token_type": "Bearer"})
+
+    def get(self, url: str, **asked: Any) -> SimpleNamespace:  # noqa: ANN401  # as above
+        """Answer as discovery, or about whose access token it is."""
+        if not url.endswith("/userinfo"):
+            return _answered({f"{name}_endpoint": f"https://idp.example/{name}" for name in ENDPOINTS})
+        subject = asked["headers"]["Authorization"].removeprefix("Bearer ")
+        return _answered({"sub": subject, "email": subject, "email_verified": True})
+
+
+ENDPOINTS: Final = ("authorization", "token", "userinfo")
+
+
+def _answered(document: dict[str, Any]) -> SimpleNamespace:
+    headers = {"content-type": "application/json"}
+    return SimpleNamespace(status_code=200, headers=headers, json=lambda: document, raise_for_status=lambda: None)
+
+
+def adapter(request: Any = None) -> Any:  # noqa: ANN401  # Django's request, allauth's adapter
+    """Return what allauth ships, but for the session; the class can be imported only when Django stands."""
+    from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+
+    made = DefaultSocialAccountAdapter(request)
+    made.get_requests_session = Wire
+    return made
+
+
+def leave(browser: Client, link: bool) -> str:  # noqa: FBT001  # as the rows ask
+    """Send *browser* to the provider."""
+    asked = {"provider": "faked", "callback_url": EMPTY, "process": "connect" if link else "login"}
+    return str(browser.post(API + "auth/provider/redirect", asked).url)
+
+
+# --- the second factor ------------------------------------------------------------------------------------------------
 
 
 class Person:
@@ -151,13 +208,6 @@ class Flows:
 
         return verified
 
-    def empty_request(self, operations: int, watch: Watch) -> None:
-        """Ask for nothing."""
-        browser = Client()
-        for _ in range(operations):
-            with watch:
-                browser.get("/empty")
-
 
 def enrolled(name: str) -> tuple[str, list[str]]:
     """Give somebody both factors without the views; return the secret and the codes."""
@@ -202,8 +252,7 @@ def _pure() -> Mapping[str, Work]:
 
 
 def _start(database: dict[str, Any]) -> None:
-    settings.configure(DATABASES={"default": database}, **SETTINGS)
-    django.setup()
+    start(database, SETTINGS)
     sys.modules[SETTINGS["ROOT_URLCONF"]].urlpatterns = urls()  # type: ignore[attr-defined]  # the routes of this module
 
 
@@ -211,33 +260,15 @@ def rows(world: World) -> Mapping[str, Work]:
     """Offer every row that it has."""
     if world.setting.database == "none":
         return _pure()
-    if world.sqlite:
-        connection_created.connect(lambda connection, **_: world.opened(connection.connection), weak=False)
-        _start(
-            {
-                "ENGINE": "django.db.backends.sqlite3",
-                "NAME": world.target,
-                "OPTIONS": {"transaction_mode": "IMMEDIATE"},
-            }
-        )
-    else:
-        parts = urlsplit(world.target)
-        _start(
-            {
-                "ENGINE": "django.db.backends.postgresql",
-                "NAME": parts.path.lstrip("/"),
-                "USER": parts.username,
-                "HOST": parse_qs(parts.query)["host"][0],
-                "CONN_MAX_AGE": None,
-            }
-        )
-    call_command("migrate", verbosity=0)
+    _start(database_of(world))
+    migrate(world)
     flows = Flows()
     return {
         "enroll": flows.enroll,
         "verify_totp": flows.verifying(lambda person: shown(person.secret)),
         "verify_recovery": flows.verifying(lambda person: person.codes[0]),
-        "empty_request": flows.empty_request,
+        **SignOns(leave, "/accounts/oidc/faked/login/callback/").rows(),
+        "empty_request": empty_request,
     }
 
 
