@@ -228,6 +228,14 @@ def test_a_withdrawn_way_back_bars_the_person_and_nobody_who_came_back():
     assert MACHINE.step(removed(at=NOW - SECOND), bar, NOW).state == removed(at=NOW - SECOND)
 
 
+def test_of_two_removals_of_one_person_the_later_one_counts():
+    """Two accounts that become one: an invitation between the two leads nobody back."""
+    for first, second in ((NOW, NOW - SECOND), (NOW - SECOND, NOW), (NOW, NOW)):
+        bar = Bar(organization=HOME, user=ADA, at=second)
+        assert MACHINE.step(Outside(), bar, NOW + SECOND).state == removed(at=second)
+        assert MACHINE.step(removed(at=first), bar, NOW + SECOND).state == removed(at=NOW)
+
+
 # --- demoting -------------------------------------------------------------------------------------------------------
 
 

@@ -149,7 +149,10 @@ class FormerSubjects(Protocol):
         ...
 
     def bar(self, provider: ProviderId, user: UserId, at: datetime) -> None:
-        """Let every subject that was *user*'s last at *provider* be that of somebody who was removed at *at*."""
+        """Let every subject that was *user*'s last at *provider* be that of somebody who was removed at *at*.
+
+        One that is linked again is somebody else's by now, and stays as it is.
+        """
         ...
 
     def clear(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> None:

@@ -150,9 +150,10 @@ def _in_order(links: Iterable[Link]) -> tuple[Link, ...]:
 
 
 class MemoryFormerSubjects:
-    """`authflow.sso.ports.FormerSubjects` in a dictionary."""
+    """`authflow.sso.ports.FormerSubjects` in a dictionary, beside the one of *links*."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, links: MemoryLinks) -> None:
+        self._links = links
         self._rows: Table[tuple[OrganizationId, ProviderId, Subject], Former] = store.table("former_subject")
 
     def find(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> Former | None:
@@ -176,7 +177,7 @@ class MemoryFormerSubjects:
 
     def bar(self, provider: ProviderId, user: UserId, at: datetime) -> None:
         for row in self.of_user(user):
-            if row.provider == provider:
+            if row.provider == provider and self._links.by_subject(provider, row.subject) is None:
                 self._put(attrs.evolve(row, removed_at=at))
 
     def clear(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> None:
@@ -234,6 +235,10 @@ class MemoryPipelines:
     def answer(self, pipeline: PipelineId) -> Sealed | None:
         found = self._rows.get(pipeline)
         return None if found is None else found.answer
+
+    def waits(self, session: SessionId, provider: ProviderId, now: datetime) -> bool:
+        away = (row.kept.handle for row in self._rows.rows() if row.kept.away)
+        return any((h.session, h.provider) == (session, provider) and now < h.expires_at for h in away)
 
     def remove_of_session(self, session: SessionId) -> int:
         return self._rows.drop_all(key for key, row in self._rows.items() if row.kept.handle.session == session)

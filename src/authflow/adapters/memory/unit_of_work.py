@@ -75,7 +75,7 @@ class MemoryTransaction:
         self.replies = MemoryReplies(store)
         self.providers = MemoryProviders(store)
         self.links = MemoryLinks(store)
-        self.former_subjects = MemoryFormerSubjects(store)
+        self.former_subjects = MemoryFormerSubjects(store, self.links)
         self.pipelines = MemoryPipelines(store)
         self.single_use = MemorySingleUse(store)
         self.registrar = MemoryRegistrar(self.users)

@@ -36,17 +36,18 @@ class FormerStatements:
 
     @classmethod
     def of(cls, t: SsoTables, dialect: str) -> FormerStatements:
-        row = t.former_subject
+        row, link = t.former_subject, t.link
         names = {"organization_id": "place", "provider_id": "whose", "subject": "whom"}
         key: dict[str, Any] = {column: sa.bindparam(name, type_=row.c[column].type) for column, name in names.items()}
         same, mine = [row.c[column] == value for column, value in key.items()], row.c.user_id == sa.bindparam("owner")
+        linked = sa.exists().where(link.c.provider_id == row.c.provider_id, link.c.subject == row.c.subject)
         new = {**key, "user_id": sa.bindparam("holder"), "removed_at": sa.null()}
         return cls(
             find=sa.select(row).where(*same),
             of_user=sa.select(row).where(mine),
             remember=insert_or_update(dialect, row, new, lambda given: {"user_id": given.user_id}),
             bar=sa.update(row)
-            .where(row.c.provider_id == sa.bindparam("whose"), mine)
+            .where(row.c.provider_id == sa.bindparam("whose"), mine, ~linked)
             .values(removed_at=sa.bindparam("since")),
             clear=sa.delete(row).where(*same),
             forget_free=sa.delete(row).where(mine, row.c.removed_at.is_(None)),

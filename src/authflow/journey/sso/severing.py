@@ -92,6 +92,7 @@ class Inheriting:
     def _inherit(self, tx: JourneyTransaction, ending: Sequence[Link], source: UserId, target: UserId) -> None:
         """Let every subject that was *source*'s last be *target*'s: a removal of either is one of it."""
         for link in ending:
+            tx.links.remove(link.id)
             self.links.remember(tx, link, target)
         for former in tx.former_subjects.of_user(source):
             tx.former_subjects.remember(former.organization, former.provider, former.subject, target)

@@ -16,7 +16,6 @@ from authflow.sso.service.desk import Desk
 from authflow.values import LinkId
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
     from authflow.machine import Step
@@ -80,7 +79,7 @@ class Links(Desk):
         return step
 
     def remember(self, tx: SsoTransaction, link: Link, user: UserId) -> None:
-        """Remember that the subject of *link*, which ends, was *user*'s last: their removal is one of it too."""
+        """Remember that the subject of *link*, which it has no more, was *user*'s last: their removal is one of it."""
         tx.former_subjects.remember(link.organization, link.provider, link.subject, user)
 
     def holder(self, tx: SsoTransaction, link: Link | None) -> Holder | None:
@@ -113,22 +112,10 @@ class Links(Desk):
             tx.links.add(after)
         else:
             tx.links.save(before, after)
-        self._follow(tx, gone if before is None else [*gone, before], after)
-        return step
-
-    def _follow(self, tx: SsoTransaction, before: Sequence[Link], after: Link) -> None:
-        """Remember whose the subjects were that are nobody's now; that of *after* is somebody's, and no former one.
-
-        Where somebody was removed under it, it stays so until they have come in by right.
-        """
-        for link in before:
+        for link in gone if before is None else (*gone, before):
             if link.subject != after.subject:
                 self.remember(tx, link, link.user)
-        if any((link.id, link.subject) == (after.id, after.subject) for link in before):
-            return
-        known = tx.former_subjects.find(after.organization, after.provider, after.subject)
-        if known is not None and known.removed_at is None:
-            tx.former_subjects.clear(after.organization, after.provider, after.subject)
+        return step
 
     def _remembered(self, before: Link | None, identity: Identity) -> Sealed | None:
         """Return what the link keeps for asking again: what came, and of what it had whatever did not come anew.

@@ -257,8 +257,12 @@ class FormerSubjectsContract:
                 former.remember(ACME, IDP, subject, ada)
             former.remember(ACME, IDP, Subject("hers"), eve)
             former.remember(globex, OTHER_IDP, ALIKE[0], ada)
+            former.remember(ACME, IDP, Subject("link-7"), ada)
+            tx.links.add(attrs.evolve(link(7), provider=IDP, subject=Subject("link-7"), user=eve))
             for late in range(2):
                 former.bar(IDP, ada, START + late * TICK)
+            assert former.find(ACME, IDP, Subject("link-7")) == _former(Subject("link-7"), ada, None)
+            former.clear(ACME, IDP, Subject("link-7"))
             former.remember(ACME, IDP, ALIKE[1], eve)
         with uow.begin() as tx:
             former = tx.former_subjects

@@ -95,7 +95,8 @@ def commands(_state: Membership) -> Iterator[tuple[Command, datetime]]:
         yield SetTeams(authority=authority(by), teams=(TeamId("blue"),), problems={}), NOW
     yield SetTeams(authority=authority(), teams=(), problems={"teams": "are too many"}), NOW
     yield from ((SetFlags(group=group, flags=flag), NOW) for group, flag in product(FlagGroup, MemberFlag))
-    yield Bar(organization=HOME, user=ADA), NOW
+    for at in (None, NOW - SECOND, NOW + SECOND):
+        yield Bar(organization=HOME, user=ADA, at=at), NOW
 
 
 ALPHABET: Final = Alphabet(machine=MACHINE, start=(Outside(),), commands=commands, limit=1_000_000)
