@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from authflow.ports import Allowed, User, UserAddress
-    from authflow.values import Asker
+    from authflow.values import Asker, UserId
 
 # --- gates ----------------------------------------------------------------------------------------------------------
 
@@ -56,6 +56,11 @@ def may_confirm(asker: Asker) -> Code | None:
     if asker.user is None:
         return asker.why_not or Code.SESSION_REQUIRED
     return None if asker.level >= Level.ONE else Code.SESSION_ELEVATION_REQUIRED
+
+
+def may_send(asker: Asker, named: UserId | None) -> Code | None:
+    """Refuse as `may_confirm` whoever asks for themselves; the host may ask for anybody whom it has *named*."""
+    return may_confirm(asker) if named is None else None
 
 
 @gate

@@ -16,7 +16,7 @@ from authflow.accounts.commands import (
     Send,
     Void,
 )
-from authflow.accounts.confirmation import MACHINE, held_by, mailable, may_confirm, open_address
+from authflow.accounts.confirmation import MACHINE, held_by, mailable, may_send, open_address
 from authflow.accounts.states import Absent, Confirmed, Sent
 from authflow.errors import Code, StaleVersion
 from authflow.facts.accounts import AddressClaimed, AddressLost
@@ -62,7 +62,7 @@ class Addresses:
         with self.uow.begin() as tx:
             whose = asker.user if user is None else user
             person = None if whose is None else tx.users.get(whose)
-            refusal = (may_confirm(asker) if user is None else None) or mailable(person)
+            refusal = may_send(asker, user) or mailable(person)
             if refusal is not None or person is None:
                 return Refused(code=refusal or Code.ACCOUNT_UNKNOWN)
             wanted = _unverified(person) if address is None else (held_by(person, address),)
