@@ -16,6 +16,7 @@ from authflow.errors import Code, ConfigInvalid, InputInvalid, InUnitOfWork
 from authflow.facts.records import Audit
 from authflow.journey.providers.answers import ProviderTried
 from authflow.journey.sso.answers import AnswerKept, ChoiceOwed, PipelineAbandoned, SignedOn
+from authflow.journey.sso.holding import TOLD
 from authflow.ports import Stored
 from authflow.sso.case import Choice
 from authflow.sso.endpoints import Endpoints
@@ -25,7 +26,7 @@ from authflow.sso.pipeline import LIFE
 from authflow.sso.provider import Connected, NoProvider, Provider
 from authflow.testing.browsers import Browser
 from authflow.testing.providers import Fault
-from authflow.values import NOBODY, OrganizationId, Refused, Secret, UserId
+from authflow.values import NOBODY, Context, OrganizationId, Refused, Secret, UserId
 from authflow.wiring import Authflow
 from tests.journey.sso_stage import SsoStage, Trip
 from tests.stage import CONTEXT
@@ -211,6 +212,48 @@ def test_an_assertion_that_was_used_elsewhere_is_a_replay(stage: SsoStage, acme:
     assert isinstance(stage.come(Browser(), acme, "00u1").answer, SignedOn)
     refused(stage.come(Browser(), acme, "00u1").answer, Code.SSO_RESPONSE_REPLAYED)
     assert stage.audited_in(acme)[-1] == Audit.SSO_SIGN_ON_REFUSED
+
+
+def test_a_stranger_fills_no_log_and_hides_nobody_in_it(stage: SsoStage, acme: OrganizationId):
+    """Whoever begins journeys and brings bad answers is told of five times an hour, however many browsers they make."""
+
+    def told() -> int:
+        return stage.audited_in(acme).count(Audit.SSO_SIGN_ON_REFUSED)
+
+    def fails(ip: str | None, browser: Browser | None = None) -> None:
+        at = browser or Browser(Context(ip=ip))
+        at.context = Context(ip=ip)
+        refused(stage.come(at, acme, "00u1").answer, Code.SSO_RESPONSE_INVALID)
+
+    stage.idp.fault = Fault.INVALID
+    for ip in (None, "192.0.2.1", *(f"2001:db8::{number:x}:1" for number in range(8))):
+        for _ in range(1 if ip and ":" in ip else 7):
+            fails(ip)
+    assert told() == 3 * TOLD.limit
+    fails("2001:db8:0:1::1")
+    fails("192.0.2.2")
+    ada = stage.person("ada@example.net")
+    stage.sign_in(ada)
+    fails("192.0.2.1", ada.browser)
+    assert told() == 3 * TOLD.limit + 3, "another network, and whoever is signed in, are told of all the same"
+    stage.idp.fault = Fault.NAMELESS
+    refused(stage.come(Browser(Context(ip="192.0.2.1")), acme, "00u1").answer, Code.SSO_IDENTITY_INCOMPLETE)
+    assert told() == 3 * TOLD.limit + 4, "and so is another refusal"
+    stage.idp.fault = Fault.INVALID
+    stage.clock.advance(TOLD.window)
+    fails("192.0.2.1")
+    assert told() == 3 * TOLD.limit + 5
+
+
+@pytest.mark.parametrize("ip", ["192.0.2.1", None])
+def test_whom_the_provider_named_is_counted_by_name(stage: SsoStage, acme: OrganizationId, ip: str | None):
+    """However many come from one network, each of them is told of; one who tries again and again, five times."""
+    for number in range(TOLD.limit + 2):
+        stage.idp.person(f"new-{number}", email=None)
+        trip = stage.come(Browser(Context(ip=ip)), acme, f"new-{number}")
+        for _ in range(7 if number == 0 else 1):
+            assert isinstance(trip.choose(Choice.NEW_ACCOUNT), Refused)
+    assert stage.audited_in(acme).count(Audit.SSO_SIGN_ON_REFUSED) == TOLD.limit + TOLD.limit + 1
 
 
 @pytest.mark.parametrize(

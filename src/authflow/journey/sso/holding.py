@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from datetime import timedelta
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -9,6 +12,7 @@ import attrs
 from authflow.errors import Code
 from authflow.facts.sso import SignOnRefused
 from authflow.journey.sso.circumstances import Circumstances, Situation
+from authflow.ports import Allowed
 from authflow.sso.pipeline import barred, not_theirs
 from authflow.sso.progress import (
     Away,
@@ -16,7 +20,7 @@ from authflow.sso.progress import (
     Over,
 )
 from authflow.sso.provider import Connected
-from authflow.values import Refused
+from authflow.values import Budget, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +31,11 @@ if TYPE_CHECKING:
     from authflow.recording import Recorder
     from authflow.sso.case import Choice
     from authflow.sso.pipeline import Present
+    from authflow.sso.progress import Login
     from authflow.sso.service import Travelling
     from authflow.sso.service.pipelines import Bearer
-    from authflow.values import Asker, BrowserSession, Budget, Context
+    from authflow.sso.setup import Setup
+    from authflow.values import Asker, BrowserSession, Context
 
 
 UNTOLD: Final = frozenset(
@@ -43,6 +49,14 @@ UNTOLD: Final = frozenset(
     }
 )
 """Refusals that no log of an organization keeps: whoever asked may be anybody, or may ask again and again."""
+
+TOLD: Final = Budget(name="sso.refused_told", limit=5, window=timedelta(hours=1))
+"""How often one refusal is written down for one comer: each is counted alone, so that nobody's hides another's."""
+
+IPV6: Final = 6
+
+PREFIX: Final = 64
+"""Bits of an IPv6 address that one customer has all addresses behind (RFC 6177)."""
 
 
 @attrs.frozen(kw_only=True)
@@ -98,10 +112,13 @@ class Holding:
         return Held(stored=stored, present=present, at=at)
 
     def refused(self, tx: JourneyTransaction, who: Bearer, refused: Refused, asker: Asker, context: Context) -> Refused:
-        """Return *refused*, after the organization's log was told of it: nothing is told of what strangers try."""
+        """Return *refused*, after the organization's log was told of it, within a budget for whoever comes.
+
+        Nothing is told of what strangers try without an answer of the provider.
+        """
         if refused.code not in UNTOLD:
             stored = self.travelling.load(tx, who)
-            if not isinstance(stored, Refused):
+            if not isinstance(stored, Refused) and self._tells(tx, stored.state, refused.code, asker, context):
                 handle = stored.state.handle
                 fact = SignOnRefused(
                     organization=handle.organization, provider=handle.provider, code=refused.code.value
@@ -109,6 +126,29 @@ class Holding:
                 self.record(tx, (fact,), asker, context)
         return refused
 
+    def _tells(self, tx: JourneyTransaction, state: Login | Setup, code: Code, asker: Asker, context: Context) -> bool:
+        """Count a refusal, behind its pipeline's row: whoever waits for the counter holds nothing else."""
+        who = f"{state.handle.organization}\0{code}\0{_comer(state, asker, context)}"
+        return isinstance(tx.limits.hit(TOLD, hashlib.sha256(who.encode()).hexdigest(), self.clock.now()), Allowed)
+
     def record(self, tx: JourneyTransaction, facts: Sequence[Fact], asker: Asker, context: Context) -> None:
         """Record *facts*, of whoever asks."""
         self.recorder.record(tx, facts, asker=asker, context=context, now=self.clock.now())
+
+
+def _comer(state: Login | Setup, asker: Asker, context: Context) -> str:
+    """Return whose refusals are counted together: of whom the provider named, of who is signed in, of a network.
+
+    A stranger can make as many browsers as they like, but is named by no provider, and has few networks.
+    """
+    if isinstance(state, Open):
+        return f"subject\0{state.identity.subject}"
+    return f"network\0{_network(context.ip)}" if asker.user is None else f"user\0{asker.user}"
+
+
+def _network(ip: str | None) -> str:
+    try:
+        address = ip_address(ip or "")
+    except ValueError:  # the host's, who may not say it: all of them together
+        return ""
+    return str(ip_network((address, PREFIX), strict=False)) if address.version == IPV6 else str(address)
