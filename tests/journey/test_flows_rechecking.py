@@ -283,6 +283,21 @@ def test_settings_and_memories_are_sealed_anew_and_the_old_key_can_go(stage: Sso
     assert sorted(asked) == ["m1@example.com", "m2@example.com"]
 
 
+def test_a_lost_key_is_logged_once_for_each_batch(stage: SsoStage, caplog: pytest.LogCaptureFixture):
+    """However many settings, memories and factors lie under it."""
+    acme, globex = stage.organization(), stage.organization("globex")
+    for place in (acme, globex):
+        stage.connect(place)
+    for number in range(2):
+        person = joined(stage, acme, f"m{number}@example.com")
+        stage.sign_in(person)
+        stage.enroll(person)
+    lost = stage.ring.active.id
+    flows = stage.open(stage.ring.rotate(stage.entropy, stage.clock.now()).retire(lost))
+    assert flows.upkeep.reseal() == 0
+    assert [vars(record)["authflow_key"] for record in caplog.records if record.name == "authflow.keys"] == [lost]
+
+
 def test_what_is_over_is_swept(stage: SsoStage):
     """Pipelines at the end of their hour, and answers that nobody could use again."""
     acme = stage.organization()

@@ -136,6 +136,20 @@ def report_unavailable(error: SecretUnavailable) -> None:
     KEYS.warning("a secret sealed under key %(authflow_key)s cannot be opened: %(authflow_code)s", extra, extra=extra)
 
 
+class EachKeyOnce:
+    """Reports as `report_unavailable` does, but each key only once, however many secrets lie under it: for a batch."""
+
+    def __init__(self) -> None:
+        self._told: set[tuple[Code, str]] = set()
+
+    def __call__(self, error: SecretUnavailable) -> None:
+        """Log this one, unless one like it was logged before."""
+        seen = (error.code, error.key_id)
+        if seen not in self._told:
+            self._told.add(seen)
+            report_unavailable(error)
+
+
 # --- spans ------------------------------------------------------------------------------------------------------------
 
 

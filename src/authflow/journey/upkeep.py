@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from authflow.command import operation
+from authflow.command.telemetry import EachKeyOnce
 
 if TYPE_CHECKING:
     from authflow.accounts.service import Addresses
@@ -89,9 +90,13 @@ class Upkeep:
 
     @operation("upkeep.reseal")
     def reseal(self, *, limit: int = 100) -> int:
-        """Seal up to *limit* secrets that lie under an older key under the active one; return how many were."""
-        done = self._factors.reseal(limit=limit)
-        return done + self._resealing.reseal(limit=limit - done)
+        """Seal up to *limit* secrets that lie under an older key under the active one; return how many were.
+
+        What cannot be opened stays as it is, and is logged once for each key.
+        """
+        report = EachKeyOnce()
+        done = self._factors.reseal(limit=limit, report=report)
+        return done + self._resealing.reseal(limit=limit - done, report=report)
 
     @operation("upkeep.recheck_links")
     def recheck_links(self, *, limit: int = 100) -> LinksRechecked:

@@ -12,13 +12,15 @@ from authflow.sso.sealing import memory_binding, settings_binding
 from authflow.values import Sealed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from authflow.journey.ports import JourneyTransaction
     from authflow.ports import Cipher, UnitOfWork
     from authflow.sso.links import Link
     from authflow.sso.sealing import Binding
     from authflow.values import OrganizationId
+
+    Report = Callable[[SecretUnavailable], None]
 
 
 @attrs.frozen(kw_only=True)
@@ -31,12 +33,15 @@ class Resealing:
     uow: UnitOfWork[JourneyTransaction]
     cipher: Cipher
 
-    def reseal(self, *, limit: int) -> int:
-        """Seal up to *limit* of them anew, each in a transaction of its own; return how many were."""
-        done = self._settings(limit)
-        return done + self._memories(limit - done)
+    def reseal(self, *, limit: int, report: Report) -> int:
+        """Seal up to *limit* of them anew, each in a transaction of its own; return how many were.
 
-    def _settings(self, limit: int) -> int:
+        *report* is told of each that cannot be opened.
+        """
+        done = self._settings(limit, report)
+        return done + self._memories(limit - done, report)
+
+    def _settings(self, limit: int, report: Report) -> int:
         done, after = 0, None
         with self.uow.begin() as tx:
             keys = self._older(tx.providers.sealing_keys())
@@ -45,11 +50,11 @@ class Resealing:
                 found = tx.providers.sealed_under(keys, limit=limit - done, after=after)
             if not found:
                 break
-            done += sum(map(self._reseal_settings, found))
+            done += sum(self._reseal_settings(place, report) for place in found)
             after = found[-1]
         return done
 
-    def _memories(self, limit: int) -> int:
+    def _memories(self, limit: int, report: Report) -> int:
         done, after = 0, None
         with self.uow.begin() as tx:
             keys = self._older(tx.links.sealing_keys())
@@ -58,41 +63,42 @@ class Resealing:
                 found = tx.links.sealed_under(keys, limit=limit - done, after=after)
             if not found:
                 break
-            done += sum(map(self._reseal_memory, found))
+            done += sum(self._reseal_memory(link, report) for link in found)
             after = found[-1].id
         return done
 
-    def _reseal_settings(self, organization: OrganizationId) -> bool:
+    def _reseal_settings(self, organization: OrganizationId, report: Report) -> bool:
         with self.uow.begin() as tx:
             stored = tx.providers.load(organization, lock=True)
             if not isinstance(stored.state, Connected):
                 return False
             made = stored.state
-            config = self._anew(made.settings.config, settings_binding(organization, made.id))
+            config = self._anew(made.settings.config, settings_binding(organization, made.id), report)
             if config is None:
                 return False
             after = attrs.evolve(made, settings=attrs.evolve(made.settings, config=config))
             tx.providers.save(organization, after, expected=stored.version)
             return True
 
-    def _reseal_memory(self, seen: Link) -> bool:
+    def _reseal_memory(self, seen: Link, report: Report) -> bool:
         with self.uow.begin() as tx:
             link = tx.links.of_user(seen.provider, seen.user, lock=True)
             if link is None or link.memory is None:
                 return False
-            memory = self._anew(link.memory, memory_binding(link.provider, link.subject))
+            memory = self._anew(link.memory, memory_binding(link.provider, link.subject), report)
             if memory is None:
                 return False
             tx.links.save(link, attrs.evolve(link, memory=memory))
             return True
 
-    def _anew(self, sealed: Sealed, binding: Binding) -> Sealed | None:
+    def _anew(self, sealed: Sealed, binding: Binding, report: Report) -> Sealed | None:
         """Return the same under the active key; none where it lies there already, or cannot be opened."""
         if not self.cipher.needs_reseal(sealed):
             return None
         try:
             return self.cipher.seal(self.cipher.open(sealed, bound_to=binding), bound_to=binding)
-        except SecretUnavailable:
+        except SecretUnavailable as error:
+            report(error)
             return None
 
     def _older(self, keys: Iterable[str]) -> list[str]:

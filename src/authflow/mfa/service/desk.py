@@ -17,7 +17,7 @@ from authflow.mfa.recovery import MACHINE as RECOVERY_MACHINE
 from authflow.values import AuthenticatorId, new_identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from authflow.machine import Fact, Step
@@ -70,20 +70,29 @@ class Desk:
         held = tx.factors.of_user(user) if user else Holdings()
         return Case(tx=tx, asker=asker, context=context, now=self.clock.now(), user=user, held=held)
 
-    def opened(self, sealed: Sealed, user: UserId, kind: Kind, authenticator: AuthenticatorId) -> Secret | None:
+    def opened(
+        self,
+        sealed: Sealed,
+        user: UserId,
+        kind: Kind,
+        authenticator: AuthenticatorId,
+        report: Callable[[SecretUnavailable], None] = report_unavailable,
+    ) -> Secret | None:
         """Return the secret, or none where it cannot be opened now, which the log tells: never a wrong code."""
         try:
             return self.cipher.open(sealed, bound_to=binding(user, kind.id, authenticator))
         except SecretUnavailable as error:
-            report_unavailable(error)
+            report(error)
             return None
 
-    def sealed_anew(self, case: Case, kind: Kind, state: Factor) -> Factor:
+    def sealed_anew(
+        self, case: Case, kind: Kind, state: Factor, report: Callable[[SecretUnavailable], None] = report_unavailable
+    ) -> Factor:
         """Return *state* with its secret under the active key (mfa 20.5); as it is, where it lies there or is lost."""
         proven = enrolled(state)
         if proven is None or not self.cipher.needs_reseal(proven.secret):
             return state
-        secret = self.opened(proven.secret, case.user, kind, proven.id)
+        secret = self.opened(proven.secret, case.user, kind, proven.id, report)
         if secret is None:
             return state
         sealed = self.cipher.seal(secret, bound_to=binding(case.user, kind.id, proven.id))

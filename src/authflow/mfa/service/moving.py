@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from authflow.command.telemetry import report_unavailable
 from authflow.errors import InputInvalid
 from authflow.mfa import commands as c
 from authflow.mfa import kinds
@@ -22,6 +23,9 @@ from authflow.nobody import SYSTEM
 from authflow.values import Context, Sealed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authflow.errors import SecretUnavailable
     from authflow.mfa.answers import Held
     from authflow.mfa.factor import Authenticator
     from authflow.mfa.kinds import Kind
@@ -89,10 +93,10 @@ class Moving(Desk):
         with self.uow.begin() as tx:
             return [_exported(held) for held in tx.factors.of_user(user).held()]
 
-    def reseal(self, *, limit: int = 100) -> int:
+    def reseal(self, *, limit: int = 100, report: Callable[[SecretUnavailable], None] = report_unavailable) -> int:
         """Seal up to *limit* secrets that lie under an older key anew; return how many were (mfa 20.5).
 
-        What cannot be opened stays as it is, and keeps nothing else from its turn.
+        What cannot be opened stays as it is, and keeps nothing else from its turn; *report* is told of each.
         """
         with self.uow.begin() as tx:
             keys = [k for k in tx.factor_census.sealing_keys() if self.cipher.needs_reseal(_under(k))]
@@ -102,17 +106,17 @@ class Moving(Desk):
                 found = tx.factor_census.sealed_under(keys, limit=limit - done, after=after)
             if not found:
                 break
-            done += sum(self._reseal(user, kinds.named(kind)) for user, kind in found)
+            done += sum(self._reseal(user, kinds.named(kind), report) for user, kind in found)
             after = found[-1]
         return done
 
     # --- pieces ---------------------------------------------------------------------------------------------------
 
-    def _reseal(self, user: UserId, kind: Kind) -> bool:
+    def _reseal(self, user: UserId, kind: Kind, report: Callable[[SecretUnavailable], None]) -> bool:
         with self.uow.begin() as tx:
             case = self.case(tx, SYSTEM, Context(), user)
             before = case.held.factor(kind)
-            after = self.sealed_anew(case, kind, before.state)
+            after = self.sealed_anew(case, kind, before.state, report)
             if after == before.state:
                 return False
             tx.factors.save(user, kind.id, after, expected=before.version)
