@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from authflow.adapters.sql.counts import CountStatements
+from authflow.adapters.sql.limits import CountStatements
 from authflow.testing.clocks import START
 from authflow.testing.contracts.deeds import BUDGET
 

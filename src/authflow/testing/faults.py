@@ -36,7 +36,7 @@ from authflow.errors import CommitUnknown, DatabaseUnavailable, Retryable
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from authflow.adapters.counting import Counted
+    from authflow.adapters.counted import Counted
     from authflow.adapters.memory.unit_of_work import MemoryTransaction
     from authflow.adapters.sql.tap import Tap
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from authflow.adapters.counting import strictest
+from authflow.adapters.counted import strictest
 from authflow.ports import Account, Allowed, Limited
 from authflow.values import fold_address, same_address
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from authflow.adapters.counting import Counted
+    from authflow.adapters.counted import Counted
     from authflow.adapters.memory.store import Store, Table
     from authflow.facts.records import AuditEntry, Message
     from authflow.ports import Organization, User, UserAddress

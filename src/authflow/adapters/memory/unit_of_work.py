@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from authflow.adapters.counting import Counted
+from authflow.adapters.counted import Counted
 from authflow.adapters.current import Current
 from authflow.adapters.memory.accounts import MemoryConfirmations
 from authflow.adapters.memory.events import MemoryEvents, MemoryProjects, MemorySightings

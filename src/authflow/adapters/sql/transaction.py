@@ -8,10 +8,10 @@ import attrs
 
 from authflow.adapters.sql.accounts import AccountStatements, SqlAccounts
 from authflow.adapters.sql.confirmations import ConfirmationStatements, SqlConfirmations
-from authflow.adapters.sql.counters import AttemptsApart, LimitsApart
-from authflow.adapters.sql.counts import CountStatements, SqlAttempts, SqlLimits
+from authflow.adapters.sql.counting_apart import AttemptsApart, LimitsApart
 from authflow.adapters.sql.events import EventStatements, SqlEvents, SqlProjects, SqlSightings
 from authflow.adapters.sql.former_subjects import FormerStatements, SqlFormerSubjects
+from authflow.adapters.sql.limits import CountStatements, SqlAttempts, SqlLimits
 from authflow.adapters.sql.logs import LogStatements, SqlAudit, SqlOutbox
 from authflow.adapters.sql.members import MemberStatements, SqlMembers
 from authflow.adapters.sql.membership import ConsentStatements, InvitationStatements, SqlConsents, SqlInvitations
@@ -35,9 +35,9 @@ from authflow.adapters.sql.visits import SqlVisits, VisitStatement
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authflow.adapters.counting import Counted
+    from authflow.adapters.counted import Counted
     from authflow.adapters.sql.connection import Connection
-    from authflow.adapters.sql.counters import Apart
+    from authflow.adapters.sql.counting_apart import Apart
     from authflow.adapters.sql.hosted import OrganizationTable, UserTable
     from authflow.adapters.sql.people import OrganizationsFactory, RegistrarFactory, UsersFactory
     from authflow.adapters.sql.tables import Tables

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.util.concurrency import await_
 
-from authflow.adapters.counting import Counted
+from authflow.adapters.counted import Counted
 from authflow.adapters.current import Current
 from authflow.adapters.retrying import Retry
 from authflow.adapters.sql.borrowed import host_of, lend
-from authflow.adapters.sql.counters import Apart, counter_pool
+from authflow.adapters.sql.counting_apart import Apart, counter_pool
 from authflow.adapters.sql.engine import safety_of
 from authflow.adapters.sql.faults import Rules
 from authflow.adapters.sql.owned import Source, isolation_of

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from authflow.adapters.counting import Counted
+from authflow.adapters.counted import Counted
 from authflow.testing.contracts.deeds import Boom
 
 

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from authflow.adapters.sql.counters import counter_pool
+from authflow.adapters.sql.counting_apart import counter_pool
 from authflow.adapters.sql.engine import make_engine, prepare
 from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
 from authflow.errors import NotOwned

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import sqlalchemy as sa
 
-from authflow.adapters.counting import strictest
+from authflow.adapters.counted import strictest
 from authflow.adapters.sql import columns as c
 from authflow.adapters.sql.dialect import insert_or_update
 from authflow.ports import Allowed, Limited
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from authflow.adapters.counting import Counted
+    from authflow.adapters.counted import Counted
     from authflow.adapters.sql.connection import Connection
     from authflow.adapters.sql.tables.shared import SharedTables
     from authflow.values import Budget
