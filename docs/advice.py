@@ -19,7 +19,8 @@ ADVICE: Final[dict[Code, str]] = {
     "If it comes often for one person, somebody may use a copy.",
     Code.SESSION_ENDED: "Forget the session value and lead to your sign-in.",
     Code.SESSION_ELEVATION_REQUIRED: "Ask for the second factor (`mfa.verify`), or for the password of somebody who "
-    "has none (`sessions.establish`), and send the same command again.",
+    "has none (`sessions.establish`), and send the same command again. Whoever came through a provider only gives a "
+    "password, or opens a link that you mail, in any case: a code alone is refused with this again.",
     Code.SESSION_SECOND_FACTOR_OWED: "Show the form for the second factor.",
     Code.SESSION_NO_PENDING_LOGIN: "The sign-in took too long, or ended: begin it again.",
     Code.SESSION_USER_INACTIVE: "Tell the person whom to ask. Nothing they do here helps.",
@@ -103,8 +104,8 @@ ADVICE: Final[dict[Code, str]] = {
     "first.",
     Code.SSO_PROVIDER_REFUSED: "Say that the provider refused; what it said is in the log.",
     Code.SSO_PROVIDER_UNREACHABLE: "Offer to try again later. If it lasts, an owner comes in with a second factor.",
-    Code.SSO_RESPONSE_INVALID: "Offer to sign in again, and tell the organization's owner: `Refused.why` says which "
-    "check failed.",
+    Code.SSO_RESPONSE_INVALID: "Offer to sign in again, and tell the organization's owner which check failed: your log "
+    "says it, on `authflow.sso`.",
     Code.SSO_RESPONSE_REPLAYED: "Offer to sign in again.",
     Code.SSO_DOMAIN_NOT_ALLOWED: "Name the domain that the organization allows, and offer to switch accounts there.",
     Code.SSO_ACCESS_DENIED: "Suggest to ask for access at the provider.",
