@@ -40,6 +40,8 @@ def _named(statement: ast.stmt, known: Mapping[str, Any]) -> dict[str, Any]:
         wanted = [alias.name for alias in statement.names]
         home = home if home.keys() >= set(wanted) else names(statement.module)
         return {alias.asname or alias.name: home[alias.name] for alias in statement.names}
+    if isinstance(statement, ast.Import):
+        return {alias.asname or alias.name: import_module(alias.name) for alias in statement.names}
     if isinstance(statement, ast.Assign):
         return _resolved({ast.unparse(statement.targets[0]): ast.unparse(statement.value)}, known)
     return {}
