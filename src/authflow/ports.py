@@ -322,7 +322,8 @@ class AuditLog(Protocol):
     def append(self, entries: Sequence[AuditEntry]) -> None:
         """Store *entries* together, in their order, perhaps not before the log is read or the transaction ends.
 
-        They may wait for what else it appends; a savepoint ends that too. What the database refuses, it refuses then.
+        They may wait for what else it appends, beyond the end of a savepoint too, with which they vanish if it is
+        undone. What the database refuses, it refuses then.
         """
         ...
 

@@ -157,6 +157,7 @@ def test_a_savepoint_undoes_what_fails_on_its_way_and_nothing_else(repeated: Sql
         with pytest.raises(UniqueViolated), repeated.savepoint():
             tx.users.add(User(id=ANNE, label="anne"))
             tx.audit.append([entry(1)])
+            tx.audit.flush()
         assert tx.users.get(ANNE) is None
     assert written(repeated) == [entry(1).id, entry(2).id]
 
@@ -165,6 +166,7 @@ def test_what_fails_before_a_savepoint_is_not_taken_for_a_failure_inside(repeate
     inside = False
     with pytest.raises(UniqueViolated), repeated.begin() as tx:
         tx.audit.append([entry(1)])
+        tx.audit.flush()
         with repeated.savepoint():
             inside = True
     assert not inside

@@ -41,22 +41,38 @@ class LogStatements:
         )
 
 
-class SqlAudit:
-    """`authflow.ports.AuditLog` in SQL. What was appended is written by `flush`, before anything is read."""
+class Appended:
+    """Rows that wait to be written together by *insert*."""
 
-    def __init__(self, connection: Connection, statements: LogStatements) -> None:
+    def __init__(self, connection: Connection, insert: sa.Executable) -> None:
         self._run = connection
-        self._sql = statements
+        self._insert = insert
         self._unwritten: list[dict[str, Any]] = []
-
-    def append(self, entries: Sequence[AuditEntry]) -> None:
-        self._unwritten.extend(_entry_row(entry) for entry in entries)
 
     def flush(self) -> None:
         """Write what was appended, as one multi-row INSERT."""
         rows, self._unwritten = self._unwritten, []
         if rows:
-            self._run.later(self._sql.append, rows)
+            self._run.later(self._insert, rows)
+
+    def unwritten(self) -> list[dict[str, Any]]:
+        """Return what waits to be written, to `keep` it."""
+        return list(self._unwritten)
+
+    def keep(self, unwritten: list[dict[str, Any]]) -> None:
+        """Let *unwritten* wait, and nothing else: what was appended later was undone with a savepoint."""
+        self._unwritten = unwritten
+
+
+class SqlAudit(Appended):
+    """`authflow.ports.AuditLog` in SQL. What was appended is written by `flush`, before anything is read."""
+
+    def __init__(self, connection: Connection, statements: LogStatements) -> None:
+        super().__init__(connection, statements.append)
+        self._sql = statements
+
+    def append(self, entries: Sequence[AuditEntry]) -> None:
+        self._unwritten.extend(_entry_row(entry) for entry in entries)
 
     def of_user(self, user: UserId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
         self.flush()
@@ -84,22 +100,14 @@ def _entry(row: Any) -> AuditEntry:
     return AuditEntry(**values)
 
 
-class SqlOutbox:
+class SqlOutbox(Appended):
     """`authflow.ports.Outbox` in SQL. What was appended is written by `flush`, before any queue is read."""
 
     def __init__(self, connection: Connection, statements: LogStatements) -> None:
-        self._run = connection
-        self._sql = statements
-        self._unwritten: list[dict[str, Any]] = []
+        super().__init__(connection, statements.send)
 
     def append(self, messages: Sequence[Message]) -> None:
         self._unwritten.extend(_message_row(message) for message in messages)
-
-    def flush(self) -> None:
-        """Write what was appended, as one multi-row INSERT."""
-        rows, self._unwritten = self._unwritten, []
-        if rows:
-            self._run.later(self._sql.send, rows)
 
 
 def _message_row(message: Message) -> dict[str, Any]:

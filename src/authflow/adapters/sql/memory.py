@@ -42,6 +42,10 @@ class Memory(Generic[KeyT, FoundT]):
         self._read[key] = found
         self._held.add(key)
 
+    def holds(self, key: KeyT) -> bool:
+        """Tell whether the row under *key* is held: nobody else changes it before this transaction ends."""
+        return key in self._held
+
     def drop(self, key: KeyT) -> FoundT | None:
         """Read *key* again when it is next asked for: it is changed. Return what was read of it, or none."""
         self._held.discard(key)

@@ -66,14 +66,26 @@ class PipelineStatements:
         )
 
 
+@attrs.frozen
+class Saved:
+    """A pipeline that was saved, and the version of the row that it is going to replace."""
+
+    after: Stored[SealedPipeline]
+    expected: int
+
+
 class SqlPipelines:
-    """`authflow.sso.ports.PipelineRows` in SQL. A row is read once in a transaction, and again for a lock."""
+    """`authflow.sso.ports.PipelineRows` in SQL. A row is read once in a transaction, and again for a lock.
+
+    One that is held is written once, by `flush`, as it was saved last: nobody else can have changed it meanwhile.
+    """
 
     def __init__(self, connection: Connection, statements: PipelineStatements, visits: SqlSsoVisits) -> None:
         self._run = connection
         self._sql = statements
         self._visits = visits
         self._read: Memory[PipelineId, Stored[SealedPipeline] | None] = Memory(connection)
+        self._unwritten: dict[PipelineId, Saved] = {}
 
     def add(self, pipeline: SealedPipeline) -> None:
         self._read.drop(pipeline.handle.id)
@@ -95,33 +107,66 @@ class SqlPipelines:
         self._read.forget()
 
     def save(self, pipeline: SealedPipeline, *, expected: int) -> None:
-        before = self._read.drop(pipeline.handle.id)
-        new = {f"new_{name}": value for name, value in _state(pipeline, expected + 1).items()}
-        statement = self._sql.save if pipeline.away else self._sql.save_back
-        if self._run.changed(statement, {"which": pipeline.handle.id, "expected": expected, **new}) != 1:
+        key = pipeline.handle.id
+        held, before = self._read.holds(key), self._read.drop(key)
+        if not held:
+            self._write(Saved(Stored(pipeline, expected + 1), expected))
+        elif before is None or before.version != expected:
             raise StaleVersion
-        if before is not None:
-            after = attrs.evolve(pipeline, handle=before.state.handle)
-            self._read.put(pipeline.handle.id, Stored(after, expected + 1))
+        if before is None:
+            return
+        after = Stored(attrs.evolve(pipeline, handle=before.state.handle), expected + 1)
+        self._read.put(key, after)
+        if held:
+            stands = self._unwritten.get(key)
+            self._unwritten[key] = Saved(after, expected if stands is None else stands.expected)
+
+    def flush(self) -> None:
+        """Write what was saved of rows that are held."""
+        unwritten, self._unwritten = self._unwritten, {}
+        for saved in unwritten.values():
+            self._write(saved)
+
+    def unwritten(self) -> dict[PipelineId, Saved]:
+        """Return what waits to be written, to `keep` it."""
+        return dict(self._unwritten)
+
+    def keep(self, unwritten: dict[PipelineId, Saved]) -> None:
+        """Let *unwritten* wait, and nothing else: a savepoint was undone, before which it had been saved."""
+        self._unwritten = unwritten
+        for key, saved in unwritten.items():
+            self._read.put(key, saved.after)
+
+    def _write(self, saved: Saved) -> None:
+        after = saved.after.state
+        new = {f"new_{name}": value for name, value in _state(after, saved.after.version).items()}
+        statement = self._sql.save if after.away else self._sql.save_back
+        if self._run.changed(statement, {"which": after.handle.id, "expected": saved.expected, **new}) != 1:
+            raise StaleVersion
 
     def keep_answer(self, pipeline: PipelineId, answer: Sealed) -> bool:
+        self.flush()
         key, text = c.dump_seal(answer)
         return self._run.changed(self._sql.keep, {"which": pipeline, "kept_key": key, "kept_answer": text}) == 1
 
     def answer(self, pipeline: PipelineId) -> Sealed | None:
+        self.flush()
         row = self._run.run(self._sql.answer, {"which": pipeline}).one_or_none()
         return None if row is None else c.load_seal((row.answer_key, row.answer))
 
     def remove_of_session(self, session: SessionId) -> int:
+        self.flush()
         self._read.clear()
         return self._run.changed(self._sql.remove_of_session, {"owner": session})
 
     def remove_of_user(self, user: UserId) -> int:
+        self.flush()
         self._read.clear()
         whose = {"owner": user}
         return self._run.changed(self._sql.remove_begun, whose) + self._run.changed(self._sql.remove_waiting, whose)
 
     def remove_over(self, now: datetime) -> int:
+        self.flush()
         self._read.clear()
         return self._run.changed(self._sql.remove_over, {"now": c.micros(now)})
 

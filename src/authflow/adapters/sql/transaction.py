@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from authflow.adapters.sql.counting_apart import Apart
     from authflow.adapters.sql.hosted import OrganizationTable, UserTable
     from authflow.adapters.sql.people import OrganizationsFactory, RegistrarFactory, UsersFactory
+    from authflow.adapters.sql.sso_pipelines import Saved
     from authflow.adapters.sql.tables import Tables
+    from authflow.sso.pipeline import PipelineId
     from authflow.sso.ports import Registrar
 
 
@@ -105,6 +107,15 @@ class Statements:
             once=OnceStatements.of(tables.sso, dialect),
             registrar=registrar_of(registrar),
         )
+
+
+@attrs.frozen
+class Unwritten:
+    """What a transaction has kept back until its end."""
+
+    pipelines: dict[PipelineId, Saved]
+    audit: list[dict[str, Any]]
+    outbox: list[dict[str, Any]]
 
 
 class SqlTransaction:
@@ -188,13 +199,29 @@ class SqlTransaction:
         return self._parked
 
     def flush(self) -> None:
-        """Write what was kept back so that rows of one kind are written together: before the end, and a savepoint."""
+        """Write what was kept back, so that rows of one kind are written together, and each of them once."""
+        self.flush_counts()
+        self.pipelines.flush()
+        self.audit.flush()
+        self.outbox.flush()
+
+    def flush_counts(self) -> None:
+        """Write what was counted: before a savepoint too, which undoes no count."""
         if isinstance(self.limits, SqlLimits):
             self.limits.flush()
         if isinstance(self.attempts, SqlAttempts):
             self.attempts.flush()
-        self.audit.flush()
-        self.outbox.flush()
+
+    def unwritten(self) -> Unwritten:
+        """Return what is kept back, except for counts."""
+        return Unwritten(self.pipelines.unwritten(), self.audit.unwritten(), self.outbox.unwritten())
+
+    def undone(self, kept: Unwritten) -> None:
+        """Make every repository anew after a savepoint was undone, before which *kept* was kept back."""
+        self.bind()
+        self.pipelines.keep(kept.pipelines)
+        self.audit.keep(kept.audit)
+        self.outbox.keep(kept.outbox)
 
     def _bind_sso(self, users: SqlUsers | None) -> None:
         """Make the repositories of single sign-on; accounts are made among our own people, if *users* are these."""

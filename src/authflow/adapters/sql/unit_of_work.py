@@ -168,10 +168,10 @@ class SqlUnitOfWork:
         tx = self._current.get()
         if tx is None:
             raise NotInUnitOfWork
-        tx.flush()
+        tx.flush_counts()
         with _counts_staying(tx), tx.connection.savepoint():
             yield
-            tx.flush()
+            tx.flush_counts()
 
     # --- transactions
 
@@ -239,13 +239,13 @@ class SqlUnitOfWork:
 
 @contextmanager
 def _counts_staying(tx: SqlTransaction) -> Generator[None]:
-    """Count again, in the same transaction, what was undone with a savepoint."""
-    mark = tx.counted.mark()
+    """Count again, in the same transaction, what was undone with a savepoint; what was kept back before it stays so."""
+    mark, kept = tx.counted.mark(), tx.unwritten()
     try:
         yield
     except BaseException:
-        tx.bind()
+        tx.undone(kept)
         if not tx.connection.failed:  # else the whole transaction is lost, and its outermost block counts again
             tx.counted.repeat(tx, since=mark)
-            tx.flush()
+            tx.flush_counts()
         raise

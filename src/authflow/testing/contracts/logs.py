@@ -117,10 +117,23 @@ class AuditLogContract:
         """A second entry of one id violates ``audit.id``, and nothing of its call is written."""
         with uow.begin() as tx:
             tx.audit.append([BARE])
-            with pytest.raises(UniqueViolated) as raised, uow.savepoint():
-                tx.audit.append([attrs.evolve(BARE, id="new"), attrs.evolve(FULL, id=BARE.id)])
-            assert raised.value.rule == "audit.id"
+        with pytest.raises(UniqueViolated) as raised, uow.begin() as tx:
+            tx.audit.append([attrs.evolve(BARE, id="new"), attrs.evolve(FULL, id=BARE.id)])
+        assert raised.value.rule == "audit.id"
+        with uow.begin() as tx:
             assert tx.audit.of_user(ANNE) == (BARE,)
+
+    def test_a_savepoint_removes_its_entries_only(self, uow: UnitOfWork[Transaction]) -> None:
+        """What happened before it, and after it, stays."""
+        before, inside, after = (attrs.evolve(BARE, id=name) for name in ("before", "inside", "after"))
+        with uow.begin() as tx:
+            tx.audit.append([before])
+            with suppress(Boom), uow.savepoint():
+                tx.audit.append([inside])
+                raise Boom
+            tx.audit.append([after])
+        with uow.begin() as tx:
+            assert tx.audit.of_user(ANNE) == (after, before)
 
     def test_a_rollback_removes_entries(self, uow: UnitOfWork[Transaction]) -> None:
         """What did not happen is not in the log."""
@@ -183,9 +196,10 @@ class OutboxContract:
         """A second message of one id violates ``outbox.id``: receivers de-duplicate by it."""
         with uow.begin() as tx:
             tx.outbox.append([MESSAGE])
-            with pytest.raises(UniqueViolated) as raised, uow.savepoint():
-                tx.outbox.append([attrs.evolve(MESSAGE, id="new"), attrs.evolve(MESSAGE, shard="other")])
-            assert raised.value.rule == "outbox.id"
+        with pytest.raises(UniqueViolated) as raised, uow.begin() as tx:
+            tx.outbox.append([attrs.evolve(MESSAGE, id="new"), attrs.evolve(MESSAGE, shard="other")])
+        assert raised.value.rule == "outbox.id"
+        with uow.begin() as tx:
             assert list(self.written(tx)) == [MESSAGE]
 
     def test_a_rollback_removes_messages(self, uow: UnitOfWork[Transaction]) -> None:

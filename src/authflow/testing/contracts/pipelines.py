@@ -90,6 +90,26 @@ class PipelinesContract:
                     tx.pipelines.save(attrs.evolve(BACK, handle=handle), expected=expected)
             assert tx.pipelines.load(HANDLE.id) == Stored(AWAY, 1)
 
+    def test_a_savepoint_undoes_what_was_saved_in_it_and_nothing_else(self, uow: UnitOfWork[SsoTransaction]) -> None:
+        """Also where the row is held, and may be written once for all that becomes of it."""
+        for lock in (False, True):
+            one = attrs.evolve(HANDLE, id=_named(int(lock)))
+            away, back, after = (attrs.evolve(state, handle=one) for state in (AWAY, BACK, EVERYTHING))
+            with uow.begin() as tx:
+                tx.pipelines.add(away)
+            with uow.begin() as tx:
+                tx.pipelines.load(one.id, lock=lock)
+                tx.pipelines.save(back, expected=1)
+                with suppress(Boom), uow.savepoint():
+                    tx.pipelines.save(after, expected=2)
+                    raise Boom
+                assert tx.pipelines.load(one.id) == Stored(back, 2)
+                tx.pipelines.save(back, expected=2)
+                with uow.savepoint():
+                    tx.pipelines.save(away, expected=3)
+            with uow.begin() as tx:
+                assert tx.pipelines.load(one.id) == Stored(away, 4)
+
     def test_the_first_answer_is_kept_until_the_browser_goes_on(self, uow: UnitOfWork[SsoTransaction]) -> None:
         """Only while it is away; keeping it changes no version, and what came is gone when it was taken."""
         with uow.begin() as tx:
