@@ -48,8 +48,8 @@ def ada(stage: SsoStage) -> Person:
     return ada
 
 
-def sent_away(stage: SsoStage) -> PipelineId:
-    return PipelineId(read_key(stage.start(Browser(), ACME).pipeline.reveal()) or "")
+def sent_away(stage: SsoStage, browser: Browser | None = None) -> PipelineId:
+    return PipelineId(read_key(stage.start(browser or Browser(), ACME).pipeline.reveal()) or "")
 
 
 def elsewhere(stage: SsoStage, work: Callable[[Any], Any]) -> None:
@@ -64,11 +64,17 @@ def elsewhere(stage: SsoStage, work: Callable[[Any], Any]) -> None:
     thread.join()
 
 
-def test_what_is_read_beside_is_what_is_read_alone(stage: SsoStage, ada: Person):
-    pipeline = sent_away(stage)
+@pytest.mark.parametrize("lock", [False, True])
+def test_what_is_read_beside_is_what_is_read_alone(stage: SsoStage, ada: Person, lock: bool):
+    stage.sign_in(ada)
+    stage.enroll(ada)
+    pipeline = sent_away(stage, ada.browser)
 
     def beside(tx: Any) -> tuple[Any, ...]:
         return (
+            tx.sessions.load(ada.browser.session.id),
+            tx.consents.load(ada.browser.session.id),
+            tx.factor_census.protected([ada.user]),
             tx.providers.load(ACME),
             tx.organizations.get(ACME),
             tx.users.get(ada.user),
@@ -78,11 +84,27 @@ def test_what_is_read_beside_is_what_is_read_alone(stage: SsoStage, ada: Person)
         )
 
     with stage.uow.begin() as tx:
+        tx.factors.of_user(ada.user)
         alone = beside(tx)
     with stage.uow.begin() as tx:
         assert tx.pipelines.load(pipeline) is not None
-        assert tx.links.by_subject(IDP, SUBJECT).user == ada.user
+        assert tx.links.by_subject(IDP, SUBJECT, lock=lock).user == ada.user
         assert beside(tx) == alone
+        assert alone[2] == {ada.user: True}
+
+
+def test_what_is_remembered_of_a_subject_is_read_with_the_link_that_it_has_not(stage: SsoStage, ada: Person):
+    ended = Subject("00u2")
+    with stage.uow.begin() as tx:
+        tx.former_subjects.remember(ACME, IDP, ended, ada.user)
+    with stage.uow.begin() as tx:
+        alone = [tx.former_subjects.find(ACME, IDP, subject) for subject in (ended, Subject("nobody"))]
+    with stage.uow.begin() as tx:
+        assert [tx.links.by_subject(IDP, subject) for subject in (ended, Subject("nobody"))] == [None, None]
+        beside = [tx.former_subjects.find(ACME, IDP, subject) for subject in (ended, Subject("nobody"))]
+        assert beside == alone
+        tx.former_subjects.remember(ACME, IDP, Subject("nobody"), ada.user)
+        assert tx.former_subjects.find(ACME, IDP, Subject("nobody")) is not None
 
 
 @SERVERS

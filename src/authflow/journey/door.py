@@ -56,11 +56,14 @@ class Door:
         Raises:
             InputInvalid: One of the *others* cannot be a person's id.
         """
-        first = self._sessions.identify(session, self._clock.now()).user
+        self._hold(tx, self._sessions.identify(session, self._clock.now()).user, *others)
+        return self._sessions.identify(session, self._clock.now())
+
+    def _hold(self, tx: JourneyTransaction, first: UserId | None, *others: UserId) -> None:
+        """Hold the accounts of *first*, and of the *others* who exist, in one order."""
         known = {user for user in others if tx.users.get(UserId(identifier(user, field="user"))) is not None}
         for user in sorted(known | ({first} if first is not None else set())):
             tx.accounts.lock(user)
-        return self._sessions.identify(session, self._clock.now())
 
 
 @overload

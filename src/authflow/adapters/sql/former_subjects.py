@@ -62,40 +62,54 @@ class SqlFormerSubjects:
         self._run = connection
         self._sql = statements
         self._read: Memory[tuple[OrganizationId, ProviderId, Subject], Former | None] = Memory(connection)
+        self._unknown: set[tuple[ProviderId, Subject]] = set()
 
     def reread(self) -> None:
         """Read again what is not held: a lock was waited for."""
         self._read.forget()
+        if not self._run.alone:
+            self._unknown.clear()
 
-    def saw(self, organization: OrganizationId, provider: ProviderId, subject: Subject, row: Row | None) -> None:
-        """Remember the row of *subject*, or that there is none."""
-        self._read.saw((organization, provider, subject), None if row is None else _former(row))
+    def saw(self, provider: ProviderId, subject: Subject, row: Row | None) -> None:
+        """Remember the row of *subject*, or that there is none, for whichever organization."""
+        if row is None:
+            self._unknown.add((provider, subject))
+            return
+        former = _former(row)
+        self._read.saw((former.organization, provider, subject), former)
 
     def find(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> Former | None:
+        if (provider, subject) in self._unknown:
+            return None
+
         def read() -> Former | None:
             row = self._run.run(self._sql.find, _key(organization, provider, subject)).one_or_none()
             return None if row is None else _former(row)
 
         return self._read.get((organization, provider, subject), read)
 
+    def _changed(self) -> None:
+        self._read.clear()
+        self._unknown.clear()
+
     def of_user(self, user: UserId) -> tuple[Former, ...]:
         found = (_former(row) for row in self._run.run(self._sql.of_user, {"owner": user}))
         return tuple(sorted(found, key=lambda row: (row.organization, row.provider, row.subject.encode())))
 
     def remember(self, organization: OrganizationId, provider: ProviderId, subject: Subject, user: UserId) -> None:
-        self._read.clear()
+        self._changed()
         self._run.run(self._sql.remember, {**_key(organization, provider, subject), "holder": user})
 
     def bar(self, provider: ProviderId, user: UserId, at: datetime) -> None:
-        self._read.clear()
+        self._changed()
         self._run.run(self._sql.bar, {"whose": provider, "owner": user, "since": c.micros(at)})
 
     def clear(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> None:
-        self._read.clear()
+        self._changed()
         self._run.run(self._sql.clear, _key(organization, provider, subject))
 
     def forget(self, user: UserId) -> None:
-        self._read.clear()
+        self._changed()
         self._run.run(self._sql.forget_free, {"owner": user})
         self._run.run(self._sql.forget_removed, {"owner": user})
 

@@ -55,6 +55,15 @@ class MfaStatements:
         return cls(**_factors(t.factor, dialect), **_census(t.factor), **_codes(t.recovery_code))
 
 
+def protecting(factor: sa.Table, user: sa.ColumnElement[str]) -> sa.ColumnElement[Any]:
+    """Return what tells whether a second factor protects *user*, as `SqlFactors.saw` takes it."""
+    return sa.exists().where(factor.c.user_id == user, *_standing(factor)).label("protected")
+
+
+def _standing(factor: sa.Table) -> tuple[sa.ColumnElement[bool], ...]:
+    return factor.c.authenticator.is_not(None), factor.c.kind.in_(sorted(PRIMARY))
+
+
 def _factors(factor: sa.Table, dialect: str) -> dict[str, Any]:
     mine = factor.c.user_id == sa.bindparam("owner")
     keys = {"user_id", "kind"}
@@ -76,11 +85,10 @@ def _factors(factor: sa.Table, dialect: str) -> dict[str, Any]:
 def _census(factor: sa.Table) -> dict[str, Any]:
     place = (factor.c.user_id, factor.c.kind)
     owners = sa.bindparam("owners", expanding=True, type_=sa.String())
-    standing = [factor.c.authenticator.is_not(None), factor.c.kind.in_(sorted(PRIMARY))]
     under = sa.select(*place).where(factor.c.sealing_key.in_(sa.bindparam("keys", expanding=True)))
     behind = sa.tuple_(*place) > sa.tuple_(sa.bindparam("after_user"), sa.bindparam("after_kind"))
     return {
-        "protected": sa.select(factor.c.user_id).distinct().where(factor.c.user_id.in_(owners), *standing),
+        "protected": sa.select(factor.c.user_id).distinct().where(factor.c.user_id.in_(owners), *_standing(factor)),
         "expired": sa.select(*place)
         .where(factor.c.proposal_expires_at <= sa.bindparam("now"))
         .order_by(factor.c.proposal_expires_at, *place)
@@ -108,6 +116,17 @@ class SqlFactors:
         self._run = connection
         self._sql = statements
         self._read: dict[UserId, Holdings] = {}
+        self._protected: dict[UserId, bool] = {}
+
+    def saw(self, user: UserId, *, protected: object) -> None:
+        """Remember whether a second factor protects *user*, as the database said it beside something else."""
+        self._protected[user] = bool(protected)
+
+    def protected(self, user: UserId) -> bool:
+        """Tell whether a second factor protects *user*."""
+        if user in self._read or user not in self._protected:
+            return bool(self.of_user(user).primaries())
+        return self._protected[user]
 
     def of_user(self, user: UserId) -> Holdings:
         if user not in self._read:
@@ -117,6 +136,7 @@ class SqlFactors:
     def forget(self) -> None:
         """Read what everybody has again when it is next asked for: a lock was waited for."""
         self._read.clear()
+        self._protected.clear()
 
     def _of_user(self, user: UserId) -> Holdings:
         rows = self._run.run(self._sql.of_user, {"owner": user}).all()
@@ -131,6 +151,7 @@ class SqlFactors:
             saved = inserted(self._run, self._sql.add, values, tells=self._sql.add_tells)
         else:
             saved = self._run.changed(self._sql.save, {**values, "expected": expected}) == 1
+        self._protected.pop(user, None)
         known = self._read.pop(user, None)
         if not saved:
             raise StaleVersion
@@ -139,6 +160,7 @@ class SqlFactors:
 
     def remove(self, user: UserId) -> None:
         self._read.pop(user, None)
+        self._protected.pop(user, None)
         self._run.later(self._sql.remove, {"owner": user})
 
 
@@ -169,7 +191,7 @@ class SqlRecoveryCodes:
 
 
 class SqlFactorCensus:
-    """`authflow.mfa.ports.FactorCensus` in SQL. Of one person it asks their *factors*, which somebody needs anyway."""
+    """`authflow.mfa.ports.FactorCensus` in SQL. Of one person it asks their *factors*, which may know it already."""
 
     def __init__(self, connection: Connection, statements: MfaStatements, factors: SqlFactors) -> None:
         self._run = connection
@@ -179,7 +201,7 @@ class SqlFactorCensus:
     def protected(self, users: Collection[UserId]) -> Mapping[UserId, bool]:
         asked = list(users)
         if len(asked) == 1:
-            return {user: bool(self._factors.of_user(user).primaries()) for user in asked}
+            return {user: self._factors.protected(user) for user in asked}
         found = {
             row.user_id
             for start in range(0, len(asked), BATCH)

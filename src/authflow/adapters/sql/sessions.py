@@ -15,11 +15,13 @@ from authflow.sessions.states import Anonymous, Device, Ended, ResetLink, Signed
 from authflow.values import UserId
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.rows import Row
     from authflow.adapters.sql.tables.sessions import SessionTables
-    from authflow.adapters.sql.visits import SqlVisits
+    from authflow.adapters.sql.visits import Browser, SqlVisits
     from authflow.sessions.states import Personal, Session
     from authflow.values import SessionId
 
@@ -110,6 +112,12 @@ class SqlSessions:
                 return None
             self._read[session] = Stored(session_state.load(row), row.version)
         return self._read[session]
+
+    def saw(self, session: SessionId, browser: Browser, rows: Sequence[Row]) -> None:
+        """Remember *session* and what stands beside it, as *rows* have it, unless it was read already."""
+        row = None if session in self._read else self._visits.tell(browser, rows)
+        if row is not None:
+            self._read[session] = Stored(session_state.load(row), row.version)
 
     def forget(self) -> None:
         """Read every row again when it is next asked for: a lock was waited for."""

@@ -19,7 +19,7 @@ from authflow.sso.provider import Connected, NoProvider, Settings
 from authflow.values import OrganizationId, ProviderId, Role
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from datetime import datetime
 
     from authflow.adapters.sql.connection import Connection
@@ -79,14 +79,23 @@ class SqlProviders:
         self._run = connection
         self._sql = statements
         self._read: Memory[OrganizationId, Stored[Provider]] = Memory(connection)
+        self._beside: Callable[[OrganizationId], Row | None] = self.alone
+
+    def alone(self, organization: OrganizationId) -> Row | None:
+        """Read a row, and nothing beside it."""
+        return self._run.run(self._sql.load, {"place": organization}).one_or_none()
 
     def load(self, organization: OrganizationId, *, lock: bool = False) -> Stored[Provider]:
         def read() -> Stored[Provider]:
-            return _stored(
-                self._run.run(self._sql.lock if lock else self._sql.load, {"place": organization}).one_or_none()
-            )
+            if lock and not self._run.alone:
+                return _stored(self._run.run(self._sql.lock, {"place": organization}).one_or_none())
+            return _stored(self._beside(organization))
 
         return self._read.get(organization, read, lock=lock)
+
+    def beside(self, read: Callable[[OrganizationId], Row | None]) -> None:
+        """Let *read* read rows from now on: it brings the organization's with it."""
+        self._beside = read
 
     def saw(self, organization: OrganizationId, row: Row | None) -> None:
         """Remember the row of *organization*, or that there is none."""

@@ -105,9 +105,9 @@ class SqlLinks:
 
     def by_subject(self, provider: ProviderId, subject: Subject, *, lock: bool = False) -> Link | None:
         def read() -> Link | None:
-            if lock and not self._run.alone:
+            if lock and not self._visits.locks_links:
                 return self._one(self._sql.lock_subject, {"place": provider, "whom": subject.encode()})
-            row = self._visits.link(provider, subject)
+            row = self._visits.link(provider, subject, lock=lock)
             return None if row is None else _link(row)
 
         return self._by_subject.get((provider, subject), read, lock=lock)

@@ -1,26 +1,30 @@
-"""A pipeline's row, and a link's, read with all that a sign-in is about to ask for.
+"""A pipeline's row, a link's, and a provider's, read with all that a sign-in is about to ask for.
 
-A pipeline comes with its organization and its provider; a link with its person and their account, their membership,
-and what is remembered of its subject. Only the addresses are several, so that a statement brings few rows.
+A pipeline comes with its organization and its provider, and with the browser that began it; a link with its person and
+their account, their membership, whether a second factor protects them, and what is remembered of its subject; a
+provider with its organization. Only the addresses are several, so that a statement brings few rows.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import sqlalchemy as sa
 
-from authflow.adapters.sql.visits import Part
-from authflow.values import OrganizationId, UserId
+from authflow.adapters.sql.mfa import protecting
+from authflow.adapters.sql.visits import Browser, Part
+from authflow.values import OrganizationId, SessionId, UserId
 
 if TYPE_CHECKING:
     from authflow.adapters.sql.accounts import SqlAccounts
     from authflow.adapters.sql.connection import Connection
     from authflow.adapters.sql.former_subjects import SqlFormerSubjects
     from authflow.adapters.sql.members import SqlMembers
+    from authflow.adapters.sql.mfa import SqlFactors
     from authflow.adapters.sql.people import SqlOrganizations, SqlUsers
     from authflow.adapters.sql.rows import Row
+    from authflow.adapters.sql.sessions import SqlSessions
     from authflow.adapters.sql.sso import SqlProviders
     from authflow.adapters.sql.tables import Tables
     from authflow.sso.identity import Subject
@@ -32,54 +36,136 @@ KEPT_APART = frozenset({"answer_key", "answer"})
 
 
 @attrs.frozen(kw_only=True)
-class SsoVisitStatements:
-    """The two statements, and the parts of their rows; *organization* and *people* are none where the host's are."""
+class PipelineVisit:
+    """The statement that reads a pipeline, and the parts of its rows; *organization* is none where the host's are."""
 
-    pipeline: tuple[sa.Executable, Part, Part, Part | None]
-    link: tuple[sa.Executable, Part, Part, Part, Part]
-    people: tuple[Part, Part] | None
+    load: sa.Executable
+    own: Part
+    provider: Part
+    organization: Part | None
+    browser: Browser
 
     @classmethod
-    def of(cls, tables: Tables, *, organizations: bool, people: bool) -> SsoVisitStatements:
-        """Build the statements; *organizations* and *people* say whether they are in our tables."""
-        pipeline, beside = _pipeline(tables, organizations=organizations)
-        first, provider, *place = beside
-        link, rows = _link(tables, people=people)
-        own, account, member, former, *persons = rows
+    def of(cls, tables: Tables, *, organizations: bool, people: bool) -> PipelineVisit:
+        """Build the statement; *organizations* and *people* say whether they are in our tables."""
+        row, provider, organization = tables.sso.pipeline, tables.sso.provider, tables.shared.organization
+        session = tables.sessions.session
+        joined: sa.FromClause = row.outerjoin(provider, provider.c.organization_id == row.c.organization_id)
+        if organizations:
+            joined = joined.outerjoin(organization, organization.c.id == row.c.organization_id)
+        joined = joined.outerjoin(session, session.c.id == row.c.session_id)
+        parts = _parts([row, provider, *([organization] if organizations else [])])
+        browser = Browser.of(tables, people=people, to=joined, start=parts[-1].end)
         return cls(
-            pipeline=(pipeline, first, provider, place[0] if place else None),
-            link=(link, own, account, member, former),
-            people=(persons[0], persons[1]) if persons else None,
+            load=sa.select(*_columns(parts), *browser.columns)
+            .select_from(browser.joined)
+            .where(row.c.id == sa.bindparam("which"))
+            .order_by(*browser.order),
+            own=parts[0],
+            provider=parts[1],
+            organization=parts[2] if organizations else None,
+            browser=browser,
         )
 
 
-def _pipeline(tables: Tables, *, organizations: bool) -> tuple[sa.Executable, list[Part]]:
-    row, provider, organization = tables.sso.pipeline, tables.sso.provider, tables.shared.organization
-    joined: sa.FromClause = row.outerjoin(provider, provider.c.organization_id == row.c.organization_id)
-    found = [row, provider]
-    if organizations:
-        joined = joined.outerjoin(organization, organization.c.id == row.c.organization_id)
-        found.append(organization)
-    parts = _parts(found)
-    return _select(parts, joined).where(row.c.id == sa.bindparam("which")), parts
+@attrs.frozen(kw_only=True)
+class LinkVisit:
+    """The statements that read a link, and the parts of their rows; *people* are none where they are the host's.
+
+    *load* tells what is remembered of a subject that is not linked, too. *lock* holds the link alone; there is none
+    where a database would hold all that is read with it.
+    """
+
+    load: sa.Executable
+    lock: sa.Executable | None
+    own: Part
+    account: Part
+    member: Part
+    former: Part
+    people: tuple[Part, Part] | None
+    protected: int
+
+    @classmethod
+    def of(cls, tables: Tables, dialect: str, *, people: bool) -> LinkVisit:
+        """Build the statements; *people* says whether they are in our tables."""
+        link, former = tables.sso.link, tables.sso.former_subject
+        user, address = tables.shared.user, tables.shared.user_address
+        parts = _parts(
+            [link, tables.shared.account, tables.membership.member, former, *((user, address) if people else ())]
+        )
+        whom = sa.bindparam("whom", type_=link.c.subject.type)
+        meant = sa.and_(link.c.provider_id == sa.bindparam("place"), link.c.subject == whom)
+        chosen = sa.select(*_columns(parts), protecting(tables.mfa.factor, link.c.user_id))
+        chosen = chosen.order_by(address.c.folded) if people else chosen
+        asked = sa.select(sa.literal_column("1", sa.Integer).label("one")).subquery("asked")
+        load = chosen.select_from(_beside_link(tables, asked.outerjoin(link, meant), people=people))
+        lock = chosen.select_from(_beside_link(tables, link, people=people)).where(meant).with_for_update(of=link)
+        return cls(
+            load=load,
+            lock=lock if dialect == "postgresql" else None,
+            own=parts[0],
+            account=parts[1],
+            member=parts[2],
+            former=parts[3],
+            people=(parts[4], parts[5]) if people else None,
+            protected=parts[-1].end,
+        )
 
 
-def _link(tables: Tables, *, people: bool) -> tuple[sa.Executable, list[Part]]:
-    link, former, member = tables.sso.link, tables.sso.former_subject, tables.membership.member
+@attrs.frozen(kw_only=True)
+class ProviderVisit:
+    """The statement that reads an organization's provider, and the parts of its row."""
+
+    load: sa.Executable
+    own: Part
+    organization: Part
+
+    @classmethod
+    def of(cls, tables: Tables) -> ProviderVisit:
+        """Build the statement."""
+        provider, organization = tables.sso.provider, tables.shared.organization
+        parts = _parts([provider, organization])
+        joined = provider.outerjoin(organization, organization.c.id == provider.c.organization_id)
+        load = (
+            sa.select(*_columns(parts)).select_from(joined).where(provider.c.organization_id == sa.bindparam("place"))
+        )
+        return cls(load=load, own=parts[0], organization=parts[1])
+
+
+@attrs.frozen(kw_only=True)
+class SsoVisitStatements:
+    """All of them; *provider* is none where organizations are the host's."""
+
+    pipeline: PipelineVisit
+    link: LinkVisit
+    provider: ProviderVisit | None
+
+    @classmethod
+    def of(cls, tables: Tables, dialect: str, *, organizations: bool, people: bool) -> SsoVisitStatements:
+        """Build the statements; *organizations* and *people* say whether they are in our tables."""
+        return cls(
+            pipeline=PipelineVisit.of(tables, organizations=organizations, people=people),
+            link=LinkVisit.of(tables, dialect, people=people),
+            provider=ProviderVisit.of(tables) if organizations else None,
+        )
+
+
+def _beside_link(tables: Tables, link: sa.FromClause, *, people: bool) -> sa.FromClause:
+    """Join to *link* what stands beside a link; whom it is asked about stands in the parameters."""
+    own, former, member = tables.sso.link.c, tables.sso.former_subject, tables.membership.member
     account, user, address = tables.shared.account, tables.shared.user, tables.shared.user_address
-    here = sa.and_(member.c.organization_id == link.c.organization_id, member.c.user_id == link.c.user_id)
-    names = ("organization_id", "provider_id", "subject")
-    joined: sa.FromClause = link.outerjoin(account, account.c.user_id == link.c.user_id)
-    joined = joined.outerjoin(member, here)
-    joined = joined.outerjoin(former, sa.and_(*(former.c[name] == link.c[name] for name in names)))
-    found = [link, account, member, former]
+    whom = sa.bindparam("whom", type_=former.c.subject.type)
+    remembered = [former.c.provider_id == sa.bindparam("place"), former.c.subject == whom]
+    remembered.append(sa.or_(own.organization_id.is_(None), former.c.organization_id == own.organization_id))
+    joined = link.outerjoin(account, account.c.user_id == own.user_id)
+    joined = joined.outerjoin(
+        member, sa.and_(member.c.organization_id == own.organization_id, member.c.user_id == own.user_id)
+    )
+    joined = joined.outerjoin(former, sa.and_(*remembered))
     if people:
-        joined = joined.outerjoin(user, user.c.id == link.c.user_id)
+        joined = joined.outerjoin(user, user.c.id == own.user_id)
         joined = joined.outerjoin(address, address.c.user_id == user.c.id)
-        found += [user, address]
-    parts, whom = _parts(found), sa.bindparam("whom", type_=link.c.subject.type)
-    load = _select(parts, joined).where(link.c.provider_id == sa.bindparam("place"), link.c.subject == whom)
-    return load.order_by(address.c.folded) if people else load, parts
+    return joined
 
 
 def _parts(tables: list[sa.Table]) -> list[Part]:
@@ -89,17 +175,19 @@ def _parts(tables: list[sa.Table]) -> list[Part]:
     return parts
 
 
-def _select(parts: list[Part], joined: sa.FromClause) -> sa.Select[tuple[object, ...]]:
-    return sa.select(*(column for part in parts for column in part.columns)).select_from(joined)
+def _columns(parts: list[Part]) -> list[sa.ColumnElement[Any]]:
+    return [column for part in parts for column in part.columns]
 
 
 @attrs.define(kw_only=True, eq=False)
 class SqlSsoVisits:
-    """Reads the row of a pipeline, or of a link, and tells the other repositories what was read beside it."""
+    """Reads one of the rows, and tells the other repositories what was read beside it."""
 
     run: Connection
     sql: SsoVisitStatements
+    sessions: SqlSessions
     accounts: SqlAccounts
+    factors: SqlFactors
     members: SqlMembers
     providers: SqlProviders
     former: SqlFormerSubjects
@@ -108,34 +196,53 @@ class SqlSsoVisits:
 
     def pipeline(self, pipeline: PipelineId) -> Row | None:
         """Return the pipeline's row, or none."""
-        load, own, provider, organization = self.sql.pipeline
-        row = self.run.run(load, {"which": pipeline}).one_or_none()
-        found = None if row is None else own.of(row)
-        if row is None or found is None:
+        sql = self.sql.pipeline
+        rows = self.run.run(sql.load, {"which": pipeline}).all()
+        found = sql.own.of(rows[0]) if rows else None
+        if found is None:
             return None
         place = OrganizationId(found.organization_id)
-        self.providers.saw(place, provider.of(row))
-        if organization is not None and self.organizations is not None:
-            self.organizations.saw(place, organization.of(row))
+        self.sessions.saw(SessionId(found.session_id), sql.browser, rows)
+        self.providers.saw(place, sql.provider.of(rows[0]))
+        if sql.organization is not None and self.organizations is not None:
+            self.organizations.saw(place, sql.organization.of(rows[0]))
         return found
 
     def locking_pipeline(self) -> None:
         """Let the provider be read again behind the lock of a pipeline: it may be waited for."""
         self.providers.forget()
 
-    def link(self, provider: ProviderId, subject: Subject) -> Row | None:
-        """Return the link's row, or none."""
-        load, own, account, member, former = self.sql.link
-        rows = self.run.run(load, {"place": provider, "whom": subject.encode()}).all()
-        found = own.of(rows[0]) if rows else None
+    def provider(self, organization: OrganizationId) -> Row | None:
+        """Return the provider's row, or none."""
+        if self.sql.provider is None or self.organizations is None:
+            return self.providers.alone(organization)
+        row = self.run.run(self.sql.provider.load, {"place": organization}).one_or_none()
+        if row is None:
+            return None
+        self.organizations.saw(organization, self.sql.provider.organization.of(row))
+        return self.sql.provider.own.of(row)
+
+    @property
+    def locks_links(self) -> bool:
+        """Tell whether `link` holds the row, or nobody has to."""
+        return self.run.alone or self.sql.link.lock is not None
+
+    def link(self, provider: ProviderId, subject: Subject, *, lock: bool = False) -> Row | None:
+        """Return the link's row, or none; with *lock* it is held where `locks_links`."""
+        sql = self.sql.link
+        statement = sql.load if sql.lock is None or not lock else sql.lock
+        rows = self.run.run(statement, {"place": provider, "whom": subject.encode()}).all()
+        if rows:
+            self.former.saw(provider, subject, sql.former.of(rows[0]))
+        found = sql.own.of(rows[0]) if rows else None
         if found is None:
             return None
         user, place = UserId(found.user_id), OrganizationId(found.organization_id)
-        self.accounts.saw(user, account.of(rows[0]))
-        self.members.saw(place, user, member.of(rows[0]))
-        self.former.saw(place, provider, subject, former.of(rows[0]))
-        if self.users is not None and self.sql.people is not None:
-            person, address = self.sql.people
+        self.accounts.saw(user, sql.account.of(rows[0]))
+        self.factors.saw(user, protected=rows[0][sql.protected])
+        self.members.saw(place, user, sql.member.of(rows[0]))
+        if self.users is not None and sql.people is not None:
+            person, address = sql.people
             addresses = [one for row in rows if (one := address.of(row)) is not None]
             self.users.saw(user, person.of(rows[0]), addresses)
         return found

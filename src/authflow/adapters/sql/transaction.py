@@ -102,7 +102,9 @@ class Statements:
             providers=ProviderStatements.of(tables.sso),
             links=LinkStatements.of(tables.sso),
             pipelines=PipelineStatements.of(tables.sso),
-            sso_visits=SsoVisitStatements.of(tables, organizations=organizations is None, people=users is None),
+            sso_visits=SsoVisitStatements.of(
+                tables, dialect, organizations=organizations is None, people=users is None
+            ),
             former_subjects=FormerStatements.of(tables.sso, dialect),
             once=OnceStatements.of(tables.sso, dialect),
             registrar=registrar_of(registrar),
@@ -165,11 +167,13 @@ class SqlTransaction:
         self.invitations = SqlInvitations(run, sql.invitations)
         self.consents = SqlConsents(run, sql.consents)
         users = self.users if isinstance(self.users, SqlUsers) else None
-        visits = SqlVisits(run, sql.visit, accounts=self.accounts, consents=self.consents, users=users)
+        self.factors = SqlFactors(run, sql.mfa)
+        visits = SqlVisits(
+            run, sql.visit, accounts=self.accounts, factors=self.factors, consents=self.consents, users=users
+        )
         self.sessions = SqlSessions(run, sql.sessions, visits)
         self.devices = SqlDevices(run, sql.sessions)
         self.reset_links = SqlResetLinks(run, sql.sessions)
-        self.factors = SqlFactors(run, sql.mfa)
         self.recovery_codes = SqlRecoveryCodes(run, sql.mfa)
         self.factor_census = SqlFactorCensus(run, sql.mfa, self.factors)
         self._lanes = SqlLanes(run, sql.relay)
@@ -231,13 +235,16 @@ class SqlTransaction:
         visits = SqlSsoVisits(
             run=run,
             sql=sql.sso_visits,
+            sessions=self.sessions,
             accounts=self.accounts,
+            factors=self.factors,
             members=self.members,
             providers=self.providers,
             former=self.former_subjects,
             users=users,
             organizations=self.organizations if isinstance(self.organizations, SqlOrganizations) else None,
         )
+        self.providers.beside(visits.provider)
         self.links = SqlLinks(run, sql.links, visits)
         self.pipelines = SqlPipelines(run, sql.pipelines, visits)
         self.single_use = SqlSingleUse(run, sql.once)

@@ -1,17 +1,19 @@
-"""A browser's row, read with all that a command is about to ask for: the account, the waiting click and the person.
+"""A browser's row, read with all that a command is about to ask for.
 
-They are one to one, so that one statement reads them, and the repositories that they belong to remember them.
+That is the click that waits, the person, their account, and whether a second factor protects them. They are one to one,
+so that one statement reads them, and the repositories that they belong to remember them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import sqlalchemy as sa
 
+from authflow.adapters.sql.mfa import protecting
 from authflow.adapters.sql.rows import shape
-from authflow.values import UserId
+from authflow.values import SessionId, UserId
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -19,10 +21,10 @@ if TYPE_CHECKING:
     from authflow.adapters.sql.accounts import SqlAccounts
     from authflow.adapters.sql.connection import Connection
     from authflow.adapters.sql.membership import SqlConsents
+    from authflow.adapters.sql.mfa import SqlFactors
     from authflow.adapters.sql.people import SqlUsers
     from authflow.adapters.sql.rows import Row
     from authflow.adapters.sql.tables import Tables
-    from authflow.values import SessionId
 
 
 class Part:
@@ -44,39 +46,63 @@ class Part:
 
 
 @attrs.frozen(kw_only=True)
-class VisitStatement:
-    """The statement and the parts of its rows; *people* are none where they are the host's."""
+class Browser:
+    """A session and what is read beside it, among the columns of a statement; *people* are none where the host's are.
 
-    load: sa.Executable
+    *columns* are what the statement selects of it, with whether a second factor protects the person at *protected*;
+    *joined* is what it selects from, and *order* what its rows have to be ordered by.
+    """
+
     session: Part
     account: Part
     consent: Part
     people: tuple[Part, Part] | None
+    protected: int
+    columns: tuple[sa.ColumnElement[Any], ...]
+    joined: sa.FromClause
+    order: tuple[sa.ColumnElement[Any], ...]
 
     @classmethod
-    def of(cls, tables: Tables, *, people: bool) -> VisitStatement:
-        """Build the statement; *people* says that they are in our tables."""
+    def of(cls, tables: Tables, *, people: bool, to: sa.FromClause | None = None, start: int = 0) -> Browser:
+        """Join to *to*, which has the sessions, or else to these alone; their columns begin at *start*."""
         shared, session, consent = tables.shared, tables.sessions.session, tables.membership.consent
         account, user, address = shared.account, shared.user, shared.user_address
-        joined = session.outerjoin(account, account.c.user_id == session.c.user_id)
+        joined = (session if to is None else to).outerjoin(account, account.c.user_id == session.c.user_id)
         joined = joined.outerjoin(consent, consent.c.session_id == session.c.id)
-        found = [session, account, consent]
         if people:
             joined = joined.outerjoin(user, user.c.id == session.c.user_id)
             joined = joined.outerjoin(address, address.c.user_id == user.c.id)
-            found += [user, address]
         parts: list[Part] = []
-        for table in found:
-            parts.append(Part(table, parts[-1].end if parts else 0))
-        load = sa.select(*(column for part in parts for column in part.columns)).select_from(joined)
-        load = load.where(session.c.id == sa.bindparam("which"))
+        for table in (session, account, consent, *((user, address) if people else ())):
+            parts.append(Part(table, parts[-1].end if parts else start))
         return cls(
-            load=load.order_by(address.c.folded) if people else load,
             session=parts[0],
             account=parts[1],
             consent=parts[2],
             people=(parts[3], parts[4]) if people else None,
+            protected=parts[-1].end,
+            columns=(
+                *(column for part in parts for column in part.columns),
+                protecting(tables.mfa.factor, session.c.user_id),
+            ),
+            joined=joined,
+            order=(address.c.folded,) if people else (),
         )
+
+
+@attrs.frozen(kw_only=True)
+class VisitStatement:
+    """The statement that reads one session."""
+
+    load: sa.Executable
+    browser: Browser
+
+    @classmethod
+    def of(cls, tables: Tables, *, people: bool) -> VisitStatement:
+        """Build the statement; *people* says that they are in our tables."""
+        browser = Browser.of(tables, people=people)
+        load = sa.select(*browser.columns).select_from(browser.joined).order_by(*browser.order)
+        return cls(load=load.where(tables.sessions.session.c.id == sa.bindparam("which")), browser=browser)
 
 
 class SqlVisits:
@@ -88,34 +114,41 @@ class SqlVisits:
         statement: VisitStatement,
         *,
         accounts: SqlAccounts,
+        factors: SqlFactors,
         consents: SqlConsents,
         users: SqlUsers | None,
     ) -> None:
         self._run = connection
         self._sql = statement
         self._accounts = accounts
+        self._factors = factors
         self._consents = consents
         self._users = users
 
     def read(self, session: SessionId) -> Row | None:
         """Return the session's row, or none."""
         rows = self._run.run(self._sql.load, {"which": session}).all()
-        found = self._sql.session.of(rows[0]) if rows else None
+        return self.tell(self._sql.browser, rows)
+
+    def tell(self, browser: Browser, rows: Sequence[Row]) -> Row | None:
+        """Return the session's row among *rows*, of which the others are told what stands beside it; or none."""
+        found = browser.session.of(rows[0]) if rows else None
         if found is None:
             return None
-        self._consents.saw(session, self._sql.consent.of(rows[0]))
+        self._consents.saw(SessionId(found.id), browser.consent.of(rows[0]))
         if found.user_id is not None:
-            self._tell_of(UserId(found.user_id), rows)
+            self._tell_of(UserId(found.user_id), browser, rows)
         return found
 
     def add(self, session: SessionId) -> None:
         """Tell that *session* is new here: nothing can wait under its id yet."""
         self._consents.saw(session, None)
 
-    def _tell_of(self, user: UserId, rows: Sequence[Row]) -> None:
-        self._accounts.saw(user, self._sql.account.of(rows[0]))
-        if self._users is None or self._sql.people is None:
+    def _tell_of(self, user: UserId, browser: Browser, rows: Sequence[Row]) -> None:
+        self._accounts.saw(user, browser.account.of(rows[0]))
+        self._factors.saw(user, protected=rows[0][browser.protected])
+        if self._users is None or browser.people is None:
             return
-        person, address = self._sql.people
+        person, address = browser.people
         addresses = [found for row in rows if (found := address.of(row)) is not None]
         self._users.saw(user, person.of(rows[0]), addresses)

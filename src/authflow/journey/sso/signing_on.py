@@ -26,13 +26,16 @@ from authflow.sso.case import Choice
 from authflow.sso.pipeline import Flow
 from authflow.sso.progress import Away
 from authflow.sso.service.pipelines import bearer
+from authflow.sso.service.trips import Back
 from authflow.values import Refused, Secret, identifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from authflow.journey.ports import JourneyTransaction
     from authflow.sso.kinds import Assertion, Callback, Rejected
-    from authflow.sso.service.trips import Back, Leaving, Left
+    from authflow.sso.service.pipelines import Bearer
+    from authflow.sso.service.trips import Leaving, Left
     from authflow.values import Asker, BrowserSession, Context, OrganizationId
 
 T = TypeVar("T")
@@ -121,10 +124,8 @@ class SigningOn(SsoDoor):
         """
         self._uow.require_closed()
         back = self._one(lambda: self._back(session, context, pipeline, callback))
-        if isinstance(back, Refused):
+        if not isinstance(back, Back):
             return back
-        if back is None:
-            return self._one(lambda: self._go_on(session, context, pipeline, Choice.NOTHING))
         came = self._travelling.arrive(back)
         return self._one(lambda: self._take(session, context, pipeline, back, came))
 
@@ -132,8 +133,7 @@ class SigningOn(SsoDoor):
     def look(self, session: BrowserSession, *, pipeline: Secret) -> ChoiceOwed | Refused:
         """Return the page that a sign-in waits at, as data. Whoever looks changes nothing."""
         with self._uow.begin() as tx:
-            asker = self._sessions.identify(session, self._clock.now())
-            who = bearer(asker, pipeline)
+            asker, who = self._met(tx, session, pipeline)
             seen = who if isinstance(who, Refused) else self._concluding.look(tx, asker, who)
             return carried(seen, session, asker)
 
@@ -149,8 +149,7 @@ class SigningOn(SsoDoor):
         Opened in this browser it proves the mailbox for this very identity, and nothing else (decision 20).
         """
         with self._uow.begin() as tx:
-            asker = self._sessions.identify(session, self._clock.now(), lock=True)
-            who = bearer(asker, pipeline)
+            asker, who = self._met(tx, session, pipeline, lock=True)
             if isinstance(who, Refused):
                 return carried(who, session, asker)
             return carried(self._concluding.mail_proof(tx, asker, context, who), session, asker)
@@ -168,8 +167,7 @@ class SigningOn(SsoDoor):
             token: From the link.
         """
         with self._uow.begin() as tx:
-            asker = self._sessions.identify(session, self._clock.now(), lock=True)
-            who = bearer(asker, pipeline)
+            asker, who = self._met(tx, session, pipeline, lock=True)
             if isinstance(who, Refused):
                 return carried(who, session, asker)
             opened = self._concluding.open_link(tx, asker, context, who, token)
@@ -179,8 +177,7 @@ class SigningOn(SsoDoor):
     def abandon(self, session: BrowserSession, context: Context, *, pipeline: Secret) -> PipelineAbandoned | Refused:
         """Give up. Whatever the provider answers afterwards is refused."""
         with self._uow.begin() as tx:
-            asker = self._sessions.identify(session, self._clock.now(), lock=True)
-            who = bearer(asker, pipeline)
+            asker, who = self._met(tx, session, pipeline, lock=True)
             if isinstance(who, Refused):
                 return carried(who, session, asker)
             return carried(self._concluding.abandon(tx, asker, context, who), session, asker)
@@ -230,49 +227,60 @@ class SigningOn(SsoDoor):
 
     def _back(
         self, session: BrowserSession, context: Context, pipeline: Secret, callback: Callback | None
-    ) -> Back | Refused | None:
-        now = self._clock.now()
+    ) -> Back | Finished:
+        """Return what has to be checked; where nothing has, go on at once."""
         with self._uow.begin() as tx:
-            asker = self._sessions.identify(session, now)
-            who = bearer(asker, pipeline)
+            asker, who = self._met(tx, session, pipeline)
             if isinstance(who, Refused):
                 return carried(who, session, asker)
-            back = self._travelling.back(tx, who, callback, now)
-            if not isinstance(back, Refused):
-                return back
-            return carried(self._concluding.refused(tx, who, back, asker, context), session, asker)
+            back = self._travelling.back(tx, who, callback, self._clock.now())
+            if isinstance(back, Refused):
+                return carried(self._concluding.refused(tx, who, back, asker, context), session, asker)
+            return back or self._go_on(session, context, pipeline, Choice.NOTHING)
 
     def _take(
         self, session: BrowserSession, context: Context, pipeline: Secret, back: Back, came: Assertion | Rejected
     ) -> Finished:
         """Take the answer and finish, with the accounts held that the identity leads to."""
         with self._uow.begin() as tx:
-            first = self._sessions.identify(session, self._clock.now())
-            who = bearer(first, pipeline)
-            if isinstance(who, Refused):
-                return carried(who, session, first)
-            asker = self._held(tx, session, *self._concluding.concerned(tx, who, came))
-            who = bearer(asker, pipeline)
-            if isinstance(who, Refused):
-                return carried(who, session, asker)
-            by = Comer(session=session, context=context, asker=asker, who=who)
+            by = self._coming(tx, session, context, pipeline, came)
+            if isinstance(by, Refused):
+                return by
             taken = self._concluding.take(tx, by, back, came)
             if taken is not None:
-                return carried(taken, session, asker)
+                return carried(taken, session, by.asker)
             return self._concluding.finish(tx, by, Choice.NOTHING)
 
     def _go_on(self, session: BrowserSession, context: Context, pipeline: Secret, choice: Choice) -> Finished:
         with self._uow.begin() as tx:
-            first = self._sessions.identify(session, self._clock.now())
-            who = bearer(first, pipeline)
-            if isinstance(who, Refused):
-                return carried(who, session, first)
-            asker = self._held(tx, session, *self._concluding.concerned(tx, who, None))
-            who = bearer(asker, pipeline)
-            if isinstance(who, Refused):
-                return carried(who, session, asker)
-            by = Comer(session=session, context=context, asker=asker, who=who)
-            return self._concluding.finish(tx, by, choice)
+            by = self._coming(tx, session, context, pipeline, None)
+            return by if isinstance(by, Refused) else self._concluding.finish(tx, by, choice)
+
+    def _coming(
+        self,
+        tx: JourneyTransaction,
+        session: BrowserSession,
+        context: Context,
+        pipeline: Secret,
+        came: Assertion | Rejected | None,
+    ) -> Comer | Refused:
+        """Return who goes on, after holding their account and those of all whom the identity leads to."""
+        first, who = self._met(tx, session, pipeline)
+        if isinstance(who, Refused):
+            return carried(who, session, first)
+        self._hold(tx, first.user, *self._concluding.concerned(tx, who, came))
+        asker, who = self._met(tx, session, pipeline)
+        if isinstance(who, Refused):
+            return carried(who, session, asker)
+        return Comer(session=session, context=context, asker=asker, who=who)
+
+    def _met(
+        self, tx: JourneyTransaction, session: BrowserSession, pipeline: Secret, *, lock: bool = False
+    ) -> tuple[Asker, Bearer | Refused]:
+        """Return who asks, with or without their account held, and as whom they go on with *pipeline*."""
+        self._travelling.read_ahead(tx, pipeline)
+        asker = self._sessions.identify(session, self._clock.now(), lock=lock)
+        return asker, bearer(asker, pipeline)
 
 
 def _may_link(asker: Asker) -> Code | None:

@@ -77,6 +77,12 @@ class Pipelines(Desk):
         """Store a pipeline that starts."""
         tx.pipelines.add(self._sealed(state))
 
+    def read_ahead(self, tx: SsoTransaction, ticket: Secret) -> None:
+        """Read the row of *ticket* before it is known who shows it: a database may read their browser's with it."""
+        key = read_key(ticket.reveal())
+        if key is not None:
+            tx.pipelines.load(PipelineId(key))
+
     def load(self, tx: SsoTransaction, who: Bearer, *, lock: bool = False) -> Stored[Login | Setup] | Refused:
         """Return the pipeline's row, or why there is none; a stranger's is none, before anything else is looked at."""
         found = self.find(tx, who.pipeline, lock=lock)

@@ -62,10 +62,9 @@ class Travelling(Pipelines):
 
     def connected(self, tx: SsoTransaction, organization: OrganizationId) -> Connected | Refused:
         """Return the provider of an active *organization*, of a kind that is known here; or why there is none."""
-        place = tx.organizations.get(organization)
+        found, place = tx.providers.load(organization).state, tx.organizations.get(organization)
         if place is None or not place.active:
             return Refused(code=Code.ORGANIZATION_UNKNOWN)
-        found = tx.providers.load(organization).state
         if not isinstance(found, Connected):
             return Refused(code=Code.SSO_NO_PROVIDER)
         return found if self.kinds.get(found.kind) is not None else Refused(code=Code.SSO_KIND_UNKNOWN)
