@@ -98,6 +98,8 @@ ADVICE: Final[dict[Code, str]] = {
     Code.SSO_JOIN_CLOSED: "Suggest to ask for an invitation.",
     Code.SSO_SIGN_UP_CLOSED: "Offer to sign in to an account and to link the identity there.",
     Code.SSO_KIND_UNKNOWN: "Offer the kinds that the installation has.",
+    Code.SSO_UNASKED_CLOSED: "Offer to begin at the app (`sso.start`); the policy and the provider's settings say no.",
+    Code.SSO_UNASKED_UNLINKED: "Offer to begin at the app (`sso.start`): there a link can be made, and here it cannot.",
     Code.SSO_KIND_UNABLE: "Offer it only for kinds that can: SAML has metadata and single logout, the others have not.",
     Code.SSO_INPUT_INVALID: "Show `problems` beside the settings that they name.",
     Code.SSO_REQUIREMENT_FIXED: "Say that the second factor is required elsewhere, and has to be switched off there "

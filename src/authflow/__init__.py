@@ -86,6 +86,7 @@ if TYPE_CHECKING:
         AccountLinked,
         AnswerKept,
         ChoiceOwed,
+        ConfirmationOwed,
         LinkEnded,
         LinkList,
         LinkView,
@@ -94,6 +95,7 @@ if TYPE_CHECKING:
         PipelineAbandoned,
         SentAway,
         SignedOn,
+        UnaskedKept,
     )
     from authflow.journey.sso.rechecking import LinksRechecked
     from authflow.journey.upkeep import Swept
@@ -208,6 +210,7 @@ __all__ = [
     "CodesShown",
     "CommitUnknown",
     "ConfigInvalid",
+    "ConfirmationOwed",
     "ConfirmationView",
     "ConfirmationsSent",
     "ConsoleMailer",
@@ -334,6 +337,7 @@ __all__ = [
     "Superseded",
     "Swept",
     "TeamId",
+    "UnaskedKept",
     "UndeclaredEdge",
     "UniqueViolated",
     "UnknownCategory",
@@ -455,6 +459,7 @@ _HOMES: Final = {
         "AccountLinked",
         "AnswerKept",
         "ChoiceOwed",
+        "ConfirmationOwed",
         "LinkEnded",
         "LinkList",
         "LinkView",
@@ -463,6 +468,7 @@ _HOMES: Final = {
         "PipelineAbandoned",
         "SentAway",
         "SignedOn",
+        "UnaskedKept",
     ),
     "authflow.journey.upkeep": ("Swept",),
     "authflow.membership.admission": ("Requirement",),

@@ -19,9 +19,7 @@ from authflow.journey.providers.providing import Providers
 from authflow.journey.providers.telling import MemberMails
 from authflow.journey.replaying import Replaying
 from authflow.journey.signing_in import SigningIn
-from authflow.journey.sso.admitting import Admitting
-from authflow.journey.sso.circumstances import Circumstances
-from authflow.journey.sso.concluding import Concluding
+from authflow.journey.sso.composing import single_sign_on
 from authflow.journey.sso.entrances import Entrances
 from authflow.journey.sso.rechecking import Rechecking
 from authflow.journey.sso.resealing import Resealing
@@ -167,7 +165,7 @@ class Journeys:
             ),
             members=Members(uow=uow, clock=clock, sessions=sessions, replays=replays, membership=membership),
             accounts=_people(ports, slices, replays, waiting),
-            sso=_single_sign_on(ports, policy, slices, replays, waiting),
+            sso=single_sign_on(ports, policy, slices, replays, waiting),
             providers=_providers(ports, policy, slices, replays),
             upkeep=_upkeep(ports, policy, slices, replays),
         )
@@ -185,42 +183,6 @@ def _people(ports: Ports, slices: Slices, replays: Replaying, waiting: Waiting) 
         waiting=waiting,
         recorder=slices.recorder,
         inheriting=Inheriting(uow=ports.uow, links=slices.links, membership=slices.membership),
-    )
-
-
-def _single_sign_on(ports: Ports, policy: Policy, slices: Slices, replays: Replaying, waiting: Waiting) -> SingleSignOn:
-    circumstances = Circumstances(membership=slices.membership, policy=policy.sso)
-    admitting = Admitting(
-        uow=ports.uow,
-        entropy=ports.entropy,
-        recorder=slices.recorder,
-        sessions=slices.sessions,
-        links=slices.links,
-        addresses=slices.addresses,
-        membership=slices.membership,
-        waiting=waiting,
-        policy=policy.sso,
-    )
-    concluding = Concluding(
-        uow=ports.uow,
-        clock=ports.clock,
-        recorder=slices.recorder,
-        travelling=slices.travelling,
-        circumstances=circumstances,
-        admitting=admitting,
-        mails=policy.accounts.mails,
-    )
-    return SingleSignOn(
-        uow=ports.uow,
-        clock=ports.clock,
-        sessions=slices.sessions,
-        replays=replays,
-        travelling=slices.travelling,
-        concluding=concluding,
-        links=slices.links,
-        membership=slices.membership,
-        recorder=slices.recorder,
-        entrances=slices.entrances,
     )
 
 

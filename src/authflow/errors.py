@@ -100,6 +100,8 @@ class Code(StrEnum):
     SSO_SIGN_UP_CLOSED = "sso.sign_up_closed"
     SSO_KIND_UNKNOWN = "sso.kind_unknown"
     SSO_KIND_UNABLE = "sso.kind_unable"
+    SSO_UNASKED_CLOSED = "sso.unasked_closed"
+    SSO_UNASKED_UNLINKED = "sso.unasked_unlinked"
     SSO_INPUT_INVALID = "sso.input_invalid"
     SSO_REQUIREMENT_FIXED = "sso.requirement_fixed"
     SSO_PROVIDER_REFUSED = "sso.provider_refused"
@@ -258,6 +260,8 @@ CATALOGUE: Final[dict[Code, Meaning]] = {
     Code.SSO_SIGN_UP_CLOSED: Meaning("No accounts are made here. Sign in to the one you have, and link it.", 403),
     Code.SSO_KIND_UNKNOWN: Meaning("This kind of provider is not available here.", 400),
     Code.SSO_KIND_UNABLE: Meaning("This kind of provider cannot do that.", 400),
+    Code.SSO_UNASKED_CLOSED: Meaning("Begin your sign-in here, and not at the provider.", 403),
+    Code.SSO_UNASKED_UNLINKED: Meaning("Begin your sign-in here: what the provider sent is linked to no account.", 403),
     Code.SSO_INPUT_INVALID: Meaning("Some settings of the provider are missing or cannot be right.", 422),
     Code.SSO_REQUIREMENT_FIXED: Meaning("Switch the organization's required second factor off first.", 409),
     Code.SSO_PROVIDER_REFUSED: Meaning("The provider did not sign you in.", 403),

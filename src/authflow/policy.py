@@ -179,6 +179,9 @@ class SsoPolicy:
             holds it unverified (decision 26). The risk: one person with two accounts, and no way to tell which.
         migrate_until: Until when a link under the former identifier of a trusted provider goes over to the new one by
             itself, or none (decision 24). The risk: a former identifier is an address, and may have been given anew.
+        idp_initiated: A provider whose settings say so may send somebody whom nobody asked about: to a page that they
+            confirm, and to nothing but a link that stands (decision 25). The risk: anybody can make a browser bring
+            their own account's answer, and whoever confirms without reading works in somebody else's account.
         mark_life: How long a session may act in an organization after it signed in through its provider (sso 2.8).
         exclusive_second_factor: Connecting a provider switches the organization's required second factor off, and
             disabling it restores that (decision 26). The risk: whoever takes over an account at the provider is in.
@@ -188,6 +191,7 @@ class SsoPolicy:
     verify_first: bool = attrs.field(default=True, validator=bounds.flag)
     second_accounts: bool = attrs.field(default=False, validator=bounds.flag)
     migrate_until: datetime | None = attrs.field(default=None, validator=bounds.instant)
+    idp_initiated: bool = attrs.field(default=False, validator=bounds.flag)
     mark_life: timedelta = attrs.field(default=timedelta(days=7), validator=bounds.lifetime)
     exclusive_second_factor: bool = attrs.field(default=False, validator=bounds.flag)
     reminders: Budget = attrs.field(

@@ -22,7 +22,8 @@ from authflow.sso.case import (
     Register,
     TakeOver,
 )
-from authflow.sso.finishing import TABLE, decide
+from authflow.sso.finishing import TABLE, UNASKED, decide, decide_unasked
+from authflow.sso.identity import AHEAD
 from authflow.testing.samples.finishing import MALLORY, MIGRATING, PLAIN, RARE, STRANGE, cases
 from authflow.testing.samples.links import ADA, EVE, FORMER, MAILBOX, NOW, TICK, holder, identity, link, welcoming
 from authflow.values import Address, same_address
@@ -181,7 +182,8 @@ def test_the_first_rows_hold_whatever_else_is_true():
     for case in cases():
         if case.known.verify_first or case.known.vouched or case.to_link:
             continue
-        assert decide(attrs.evolve(case, identity=identity(at=NOW + TICK)), NOW) == Deny(Code.SSO_IDENTITY_EXPIRED)
+        early = attrs.evolve(case, identity=identity(at=NOW + AHEAD + TICK))
+        assert decide(early, NOW) == Deny(Code.SSO_IDENTITY_EXPIRED)
         who, linked = case.known.visitor, case.known.link
         if who is not None and (linked is None or linked.user != who.user):
             assert decide(attrs.evolve(case, started_by=MALLORY), NOW) == Deny(Code.SSO_IDENTITY_MISMATCH)
@@ -206,3 +208,33 @@ def test_addresses_fold_as_everywhere():
     assert same_address(MAILBOX, Address(MAILBOX.upper()))
     case = Case(identity=identity(email=Address(MAILBOX.upper())), registered=MAILBOX, known=welcoming())
     assert decide(case, NOW) == Register(verified=True)
+
+
+# --- what nobody asked for ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def unasked() -> list[tuple[Case, Decision]]:
+    """Decide about as many cases as differ: nothing is chosen, and nobody proves a mailbox."""
+    plain = (case for case in cases() if case.choice is Choice.NOTHING and case.proven is None and not case.to_link)
+    return [(case, decide_unasked(case, NOW)) for case in (*plain, *RARE)]
+
+
+def test_what_nobody_asked_for_makes_nothing_and_makes_nobody_somebody_else(unasked: list[tuple[Case, Decision]]):
+    """Decision 25 and security 22: no link, no account, no mail; and whoever is signed in stays who they are."""
+    assert {type(decision) for _, decision in unasked} == {Enter, Challenge, Deny}
+    for case, decision in unasked:
+        known = case.known
+        if isinstance(decision, Enter):
+            assert decision.link == known.link
+            assert not known.owes
+        if isinstance(decision, Enter | Challenge):
+            assert known.link is not None
+            assert known.visitor is None or known.visitor.user == known.link.user
+        if known.link is None and case.identity.is_fresh(NOW):
+            assert decision == Deny(Code.SSO_UNASKED_UNLINKED)
+
+
+def test_every_row_about_it_decides_something(unasked: list[tuple[Case, Decision]]):
+    first = {next(row for row in UNASKED if row(case, NOW) is not None) for case, _ in unasked}
+    assert first == set(UNASKED)

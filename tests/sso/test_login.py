@@ -7,15 +7,17 @@ import pytest
 
 from authflow.errors import Code
 from authflow.ports import Allowed
-from authflow.sso.case import Choice, LinkTo, Register, Visitor
+from authflow.sso.case import Choice, Enter, LinkTo, Register, Visitor
 from authflow.sso.identity import FRESH
 from authflow.sso.login import MACHINE, PROOF_LIFE
 from authflow.sso.pipeline import LIFE
 from authflow.sso.progress import (
     Abandon,
+    Abandoned,
     AddressMailed,
     AddressProven,
     Away,
+    ConfirmUnasked,
     FactorAsked,
     Finish,
     Mailed,
@@ -27,10 +29,11 @@ from authflow.sso.progress import (
     Proven,
     Received,
     Return,
+    Unconfirmed,
     Why,
 )
 from authflow.testing import assert_complete
-from authflow.testing.samples.links import ADA, NOW, TICK, holder, identity, welcoming
+from authflow.testing.samples.links import ADA, NOW, TICK, holder, identity, link, welcoming
 from authflow.testing.samples.pipelines import (
     BUDGETED,
     CHANGED,
@@ -45,6 +48,7 @@ from authflow.testing.samples.pipelines import (
     away,
     choose,
     opened,
+    unconfirmed,
 )
 from authflow.values import Refused
 
@@ -121,6 +125,18 @@ def test_nothing_is_finished_by_an_assertion_older_than_ten_minutes():
             assert step.now < NOW + FRESH
 
 
+def test_what_nobody_asked_for_comes_in_by_a_link_that_stands_or_not_at_all():
+    """Decision 25: no choice, no mail and no link makes anything of it, and it makes nothing of what was asked for."""
+    for step in EXPLORED.steps:
+        confirmed = isinstance(step.state, Unconfirmed) and isinstance(step.command, ConfirmUnasked)
+        if isinstance(step.answer, Finish) and isinstance(step.state, Unconfirmed):
+            assert confirmed
+            assert step.answer.decision == Enter(link())
+        if isinstance(step.state, Unconfirmed) or isinstance(step.command, ConfirmUnasked):
+            assert step.target == step.state or isinstance(step.target, Over)
+            assert confirmed or isinstance(step.answer, Refused | Abandoned)
+
+
 # --- one after the other --------------------------------------------------------------------------------------------
 
 
@@ -139,6 +155,19 @@ def test_the_answer_that_was_asked_for_is_taken():
 def test_any_other_answer_ends_it(said: object, state: bytes, code: Code):
     step = MACHINE.step(away(), Return(present=PRESENT, state=state, said=said), NOW)
     assert (step.state, step.answer) == (Over(handle=HANDLE, why=Why.FAILED), Refused(code=code))
+
+
+def test_whoever_meant_it_passes_what_they_owe_first():
+    owing = ConfirmUnasked(present=PRESENT, known=welcoming(link=link(), holder=holder(), owes=True))
+    asked = MACHINE.step(unconfirmed(), owing, NOW)
+    assert (asked.state, asked.answer) == (unconfirmed(), FactorAsked(user=ADA))
+    entered = MACHINE.step(asked.state, attrs.evolve(owing, known=attrs.evolve(owing.known, owes=False)), NOW)
+    assert (entered.state, entered.answer) == (
+        Over(handle=HANDLE, why=Why.FINISHED),
+        Finish(decision=Enter(link())),
+    )
+    again = MACHINE.step(entered.state, owing, NOW)
+    assert again.answer == Refused(code=Code.SSO_PIPELINE_EXPIRED)
 
 
 def test_a_passwordless_person_links_by_mail():

@@ -15,6 +15,7 @@ from authflow.sso.progress import (
     Over,
     ProofMailed,
     Proven,
+    Unconfirmed,
     Why,
 )
 from authflow.sso.setup import Proposed, Tried
@@ -36,6 +37,7 @@ FORMAT: Final = 1
 TAGS: Final[dict[type[Login | Setup], str]] = {
     Away: "away",
     Identified: "identified",
+    Unconfirmed: "unconfirmed",
     ProofMailed: "proof_mailed",
     Proven: "proven",
     AddressMailed: "address_mailed",

@@ -162,6 +162,18 @@ def undecided(case: Case, _now: datetime) -> Decision | None:
     return Ask(Page.STRANGER if case.known.visitor is None else Page.VISITOR)
 
 
+def unlinked(case: Case, _now: datetime) -> Decision | None:
+    """Nobody had asked, and the identity is nobody's: it becomes nobody's here (decision 25)."""
+    return Deny(Code.SSO_UNASKED_UNLINKED) if case.known.link is None else None
+
+
+def another_visitor(case: Case, _now: datetime) -> Decision | None:
+    """Nobody had asked, and somebody else is signed in: they are not made somebody else by it (security 22)."""
+    visitor, link = case.known.visitor, case.known.link
+    same = visitor is None or link is None or visitor.user == link.user
+    return None if same else Deny(Code.SSO_IDENTITY_MISMATCH)
+
+
 TABLE: Final[tuple[Callable[[Case, datetime], Decision | None], ...]] = (
     too_old,
     begun_by_another,
@@ -183,9 +195,29 @@ TABLE: Final[tuple[Callable[[Case, datetime], Decision | None], ...]] = (
 """The rows, in their order."""
 
 
+UNASKED: Final[tuple[Callable[[Case, datetime], Decision | None], ...]] = (
+    too_old,
+    unlinked,
+    another_visitor,
+    disabled,
+    removed,
+    known,
+)
+"""The rows for an answer that nobody asked for: a link that stands is the only way, and none makes one (25)."""
+
+
 def decide(case: Case, now: datetime) -> Decision:
     """Return what the first row that holds decides."""
-    for row in TABLE:
+    return _first(TABLE, case, now)
+
+
+def decide_unasked(case: Case, now: datetime) -> Decision:
+    """Return what the first row of `UNASKED` that holds decides: `Enter`, `Challenge` or `Deny`."""
+    return _first(UNASKED, case, now)
+
+
+def _first(table: tuple[Callable[[Case, datetime], Decision | None], ...], case: Case, now: datetime) -> Decision:
+    for row in table:
         decision = row(case, now)
         if decision is not None:
             if isinstance(decision, Deny):

@@ -14,7 +14,7 @@ from authflow.errors import Code
 from authflow.machine import Machine, Step, on
 from authflow.ports import Limited
 from authflow.sso import finishing
-from authflow.sso.case import Ask, Case, Challenge, Deny, ProveAddress
+from authflow.sso.case import Ask, Case, Challenge, Choice, Deny, ProveAddress
 from authflow.sso.identity import Identity
 from authflow.sso.pipeline import Flow, barred, not_theirs
 from authflow.sso.progress import (
@@ -26,6 +26,7 @@ from authflow.sso.progress import (
     Away,
     Choose,
     Command,
+    ConfirmUnasked,
     FactorAsked,
     Finish,
     Identified,
@@ -41,6 +42,7 @@ from authflow.sso.progress import (
     Proven,
     Received,
     Return,
+    Unconfirmed,
     Why,
 )
 from authflow.values import Refused
@@ -48,7 +50,7 @@ from authflow.values import Refused
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from authflow.sso.case import Choice, Decision, Known
+    from authflow.sso.case import Decision, Known
     from authflow.sso.pipeline import Present
 
 LoginStep = Step[Login, LoginAnswer]
@@ -98,6 +100,33 @@ def _decided(state: Open, command: Choose, decision: Decision) -> LoginStep:
             return _mail_address(state, command)
         case _:
             return Step(Over(handle=state.handle, why=Why.FINISHED), Finish(decision=decision))
+
+
+def confirm(state: Unconfirmed, command: ConfirmUnasked, now: datetime) -> LoginStep:
+    """Whoever meant it comes in by the link that stands, behind their second factor; no link is made (decision 25)."""
+    stopped = _stopped(state, command.present, now)
+    if stopped is not None:
+        return stopped
+    decision = finishing.decide_unasked(case_of(state, Choice.NOTHING, command.known), now)
+    match decision:
+        case Deny():
+            return _denied(state, decision.code)
+        case Challenge():
+            return Step(state, FactorAsked(user=decision.user))
+        case _:
+            return Step(Over(handle=state.handle, why=Why.FINISHED), Finish(decision=decision))
+
+
+def only_confirmed(state: Unconfirmed, command: Choose | MailProof | OpenLink, now: datetime) -> LoginStep:
+    """What nobody had asked for is confirmed or given up: nothing else can be made of it."""
+    stopped = _stopped(state, command.present, now)
+    return Step(state, Refused(code=Code.SSO_PIPELINE_INVALID)) if stopped is None else stopped
+
+
+def nothing_to_confirm(state: Away | Open, command: ConfirmUnasked, now: datetime) -> LoginStep:
+    """This answer was asked for, or is: while a pipeline waits for its own, it takes no other (decision 25)."""
+    stopped = _stopped(state, command.present, now)
+    return Step(state, Refused(code=Code.SSO_PIPELINE_INVALID)) if stopped is None else stopped
 
 
 def mail_proof(state: Open, command: MailProof, now: datetime) -> LoginStep:
@@ -152,13 +181,13 @@ def prove_nothing(state: Identified | Proven | AddressProven, command: OpenLink,
     return Step(state, Refused(code=Code.SSO_PROOF_INVALID)) if stopped is None else stopped
 
 
-def repeat(state: Open, command: Return, now: datetime) -> LoginStep:
+def repeat(state: Open | Unconfirmed, command: Return, now: datetime) -> LoginStep:
     """The provider's answer is taken once: whatever comes after it is refused, and changes nothing."""
     stopped = _stopped(state, command.present, now)
     return Step(state, Refused(code=Code.SSO_STATE_INVALID)) if stopped is None else stopped
 
 
-def abandon(state: Away | Open, command: Abandon, _now: datetime) -> LoginStep:
+def abandon(state: Away | Open | Unconfirmed, command: Abandon, _now: datetime) -> LoginStep:
     """Whoever started it may end it."""
     code = not_theirs(state.handle, command.present)
     if code is not None:
@@ -178,36 +207,49 @@ MACHINE = Machine[Login, Command, LoginAnswer](
         # state               command           rule           next
         on(Away, Return).to(receive, Away, Identified, Over),
         on(Away, Abandon).to(abandon, Away, Over),
+        on(Away, ConfirmUnasked).to(nothing_to_confirm, Away, Over),
+        on(Unconfirmed, ConfirmUnasked).to(confirm, Unconfirmed, Over),
+        on(Unconfirmed, Choose).to(only_confirmed, Unconfirmed, Over),
+        on(Unconfirmed, MailProof).to(only_confirmed, Unconfirmed, Over),
+        on(Unconfirmed, OpenLink).to(only_confirmed, Unconfirmed, Over),
+        on(Unconfirmed, Return).to(repeat, Unconfirmed, Over),
+        on(Unconfirmed, Abandon).to(abandon, Unconfirmed, Over),
         on(Identified, Choose).to(choose, Identified, AddressMailed, Over),
         on(Identified, MailProof).to(mail_proof, Identified, ProofMailed, Over),
         on(Identified, OpenLink).to(prove_nothing, Identified, Over),
         on(Identified, Return).to(repeat, Identified, Over),
         on(Identified, Abandon).to(abandon, Identified, Over),
+        on(Identified, ConfirmUnasked).to(nothing_to_confirm, Identified, Over),
         on(ProofMailed, Choose).to(choose, ProofMailed, AddressMailed, Over),
         on(ProofMailed, MailProof).to(mail_proof, ProofMailed, Over),
         on(ProofMailed, OpenLink).to(prove, ProofMailed, Proven, Identified, Over),
         on(ProofMailed, Return).to(repeat, ProofMailed, Over),
         on(ProofMailed, Abandon).to(abandon, ProofMailed, Over),
+        on(ProofMailed, ConfirmUnasked).to(nothing_to_confirm, ProofMailed, Over),
         on(Proven, Choose).to(choose, Proven, AddressMailed, Over),
         on(Proven, MailProof).to(mail_proof, Proven, ProofMailed, Over),
         on(Proven, OpenLink).to(prove_nothing, Proven, Over),
         on(Proven, Return).to(repeat, Proven, Over),
         on(Proven, Abandon).to(abandon, Proven, Over),
+        on(Proven, ConfirmUnasked).to(nothing_to_confirm, Proven, Over),
         on(AddressMailed, Choose).to(choose, AddressMailed, Over),
         on(AddressMailed, MailProof).to(mail_proof, AddressMailed, ProofMailed, Over),
         on(AddressMailed, OpenLink).to(prove_address, AddressMailed, AddressProven, Over),
         on(AddressMailed, Return).to(repeat, AddressMailed, Over),
         on(AddressMailed, Abandon).to(abandon, AddressMailed, Over),
+        on(AddressMailed, ConfirmUnasked).to(nothing_to_confirm, AddressMailed, Over),
         on(AddressProven, Choose).to(choose, AddressProven, AddressMailed, Over),
         on(AddressProven, MailProof).to(mail_proof, AddressProven, ProofMailed, Over),
         on(AddressProven, OpenLink).to(prove_nothing, AddressProven, Over),
         on(AddressProven, Return).to(repeat, AddressProven, Over),
         on(AddressProven, Abandon).to(abandon, AddressProven, Over),
+        on(AddressProven, ConfirmUnasked).to(nothing_to_confirm, AddressProven, Over),
         on(Over, Return).to(too_late, Over),
         on(Over, Choose).to(too_late, Over),
         on(Over, MailProof).to(too_late, Over),
         on(Over, OpenLink).to(too_late, Over),
         on(Over, Abandon).to(too_late, Over),
+        on(Over, ConfirmUnasked).to(too_late, Over),
     ),
 )
 
@@ -215,7 +257,7 @@ MACHINE = Machine[Login, Command, LoginAnswer](
 # --- pieces -----------------------------------------------------------------------------------------------------------
 
 
-def _stopped(state: Away | Open, present: Present, now: datetime) -> Step[Login, Refused] | None:
+def _stopped(state: Away | Open | Unconfirmed, present: Present, now: datetime) -> Step[Login, Refused] | None:
     """Return the step of a pipeline that may not go on, or none. Without its time or provider it is over for good."""
     code = barred(state.handle, present, now)
     if code is None:
@@ -225,17 +267,17 @@ def _stopped(state: Away | Open, present: Present, now: datetime) -> Step[Login,
     return _fails(state, code)
 
 
-def _fails(state: Away | Open, code: Code) -> Step[Login, Refused]:
+def _fails(state: Away | Open | Unconfirmed, code: Code) -> Step[Login, Refused]:
     why = Why.EXPIRED if code is Code.SSO_PIPELINE_EXPIRED else Why.FAILED
     return Step(Over(handle=state.handle, why=why), Refused(code=code))
 
 
-def _denied(state: Open, code: Code) -> Step[Login, Refused]:
+def _denied(state: Open | Unconfirmed, code: Code) -> Step[Login, Refused]:
     """An assertion that is too old has to be made again, in another pipeline; all else may be mended in this one."""
     return _fails(state, code) if code is Code.SSO_IDENTITY_EXPIRED else Step(state, Refused(code=code))
 
 
-def case_of(state: Open, choice: Choice, known: Known) -> Case:
+def case_of(state: Open | Unconfirmed, choice: Choice, known: Known) -> Case:
     """Return what the table of finishing looks at."""
     return Case(
         identity=state.identity,

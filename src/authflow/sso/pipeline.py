@@ -34,6 +34,7 @@ class Flow(StrEnum):
     LOGIN = "login"
     LINK = "link"
     SETUP = "setup"
+    UNASKED = "unasked"
 
 
 @attrs.frozen(kw_only=True)

@@ -220,6 +220,10 @@ class PipelineRows(Protocol):
         """Return what `keep_answer` stored, or none."""
         ...
 
+    def waits(self, session: SessionId, provider: ProviderId, now: datetime) -> bool:
+        """Tell whether a pipeline of *session* that is not over at *now* is away at *provider*."""
+        ...
+
     def remove_of_session(self, session: SessionId) -> int:
         """Delete every pipeline of *session*; return how many there were."""
         ...

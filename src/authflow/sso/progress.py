@@ -44,6 +44,14 @@ class Identified:
 
 
 @attrs.frozen(kw_only=True)
+class Unconfirmed:
+    """The provider said who it is, and nobody had asked: the person has to say that they meant it (decision 25)."""
+
+    handle: Handle
+    identity: Identity
+
+
+@attrs.frozen(kw_only=True)
 class ProofMailed:
     """A link was mailed to *user*, to prove that the mailbox, and so the account, is theirs (decision 20)."""
 
@@ -101,7 +109,7 @@ class Over:
 
 
 Open = Identified | ProofMailed | Proven | AddressMailed | AddressProven
-Login = Away | Open | Over
+Login = Away | Open | Unconfirmed | Over
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------
@@ -153,7 +161,15 @@ class Abandon:
     present: Present
 
 
-Command = Return | Choose | MailProof | OpenLink | Abandon
+@attrs.frozen(kw_only=True)
+class ConfirmUnasked:
+    """Come in by the answer that nobody had asked for; the person pressed a button that says as whom."""
+
+    present: Present
+    known: Known
+
+
+Command = Return | Choose | MailProof | OpenLink | Abandon | ConfirmUnasked
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------

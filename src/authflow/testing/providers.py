@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from authflow.sso.kinds import Document, Trip
+    from authflow.sso.kinds import Document, Kind, Trip
     from authflow.wiring import Authflow
 
 URL = "https://idp.example.net/authorize"
@@ -147,23 +147,23 @@ class FakeProvider:
 def connect(
     flows: Authflow,
     organization: OrganizationId,
-    kind: FakeProvider,
+    kind: Kind,
     *,
     cipher: Any,  # noqa: ANN401  # whatever seals in this installation
+    config: Document | None = None,
     **settings: Any,  # noqa: ANN401  # each setting has its own type
 ) -> ProviderId:
-    """Connect a provider of *kind* to *organization* at once, without anybody's signing in; return its id."""
+    """Connect a provider of *kind*, set up by *config*, at once and without anybody's signing in; return its id."""
     key = ProviderId(f"{organization}-idp")
-    document = kind.read({})
-    config = Vault(cipher).seal(document, settings_binding(organization, key))
+    document = kind.read(config or {})
+    sealed = Vault(cipher).seal(document, settings_binding(organization, key))
+    standing = Settings(config=sealed, steps=settings_digest(kind, document), confirms=kind.can_confirm(document))
     made = Connected(
         id=key,
         organization=organization,
         kind=kind.key,
         name=kind.name,
-        settings=attrs.evolve(
-            Settings(config=config, steps=settings_digest(kind, document), confirms=kind.secret), **settings
-        ),
+        settings=attrs.evolve(standing, **settings),
         connected_at=flows.clock.now(),
     )
     with flows.uow.begin() as tx:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from authflow.adapters.providers.saml.xml import Element
     from authflow.ports import Clock
+    from authflow.sso.endpoints import Endpoints
     from authflow.sso.kinds import Departure, Document
 
 ENTITY_ID: Final = "https://idp.example/metadata"
@@ -192,6 +193,14 @@ class FakeSamlProvider:
             changes = _changes(said, self._attributes, fault) if fault else {}
             self._given = self.write(attrs.evolve(said, **changes), fault, reader=reader)
         return callback(self._given, asked.state)
+
+    def sends(self, here: Endpoints, person: SamlPerson, *, state: str = "") -> Callback:
+        """Return what the browser of *person* brings to *here*, of one organization, and nobody had asked for.
+
+        *state* is what the provider was set to send as ``RelayState``: often an address, never one to follow.
+        """
+        nobody = Asked(id="", issuer=here.metadata, callback=here.callback, state=state, signed=False)
+        return callback(self.write(self.say(nobody, person)), state)
 
     def write(self, said: Said, fault: SamlFault | None = None, *, reader: OwnKeys | None = None) -> bytes:
         """Return *said* as a signed document."""

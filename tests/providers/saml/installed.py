@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from authflow.adapters.providers.saml import Saml2
 from authflow.journey.providers.answers import ProviderAdded, ProviderTried
 from authflow.journey.sso.answers import SentAway
+from authflow.sso.endpoints import Endpoints
 from authflow.sso.kinds import Callback, Departure, Kinds
-from authflow.testing.browsers import Browser, installed
+from authflow.testing.browsers import CALLBACK, LOGOUT, Browser, installed
 from authflow.testing.clocks import SeededEntropy
+from authflow.testing.providers import connect
 from authflow.testing.saml import FakeSamlProvider, SamlFault, SamlPerson
 from tests.journey.sso_stage import SsoStage
 from tests.providers.saml.stage import Library, keys
@@ -38,6 +40,16 @@ class SamlStage(SsoStage):
             policy=policy or self.policy,
             kinds=Kinds(Saml2(fetcher=Library(), entropy=SeededEntropy("saml"))),
         )
+
+    def here(self, organization: OrganizationId) -> Endpoints:
+        return Endpoints.at(CALLBACK, logout=LOGOUT).of(organization)
+
+    def trusting(self, slug: str, idp: FakeSamlProvider | None = None, **changes: Any) -> OrganizationId:
+        """Add an organization that has *idp* already, set up with *changes*."""
+        place, kind = self.organization(slug), Saml2(fetcher=Library(), entropy=SeededEntropy(slug))
+        config = (idp or self.saml).settings(**changes)
+        connect(self.joining, place, kind, cipher=self.cipher, config=config)
+        return place
 
     @cached_property
     def saml(self) -> FakeSamlProvider:

@@ -36,6 +36,7 @@ class PipelineStatements:
     save_back: sa.Executable
     keep: sa.Executable
     answer: sa.Executable
+    waits: sa.Executable
     remove_of_session: sa.Executable
     remove_begun: sa.Executable
     remove_waiting: sa.Executable
@@ -59,6 +60,14 @@ class PipelineStatements:
             save_back=save.values({**new, **forgotten}),
             keep=sa.update(row).where(one, row.c.away, row.c.answer.is_(None)).values(kept),
             answer=sa.select(row.c.answer_key, row.c.answer).where(one, row.c.answer.is_not(None)),
+            waits=sa.select(row.c.id)
+            .where(
+                row.c.session_id == owner,
+                row.c.provider_id == sa.bindparam("whose"),
+                row.c.away,
+                row.c.expires_at > sa.bindparam("now"),
+            )
+            .limit(1),
             remove_of_session=sa.delete(row).where(row.c.session_id == owner),
             remove_begun=sa.delete(row).where(row.c.started_by == owner),
             remove_waiting=sa.delete(row).where(row.c.user_id == owner),
@@ -153,6 +162,10 @@ class SqlPipelines:
         self.flush()
         row = self._run.run(self._sql.answer, {"which": pipeline}).one_or_none()
         return None if row is None else c.load_seal((row.answer_key, row.answer))
+
+    def waits(self, session: SessionId, provider: ProviderId, now: datetime) -> bool:
+        asked = {"owner": session, "whose": provider, "now": c.micros(now)}
+        return self._run.run(self._sql.waits, asked).one_or_none() is not None
 
     def remove_of_session(self, session: SessionId) -> int:
         self.flush()

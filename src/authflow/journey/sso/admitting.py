@@ -220,7 +220,7 @@ class Admitting:
                     here.context,
                     organization=provider.organization,
                     role=provider.settings.default_role,
-                    newcomers=provider.settings.newcomers,
+                    newcomers=provider.settings.newcomers and here.at.state.handle.flow is not Flow.UNASKED,
                 )
         except (StaleVersion, UniqueViolated) as lost:
             return None, lost.code

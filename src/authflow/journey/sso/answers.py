@@ -46,6 +46,43 @@ class AnswerKept(Answer):
     """
 
 
+@attrs.frozen(kw_only=True)
+class UnaskedKept(Answer):
+    """A provider sent somebody whom nobody had asked about. Redirect to a page of your own, and take it there.
+
+    Args:
+        ticket: For ``sso.take_unasked``: put it into a cookie of its own that is ``HttpOnly`` and ``SameSite=Lax``, and
+            not into an address, which others see. Whoever has it, and nobody took it yet, may take it.
+        expires_at: When it is worth nothing.
+    """
+
+    ticket: Secret
+    expires_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class ConfirmationOwed(Answer):
+    """Nobody is signed in by it yet: show whose account it would be, with a button for ``sso.confirm_unasked``.
+
+    Args:
+        pipeline: Leads back to this page: keep it as that of `SentAway`.
+        organization: Whose provider sent it.
+        provider: What that is called.
+        email: What it asserts, for display; nothing follows from it.
+        name: Likewise.
+        user: Whose account it would be: show that, so that nobody works in somebody else's.
+        expires_at: When it is over.
+    """
+
+    pipeline: Secret
+    organization: OrganizationId
+    provider: str
+    email: Address | None
+    name: str
+    user: UserId
+    expires_at: datetime
+
+
 @unique
 class Offer(StrEnum):
     """What a person may do next.

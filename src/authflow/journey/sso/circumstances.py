@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from authflow.policy import SsoPolicy
     from authflow.sso.identity import Identity, Subject
     from authflow.sso.links import Link
-    from authflow.sso.progress import Open
+    from authflow.sso.progress import Open, Unconfirmed
     from authflow.sso.provider import Connected
     from authflow.values import Address, Asker, ProviderId, UserId
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Situation:
     """Who goes on with what: *state* of a pipeline to *provider*, by *asker*, with what they chose."""
 
-    state: Open
+    state: Open | Unconfirmed
     provider: Connected
     asker: Asker
     choice: Choice
@@ -160,7 +160,7 @@ class Circumstances:
         )
 
 
-def mailable(tx: JourneyTransaction, state: Open) -> Mailable | None:
+def mailable(tx: JourneyTransaction, state: Open | Unconfirmed) -> Mailable | None:
     """Return who can prove the asserted address: the one member who has it verified (decision 20), or none.
 
     Where two have it verified nobody is meant: nobody is picked by an order. It is asked before the mail is written,
@@ -183,7 +183,7 @@ def written(tx: JourneyTransaction, user: UserId, address: Address | None) -> tu
     return tuple(own for own in person.verified_addresses() if same_address(own, address))
 
 
-def _prover(tx: JourneyTransaction, state: Open) -> Holder | None:
+def _prover(tx: JourneyTransaction, state: Open | Unconfirmed) -> Holder | None:
     """Return who proved a mailbox here, while it is theirs."""
     found = mailable(tx, state) if isinstance(state, Proven) else None
     if found is None or not isinstance(state, Proven) or found.user != state.user:

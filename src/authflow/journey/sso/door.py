@@ -10,9 +10,11 @@ from authflow.journey.door import Door
 
 if TYPE_CHECKING:
     from authflow.journey.sso.concluding import Concluding
+    from authflow.journey.sso.confirming import Confirming
     from authflow.membership.service import Membership
     from authflow.recording import Recorder
     from authflow.sso.service import Links, Travelling
+    from authflow.sso.service.unasked import UnaskedAnswers
 
 
 @attrs.frozen(kw_only=True)
@@ -21,6 +23,8 @@ class SsoDoor(Door):
 
     _travelling: Travelling = attrs.field(alias="travelling")
     _concluding: Concluding = attrs.field(alias="concluding")
+    _unasked: UnaskedAnswers = attrs.field(alias="unasked")
+    _confirming: Confirming = attrs.field(alias="confirming")
     _links: Links = attrs.field(alias="links")
     _membership: Membership = attrs.field(alias="membership")
     _recorder: Recorder = attrs.field(alias="recorder")

@@ -190,7 +190,8 @@ class Travelling(Pipelines):
         if stored.state.handle.flow is not Flow.SETUP:
             tx.providers.load(stored.state.handle.organization, lock=True)
         state = stored.state
-        said = self._said(tx, state, back, came) if isinstance(state, Away | Proposed) else Code.SSO_STATE_INVALID
+        away = isinstance(state, Away | Proposed)
+        said = self.said(tx, state.handle, came, back.at) if away else Code.SSO_STATE_INVALID
         present = self.present(tx, state, who)
         return self.step(tx, stored, Return(present=present, state=token_digest(back.trip.state), said=said), now)
 
@@ -233,11 +234,8 @@ class Travelling(Pipelines):
             at=came.at,
         )
 
-    def _said(
-        self, tx: SsoTransaction, state: Away | Proposed, back: Back, came: Assertion | Rejected
-    ) -> Identity | Code:
+    def said(self, tx: SsoTransaction, handle: Handle, came: Assertion | Rejected, at: datetime) -> Identity | Code:
         """Return whom the provider means, as far as it can be anybody; what can be used once is used up by it."""
-        handle = state.handle
         if isinstance(came, Rejected):
             return _told(handle, came)
         if not all(tx.single_use.spend(single) for single in came.once):
@@ -254,7 +252,7 @@ class Travelling(Pipelines):
             email=email,
             email_verified=email is not None and vouches(handle.kind, came.email_verified),
             name=_name(came.name),
-            at=back.at,
+            at=at,
             memory=self.vault.seal(memory, memory_binding(handle.provider, subject)) if memory else None,
         )
 

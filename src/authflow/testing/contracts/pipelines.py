@@ -17,7 +17,7 @@ from authflow.testing.contracts.providers import CROWDS
 from authflow.testing.contracts.threads import at_once
 from authflow.testing.samples.links import ADA, EVE, NOW, TICK
 from authflow.testing.samples.pipelines import HANDLE
-from authflow.values import Sealed, SessionId
+from authflow.values import ProviderId, Sealed, SessionId
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,6 +124,20 @@ class PipelinesContract:
             assert tx.pipelines.answer(HANDLE.id) == ANSWER
             tx.pipelines.save(BACK, expected=2)
             assert (tx.pipelines.answer(HANDLE.id), tx.pipelines.keep_answer(HANDLE.id, LATER)) == (None, False)
+
+    def test_who_waits_for_a_provider_is_known(self, uow: UnitOfWork[SsoTransaction]) -> None:
+        """In this very browser, at this very provider, until its life is over or the browser is back."""
+        end, elsewhere = HANDLE.expires_at, ProviderId("elsewhere")
+        with uow.begin() as tx:
+            assert not tx.pipelines.waits(HANDLE.session, HANDLE.provider, NOW)
+            tx.pipelines.add(AWAY)
+        with uow.begin() as tx:
+            assert tx.pipelines.waits(HANDLE.session, HANDLE.provider, end - TICK)
+            assert not tx.pipelines.waits(HANDLE.session, HANDLE.provider, end)
+            assert not tx.pipelines.waits(HANDLE.session, elsewhere, NOW)
+            assert not tx.pipelines.waits(SessionId("session-9"), HANDLE.provider, NOW)
+            tx.pipelines.save(BACK, expected=1)
+            assert not tx.pipelines.waits(HANDLE.session, HANDLE.provider, NOW)
 
     def test_pipelines_are_removed(self, uow: UnitOfWork[SsoTransaction]) -> None:
         """A browser's; a person's, whether they began it or were to prove it; those whose life is over."""

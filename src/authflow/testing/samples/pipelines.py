@@ -20,6 +20,7 @@ from authflow.sso.progress import (
     AddressProven,
     Away,
     Choose,
+    ConfirmUnasked,
     Identified,
     MailProof,
     OpenLink,
@@ -27,6 +28,7 @@ from authflow.sso.progress import (
     ProofMailed,
     Proven,
     Return,
+    Unconfirmed,
     Why,
 )
 from authflow.sso.provider import MACHINE as PROVIDER_MACHINE
@@ -45,6 +47,7 @@ from authflow.testing.samples.links import (
     NOW,
     TICK,
     holder,
+    link,
     welcoming,
 )
 from authflow.testing.samples.links import identity as asserted
@@ -115,9 +118,14 @@ def opened() -> tuple[Identified | ProofMailed | Proven | AddressMailed | Addres
     )
 
 
+def unconfirmed() -> Unconfirmed:
+    """Return a pipeline that an answer began which nobody had asked for."""
+    return Unconfirmed(handle=HANDLE, identity=asserted())
+
+
 def start() -> tuple[Login, ...]:
     """Return the states of a whole walk."""
-    return (away(), *opened(), Over(handle=HANDLE, why=Why.FINISHED))
+    return (away(), *opened(), unconfirmed(), Over(handle=HANDLE, why=Why.FINISHED))
 
 
 def choose(choice: Choice = Choice.NOTHING, **given: Any) -> Choose:
@@ -135,6 +143,14 @@ KNOWN: Final = (
     welcoming(prover=holder()),
     welcoming(visitor=Visitor(user=ADA, elevated=True)),
 )
+
+LINKED: Final = (
+    welcoming(),
+    welcoming(link=link(), holder=holder()),
+    welcoming(link=link(), holder=holder(), owes=True),
+    welcoming(link=link(EVE), holder=holder(EVE), visitor=Visitor(user=ADA, elevated=True)),
+)
+"""What can be known of an answer that nobody asked for: no link, a link, one behind a factor, somebody else's."""
 
 SAID: Final[tuple[Identity | Code, ...]] = (
     asserted(),
@@ -159,6 +175,8 @@ def commands(_state: Login) -> Iterator[tuple[Command, datetime]]:
                 yield MailProof(present=present, user=user, token=FRESH_TOKEN, allowance=allowance), now
         for token, user in product((TOKEN, FRESH_TOKEN, WRONG), (ADA, None)):
             yield OpenLink(present=present, user=user, token=token), now
+        for known in LINKED:
+            yield ConfirmUnasked(present=present, known=known), now
         yield Abandon(present=present), now
 
 

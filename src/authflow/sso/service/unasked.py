@@ -1,0 +1,177 @@
+"""Answers that nobody asked for: taken in where a policy and the provider's settings say so, and given to no browser.
+
+Whoever posts one shows no cookie of ours. What it says is checked at once, and goes out again sealed, for the browser
+that was redirected to bring back; only then is there a pipeline, and it is that browser's (decision 25).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from authflow.errors import Code, SecretUnavailable
+from authflow.recording import shown
+from authflow.sso.capabilities import Unasked
+from authflow.sso.identity import Subject
+from authflow.sso.kinds import Assertion, Rejected, Single, Trip
+from authflow.sso.pipeline import Flow
+from authflow.sso.sealing import settings_binding
+from authflow.sso.service.pipelines import LOG
+from authflow.values import Address, OrganizationId, ProviderId, Refused, Sealed, Secret
+
+if TYPE_CHECKING:
+    from authflow.policy import SsoPolicy
+    from authflow.sso.endpoints import Endpoints
+    from authflow.sso.identity import Identity
+    from authflow.sso.kinds import Callback, Document
+    from authflow.sso.ports import SsoTransaction
+    from authflow.sso.provider import Connected
+    from authflow.sso.service.travelling import Travelling
+    from authflow.sso.service.trips import Leaving
+    from authflow.values import Asker
+
+TICKET_LIFE: Final = timedelta(seconds=60)
+"""A browser follows a redirect at once: what comes later was left lying somewhere."""
+
+TICKET_MAX: Final = 3800
+"""Characters: a cookie of 4096 bytes holds it with its name and attributes (RFC 6265 6.1)."""
+
+BINDING: Final = ("sso.unasked",)
+
+
+@attrs.frozen(kw_only=True)
+class Listening:
+    """A provider that may send an answer of itself."""
+
+    provider: Connected
+    kind: Unasked
+    settings: Document = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Brought:
+    """What a ticket holds: what was said, by which provider under which settings, and when it came."""
+
+    organization: OrganizationId
+    provider: ProviderId
+    steps: bytes = attrs.field(repr=False)
+    said: Assertion
+    at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class UnaskedAnswers:
+    """Taking them in, and giving them to a browser; every method but `arrive` runs in its caller's transaction."""
+
+    travelling: Travelling
+    policy: SsoPolicy
+
+    def listening(self, tx: SsoTransaction, organization: OrganizationId) -> Listening | Refused:
+        """Return the provider of *organization*, if what it sends of itself is taken in; or why it is not."""
+        found = self.travelling.connected(tx, organization)
+        if isinstance(found, Refused):
+            return found
+        kind = self.travelling.kinds.get(found.kind)
+        if not isinstance(kind, Unasked):
+            return Refused(code=Code.SSO_KIND_UNABLE)
+        settings = self.travelling.vault.open(found.settings.config, settings_binding(organization, found.id))
+        if not self.policy.idp_initiated or not kind.takes_unasked(settings):
+            return Refused(code=Code.SSO_UNASKED_CLOSED)
+        return Listening(provider=found, kind=kind, settings=settings)
+
+    def arrive(self, to: Listening, here: Endpoints, callback: Callback, now: datetime) -> Assertion | Rejected:
+        """Let the kind check the answer, with no transaction open. What it carries beside that is not even read.
+
+        Raises:
+            InUnitOfWork: One is.
+        """
+        place = here.of(to.provider.organization)
+        trip = Trip(
+            organization=to.provider.organization,
+            callback=place.callback,
+            metadata=place.metadata,
+            state=self.travelling.new_secret(),
+            now=now,
+        )
+        came = self.travelling.uow.outside(lambda: to.kind.arrive_unasked(to.settings, trip, callback))
+        if isinstance(came, Rejected):
+            told = (to.provider.kind, to.provider.organization, came.code, shown(came.detail))
+            LOG.info("%s of %s, unasked, rejected: %s %s", *told)
+        return came
+
+    def ticket(self, to: Listening, said: Assertion, at: datetime) -> Secret | Refused:
+        """Return what *said* says, sealed for a browser to bring back; or that it is too much for one."""
+        document: Document = {
+            "organization": to.provider.organization,
+            "provider": to.provider.id,
+            "steps": to.provider.settings.steps.hex(),
+            "at": at.isoformat(),
+            "subject": said.subject,
+            "email": said.email,
+            "name": said.name,
+            "once": [[single.key, single.expires_at.isoformat()] for single in said.once],
+            "memory": dict(said.memory),
+        }
+        sealed = self.travelling.vault.seal(document, BINDING)
+        text = f"{sealed.key_id}.{base64.urlsafe_b64encode(sealed.ciphertext).decode()}"
+        return Secret(text) if len(text) <= TICKET_MAX else Refused(code=Code.SSO_RESPONSE_INVALID)
+
+    def brought(self, ticket: Secret, now: datetime) -> Brought | Refused:
+        """Return what *ticket* holds, if we gave it out a moment ago."""
+        found = self._opened(ticket.reveal())
+        if found is None:
+            return Refused(code=Code.SSO_STATE_INVALID)
+        brought = _brought(found)
+        fresh = timedelta(0) <= now - brought.at < TICKET_LIFE
+        return brought if fresh else Refused(code=Code.SSO_PIPELINE_EXPIRED)
+
+    def begin(
+        self, tx: SsoTransaction, to: Listening, brought: Brought, asker: Asker
+    ) -> tuple[Leaving, Identity] | Refused:
+        """Return a pipeline in the session of *asker*, and who is meant; what makes the answer single use is spent.
+
+        A browser that waits for an answer of its own takes no other (decision 25).
+        """
+        same = (to.provider.id, to.provider.settings.steps) == (brought.provider, brought.steps)
+        if not same:
+            return Refused(code=Code.SSO_PROVIDER_CHANGED)
+        now = self.travelling.clock.now()
+        if tx.pipelines.waits(asker.session, to.provider.id, now):
+            return Refused(code=Code.SSO_STATE_INVALID)
+        purpose = self.travelling.purpose(to.provider, Flow.UNASKED, asker.session, asker.user)
+        leaving = self.travelling.leave(purpose, now)
+        identity = self.travelling.said(tx, leaving.handle, brought.said, brought.at)
+        return (leaving, identity) if not isinstance(identity, Code) else Refused(code=identity)
+
+    def _opened(self, text: str) -> dict[str, Any] | None:
+        key, _, body = text.partition(".")
+        if len(text) > TICKET_MAX or not text.isascii():
+            return None
+        try:
+            ciphertext = base64.b64decode(body, altchars=b"-_", validate=True)
+            return self.travelling.vault.open(Sealed(key_id=key, ciphertext=ciphertext), BINDING)
+        except (binascii.Error, SecretUnavailable):  # anybody may bring anything: nobody is told of it
+            return None
+
+
+def _brought(document: dict[str, Any]) -> Brought:
+    once = tuple(Single(key=key, expires_at=datetime.fromisoformat(end)) for key, end in document["once"])
+    email = document["email"]
+    said = Assertion(
+        subject=Subject(document["subject"]),
+        email=None if email is None else Address(email),
+        name=document["name"],
+        once=once,
+        memory=document["memory"],
+    )
+    return Brought(
+        organization=OrganizationId(document["organization"]),
+        provider=ProviderId(document["provider"]),
+        steps=bytes.fromhex(document["steps"]),
+        said=said,
+        at=datetime.fromisoformat(document["at"]),
+    )
