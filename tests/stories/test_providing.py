@@ -1,8 +1,7 @@
-"""Providers on every database: the same story, one winner among admins, and a fault at every statement."""
+"""Providers on every database: the same story, and one winner among admins."""
 
 from __future__ import annotations
 
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,27 +16,18 @@ from authflow import (
     ProviderTried,
     SentAway,
 )
-from authflow.errors import DatabaseUnavailable
 from authflow.facts.records import Audit
 from authflow.membership.standing import MemberFlag
 from authflow.policy import Policy, SsoPolicy
-from authflow.testing.faults import at_statement, connection_lost, injected
 from authflow.testing.races import race, tally
 from tests.backends import BACKENDS
 from tests.faces import FACES
 from tests.journey.sso_stage import SsoStage
 from tests.stage import CONTEXT
-from tests.stories.crashing import changed, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from authflow.values import OrganizationId, Secret
     from tests.stage import Person
-    from tests.stories.crashing import Rows
-
-COUNTS = {"authflow_limit", "authflow_attempt"}
-"""A count outlives its command (decision 7)."""
 
 EXCLUSIVE = Policy(sso=SsoPolicy(exclusive_second_factor=True))
 
@@ -127,58 +117,3 @@ def test_of_many_admins_who_confirm_one_connects(database: str, workers: int, re
     assert stage.audited_in(acme).count(Audit.SSO_ENABLE) == 1
     flagged = [m for m in stage.members(acme) if MemberFlag.SSO_LINKED in m.flags]
     assert len(flagged) == 1
-
-
-# --- a fault at every statement ---------------------------------------------------------------------------------------
-
-
-def written(stage: SsoStage) -> Rows:
-    return {name: rows for name, rows in rows_of(stage.uow).items() if name not in COUNTS}
-
-
-def confirming(stage: SsoStage) -> Callable[[], Any]:
-    acme = stage.organization(require_second_factor=True)
-    olga = stage.owner(acme)
-    pipeline = tried(stage, olga, acme, "00u1")
-    return lambda: stage.flows.providers.confirm(olga.browser.session, CONTEXT, pipeline=pipeline)
-
-
-def disabling(stage: SsoStage) -> Callable[[], Any]:
-    acme = stage.organization(require_second_factor=True)
-    olga = stage.owner(acme)
-    pipeline = tried(stage, olga, acme, "00u1")
-    added = olga.browser.ask(stage.flows.providers.confirm, CONTEXT, pipeline=pipeline)
-    assert isinstance(added, ProviderAdded)
-    return lambda: stage.flows.providers.disable(olga.browser.session, CONTEXT, organization=acme)
-
-
-def removing(stage: SsoStage) -> Callable[[], Any]:
-    acme = stage.organization()
-    olga, ben = stage.owner(acme), stage.person("ben@example.com")
-    stage.connect(acme, required=False)
-    stage.flows.members.add(CONTEXT, organization=acme, user=ben.user)
-    stage.link(ben.user, acme, "00u2")
-    stage.idp.person("00u2")
-    stage.come(ben.browser, acme, "00u2")
-    key = stage.member(ben.user, acme).id  # type: ignore[union-attr]  # they are a member
-    return lambda: stage.flows.members.remove(olga.browser.session, CONTEXT, organization=acme, member=key)
-
-
-@pytest.mark.parametrize("scene", [confirming, disabling, removing])
-def test_a_fault_at_any_statement_leaves_all_or_nothing(sqlite_uow: Any, scene: Callable[[SsoStage], Any]):
-    """Invariant 10: neither provider, link, flag, requirement, sign-on nor tombstone; the same succeeds afterwards."""
-    stage = SsoStage(sqlite_uow, EXCLUSIVE)
-    command = scene(stage)
-    before = written(stage)
-    for number in count(1):
-        with injected(stage.uow, at_statement(number, connection_lost)) as faults:
-            try:
-                answer = command()
-            except DatabaseUnavailable:
-                assert written(stage) == before, (number, changed(before, written(stage)))
-                continue
-        break
-    assert faults.raised == []
-    assert number > 10
-    assert type(answer).__name__ in {"ProviderAdded", "ProviderRemoved", "MemberGone"}, answer
-    assert written(stage) != before
