@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar, overload
 import attrs
 
 from authflow.errors import BrokenPromise, Code
-from authflow.values import NOBODY, Answer, UserId, identifier
+from authflow.values import NOBODY, Answer, Refused, UserId, identifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,12 @@ class Door:
         Their account is held before the session is read: whoever ends it comes before the command, or after it.
         """
         return self._for(session, command, lock=True)
+
+    def _asked_for(
+        self, kind: type[AnswerT], session: BrowserSession, command: Callable[[Asker], Answer]
+    ) -> AnswerT | Refused:
+        """Let *command*, which answers with a *kind* or a refusal, run as `_asked` does."""
+        return self._asked(session, lambda asker: expect(command(asker), kind, Refused))
 
     def _shown(self, session: BrowserSession, look: Callable[[Asker], AnswerT]) -> AnswerT:
         """Let *look*, which changes nothing, answer whoever *session* is; nobody waits for anybody."""

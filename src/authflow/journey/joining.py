@@ -8,36 +8,20 @@ import attrs
 
 from authflow.command import command, operation
 from authflow.journey.answers import Resumed
-from authflow.journey.door import Door, carried
-from authflow.values import NOBODY, identifier
+from authflow.journey.door import Door, carried, expect
+from authflow.membership.answers import InvitationClosed, InvitationSent, Joined, MemberGone, MemberSaved, RequestFiled
+from authflow.values import NOBODY, Refused, identifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from authflow.journey.waiting import Waiting
-    from authflow.membership.answers import (
-        Entered,
-        InvitationList,
-        InvitationView,
-        MemberList,
-        RequirementsEnforced,
-    )
+    from authflow.membership.answers import Entered, InvitationList, InvitationView, MemberList, RequirementsEnforced
     from authflow.membership.changes import FlagGroup
-    from authflow.membership.invitation import Answer as InvitationAnswer
-    from authflow.membership.member import Answer as MemberAnswer
     from authflow.membership.service import Membership
     from authflow.membership.service.admissions import Outcome
     from authflow.membership.standing import MemberFlag
-    from authflow.values import (
-        BrowserSession,
-        Context,
-        InvitationId,
-        MemberId,
-        OrganizationId,
-        Refused,
-        Secret,
-        UserId,
-    )
+    from authflow.values import BrowserSession, Context, InvitationId, MemberId, OrganizationId, Secret, UserId
 
 
 @attrs.frozen(kw_only=True)
@@ -114,11 +98,13 @@ class Invitations(Door):
         email: str,
         role: str | None = None,
         teams: Sequence[str] = (),
-    ) -> InvitationAnswer:
+    ) -> InvitationSent | Refused:
         """Invite *email* to *role*, by default the organization's (`InvitationSent`); the token leaves by mail only."""
         invite = self._membership.invite
-        return self._asked(
-            session, lambda a: invite(a, context, organization=organization, email=email, role=role, teams=teams)
+        return self._asked_for(
+            InvitationSent,
+            session,
+            lambda a: invite(a, context, organization=organization, email=email, role=role, teams=teams),
         )
 
     @command("invitations.request_invite")
@@ -131,52 +117,62 @@ class Invitations(Door):
         email: str,
         role: str | None = None,
         teams: Sequence[str] = (),
-    ) -> InvitationAnswer:
+    ) -> RequestFiled | Refused:
         """Ask, as a member, that *email* be invited (`RequestFiled`)."""
         ask = self._membership.request_invite
-        return self._asked(
-            session, lambda a: ask(a, context, organization=organization, email=email, role=role, teams=teams)
+        return self._asked_for(
+            RequestFiled,
+            session,
+            lambda a: ask(a, context, organization=organization, email=email, role=role, teams=teams),
         )
 
     @command("invitations.request_join")
     def request_join(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId
-    ) -> InvitationAnswer:
+    ) -> RequestFiled | Refused:
         """Ask to join, under one's own verified primary address (`RequestFiled`)."""
         ask = self._membership.request_join
-        return self._asked(session, lambda a: ask(a, context, organization=organization))
+        return self._asked_for(RequestFiled, session, lambda a: ask(a, context, organization=organization))
 
     @command("invitations.approve")
     def approve(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, invitation: InvitationId
-    ) -> InvitationAnswer:
+    ) -> InvitationSent | Refused:
         """Make an invitation of a request (`InvitationSent`); its token leaves by mail."""
         approve = self._membership.approve
-        return self._asked(session, lambda a: approve(a, context, organization=organization, invitation=invitation))
+        return self._asked_for(
+            InvitationSent, session, lambda a: approve(a, context, organization=organization, invitation=invitation)
+        )
 
     @command("invitations.reject")
     def reject(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, invitation: InvitationId
-    ) -> InvitationAnswer:
+    ) -> InvitationClosed | Refused:
         """Delete a request (`InvitationClosed`)."""
         reject = self._membership.reject
-        return self._asked(session, lambda a: reject(a, context, organization=organization, invitation=invitation))
+        return self._asked_for(
+            InvitationClosed, session, lambda a: reject(a, context, organization=organization, invitation=invitation)
+        )
 
     @command("invitations.withdraw")
     def withdraw(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, invitation: InvitationId
-    ) -> InvitationAnswer:
+    ) -> InvitationClosed | Refused:
         """Take a pending invitation back (`InvitationClosed`)."""
         withdraw = self._membership.withdraw
-        return self._asked(session, lambda a: withdraw(a, context, organization=organization, invitation=invitation))
+        return self._asked_for(
+            InvitationClosed, session, lambda a: withdraw(a, context, organization=organization, invitation=invitation)
+        )
 
     @command("invitations.resend")
     def resend(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, invitation: InvitationId
-    ) -> InvitationAnswer:
+    ) -> InvitationSent | Refused:
         """Mail a fresh token with a fresh life (`InvitationSent`); older ones, and clicks that wait with them, end."""
         resend = self._membership.resend
-        return self._asked(session, lambda a: resend(a, context, organization=organization, invitation=invitation))
+        return self._asked_for(
+            InvitationSent, session, lambda a: resend(a, context, organization=organization, invitation=invitation)
+        )
 
     @command("invitations.pending")
     def pending(
@@ -225,7 +221,7 @@ class Members(Door):
         user: UserId,
         role: str | None = None,
         teams: Sequence[str] = (),
-    ) -> MemberAnswer:
+    ) -> Joined | Refused:
         """Make *user* a member without an invitation (`Joined`, also who was one), for the host's own code.
 
         Nobody is asked for permission, and there is no session to keep: the answer's is `NOBODY`.
@@ -235,7 +231,8 @@ class Members(Door):
         """
         identifier(user, field="user")
         asker = self._sessions.identify(NOBODY, self._clock.now())
-        return self._membership.add(asker, context, organization=organization, user=user, role=role, teams=teams)
+        answer = self._membership.add(asker, context, organization=organization, user=user, role=role, teams=teams)
+        return expect(answer, Joined, Refused)
 
     @command("members.set_flags")
     def set_flags(
@@ -246,7 +243,7 @@ class Members(Door):
         user: UserId,
         group: FlagGroup,
         flags: MemberFlag,
-    ) -> MemberAnswer:
+    ) -> MemberSaved | Refused:
         """Make the flags of *group* exactly *flags* (`MemberSaved`), for the host's own code: to lift a limit, say.
 
         The flags of other groups stay; nobody is asked for permission, and there is no session to keep.
@@ -257,15 +254,18 @@ class Members(Door):
         identifier(user, field="user")
         asker = self._sessions.identify(NOBODY, self._clock.now())
         change = self._membership.set_flags
-        return change(asker, context, organization=organization, user=user, group=group, flags=flags)
+        answer = change(asker, context, organization=organization, user=user, group=group, flags=flags)
+        return expect(answer, MemberSaved, Refused)
 
     @command("members.change_role")
     def change_role(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, member: MemberId, role: str
-    ) -> MemberAnswer:
+    ) -> MemberSaved | Refused:
         """Give a member another role, at most one's own (`MemberSaved`); one active owner stays."""
         change = self._membership.change_role
-        return self._asked(session, lambda a: change(a, context, organization=organization, member=member, role=role))
+        return self._asked_for(
+            MemberSaved, session, lambda a: change(a, context, organization=organization, member=member, role=role)
+        )
 
     @command("members.set_teams")
     def set_teams(
@@ -276,26 +276,32 @@ class Members(Door):
         organization: OrganizationId,
         member: MemberId,
         teams: Sequence[str],
-    ) -> MemberAnswer:
+    ) -> MemberSaved | Refused:
         """Put a member into *teams* and no others (`MemberSaved`)."""
         change = self._membership.set_teams
-        return self._asked(session, lambda a: change(a, context, organization=organization, member=member, teams=teams))
+        return self._asked_for(
+            MemberSaved, session, lambda a: change(a, context, organization=organization, member=member, teams=teams)
+        )
 
     @command("members.remove")
     def remove(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, member: MemberId
-    ) -> MemberAnswer:
+    ) -> MemberGone | Refused:
         """End a membership for good (`MemberGone`); a member may end their own. To return takes a newer invitation."""
         remove = self._membership.remove
-        return self._asked(session, lambda a: remove(a, context, organization=organization, member=member))
+        return self._asked_for(
+            MemberGone, session, lambda a: remove(a, context, organization=organization, member=member)
+        )
 
     @command("members.demote")
     def demote(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId, member: MemberId
-    ) -> MemberAnswer:
+    ) -> MemberGone | Refused:
         """Turn a membership into an invitation that only its person can accept (`MemberGone`; decision 16)."""
         demote = self._membership.demote
-        return self._asked(session, lambda a: demote(a, context, organization=organization, member=member))
+        return self._asked_for(
+            MemberGone, session, lambda a: demote(a, context, organization=organization, member=member)
+        )
 
     @operation("members.enforce")
     def enforce(
