@@ -59,6 +59,7 @@ SETTINGS: Final[dict[str, Any]] = {
     "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
     "ACCOUNT_RATE_LIMITS": False,
     "ACCOUNT_EMAIL_VERIFICATION": "none",
+    "MFA_TOTP_TOLERANCE": 1,  # a step to each side, like everybody here, or a run would end when a step does
     "EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend",
     "SOCIALACCOUNT_ADAPTER": f"{__name__}.adapter",
     "SOCIALACCOUNT_PROVIDERS": {
