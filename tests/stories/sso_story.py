@@ -84,7 +84,7 @@ class Standing(StrEnum):
 
 humans = st.sampled_from(NAMES)
 standings = st.sampled_from([Standing.SIGNED_OUT, Standing.SIGNED_IN, *Standing])
-choices = st.sampled_from([None, Choice.LINK, Choice.NEW_ACCOUNT])
+choices = st.sampled_from([None, Choice.LINK, Choice.NEW_ACCOUNT, Choice.NEW_ACCOUNT])
 places = st.sampled_from([ACME, GLOBEX])
 subjects = st.sampled_from(["ada", "ADA", "ada ", "bob", "s1", "owner"])
 claims = st.sampled_from([True, False, "true", 1, None])
@@ -94,7 +94,7 @@ def mailbox(name: str) -> str:
     return f"{name}@example.com"
 
 
-addresses = st.sampled_from([*map(mailbox, NAMES), "ADA@example.com", "new@example.com", None])
+addresses = st.sampled_from([*map(mailbox, NAMES), "ADA@example.com", "new@example.com", "newer@example.com", None])
 
 
 which = st.integers(0, JOURNEYS - 1)
@@ -123,6 +123,8 @@ class Journey:
     human: Human
     place: OrganizationId
     trip: Trip
+    subjects: set[str] = attrs.field(factory=set)
+    """Whom its provider named, in every answer that was brought."""
 
 
 @attrs.frozen
@@ -210,6 +212,14 @@ class SsoStory(RuleBasedStateMachine):
             return [row for row in tx.sessions.of_user(user) if isinstance(row, SignedIn) and row.epoch == epoch]
 
     # --- one step: what changed, by whom ------------------------------------------------------------------------------
+
+    def go(self, journey: Journey, command: Callable[[], Any]) -> Any:
+        """Let somebody go on with their *journey*; whoever it lets in is whom the provider named, letter by letter."""
+        answer = self.step(journey.human, journey.place, command)
+        if isinstance(answer, SignedOn | AccountLinked):
+            link = next(link for link in self.seen.links if link.id == answer.link)
+            assert link.subject in journey.subjects, "invariant 7: by another subject than was named"
+        return answer
 
     def step(self, human: Human, through: OrganizationId | None, command: Callable[[], Any]) -> Any:
         """Let *human* do something at the provider of *through*; everything that changed must be theirs to change."""
@@ -379,11 +389,13 @@ class SsoStory(RuleBasedStateMachine):
         human, trip = journey.human, journey.trip
         if journey.place == GLOBEX:
             self.stage.idp.person(subject, email=email, name=human.name, email_verified=verified)
-        callback = trip.callback(subject if journey.place == GLOBEX else human.name)
+        named = subject if journey.place == GLOBEX else human.name
+        callback = trip.callback(named)
+        journey.subjects.add(named)
         self.used = [(journey, callback), *self.used][:JOURNEYS]
         if kept:
             self.keep(callback)
-        answer = self.step(human, journey.place, lambda: trip.resume(None if kept else callback))
+        answer = self.go(journey, lambda: trip.resume(None if kept else callback))
         if isinstance(answer, SecondFactorOwed):
             self.prove(human)
         return answer
@@ -400,7 +412,7 @@ class SsoStory(RuleBasedStateMachine):
     @rule(which=which)
     def go_on(self, which: int) -> None:
         journey = self.journey(which)
-        answer = self.step(journey.human, journey.place, journey.trip.resume)
+        answer = self.go(journey, journey.trip.resume)
         if isinstance(answer, SecondFactorOwed):
             self.prove(journey.human)
 
@@ -411,7 +423,7 @@ class SsoStory(RuleBasedStateMachine):
         journey = self.journey(which)
         if first:
             self.stand(journey.human.name, Standing.SIGNED_IN)
-        self.step(journey.human, journey.place, lambda: journey.trip.choose(choice))
+        self.go(journey, lambda: journey.trip.choose(choice))
 
     @precondition(lambda self: self.journeys)
     @rule(which=which, choice=st.sampled_from(Choice), ask=st.booleans())
@@ -419,18 +431,18 @@ class SsoStory(RuleBasedStateMachine):
         """Everybody reads their own mailbox, and opens what is in it in their own browser; then they choose."""
         journey = self.journey(which)
         if ask:
-            self.step(journey.human, journey.place, journey.trip.mail_proof)
+            self.go(journey, journey.trip.mail_proof)
         self.stage.flows.relay.drain_until_quiet()
         box = mailbox(journey.human.name)
         mails = [mail for mail in self.stage.mailer.sent if same_address(mail.to, box) and mail.kind in PROOFS]
         if not mails:
             return
         token = Secret(str(mails[-1].context["token"]))
-        answer = self.step(journey.human, journey.place, lambda: journey.trip.open_link(token))
+        answer = self.go(journey, lambda: journey.trip.open_link(token))
         if isinstance(answer, ChoiceOwed):
             assert token not in self.opened, "invariant 9: a mailed link works once"
             self.opened.append(token)
-            self.step(journey.human, journey.place, lambda: journey.trip.choose(choice))
+            self.go(journey, lambda: journey.trip.choose(choice))
 
     # --- what attackers do ------------------------------------------------------------------------------------------
 
@@ -453,7 +465,7 @@ class SsoStory(RuleBasedStateMachine):
     def bring_an_answer_again(self, which: int, answer: int) -> None:
         """One that was used, here or elsewhere, or was meant for another browser, is taken by nobody (invariant 9)."""
         journey, (_, callback) = self.journey(which), self.used[answer % len(self.used)]
-        brought = self.step(journey.human, journey.place, lambda: journey.trip.resume(callback))
+        brought = self.go(journey, lambda: journey.trip.resume(callback))
         assert isinstance(brought, Refused), "invariant 9: an answer counts once"
 
     # --- what happens around them -----------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from tests.stories.sso_story import ACME, GLOBEX, SsoStory, Standing, mailbox
 if TYPE_CHECKING:
     from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
 
-TOLD: Final = {"sqlite": (24, 500), "postgresql": (5, 100)}
+TOLD: Final = {"sqlite": (20, 500), "postgresql": (5, 100)}
 """Stories on every commit, and every night; their rows are deleted between them."""
 
 SAID: Final = (
@@ -56,7 +56,7 @@ def on(uow: SqlUnitOfWork) -> type[SsoStory]:
 
 
 def test_in_memory():
-    run_state_machine_as_test(SsoStory, settings=told(often(80, 2000)))
+    run_state_machine_as_test(SsoStory, settings=told(often(60, 2000)))
 
 
 @pytest.mark.parametrize("database", TOLD)
