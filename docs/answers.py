@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -19,9 +20,15 @@ if TYPE_CHECKING:
 
 
 def where(kind: Any) -> str:  # noqa: ANN401  # a class, a function or a name for text
-    """Return from where *kind* is imported."""
-    home = "authflow" if kind.__name__ in authflow.__all__ else kind.__module__
+    """Return from where *kind* is imported: the outermost package that has it."""
+    home = "authflow" if kind.__name__ in authflow.__all__ else _outermost(kind)
     return f"`from {home} import {kind.__name__}`"
+
+
+def _outermost(kind: Any) -> str:  # noqa: ANN401  # as above
+    path = kind.__module__.split(".")
+    homes = (".".join(path[:depth]) for depth in range(2, len(path) + 1))
+    return next(home for home in homes if getattr(import_module(home), kind.__name__, None) is kind)
 
 
 def meanings(kind: type) -> dict[str, str]:

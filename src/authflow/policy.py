@@ -119,7 +119,8 @@ class MembershipPolicy:
         invitation_ttl: Life of an invitation's token (mfa 22).
         consent_ttl: How long a click on "accept" waits for a detour (decision 13).
         ended_kept: How long a used, withdrawn or expired invitation stays, so that its holder is told so.
-        rejoin: A removed member may come back without a newer invitation (decision 15).
+        rejoin: A removed member may come back without a newer invitation (decision 15). The risk: a removal does
+            not last where an older invitation or the organization's provider still lets them in.
         invitations: How many invitations, requests and resends one person may make.
     """
 
@@ -182,7 +183,8 @@ class SsoPolicy:
         idp_initiated: A provider whose settings say so may send somebody whom nobody asked about: to a page that they
             confirm, and to nothing but a link that stands (decision 25). The risk: anybody can make a browser bring
             their own account's answer, and whoever confirms without reading works in somebody else's account.
-        mark_life: How long a session may act in an organization after it signed in through its provider (sso 2.8).
+        mark_life: How long a session may act in an organization after it signed in through its provider (sso 2.8). The
+            risk of a longer one: whoever was taken out at a provider that cannot be asked acts here for so long.
         exclusive_second_factor: Connecting a provider switches the organization's required second factor off, and
             disabling it restores that (decision 26). The risk: whoever takes over an account at the provider is in.
         reminders: How often all unlinked members of one organization may be mailed again.
