@@ -256,13 +256,15 @@ class Proof:
 class Mark:
     """A session signed in through *provider* of *organization*, by the very *link*, at *at* (decision 2).
 
-    Without a link it opens no organization whose links authflow keeps.
+    Without a link it opens no organization whose links authflow keeps. *aged*: it was seen to be too old, and stays so
+    whatever a clock says (decision 35).
     """
 
     organization: OrganizationId
     provider: ProviderId
     link: LinkId | None
     at: datetime
+    aged: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authflow.errors import Code
-from authflow.sessions import standing
+from authflow.sessions import outcomes, standing
 from authflow.sessions.states import SUPERSEDED_KEPT, Ended, EndReason, EnrollmentOpen, EnrollmentOwed, SignedIn
 from authflow.testing.clocks import START
 from authflow.testing.samples.sessions import (
@@ -300,6 +300,22 @@ def test_a_proof_counts_from_its_instant_to_the_end_of_its_age(*, age: timedelta
     assert standing.is_first_factor(proof(Method.PASSWORD), now, max_age=AGE) is recent
     assert standing.is_first_factor(sso(), now, max_age=AGE) is recent
     assert standing.is_second_factor(proof(Method.TOTP), now, max_age=AGE) is recent
+
+
+@pytest.mark.parametrize(("age", "old"), [(AGE - timedelta(microseconds=1), False), (AGE, True)], ids=str)
+def test_a_sign_on_ages_at_the_end_of_its_life_and_only_another_one_is_new(*, age: timedelta, old: bool) -> None:
+    """Decision 35: of one organization and not of the other; nothing else that is proven makes it young again."""
+    elsewhere = sso(START + age, OrganizationId("globex"), ProviderId("globex-idp"), LinkId("globex-link"))
+    state = signed_in(proof(Method.PASSWORD), sso(START), elsewhere)
+    assert standing.aged(state, START + age, max_age=AGE) == ({ACME_LINK} if old else set())
+    seen = attrs.evolve(state, aged=frozenset({ACME_LINK}))
+    assert standing.aged(seen, START, max_age=AGE) == {ACME_LINK}
+    assert {mark.link: mark.aged for mark in standing.asker(seen, found(PLAIN), START).marks} == {
+        ACME_LINK: True,
+        LinkId("globex-link"): False,
+    }
+    for newer, left in ((proof(Method.PASSWORD), {ACME_LINK}), (elsewhere, {ACME_LINK}), (sso(START + age), set())):
+        assert outcomes.proven(seen, newer, b"\x03" * 32).aged == left
 
 
 @pytest.mark.parametrize(("age", "lapsed"), [(AGE, False), (AGE + timedelta(microseconds=1), True)], ids=str)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 import pytest
 
-from authflow.sso.access import CONFIRMED_WITHIN, MARK_LIFE, Access, Door, Entrant, Why, access
+from authflow.sso.access import AHEAD, CONFIRMED_WITHIN, MARK_LIFE, Access, Door, Entrant, Why, access
 from authflow.testing.samples.links import ACME, ACME_IDP, ADA, GLOBEX, HOSTILE_IDP, NOW, TICK, link
 from authflow.values import Level, LinkId, Mark
 
@@ -91,6 +91,20 @@ def test_where_it_is_not_required_nothing_is_asked(door: Door | None):
 )
 def test_what_is_missing_is_named(entrant: Entrant, why: Why | None):
     assert access(DOOR, entrant, NOW).why_not is why
+
+
+def test_what_a_clock_wrote_that_was_ahead_counts_for_an_hour_and_not_for_years():
+    """Two nodes differ by minutes; a clock that was years ahead would let its links and sign-ons stand for as long."""
+    for ahead, met in ((AHEAD, True), (AHEAD + TICK, False), (timedelta(days=3653), False)):
+        confirmed = attrs.evolve(INSIDE, link=attrs.evolve(LINK, verified_at=NOW + ahead))
+        signed_on = attrs.evolve(INSIDE, mark=attrs.evolve(MARK, at=NOW + ahead))
+        assert [access(DOOR, entrant, NOW).met for entrant in (confirmed, signed_on)] == [met, met]
+
+
+def test_a_sign_in_that_was_seen_to_be_too_old_stays_so():
+    """Decision 35: whatever the clock says by now."""
+    aged = attrs.evolve(INSIDE, mark=attrs.evolve(MARK, aged=True))
+    assert access(DOOR, aged, NOW).why_not is Why.SIGN_IN_TOO_OLD
 
 
 def test_times_hold_to_the_microsecond():

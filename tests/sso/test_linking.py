@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import attrs
 import pytest
 
 from authflow.errors import Code
 from authflow.facts import sso as facts
 from authflow.sso.grounds import Attach, Attached, MailedProof, Migrate, NewAccount, OwnSession, Recognize, Recognized
-from authflow.sso.identity import FRESH
+from authflow.sso.identity import AHEAD, FRESH
 from authflow.sso.linking import MACHINE
 from authflow.sso.links import Crossed, Held, Linked, LinkedElsewhere, Renumbered, Unlinked, standing
 from authflow.testing import assert_complete
@@ -203,3 +205,13 @@ def test_it_stays_behind_without_the_policy_its_date_or_a_trusted_claim(given: d
 )
 def test_two_rows_tell_how_a_subject_and_a_person_stand(rows: dict[str, object], stands: object):
     assert standing(**rows) == stands
+
+
+@pytest.mark.parametrize(
+    ("age", "fresh"),
+    [(-AHEAD - TICK, False), (-AHEAD, True), (timedelta(), True), (FRESH - TICK, True), (FRESH, False)],
+    ids=str,
+)
+def test_an_assertion_is_fresh_for_ten_minutes_on_a_node_that_is_a_minute_behind_too(age: timedelta, *, fresh: bool):
+    """One node takes the answer, and the next request may go to another (security 4)."""
+    assert identity(at=NOW - age).is_fresh(NOW) is fresh

@@ -13,11 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from authflow import Arrived, Code, Enrolled, EnrollmentOwed, RequirementsOpen, Secret
+from authflow.adapters.keys import AesGcmCipher
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.facts.records import MailKind
+from authflow.membership.answers import Entered
+from authflow.membership.changes import FlagGroup
+from authflow.membership.standing import MemberFlag
 from authflow.testing.browsers import Browser, Phone, installed
 from authflow.testing.clocks import JumpingClock, ManualClock, SkewedClock
+from authflow.testing.providers import FakeProvider, connect
+from authflow.testing.samples.links import link
 from authflow.testing.strategies import clock_moves
+from authflow.values import Method, Proof, ProviderId
 from tests.stage import CONTEXT, Stage
 from tests.stories.crashing import ACME, FLOWS, Draw, protected, shown
 from tests.stories.playbook import POLICY, Play
@@ -94,7 +101,30 @@ def reset_link(stage: Stage) -> Mortal:
     return Mortal(use, EnrollmentOwed, frozenset({Code.MFA_RESET_LINK_INVALID}), POLICY.mfa.reset_link_ttl)
 
 
-MORTALS: Final = (proposal, pending_sign_in, invitation, reset_link)
+def sign_on(stage: Stage) -> Mortal:
+    """What a session has of a sign-in through its organization's provider, beside a password of its own."""
+    idp, acme, ada = FakeProvider(), stage.organization(ACME), stage.person()
+    connect(stage.flows, acme, idp, cipher=AesGcmCipher(stage.ring, stage.entropy))
+    stage.flows.members.add(CONTEXT, organization=acme, user=ada.user)
+    stage.sign_in(ada)
+    with stage.uow.begin() as tx:
+        tx.links.add(attrs.evolve(link(ada.user), provider=ProviderId(f"{acme}-idp"), verified_at=stage.clock.now()))
+    stage.flows.members.set_flags(
+        CONTEXT, organization=acme, user=ada.user, group=FlagGroup.SSO, flags=MemberFlag.SSO_LINKED
+    )
+    here, own = ProviderId(f"{acme}-idp"), link(ada.user).id
+    proof = Proof(method=Method.SSO, at=stage.clock.now(), organization=acme, provider=here, link=own)
+    ada.browser.ask(stage.flows.sessions.establish, CONTEXT, user=ada.user, proof=proof)
+    session = ada.browser.session
+    stage.flows = nodes(stage, timedelta(), [timedelta()])[0]  # one that reads the rows of single sign-on
+
+    def use(flows: Authflow) -> Any:
+        return flows.members.enter(session, organization=acme)
+
+    return Mortal(use, Entered, frozenset({Code.ORGANIZATION_SSO_REQUIRED}), POLICY.sso.mark_life)
+
+
+MORTALS: Final = (sign_on, proposal, pending_sign_in, invitation, reset_link)
 
 moves = st.lists(st.tuples(clock_moves() | clock_moves().map(lambda by: -by), st.integers(0, 2)), max_size=12)
 """How the clock moves before each try, and which node is asked."""

@@ -9,7 +9,7 @@ import attrs
 from authflow.values import Answer
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from authflow.policy import SessionPolicy
     from authflow.sessions.states import ResetLink
@@ -42,11 +42,13 @@ class Findings:
     Args:
         person: Whom the row belongs to, or none.
         failures: Wrong second factors of the pending login so far, from the counter that no rollback undoes.
+        mark_life: How long a sign-on through a provider counts; none where it does not age here.
     """
 
     policy: SessionPolicy
     person: Person | None = None
     failures: int = 0
+    mark_life: timedelta | None = None
 
 
 # --- commands -------------------------------------------------------------------------------------------------------

@@ -56,6 +56,7 @@ def proven(state: SignedIn, proof: Proof, digest: bytes) -> SignedIn:
         proofs=proofs,
         since=state.since,
         lapsed=state.lapsed - {own.method for own in standing.own((proof,))},
+        aged=state.aged - {mark.link for mark in standing.marks((proof,))},
     )
 
 

@@ -62,7 +62,12 @@ class Sessions:
     @property
     def visits(self) -> Visits:
         """How rows are reached."""
-        return Visits(entropy=self.entropy, recorder=self.recorder, policy=self.policy.sessions)
+        return Visits(
+            entropy=self.entropy,
+            recorder=self.recorder,
+            policy=self.policy.sessions,
+            mark_life=self.policy.sso.mark_life,
+        )
 
     # --- who asks -------------------------------------------------------------------------------------------------
 

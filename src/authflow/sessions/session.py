@@ -68,7 +68,7 @@ def look_at_pending(state: Pending, command: Look, now: datetime) -> Step[Sessio
 
 
 def look_at_signed_in(state: SignedIn, command: Look, now: datetime) -> Step[Session, SessionAnswer]:
-    """A session dies of its time, its person or an ended epoch; a proof too old to elevate stays so (decision 35)."""
+    """A session dies of its time, its person or an ended epoch; a proof that was too old stays so (decision 35)."""
     reason = standing.over(state, command.found, now)
     if reason is not None:
         return outcomes.ended(state, reason)
@@ -80,6 +80,7 @@ def look_at_signed_in(state: SignedIn, command: Look, now: datetime) -> Step[Ses
         proofs=state.proofs,
         since=state.since,
         lapsed=standing.lapsed(state, now, max_age=command.found.policy.elevation_age),
+        aged=standing.aged(state, now, max_age=command.found.mark_life),
     )
     return Step(after, answers.SignedIn(user=state.user, level=standing.level(state.proofs)))
 
@@ -172,6 +173,7 @@ def _rotated(state: SignedIn, handle: Handle) -> SignedIn:
         proofs=state.proofs,
         since=state.since,
         lapsed=state.lapsed,
+        aged=state.aged,
     )
 
 

@@ -21,10 +21,11 @@ from authflow.values import IDENTIFIER_MAX, Asker, Level, Mark, Method, SessionI
 from authflow.witness import gate
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from authflow.sessions.states import Handle, Pending, Personal, ResetLink, Session
-    from authflow.values import BrowserSession, Proof, Refused, UserId
+    from authflow.values import BrowserSession, LinkId, Proof, Refused, UserId
 
 FIRST: Final = frozenset({Method.PASSWORD, Method.MAILED_LINK})
 """First factors of a person's own. Single sign-on is none: it is an organization's word (decision 1)."""
@@ -49,10 +50,10 @@ def level(proofs: tuple[Proof, ...]) -> Level:
     return Level(bool(methods & FIRST) + bool(methods & SECOND))
 
 
-def marks(proofs: tuple[Proof, ...]) -> tuple[Mark, ...]:
+def marks(proofs: tuple[Proof, ...], aged: Collection[LinkId] = ()) -> tuple[Mark, ...]:
     """Return the sign-ins through organizations' own providers: no other proof opens an organization (decision 2)."""
     return tuple(
-        Mark(organization=p.organization, provider=p.provider, link=p.link, at=p.at)
+        Mark(organization=p.organization, provider=p.provider, link=p.link, at=p.at, aged=p.link in aged)
         for p in proofs
         if p.method is Method.SSO and p.organization is not None and p.provider is not None
     )
@@ -116,6 +117,16 @@ def elevated(state: Session, now: datetime, *, has_factor: bool, max_age: timede
 def lapsed(state: SignedIn, now: datetime, *, max_age: timedelta) -> frozenset[Method]:
     """Return the methods whose own proof is, or once was seen to be, too old to elevate (decision 35)."""
     return state.lapsed | {proof.method for proof in own(state.proofs) if now - proof.at > max_age}
+
+
+def aged(state: SignedIn, now: datetime, *, max_age: timedelta | None) -> frozenset[LinkId]:
+    """Return the links by which the session signed on, and that is, or once was seen to be, too long ago (decision 35).
+
+    The end of *max_age* is outside, as in `authflow.sso.access`.
+    """
+    if max_age is None:
+        return state.aged
+    return state.aged | {m.link for m in marks(state.proofs) if m.link is not None and now - m.at >= max_age}
 
 
 # --- the row --------------------------------------------------------------------------------------------------------
@@ -216,7 +227,7 @@ def asker(state: Session, found: Findings, now: datetime) -> Asker:
         level=level(state.proofs),
         factor_proven=any(proof.method in SECOND for proof in own(state.proofs)),
         elevated=elevated(state, now, has_factor=person.has_factor, max_age=max_age),
-        marks=marks(state.proofs),
+        marks=marks(state.proofs, state.aged),
         label=person.label,
     )
 

@@ -13,7 +13,7 @@ import attrs
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from authflow.values import Method, Proof, SessionId, UserId
+    from authflow.values import LinkId, Method, Proof, SessionId, UserId
 
 SUPERSEDED_KEPT: Final = 8
 """How many former secrets a row remembers, so that an old value is told from a stranger's: a browser renews rarely."""
@@ -115,6 +115,7 @@ class SignedIn:
     Args:
         proofs: The newest proof of each method and organization. Those with an organization open only that one.
         lapsed: Methods whose own proof was seen to be too old to elevate. A clock that goes back revives none.
+        aged: Links whose sign-on was seen to be too old to open their organization; likewise.
     """
 
     handle: Handle
@@ -124,6 +125,7 @@ class SignedIn:
     proofs: tuple[Proof, ...]
     since: datetime
     lapsed: frozenset[Method] = frozenset()
+    aged: frozenset[LinkId] = frozenset()
 
 
 @attrs.frozen(kw_only=True)

@@ -27,7 +27,7 @@ from authflow.values import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from authflow.machine import Fact
     from authflow.policy import SessionPolicy
@@ -63,6 +63,7 @@ class Visits:
     entropy: Entropy
     recorder: Recorder
     policy: SessionPolicy
+    mark_life: timedelta
 
     def secret(self) -> Secret:
         """Return 256 new random bits."""
@@ -191,7 +192,7 @@ class Visits:
         user = standing.owner(state)
         failures = tx.attempts.read(standing.pending_key(state)) if isinstance(state, FactorOwed) else 0
         person = None if user is None else self.person(tx, user)
-        return Findings(policy=self.policy, person=person, failures=failures)
+        return Findings(policy=self.policy, person=person, failures=failures, mark_life=self.mark_life)
 
     @staticmethod
     def _save(tx: SessionsTransaction, state: Session, version: int) -> None:

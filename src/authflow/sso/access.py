@@ -29,6 +29,10 @@ CONFIRMED_WITHIN: Final = timedelta(days=7)
 """How recently a provider that can be asked must have confirmed a link (sso 14.3)."""
 
 
+AHEAD: Final = timedelta(hours=1)
+"""How far another node's clock may be ahead of this one: within it, what is to come counts as now (security 4)."""
+
+
 @attrs.frozen(kw_only=True)
 class Door:
     """What the organization asks: its provider, whether members must use it, whether it can be asked about them."""
@@ -106,7 +110,7 @@ def unmet(door: Door, entrant: Entrant, now: datetime, mark_life: timedelta) -> 
         return useless or Why.NOT_LINKED
     if mark is None or (mark.organization, mark.provider, mark.link) != (door.organization, door.provider, link.id):
         return Why.NOT_SIGNED_IN
-    return None if _within(mark.at, now, mark_life) else Why.SIGN_IN_TOO_OLD
+    return None if _within(mark.at, now, mark_life) and not mark.aged else Why.SIGN_IN_TOO_OLD
 
 
 def unusable(door: Door, entrant: Entrant, now: datetime) -> Why | None:
@@ -126,5 +130,5 @@ def breaks_glass(entrant: Entrant) -> bool:
 
 
 def _within(moment: datetime, now: datetime, span: timedelta) -> bool:
-    """Tell whether *moment* is less than *span* ago. Clocks of two nodes differ: what is ahead counts as now."""
-    return now - moment < span
+    """Tell whether *moment* is less than *span* ago; what a clock wrote that was years ahead is not, for all those."""
+    return -AHEAD <= now - moment < span

@@ -24,6 +24,9 @@ NAME_MAX: Final = 200
 FRESH: Final = timedelta(minutes=10)
 """How old an asserted identity may be when somebody is signed in or linked by it (decision 25)."""
 
+AHEAD: Final = timedelta(seconds=60)
+"""How far ahead the clock of the node may be that took the answer, where another one finishes (security 4)."""
+
 TRUSTED_KINDS: Final = frozenset({"github", "google"})
 """Kinds of provider whose word counts that an address is verified: they alone own or proved the mailbox (sso 4)."""
 
@@ -60,8 +63,8 @@ class Identity:
         return (self.subject,) if self.legacy is None else (self.subject, self.legacy)
 
     def is_fresh(self, now: datetime) -> bool:
-        """Tell whether the assertion is recent enough to act upon; one from the future is not."""
-        return timedelta(0) <= now - self.at < FRESH
+        """Tell whether the assertion is recent enough to act upon; one from the future is not, but for `AHEAD`."""
+        return -AHEAD <= now - self.at < FRESH
 
 
 def read_subject(text: object) -> Subject | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from authflow.sso.links import Former, Link
     from authflow.sso.pipeline import Handle, PipelineId
     from authflow.sso.provider import Connected, Provider
+    from authflow.sso.provider_session import ProviderSessionRows
     from authflow.values import Address, LinkId, OrganizationId, ProviderId, Sealed, SessionId, UserId
 
 
@@ -112,9 +113,11 @@ class LinkRows(Protocol):
         ...
 
     def take_due(
-        self, providers: Collection[ProviderId], before: datetime, now: datetime, *, limit: int
+        self, providers: Collection[ProviderId], before: datetime, now: datetime, *, beyond: datetime, limit: int
     ) -> tuple[Link, ...]:
         """Return up to *limit* links at *providers* last asked about at or before *before*, stamped with *now*.
+
+        One that was asked about later than *beyond* is among them: the clock that said so was far ahead.
 
         Each is given to one of any number of concurrent callers; they are returned as they were before the stamp, the
         longest unasked first. Links that another transaction holds are left for the next time.
@@ -293,5 +296,7 @@ class SsoTransaction(Transaction, Protocol):
     def pipelines(self) -> PipelineRows: ...
     @property
     def single_use(self) -> SingleUse: ...
+    @property
+    def provider_sessions(self) -> ProviderSessionRows: ...
     @property
     def registrar(self) -> Registrar | None: ...

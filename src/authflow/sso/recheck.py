@@ -20,6 +20,9 @@ INTERVAL: Final = timedelta(hours=24)
 SKEW: Final = timedelta(hours=2)
 """A link is asked about once a day, a little earlier by chance, so that not all of them are due together."""
 
+AHEAD: Final = timedelta(hours=2)
+"""What was asked about later than this from now was stamped by a clock that was wrong, and is due (security 4)."""
+
 BATCH: Final = 100
 """Links that one job takes; all of them are marked as asked about before the first is."""
 

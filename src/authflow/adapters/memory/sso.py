@@ -123,9 +123,10 @@ class MemoryLinks:
         return self._remove(row for row in self._rows.rows() if row.user == user)
 
     def take_due(
-        self, providers: Collection[ProviderId], before: datetime, now: datetime, *, limit: int
+        self, providers: Collection[ProviderId], before: datetime, now: datetime, *, beyond: datetime, limit: int
     ) -> tuple[Link, ...]:
-        due = self._rows.where(lambda row: row.provider in providers and row.synced_at <= before)
+        there = self._rows.where(lambda row: row.provider in providers)
+        due = (row for row in there if row.synced_at <= before or row.synced_at > beyond)
         taken = sorted(due, key=lambda row: (row.synced_at, row.id))[:limit]
         for link in taken:
             self._rows.put(link.id, attrs.evolve(link, synced_at=now))

@@ -85,9 +85,9 @@ def _document(state: Session) -> dict[str, Any]:
             return {}
         case Ended(reason=reason):
             return {"reason": reason.value}
-        case SignedIn(proofs=proofs, lapsed=lapsed):
-            methods = sorted(method.value for method in lapsed)
-            return {"proofs": [_proof(p) for p in proofs], "since": c.micros(state.since), "lapsed": methods}
+        case SignedIn(proofs=proofs, lapsed=lapsed, aged=aged):
+            methods, old = sorted(method.value for method in lapsed), {"aged": sorted(aged)} if aged else {}
+            return {"proofs": [_proof(p) for p in proofs], "since": c.micros(state.since), "lapsed": methods, **old}
         case EnrollmentOpen(redeemed_at=redeemed_at):
             opened = {"redeemed_at": c.micros(redeemed_at)}
             return {"proof": _proof(state.proof), "since": c.micros(state.since), **opened}
@@ -125,11 +125,16 @@ def _read_methods(stored: list[str]) -> frozenset[Method]:
     return frozenset(Method(value) for value in stored)
 
 
+def _read_links(stored: list[str]) -> frozenset[LinkId]:
+    return frozenset(LinkId(value) for value in stored)
+
+
 READERS: Final[dict[str, Any]] = {
     "reason": EndReason,
     "proof": _read_proof,
     "proofs": _read_proofs,
     "lapsed": _read_methods,
+    "aged": _read_links,
     "since": c.moment,
     "redeemed_at": c.moment,
 }

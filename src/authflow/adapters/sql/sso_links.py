@@ -56,7 +56,8 @@ class LinkStatements:
         by_subject, of_user = sa.select(row).where(here, meant), sa.select(row).where(here, mine)
         new: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in CHANGING}
         places = row.c.provider_id.in_(sa.bindparam("places", expanding=True))
-        due = sa.select(row).where(places, row.c.synced_at <= sa.bindparam("before"))
+        early, late = row.c.synced_at <= sa.bindparam("before"), row.c.synced_at > sa.bindparam("beyond")
+        due = sa.select(row).where(places, sa.or_(early, late))
         return cls(
             get=sa.select(row).where(one),
             lock_subject=by_subject.with_for_update(),
@@ -165,11 +166,11 @@ class SqlLinks:
         return tuple(_link(row) for row in self._run.run(self._sql.sealed_under, behind))
 
     def take_due(
-        self, providers: Collection[ProviderId], before: datetime, now: datetime, *, limit: int
+        self, providers: Collection[ProviderId], before: datetime, now: datetime, *, beyond: datetime, limit: int
     ) -> tuple[Link, ...]:
         if not providers:
             return ()
-        asked = {"places": sorted(providers), "before": c.micros(before), "most": limit}
+        asked = {"places": sorted(providers), "before": c.micros(before), "beyond": c.micros(beyond), "most": limit}
         due = tuple(_link(row) for row in self._run.run(self._sql.due, asked))
         if due:
             self._changed()

@@ -15,7 +15,7 @@ from authflow.nobody import SYSTEM
 from authflow.sso.grounds import Reason
 from authflow.sso.kinds import Rechecked
 from authflow.sso.provider import Connected
-from authflow.sso.recheck import SKEW, Flags, Said, check, due
+from authflow.sso.recheck import AHEAD, SKEW, Flags, Said, check, due
 from authflow.sso.sealing import memory_binding, settings_binding
 from authflow.values import Context
 
@@ -102,7 +102,7 @@ class Rechecking:
             with self.uow.begin() as tx:
                 page = tx.providers.with_kind(kinds, limit=PROVIDERS, after=after)
                 asked = {made.id: made for made in page if made.settings.confirms}
-                taken = tx.links.take_due(list(asked), before, now, limit=left) if asked else ()
+                taken = tx.links.take_due(list(asked), before, now, beyond=now + AHEAD, limit=left) if asked else ()
             yield from (_Due(provider=asked[link.provider], link=link) for link in taken)
             if len(page) < PROVIDERS:
                 return

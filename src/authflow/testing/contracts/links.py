@@ -193,12 +193,22 @@ class LinksContract:
         taken: list[tuple[Link, ...]] = []
         for _ in range(3):
             with uow.begin() as tx:
-                taken.append(tx.links.take_due([IDP, ProviderId("none")], before, now, limit=2))
+                taken.append(tx.links.take_due([IDP, ProviderId("none")], before, now, beyond=now + HOUR, limit=2))
         assert taken == [tuple(due[:2]), (due[2],), ()]
         with uow.begin() as tx:
-            assert tx.links.take_due((), now, now, limit=2) == ()
+            assert tx.links.take_due((), now, now, beyond=now, limit=2) == ()
             stamped = [attrs.evolve(one, synced_at=now) for one in due[:3]]
             assert [tx.links.get(one.id) for one in (*due, elsewhere)] == [*stamped, due[3], elsewhere]
+
+    def test_a_link_that_a_wrong_clock_stamped_is_due(self, uow: UnitOfWork[SsoTransaction]) -> None:
+        """Otherwise nobody would be asked about it until that clock is right; *beyond* itself is not yet wrong."""
+        beyond = START + HOUR
+        right, wrong = (attrs.evolve(link(n), synced_at=beyond + n * TICK) for n in range(2))
+        with uow.begin() as tx:
+            tx.links.add(right)
+            tx.links.add(wrong)
+            assert tx.links.take_due([IDP], START - HOUR, START, beyond=beyond, limit=9) == (wrong,)
+            assert tx.links.get(wrong.id) == attrs.evolve(wrong, synced_at=START)
 
     @pytest.mark.parametrize("workers", CROWDS)
     def test_of_many_threads_one_links(self, uow: UnitOfWork[SsoTransaction], workers: int) -> None:
@@ -230,7 +240,7 @@ class LinksContract:
 
         def take(_number: int = 0) -> tuple[Link, ...]:
             with uow.begin() as tx:
-                return tx.links.take_due([IDP], START + HOUR, START + HOUR + TICK, limit=3)
+                return tx.links.take_due([IDP], START + HOUR, START + HOUR + TICK, beyond=START + 2 * HOUR, limit=3)
 
         taken = [one for some in at_once(take, threads=workers) for one in some]
         while some := take():

@@ -68,6 +68,7 @@ def signed_in(key: str = "row", user: UserId = ANNE, epoch: int = 1) -> SignedIn
         proofs=(PASSWORD, ASSERTED),
         since=INSTANT,
         lapsed=frozenset({Method.PASSWORD, Method.TOTP}),
+        aged=frozenset({LinkId("acme-link"), LinkId("globex-link")}),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from authflow.sso.case import Known
 from authflow.sso.grounds import Attach, MailedProof, Migrate, NewAccount, OwnSession, Reason, Recognize, Release
-from authflow.sso.identity import FRESH, Identity, Subject
+from authflow.sso.identity import AHEAD, FRESH, Identity, Subject
 from authflow.sso.linking import MACHINE
 from authflow.sso.links import (
     Crossed,
@@ -126,7 +126,7 @@ def commands(_state: Linking) -> Iterator[tuple[Command, datetime]]:
     """Yield what can be asked of a link, by assertions that are fresh, too old, and from the future."""
     for ground, active, at in product(grounds(), (True, False), (NOW, NOW - FRESH)):
         yield attach(ground, person=holder(active=active), identity=identity(at=at)), NOW
-    for at, verified in product((NOW, NOW - FRESH + TICK, NOW - FRESH, NOW + TICK), (True, False)):
+    for at, verified in product((NOW, NOW - FRESH + TICK, NOW - FRESH, NOW + AHEAD + TICK), (True, False)):
         said = identity(at=at, legacy=FORMER, email_verified=verified)
         yield Recognize(identity=said), NOW
         for until in (None, NOW, NOW + TICK):
