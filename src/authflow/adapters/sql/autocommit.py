@@ -29,6 +29,11 @@ def in_transaction(raw: Any) -> bool:
     return bool(getattr(raw, "driver_connection", raw).in_transaction)
 
 
+def driver_begins(raw: Any) -> bool:
+    """Tell whether SQLite's driver keeps a transaction open at all times (Python 3.12, ``autocommit=False``)."""
+    return getattr(raw, "autocommit", None) is False
+
+
 def _sqlite_alone(raw: Any) -> bool:
     by_itself = raw.isolation_level is None and getattr(raw, "autocommit", -1) is not False
     return (by_itself or getattr(raw, "autocommit", -1) is True) and not in_transaction(raw)

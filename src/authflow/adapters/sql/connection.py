@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
-from authflow.adapters.sql.autocommit import in_transaction
+from authflow.adapters.sql.autocommit import driver_begins, in_transaction
 from authflow.adapters.sql.faults import fault_of
 from authflow.adapters.sql.rows import Result
-from authflow.adapters.sql.tap import Event, Kind
+from authflow.adapters.sql.tap import Event, Kind, told
 from authflow.errors import CommitUnknown, DatabaseError, DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -89,8 +89,7 @@ class Connection:
         for plan, values in self._plans(statement, {} if parameters is None else parameters):
             if not plan.only_reads:
                 self._send_savepoints()
-            execute, read = partial(self._execute, plan, values), partial(self._read, plan)
-            answered, counted = self._ask(Kind.STATEMENT, plan.text, execute, read)
+            answered, counted = self._ask(Kind.STATEMENT, plan.text, partial(self._answered, plan, values))
             rows.extend(answered)
             changed += counted
         return Result(rows, changed)
@@ -137,7 +136,7 @@ class Connection:
         self.require_sound()
         if [unsent.kind for unsent in self._waiting] == [None]:
             self._waiting.clear()  # nothing was done
-        text = bool(self._waiting) or (self.dialect == "sqlite" and not _driver_begins(self.raw))
+        text = bool(self._waiting) or (self.dialect == "sqlite" and not driver_begins(self.raw))
         # As text where SQLite may have rolled back: the driver's own would do nothing then.
         commit = partial(self.cursor.execute, "COMMIT") if text else self.raw.commit
         with self._trip() as arrive:
@@ -151,7 +150,7 @@ class Connection:
         if self.lost or (self.dialect == "sqlite" and not in_transaction(self.raw)):
             return
         try:
-            if self.dialect == "sqlite" and not _driver_begins(self.raw):
+            if self.dialect == "sqlite" and not driver_begins(self.raw):
                 self._send(Kind.ROLLBACK, "ROLLBACK")
             else:
                 self._do(Kind.ROLLBACK, "ROLLBACK", self.raw.rollback)
@@ -242,22 +241,25 @@ class Connection:
             self._give_up(error)
             raise
 
-    def _execute(self, plan: Plan, values: Mapping[str, Any]) -> None:
-        self.cursor.execute(plan.text, plan.bind(values))
-
-    def _read(self, plan: Plan) -> tuple[list[Row], int]:
+    def _answered(self, plan: Plan, values: Mapping[str, Any], arrive: Callable[[], None]) -> tuple[list[Row], int]:
         cursor = self.cursor
-        return (plan.reader.read(cursor) if plan.reader.reads(cursor) else []), cursor.rowcount
+        cursor.execute(plan.text, plan.bind(values))
+        arrive()
+        return plan.reader.read(cursor), cursor.rowcount
 
     def _send(self, kind: Kind, text: str) -> None:
-        self._ask(kind, text, partial(self.cursor.execute, text), _nothing)
+        self._ask(kind, text, partial(self._sent, text))
 
-    def _ask(self, kind: Kind, text: str, execute: Callable[[], object], read: Callable[[], T]) -> T:
-        """Wait for the answer to what *execute* sends, behind what waits, and *read* it."""
+    def _sent(self, text: str, arrive: Callable[[], None]) -> None:
+        self.cursor.execute(text)
+        arrive()
+
+    def _ask(self, kind: Kind, text: str, work: Callable[[Callable[[], None]], T]) -> T:
+        """Let *work* send something behind what waits; it is given how to wait for all of it, and reads the answer."""
         if not self._waiting:
-            return self._do(kind, text, lambda: (execute(), read())[1])
+            return self._do(kind, text, partial(work, _nothing))
         with self._trip() as arrive:
-            return self._do(kind, text, lambda: (execute(), arrive(), read())[2])
+            return self._do(kind, text, partial(work, arrive))
 
     def _expects(self) -> bool:
         """Tell whether a statement waits whose answer may be an error."""
@@ -288,7 +290,7 @@ class Connection:
         """Let the driver do *work*, and tell of it; what does not wait for its answer is over when it was sent."""
         if LOG.isEnabledFor(logging.DEBUG):
             LOG.debug("%s", text)
-        return self._guard(work) if self.tap is None else self._guard(partial(_told, self.tap, Event(kind, text), work))
+        return self._guard(work) if self.tap is None else self._guard(partial(told, self.tap, Event(kind, text), work))
 
     def _guard(self, work: Callable[[], T]) -> T:
         """Let the driver do *work*: this is the only place where it does anything, and where it fails."""
@@ -314,17 +316,5 @@ def _savepoint(name: str) -> str:
     return f"SAVEPOINT {name}"
 
 
-def _driver_begins(raw: Any) -> bool:
-    """Tell whether Python's driver keeps a transaction open at all times (Python 3.12, ``autocommit=False``)."""
-    return getattr(raw, "autocommit", None) is False
-
-
-def _told(tap: Tap, event: Event, work: Callable[[], T]) -> T:
-    tap.before(event)
-    done = work()
-    tap.after(event)
-    return done
-
-
 def _nothing() -> None:
-    """Do nothing: the driver sends it by itself, or there is nothing to read."""
+    """Do nothing: the driver sends it by itself, or nothing has to arrive that did not come with the answer."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
@@ -60,6 +61,7 @@ class Plan:
         constants: The values that the statement itself brings.
         processors: What the types of some parameters make of a value, by position.
         names: What the parameters are called, or none where the driver counts them.
+        only_reads: It is a plain SELECT: it writes nothing, and holds no row.
         reader: Reads the rows of the answer.
     """
 
@@ -68,12 +70,8 @@ class Plan:
     constants: Mapping[str, Any]
     processors: tuple[tuple[int, Callable[[Any], Any]], ...]
     names: tuple[str, ...] | None
+    only_reads: bool
     reader: Reader
-
-    @property
-    def only_reads(self) -> bool:
-        """Tell whether it is a plain SELECT: it writes nothing, and holds no row."""
-        return self.text.startswith("SELECT") and " FOR " not in self.text
 
     def bind(self, values: Mapping[str, Any]) -> Bound:
         """Return *values* as the driver takes them."""
@@ -113,7 +111,7 @@ class Family:
     def plan_rows(self, rows: Sequence[Mapping[str, Any]]) -> tuple[Plan, Mapping[str, Any]]:
         """Return the plan of one INSERT for all *rows*, which have the same keys, and its values."""
         keys = tuple(rows[0])
-        if any(len(row) != len(keys) for row in rows):
+        if {len(row) for row in rows} != {len(keys)}:
             problem = "rows of one INSERT must have the same columns"
             raise exc.ArgumentError(problem)
         if len(rows) > UNNESTED and self._unnests(keys):
@@ -122,14 +120,13 @@ class Family:
         shape = (len(rows), keys)
         known = self._plans.get(shape)
         plan = known or self._kept(shape, self._of_rows(len(rows), keys), None, {})
-        return plan, {_in_row(name, number): row[name] for number, row in enumerate(rows) for name in keys}
+        return plan, {called: rows[number][name] for called, number, name in _cells(*shape)}
 
-    def _of_rows(self, count: int, keys: Sequence[str]) -> sa.Executable:
+    def _of_rows(self, count: int, keys: tuple[str, ...]) -> sa.Executable:
         column = self._statement.table.c
-        rows = range(count)
-        values = [
-            {name: sa.bindparam(_in_row(name, number), type_=column[name].type) for name in keys} for number in rows
-        ]
+        values: list[dict[str, sa.BindParameter[Any]]] = [{} for _ in range(count)]
+        for called, number, name in _cells(count, keys):
+            values[number][name] = sa.bindparam(called, type_=column[name].type)
         return cast("sa.Executable", self._statement.values(values))
 
     def _unnests(self, keys: Sequence[str]) -> bool:
@@ -201,8 +198,10 @@ def _lists(compiled: SQLCompiler) -> tuple[str, ...]:
     return tuple(sorted({bind.key for bind in compiled.binds.values() if bind.expanding and bind.required}))
 
 
-def _in_row(name: str, number: int) -> str:
-    return f"{name}_in_{number}"
+@lru_cache(maxsize=KEPT)
+def _cells(count: int, keys: tuple[str, ...]) -> tuple[tuple[str, int, str], ...]:
+    """Return the parameters of *count* rows: what each is called, and which row and column its value is from."""
+    return tuple((f"{name}_in_{number}", number, name) for number in range(count) for name in keys)
 
 
 def _in_list(name: str, number: int) -> str:
@@ -225,8 +224,9 @@ def _plan(compiled: SQLCompiler, lengths: Mapping[str, int], reader: Reader) -> 
     kinds = {name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in compiled.binds.items()}
     found = [state.processors.get(name) or kinds.get(named.get(name, name)) for name in order]
     constants = {named.get(name, name): value for name, value in state.parameters.items()}
+    text = BINARY.sub(r")b::\1", state.statement) if dialect.driver == "psycopg" else state.statement
     return Plan(
-        text=BINARY.sub(r")b::\1", state.statement) if dialect.driver == "psycopg" else state.statement,
+        text=text,
         sources=tuple(sources),
         constants={
             name: value
@@ -235,5 +235,6 @@ def _plan(compiled: SQLCompiler, lengths: Mapping[str, int], reader: Reader) -> 
         },
         processors=tuple((place, processor) for place, processor in enumerate(found) if processor is not None),
         names=tuple(order) if state.positiontup is None else None,
+        only_reads=text.startswith("SELECT") and " FOR " not in text,
         reader=reader,
     )

@@ -61,13 +61,13 @@ class Reader:
         self._make: Callable[[Iterable[Any]], Row] | None = None
         self._processors: tuple[tuple[int, Callable[[Any], Any]], ...] = ()
 
-    def reads(self, cursor: Any) -> bool:
-        """Tell whether the statement that *cursor* has executed answers with rows; psycopg describes them at a cost."""
-        return self._make is not None or cursor.description is not None
-
     def read(self, cursor: Any) -> list[Row]:
-        """Return every row that waits at *cursor*."""
-        make = self._make or self._learn(cursor.description)
+        """Return every row that waits at *cursor*; none after a statement that answers with no rows."""
+        make = self._make
+        if make is None:  # psycopg describes rows at a cost, so they are described once
+            if cursor.description is None:
+                return []
+            make = self._learn(cursor.description)
         if not self._processors:
             return [make(row) for row in cursor.fetchall()]
         return [make(self._processed(row)) for row in cursor.fetchall()]

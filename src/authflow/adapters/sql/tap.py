@@ -6,9 +6,14 @@ For counting, for fault injection and for tests; nothing listens otherwise, and 
 from __future__ import annotations
 
 from enum import StrEnum, unique
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 
 @unique
@@ -49,3 +54,11 @@ class Tap(Protocol):
         Of what nobody waits for, hear that it was sent.
         """
         ...
+
+
+def told(tap: Tap, event: Event, work: Callable[[], T]) -> T:
+    """Return what *work* does; *tap* hears of it before and after."""
+    tap.before(event)
+    done = work()
+    tap.after(event)
+    return done
