@@ -7,7 +7,7 @@ import contextvars
 import inspect
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 import pytest
@@ -555,3 +555,28 @@ def test_what_is_no_session_and_no_context_is_refused_by_its_name(field: str, se
     assert by_place.value.field == by_name.value.field == field
     with pytest.raises(TypeError, match="context"):
         flows.sessions.sign_out(NOBODY)
+
+
+@pytest.mark.parametrize("given", [None, "a text", Secret(cast("str", None)), b"bytes"])
+def test_what_is_no_secret_is_refused_by_its_name(given: Any):
+    flows = Authflow.in_memory()
+    with pytest.raises(InputInvalid) as refusal:
+        flows.accounts.look_at_confirmation(NOBODY, token=given)
+    assert refusal.value.field == "token"
+    assert isinstance(flows.accounts.look_at_confirmation(NOBODY, token=Secret("\ud800")), Refused)
+
+
+@pytest.mark.parametrize("given", [None, "no", 1, []])
+def test_what_is_no_flag_is_refused_by_its_name(given: Any):
+    """A form's text would count as true, whatever it says."""
+    with pytest.raises(InputInvalid) as refusal:
+        Authflow.in_memory().invitations.resume(NOBODY, Context(), confirmed=given)
+    assert refusal.value.field == "confirmed"
+
+
+def test_where_nothing_may_be_given_nothing_is_checked():
+    """Such as a second factor in a browser that is not known yet."""
+    flows = Authflow.in_memory()
+    assert isinstance(flows.mfa.verify(NOBODY, Context(), "totp", "123456", device=None), Refused)
+    with pytest.raises(InputInvalid):
+        flows.mfa.verify(NOBODY, Context(), "totp", "123456", device=cast("Any", "text"))

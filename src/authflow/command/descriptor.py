@@ -10,21 +10,20 @@ from functools import partial, wraps
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
+from authflow.command.arguments import checked
 from authflow.command.explaining import explained
 from authflow.command.face import AsyncFace, awaited
 from authflow.command.running import RUNNING, Running
 from authflow.command.telemetry import Report, span
-from authflow.errors import InputInvalid
-from authflow.values import BrowserSession, Context
 from authflow.witness import listen, unlisten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from authflow.ports import UnitOfWork
-    from authflow.values import Answer
+    from authflow.values import Answer, BrowserSession, Context
 
-ASKER: Final[dict[str, type]] = {"session": BrowserSession, "context": Context}
+ASKER: Final = frozenset({"session", "context"})
 """Who asks, and from where: by these names a command knows its own."""
 
 P = ParamSpec("P")
@@ -64,7 +63,8 @@ class Command(Generic[P, R_co]):
     """A public method of a service, under a stable dotted *name*.
 
     Args:
-        function: The method; its session and context are recognized by these names.
+        function: The method; its session and context are recognized by these names. Arguments of some types are
+            checked before it runs (`authflow.command.arguments`).
         name: For logs, spans and the scope of idempotency keys.
         guesses: It compares something that a stranger could guess, so nobody may undo its count (decision 7).
         whole: It is one transaction. Otherwise it makes its own, or none.
@@ -73,6 +73,7 @@ class Command(Generic[P, R_co]):
     def __init__(self, function: Callable[..., R_co], *, name: str, guesses: bool, whole: bool) -> None:
         self.function, self.name, self.guesses, self.whole = function, name, guesses, whole
         self.signature: Final = inspect.signature(function)
+        self._checked = checked(self.signature)
         self._places = {name: at - 1 for at, name in enumerate(self.signature.parameters) if name in ASKER}
         self.repeatable = whole and len(self._places) == len(ASKER)
         self.__doc__ = function.__doc__
@@ -121,7 +122,8 @@ class Command(Generic[P, R_co]):
     def _done(
         self, service: Service, args: tuple[Any, ...], kwargs: dict[str, Any], report: Report, here: Running
     ) -> R_co:
-        self._require_asker(args, kwargs)
+        for argument in self._checked:
+            argument.require(args, kwargs)
         if not self.whole:
             return self.function(service, *args, **kwargs)
         if self.guesses:
@@ -158,16 +160,6 @@ class Command(Generic[P, R_co]):
         """Return who asks, as far as it was given; what is missing Python will say."""
         by_place = {name: args[place] for name, place in self._places.items() if place < len(args)}
         return by_place | {name: kwargs[name] for name in self._places if name in kwargs}
-
-    def _require_asker(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Refuse a session or a context that is something else, such as the text in which a host keeps it.
-
-        Raises:
-            InputInvalid: It is.
-        """
-        for name, given in self._asker(args, kwargs).items():
-            if not isinstance(given, ASKER[name]):
-                raise InputInvalid(field=name, problem=f"must be a {ASKER[name].__name__}")
 
 
 def _uow_of(service: Service) -> UnitOfWork[Any]:

@@ -1,0 +1,82 @@
+"""What a host hands to a command: what is of another type than the method says is refused before it is relied on.
+
+A text in the place of a secret, or a form's ``"no"`` in the place of a flag, would end deep inside as an error of
+Python's or of a database driver, or count as true.
+"""
+
+from __future__ import annotations
+
+from inspect import Parameter
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from authflow.errors import InputInvalid
+from authflow.values import BrowserSession, Context, Proof, Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from inspect import Signature
+
+
+def _is_secret(given: object) -> bool:
+    if not isinstance(given, Secret):
+        return False
+    text: object = given.reveal()  # `Secret(form.get("token"))` of a form without one
+    return isinstance(text, str)
+
+
+CHECKED: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
+    "BrowserSession": (lambda given: isinstance(given, BrowserSession), "must be a BrowserSession"),
+    "Context": (lambda given: isinstance(given, Context), "must be a Context"),
+    "Proof": (lambda given: isinstance(given, Proof), "must be a Proof"),
+    "Secret": (_is_secret, "must be a Secret of a text"),
+    "bool": (lambda given: isinstance(given, bool), "must be True or False"),
+}
+"""What an argument of this annotated type has to be. Texts are read by the method itself: many have an answer."""
+
+OPTIONAL: Final = " | None"
+
+
+@attrs.frozen(kw_only=True)
+class Checked:
+    """One argument of a command that is checked; *place* is where it may stand without its name, -1 if nowhere."""
+
+    name: str
+    place: int
+    fits: Callable[[object], bool]
+    problem: str
+    optional: bool
+
+    def require(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Refuse it if it is given and of another type; what is missing Python will say.
+
+        Raises:
+            InputInvalid: It is.
+        """
+        by_place = 0 <= self.place < len(args)
+        if not by_place and self.name not in kwargs:
+            return
+        given: object = args[self.place] if by_place else kwargs[self.name]
+        if not self.fits(given) and not (given is None and self.optional):
+            raise InputInvalid(field=self.name, problem=self.problem)
+
+
+def checked(signature: Signature) -> tuple[Checked, ...]:
+    """Return which arguments of a method are checked, by their annotations as they are written; the first is itself."""
+    found = (_checked(parameter, place - 1) for place, parameter in enumerate(signature.parameters.values()))
+    return tuple(argument for argument in found if argument is not None)
+
+
+def _checked(parameter: Parameter, place: int) -> Checked | None:
+    written = str(parameter.annotation)
+    fits, problem = CHECKED.get(written.removesuffix(OPTIONAL), (None, ""))
+    if fits is None:
+        return None
+    return Checked(
+        name=parameter.name,
+        place=-1 if parameter.kind is Parameter.KEYWORD_ONLY else place,
+        fits=fits,
+        problem=problem,
+        optional=written.endswith(OPTIONAL),
+    )
