@@ -52,13 +52,13 @@ INSIDE = words("""
 ::ffff:8.8.8.8 ::ffff:0:127.0.0.1 64:ff9b::127.0.0.1 64:ff9b::a00:1 64:ff9b::a9fe:a9fe 64:ff9b:1::808:808
 100::1 100:0:0:1::1 2001::1 2001:0:4136:e378:8000:63bf:3fff:fdd2 2001:2::1 2001:10::1 2001:20::1 2001:db8::1
 2002:7f00:1:: 2002:a00:1:: 2002:808:808:: 2620:4f:8000::1 3fff::1 5f00::1 fc00::1 fd00::1 fd00:ec2::254
-fd20:ce::254 fe80::1 fe80::1%eth0 fec0::1 ff02::1 4000::1
+fd20:ce::254 fe80::1 fe80::1%eth0 2606:4700::1111%eth0 fec0::1 ff02::1 4000::1
 """)
 
 OUTSIDE = words("""
 1.1.1.1 8.8.8.8 9.255.255.255 11.0.0.0 100.63.255.255 100.128.0.0 126.255.255.255 128.0.0.0 172.15.255.255
 172.32.0.0 192.167.255.255 192.169.0.0 198.17.255.255 198.20.0.0 223.255.255.255 140.82.121.3
-2606:4700:4700::1111 2a00:1450:4001:82a::200e 64:ff9b::808:808 2001:200::1 2003::1 3ffe:ffff::1
+2606:4700:4700::1111 2a00:1450:4001:82a::200e 64:ff9b::808:808 64:ff9b::a83f:8111 2001:200::1 2003::1 3ffe:ffff::1
 """)
 
 NO_ADDRESS = ["", "localhost", "127.1", "0x7f.1", "2130706433", "017700000001", "1.2.3", "1.2.3.4.5", "::g", "[::1]"]
@@ -67,6 +67,7 @@ NO_ADDRESS = ["", "localhost", "127.1", "0x7f.1", "2130706433", "017700000001", 
 def test_what_is_public_and_what_is_not():
     assert [address for address in (*INSIDE, *NO_ADDRESS) if is_public(address)] == []
     assert [address for address in OUTSIDE if not is_public(address) or is_loopback(address)] == []
+    assert [address for address in NO_ADDRESS if is_loopback(address)] == []
 
 
 def test_whatever_python_calls_private_is_not_public():

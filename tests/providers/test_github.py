@@ -94,7 +94,10 @@ def test_membership_is_asked_about_again():
         assert again(gone).said is Said.REVOKED
     for broken in (Reply(status=403), Reply(status=429), Reply(status=500), Reply(body=b"<html>")):
         assert again(broken) == Rechecked(said=Said.FAILED, memory=answer.memory)
-    assert found.kind.recheck(found.settings, {}, found.fake.clock.now()).said is Said.REVOKED
+    asked = dict(found.fake.calls)
+    for torn in ({}, {"access_token": "t"}, {"subject": "12345"}):
+        assert found.kind.recheck(found.settings, torn, found.fake.clock.now()).said is Said.REVOKED
+    assert found.fake.calls == asked, "nobody is asked with half of what was kept"
     assert found.kind.can_confirm(found.settings)
 
 
@@ -103,6 +106,7 @@ def test_membership_is_asked_about_again():
 TWO = [entry("a@acme.example"), entry("b@acme.example")]
 UNVERIFIED = [entry("alice@acme.example", verified=False)]
 BROKEN = Reply(status=502)
+SLOW = Reply(seconds=3600)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +134,9 @@ BROKEN = Reply(status=502)
         (Reply(status=404), None, False, Code.SSO_ADDRESS_MISSING),
         (BROKEN, None, False, Code.SSO_PROVIDER_UNREACHABLE),
         (BROKEN, None, True, Code.SSO_ADDRESS_UNVERIFIED),
+        (SLOW, None, False, Code.SSO_PROVIDER_UNREACHABLE),
+        (SLOW, None, True, Code.SSO_ADDRESS_UNVERIFIED),
+        (SLOW, "public@acme.example", False, ("public@acme.example", None)),
         (BROKEN, "public@acme.example", False, ("public@acme.example", None)),
     ],
 )
@@ -197,6 +204,7 @@ def test_settings_are_completed():
         ("organization_id", None),
         ("organization_id", "77"),
         ("organization_id", 0),
+        ("organization_id", 2**53 + 1),
         ("organization_id", True),
         ("verified_address", "yes"),
         ("api", "https://evil.example"),

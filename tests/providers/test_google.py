@@ -30,6 +30,7 @@ def test_whoever_is_of_the_domain_signs_in():
     assert (answer.subject, answer.legacy, answer.email_verified) == ("alice", "alice@acme.example", True)
     again = found.kind.recheck(found.settings, answer.memory, found.fake.clock.now())
     assert again.said is Said.CONFIRMED
+    assert "/userinfo" not in found.fake.calls, "the token says it all"
     found.fake.revoke("alice")
     assert found.kind.recheck(found.settings, again.memory, found.fake.clock.now()).said is Said.REVOKED
 

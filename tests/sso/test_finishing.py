@@ -26,7 +26,7 @@ from authflow.sso.finishing import TABLE, UNASKED, decide, decide_unasked
 from authflow.sso.identity import AHEAD
 from authflow.testing.samples.finishing import MALLORY, MIGRATING, PLAIN, RARE, STRANGE, cases
 from authflow.testing.samples.links import ADA, EVE, FORMER, MAILBOX, NOW, TICK, holder, identity, link, welcoming
-from authflow.values import Address, same_address
+from authflow.values import Address, UserId, same_address
 
 if TYPE_CHECKING:
     from authflow.sso.case import Decision
@@ -76,6 +76,16 @@ def test_somebody_comes_in_by_their_link_alone(decided: list[tuple[Case, Decisio
         if isinstance(decision, Enter):
             assert decision.link == case.known.link
         assert not isinstance(decision, TakeOver), "nothing former is linked in these cases"
+
+
+@pytest.mark.parametrize("visitor", [UserId("0"), UserId("~")])
+def test_whoever_asks_for_an_identity_does_not_come_in_as_somebody_else(visitor: UserId):
+    """Invariant 1: an id that sorts before the other one, or behind it, is another one."""
+    for case in cases():
+        known, asks = case.known, case.to_link or case.choice is Choice.LINK
+        if asks and known.link is not None and known.visitor is not None:
+            turned = attrs.evolve(known, visitor=attrs.evolve(known.visitor, user=visitor))
+            assert not isinstance(decide(attrs.evolve(case, known=turned), NOW), Enter | Challenge)
 
 
 def test_another_asserted_address_changes_nothing_for_anybody_who_has_an_account(decided: list[tuple[Case, Decision]]):

@@ -31,7 +31,7 @@ from authflow.testing.samples.links import (
     identity,
     link,
 )
-from authflow.values import Address, Refused
+from authflow.values import Address, ProviderId, Refused
 
 EXPLORED = LINKING.walk()
 OWN = OwnSession(user=ADA, elevated=True)
@@ -152,6 +152,8 @@ def test_what_is_somebody_elses_stays_theirs_without_a_session(state: Held | Cro
         ({"ground": OwnSession(user=ADA, elevated=False)}, Code.SESSION_ELEVATION_REQUIRED),
         ({"ground": OwnSession(user=EVE, elevated=True)}, Code.SSO_IDENTITY_MISMATCH),
         ({"ground": attrs.evolve(PROOF, subject=OTHER)}, Code.SSO_IDENTITY_MISMATCH),
+        ({"ground": attrs.evolve(PROOF, provider=ProviderId("0"))}, Code.SSO_IDENTITY_MISMATCH),
+        ({"ground": attrs.evolve(PROOF, provider=ProviderId("~"))}, Code.SSO_IDENTITY_MISMATCH),
         ({"person": holder(active=False)}, Code.SSO_IDENTITY_DISABLED),
         ({"identity": identity(at=NOW - FRESH)}, Code.SSO_IDENTITY_EXPIRED),
     ],

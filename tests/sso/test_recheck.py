@@ -8,11 +8,16 @@ from itertools import product
 import attrs
 import pytest
 
-from authflow.sso.recheck import GRACE, INTERVAL, SKEW, Flags, Said, check, due
+from authflow.sso.recheck import BATCH, GRACE, INTERVAL, SKEW, Flags, Said, check, due
 from authflow.testing.samples.links import EARLIER, NOW, link
 
 EVERY = [Flags(linked=linked, invalid=invalid) for linked, invalid in product((True, False), repeat=2)]
 LINK = link()
+
+
+def test_the_figures_are_those_of_the_specification():
+    """Sso 14.1: once a day and up to two hours earlier, a hundred in one job, and three failures in a row."""
+    assert (INTERVAL, SKEW, BATCH, GRACE) == (timedelta(days=1), timedelta(hours=2), 100, 3)
 
 
 @pytest.mark.parametrize("flags", EVERY)
@@ -27,8 +32,8 @@ def test_a_confirmation_mends_everything(flags: Flags, failures: int):
 
 @pytest.mark.parametrize("flags", EVERY)
 def test_a_revocation_ends_it_at_once(flags: Flags):
-    checked = check(LINK, flags, 0, Said.REVOKED, NOW)
-    assert checked.flags == Flags(linked=False, invalid=True)
+    checked = check(LINK, flags, 2, Said.REVOKED, NOW)
+    assert (checked.flags, checked.failures) == (Flags(linked=False, invalid=True), 0)
     assert checked.link == attrs.evolve(LINK, synced_at=NOW)
     assert checked.changed == (flags != checked.flags)
 
