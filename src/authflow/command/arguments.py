@@ -7,7 +7,7 @@ Python's or of a database driver, or count as true.
 from __future__ import annotations
 
 from inspect import Parameter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
@@ -20,10 +20,8 @@ if TYPE_CHECKING:
 
 
 def _is_secret(given: object) -> bool:
-    if not isinstance(given, Secret):
-        return False
-    text: object = given.reveal()  # `Secret(form.get("token"))` of a form without one
-    return isinstance(text, str)
+    """Tell whether it is one, and of a text: ``Secret(form.get("token"))`` is not, of a form without a token."""
+    return isinstance(given, Secret) and isinstance(cast("object", given.reveal()), str)
 
 
 CHECKED: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
