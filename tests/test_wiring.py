@@ -408,6 +408,7 @@ def test_a_sweep_takes_what_has_expired_and_counts_it(stage: Stage):
         confirmations=0,
         pipelines=0,
         single_uses=0,
+        provider_sessions=0,
     )
     assert stage.flows.upkeep.sweep() == attrs.evolve(nothing, proposals=1, invitations=1, limits=3)
     with stage.writes():

@@ -37,6 +37,7 @@ from authflow.recording import Recorder
 from authflow.sessions.service import Sessions
 from authflow.sso.kinds import Kinds
 from authflow.sso.service import Links, Travelling
+from authflow.sso.service.departures import Departures
 
 if TYPE_CHECKING:
     from authflow.adapters.keys import KeyRing
@@ -75,6 +76,7 @@ class Slices:
     factors: SecondFactors
     links: Links
     travelling: Travelling
+    departures: Departures
     membership: Membership
     events: Events
     security_events: SecurityEvents
@@ -87,6 +89,7 @@ class Slices:
         entrances = Entrances(uow=uow, clock=clock, recorder=recorder, policy=policy)
         sessions = Sessions(uow=uow, clock=clock, entropy=entropy, recorder=recorder, policy=policy)
         links = Links(uow=uow, clock=clock, entropy=entropy, cipher=ports.cipher, recorder=recorder, kinds=ports.kinds)
+        travelling = _travelling(ports, recorder)
         return cls(
             recorder=recorder,
             entrances=entrances,
@@ -102,7 +105,8 @@ class Slices:
                 policy=policy.mfa,
             ),
             links=links,
-            travelling=_travelling(ports, recorder),
+            travelling=travelling,
+            departures=Departures(travelling=travelling, session_life=policy.sessions.lifetime),
             membership=Membership(
                 uow=uow,
                 clock=clock,
@@ -200,6 +204,7 @@ def _providers(ports: Ports, policy: Policy, slices: Slices, replays: Replaying)
             membership=slices.membership,
             travelling=slices.travelling,
             links=slices.links,
+            departures=slices.departures,
             policy=policy,
         ),
         membership=slices.membership,

@@ -9,6 +9,7 @@ import pytest
 
 from authflow.testing.contracts.links import FormerSubjectsContract, LinksContract, link
 from authflow.testing.contracts.pipelines import EVERYTHING, PipelinesContract
+from authflow.testing.contracts.provider_sessions import ONE, ProviderSessionsContract
 from authflow.testing.contracts.providers import ProvidersContract, provider
 from authflow.testing.contracts.registrar import OwnRegistrarContract
 from authflow.testing.contracts.single_use import SingleUseContract
@@ -40,13 +41,16 @@ class TestPipelines(Everywhere, PipelinesContract): ...
 class TestSingleUse(Everywhere, SingleUseContract): ...
 
 
+class TestProviderSessions(Everywhere, ProviderSessionsContract): ...
+
+
 class TestRegistrar(Everywhere, OwnRegistrarContract): ...
 
 
 def test_what_is_stored_says_something_in_every_field():
     """A field that is added to any of them comes to the store's notice."""
     connected = provider()
-    for said in (connected, connected.settings, link(), EVERYTHING, EVERYTHING.handle):
+    for said in (connected, connected.settings, link(), EVERYTHING, EVERYTHING.handle, ONE):
         assert [f.name for f in attrs.fields(type(said)) if getattr(said, f.name) == f.default] == []
 
 
@@ -70,6 +74,9 @@ class TestAwaitedPipelines(Awaited, awaited(PipelinesContract)): ...
 
 
 class TestAwaitedSingleUse(Awaited, awaited(SingleUseContract)): ...
+
+
+class TestAwaitedProviderSessions(Awaited, awaited(ProviderSessionsContract)): ...
 
 
 class TestAwaitedRegistrar(Awaited, awaited(OwnRegistrarContract)): ...

@@ -74,6 +74,7 @@ class Audit(StrEnum):
     SSO_EDIT = "sso_edit"
     SSO_DISABLE = "sso_disable"
     SSO_BREAK_GLASS = "sso_break_glass"
+    SSO_SIGNED_OUT = "sso_signed_out"
     USER_SIGNED_UP = "user_signed_up"
 
 

@@ -183,6 +183,16 @@ class GlassBroken(Fact):
 
 
 @attrs.frozen(kw_only=True)
+class SignedOutByProvider(Fact):
+    """A provider ended *count* sessions of *user* that had come by it."""
+
+    organization: OrganizationId
+    provider: ProviderId
+    user: UserId
+    count: int
+
+
+@attrs.frozen(kw_only=True)
 class MembersToMail(Fact):
     """Members have to be mailed, from the one behind *after* on; *actor* is what whoever caused it is called.
 

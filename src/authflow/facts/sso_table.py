@@ -97,6 +97,9 @@ SSO: Final[dict[type[Fact], Records]] = {
     sso.GlassBroken: Records(
         about=About.ORGANIZATION, audit=Audit.SSO_BREAK_GLASS, fields=("reason",), target="provider"
     ),
+    sso.SignedOutByProvider: Records(
+        about=About.ORGANIZATION, audit=Audit.SSO_SIGNED_OUT, fields=("count",), target="provider"
+    ),
     sso.MembersToMail: Records(
         about=About.ORGANIZATION,
         fields=("mail", "after", "actor"),

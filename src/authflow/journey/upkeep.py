@@ -36,6 +36,7 @@ class Swept:
         confirmations: Links that confirmed addresses, long after their end.
         pipelines: Sign-ins and setups through providers that came to nothing, or are over.
         single_uses: Answers of providers that nobody could use again in any case.
+        provider_sessions: By what names sessions came that are over.
     """
 
     sessions: int
@@ -47,6 +48,7 @@ class Swept:
     confirmations: int
     pipelines: int
     single_uses: int
+    provider_sessions: int
 
 
 @attrs.frozen(kw_only=True)
@@ -76,6 +78,7 @@ class Upkeep:
         with self._uow.begin() as tx:
             limits, attempts = tx.limits.sweep(now), tx.attempts.sweep(now)
             pipelines, single_uses = tx.pipelines.remove_over(now), tx.single_use.sweep(now)
+            provider_sessions = tx.provider_sessions.remove_over(now)
         return Swept(
             sessions=sessions,
             proposals=proposals,
@@ -86,6 +89,7 @@ class Upkeep:
             confirmations=confirmations,
             pipelines=pipelines,
             single_uses=single_uses,
+            provider_sessions=provider_sessions,
         )
 
     @operation("upkeep.reseal")

@@ -13,6 +13,7 @@ import attrs
 from lxml import etree
 
 from authflow.adapters.providers.saml.certificates import OwnKeys, new_keys
+from authflow.adapters.providers.saml.logout import logout_response
 from authflow.adapters.providers.saml.metadata import REDIRECT
 from authflow.adapters.providers.saml.request import redirect_url
 from authflow.adapters.providers.saml.rules import write_instant
@@ -95,6 +96,9 @@ class FakeSamlProvider:
         entity_id: What it calls itself.
         keys: Its key; a new one unless given, which takes a tenth of a second.
         signs: What of an answer it signs, ``assertion``, ``response`` or ``both``.
+
+    Attributes:
+        said: What it said last about each subject, to end that session by.
     """
 
     def __init__(
@@ -110,6 +114,7 @@ class FakeSamlProvider:
         self.keys = keys or new_keys("idp.example", clock.now(), bits=KEY_BITS)
         self.retired: tuple[str, ...] = ()
         self._given = b""
+        self.said: dict[str, Said] = {}
         self._entropy = SeededEntropy(entity_id)
 
     # --- what is told of it -----------------------------------------------------------------------------------------
@@ -189,7 +194,7 @@ class FakeSamlProvider:
         """Return what the browser brings back after *person* signed in; with a *reader*, for their key only."""
         asked = self.read(departure)
         if fault is not SamlFault.REUSED or not self._given:
-            said = self.say(asked, person)
+            said = self.said[person.subject] = self.say(asked, person)
             changes = _changes(said, self._attributes, fault) if fault else {}
             self._given = self.write(attrs.evolve(said, **changes), fault, reader=reader)
         return callback(self._given, asked.state)
@@ -220,15 +225,35 @@ class FakeSamlProvider:
             _wrap(found, self._new_id())
         return etree.tostring(root)
 
-    def ends_session(self, said: Said, destination: str, *, state: str = "") -> str:
-        """Return the URL by which it asks to end the session that *said* began."""
+    def ends_session(
+        self, said: Said, destination: str, *, state: str = "", everywhere: bool = False, signs: bool = True
+    ) -> str:
+        """Return the URL by which it asks to end the session that *said* began, or *everywhere* all of that person."""
         request = etree.Element(name("samlp", "LogoutRequest"), nsmap={"saml": PREFIXES["saml"]})
         request.attrib.update({"ID": self._new_id(), "Version": "2.0", "Destination": destination})
         request.set("IssueInstant", write_instant(self._clock.now()))
         etree.SubElement(request, name("saml", "Issuer")).text = self.entity_id
         etree.SubElement(request, name("saml", "NameID"), {"Format": said.name_id_format}).text = said.name_id
-        etree.SubElement(request, name("samlp", "SessionIndex")).text = said.session_index
-        return redirect_url(destination, "SAMLRequest", request, state=Secret(state) if state else None, own=self.keys)
+        if not everywhere:
+            etree.SubElement(request, name("samlp", "SessionIndex")).text = said.session_index
+        own = self.keys if signs else None
+        return redirect_url(destination, "SAMLRequest", request, state=Secret(state) if state else None, own=own)
+
+    def ended_session(self, url: str, destination: str, *, complete: bool = True, state: str = "") -> str:
+        """Return the URL by which it answers the request in *url* to end a session, *complete* or not."""
+        fields = {key: values[0] for key, values in parse_qs(urlsplit(url).query).items()}
+        asked = etree.fromstring(zlib.decompress(base64.b64decode(fields["SAMLRequest"]), -zlib.MAX_WBITS))
+        answer = logout_response(
+            asked.get("ID", ""),
+            identifier=self._new_id(),
+            now=self._clock.now(),
+            destination=destination,
+            issuer=self.entity_id,
+        )
+        if not complete:
+            answer[1][0].set("Value", "urn:oasis:names:tc:SAML:2.0:status:Responder")
+        held = Secret(state or fields["RelayState"])
+        return redirect_url(destination, "SAMLResponse", answer, state=held, own=self.keys)
 
     def _new_id(self) -> str:
         return f"_{self._entropy.random_bytes(16).hex()}"

@@ -12,6 +12,7 @@ from authflow.adapters.memory.events import MemoryEvents, MemoryProjects, Memory
 from authflow.adapters.memory.membership import MemoryConsents, MemoryInvitations, MemoryMembers
 from authflow.adapters.memory.mfa import MemoryFactorCensus, MemoryFactors, MemoryRecoveryCodes
 from authflow.adapters.memory.outbox_relay import MemoryLanes, MemoryParked, MemoryQueue, MemoryReceipts
+from authflow.adapters.memory.provider_sessions import MemoryProviderSessions
 from authflow.adapters.memory.replies import MemoryReplies
 from authflow.adapters.memory.sessions import MemoryDevices, MemoryResetLinks, MemorySessions
 from authflow.adapters.memory.shared import (
@@ -78,6 +79,7 @@ class MemoryTransaction:
         self.former_subjects = MemoryFormerSubjects(store, self.links)
         self.pipelines = MemoryPipelines(store)
         self.single_use = MemorySingleUse(store)
+        self.provider_sessions = MemoryProviderSessions(store)
         self.registrar = MemoryRegistrar(self.users)
 
 

@@ -18,6 +18,7 @@ from authflow.adapters.sql.membership import ConsentStatements, InvitationStatem
 from authflow.adapters.sql.mfa import MfaStatements, SqlFactorCensus, SqlFactors, SqlRecoveryCodes
 from authflow.adapters.sql.outbox_relay import RelayStatements, SqlLanes, SqlParked, SqlQueue, SqlReceipts
 from authflow.adapters.sql.people import SqlOrganizations, SqlUsers, organizations_of, registrar_of, users_of
+from authflow.adapters.sql.provider_sessions import ProviderSessionStatements, SqlProviderSessions
 from authflow.adapters.sql.replies import ReplyStatements, SqlReplies
 from authflow.adapters.sql.sessions import SessionStatements, SqlDevices, SqlResetLinks, SqlSessions
 from authflow.adapters.sql.sso import (
@@ -68,6 +69,7 @@ class Statements:
     providers: ProviderStatements
     links: LinkStatements
     pipelines: PipelineStatements
+    provider_sessions: ProviderSessionStatements
     sso_visits: SsoVisitStatements
     former_subjects: FormerStatements
     once: OnceStatements
@@ -102,6 +104,7 @@ class Statements:
             providers=ProviderStatements.of(tables.sso),
             links=LinkStatements.of(tables.sso),
             pipelines=PipelineStatements.of(tables.sso),
+            provider_sessions=ProviderSessionStatements.of(tables.sso, dialect),
             sso_visits=SsoVisitStatements.of(
                 tables, dialect, organizations=organizations is None, people=users is None
             ),
@@ -248,6 +251,7 @@ class SqlTransaction:
         self.links = SqlLinks(run, sql.links, visits)
         self.pipelines = SqlPipelines(run, sql.pipelines, visits)
         self.single_use = SqlSingleUse(run, sql.once)
+        self.provider_sessions = SqlProviderSessions(run, sql.provider_sessions)
         ours: Registrar | None = None if users is None else SqlRegistrar(users)
         self.registrar = ours if sql.registrar is None else sql.registrar(run)
 

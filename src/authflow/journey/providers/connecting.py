@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from authflow.sso.pipeline import Handle
     from authflow.sso.provider import Command, Provider, ProviderStep
     from authflow.sso.service import Links, Travelling
+    from authflow.sso.service.departures import Departures
     from authflow.sso.setup import Stands
     from authflow.values import Address, Asker, BrowserSession, Context, OrganizationId
 
@@ -88,6 +89,7 @@ class Connecting:
     membership: Membership
     travelling: Travelling
     links: Links
+    departures: Departures
     policy: Policy
 
     # --- who may --------------------------------------------------------------------------------------------------
@@ -159,6 +161,7 @@ class Connecting:
         )
         mark = Proof(method=Method.SSO, at=at.now, organization=at.organization, provider=made.id, link=link.id)
         arrived = expect(self.sessions.establish(session, at.context, user=person.id, proof=mark), SignedIn)
+        self.departures.remember(at.tx, made, stands.identity, link, arrived.session.id)
         return attrs.evolve(added, link=link.id, session=arrived.session)
 
     def provision(self, at: Desk, kind: Kind, proposal: Proposal, authority: Authority) -> ProviderAdded:

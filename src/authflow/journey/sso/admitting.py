@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from authflow.sso.grounds import Ground, LinkAnswer
     from authflow.sso.links import Link, Linking
     from authflow.sso.service import Links
+    from authflow.sso.service.departures import Departures
     from authflow.values import Address, Asker, BrowserSession, Context, LinkId, MemberId
 
 
@@ -88,6 +89,7 @@ class Admitting:
     addresses: Addresses
     membership: Membership
     waiting: Waiting
+    departures: Departures
     policy: SsoPolicy
 
     def admit(self, here: Arrival, decision: Decision) -> SignedOn | AccountLinked:
@@ -103,6 +105,7 @@ class Admitting:
         session = self.sessions.establish(here.session, here.context, user=link.user, proof=proof)
         if not isinstance(session, SignedIn):
             raise Undone(expect(session, Refused))
+        self.departures.remember(here.tx, here.at.provider, here.at.identity, link, session.session.id)
         asker = self.sessions.identify(session.session, here.now)
         self.recorder.record(here.tx, settled.facts, asker=asker, context=here.context, now=here.now)
         if settled.unconfirmed:

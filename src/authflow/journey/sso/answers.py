@@ -193,6 +193,44 @@ class PipelineAbandoned(Answer):
 
 
 @attrs.frozen(kw_only=True)
+class SentToSignOut(Answer):
+    """Nobody is signed in here now. Send the browser to *url*, where its session at the provider ends.
+
+    Args:
+        url: Where to, by a redirect. It says who it is, and belongs into no log.
+        ticket: For ``sso.finish_sign_out``: put it into a cookie that is ``HttpOnly`` and ``SameSite=Lax``.
+    """
+
+    url: str = attrs.field(repr=False)
+    ticket: Secret
+
+
+@attrs.frozen(kw_only=True)
+class SignedOutThere(Answer):
+    """The provider answered.
+
+    Args:
+        complete: It ended the session there, and wherever else it had let the person in.
+    """
+
+    complete: bool
+
+
+@attrs.frozen(kw_only=True)
+class ProviderSessionsEnded(Answer):
+    """What the provider asked for is done.
+
+    Args:
+        count: How many sessions lost its word, or ended.
+        url: Where to send the browser that brought the request, so that the provider is told; none where it names no
+            address for that. It is the provider's own, never one that came with the request.
+    """
+
+    count: int
+    url: str | None = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
 class LinkView:
     """One link of the person, for a page of theirs.
 

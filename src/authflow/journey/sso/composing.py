@@ -21,17 +21,7 @@ if TYPE_CHECKING:
 def single_sign_on(ports: Ports, policy: Policy, slices: Slices, replays: Replaying, waiting: Waiting) -> SingleSignOn:
     """Return the services over *ports* and *slices*, as the facade shows them."""
     circumstances = Circumstances(membership=slices.membership, policy=policy.sso)
-    admitting = Admitting(
-        uow=ports.uow,
-        entropy=ports.entropy,
-        recorder=slices.recorder,
-        sessions=slices.sessions,
-        links=slices.links,
-        addresses=slices.addresses,
-        membership=slices.membership,
-        waiting=waiting,
-        policy=policy.sso,
-    )
+    admitting = _admitting(ports, policy, slices, waiting)
     concluding = Concluding(
         uow=ports.uow,
         clock=ports.clock,
@@ -64,4 +54,20 @@ def single_sign_on(ports: Ports, policy: Policy, slices: Slices, replays: Replay
         entrances=slices.entrances,
         unasked=UnaskedAnswers(travelling=slices.travelling, policy=policy.sso),
         confirming=confirming,
+        departures=slices.departures,
+    )
+
+
+def _admitting(ports: Ports, policy: Policy, slices: Slices, waiting: Waiting) -> Admitting:
+    return Admitting(
+        uow=ports.uow,
+        entropy=ports.entropy,
+        recorder=slices.recorder,
+        sessions=slices.sessions,
+        links=slices.links,
+        addresses=slices.addresses,
+        membership=slices.membership,
+        waiting=waiting,
+        departures=slices.departures,
+        policy=policy.sso,
     )

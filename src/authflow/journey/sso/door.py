@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from authflow.membership.service import Membership
     from authflow.recording import Recorder
     from authflow.sso.service import Links, Travelling
+    from authflow.sso.service.departures import Departures
     from authflow.sso.service.unasked import UnaskedAnswers
 
 
@@ -25,6 +26,7 @@ class SsoDoor(Door):
     _concluding: Concluding = attrs.field(alias="concluding")
     _unasked: UnaskedAnswers = attrs.field(alias="unasked")
     _confirming: Confirming = attrs.field(alias="confirming")
+    _departures: Departures = attrs.field(alias="departures")
     _links: Links = attrs.field(alias="links")
     _membership: Membership = attrs.field(alias="membership")
     _recorder: Recorder = attrs.field(alias="recorder")

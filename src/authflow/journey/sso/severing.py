@@ -76,6 +76,7 @@ class Inheriting:
             tx.links.remove_of_user(user)
             tx.former_subjects.forget(user)
             tx.pipelines.remove_of_user(user)
+            tx.provider_sessions.remove_of_user(user)
 
     def merge(self, asker: Asker, context: Context, *, source: UserId, target: UserId) -> Sequence[Fact]:
         """Let the links of *source* be those of *target*, wherever *target* belongs and has none; return the facts.

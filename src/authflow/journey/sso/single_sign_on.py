@@ -8,6 +8,7 @@ import attrs
 
 from authflow.journey.sso.accessing import Accessing
 from authflow.journey.sso.arriving import ArrivingUnasked
+from authflow.journey.sso.departing import Departing
 from authflow.journey.sso.own_links import OwnLinks
 from authflow.journey.sso.signing_on import SigningOn
 from authflow.membership.standing import MemberFlag
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen(kw_only=True)
-class SingleSignOn(SigningOn, ArrivingUnasked, OwnLinks, Accessing):
+class SingleSignOn(SigningOn, ArrivingUnasked, Departing, OwnLinks, Accessing):
     """``flows.sso``: signing in through organizations' providers, and the links by which people do."""
 
 

@@ -6,14 +6,12 @@ that was redirected to bring back; only then is there a pipeline, and it is that
 
 from __future__ import annotations
 
-import base64
-import binascii
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from authflow.errors import Code, SecretUnavailable
+from authflow.errors import Code
 from authflow.recording import shown
 from authflow.sso.capabilities import Unasked
 from authflow.sso.identity import Subject
@@ -21,7 +19,8 @@ from authflow.sso.kinds import Assertion, Rejected, Single, Trip
 from authflow.sso.pipeline import Flow
 from authflow.sso.sealing import settings_binding
 from authflow.sso.service.pipelines import LOG
-from authflow.values import Address, OrganizationId, ProviderId, Refused, Sealed, Secret
+from authflow.sso.service.tickets import read_ticket, write_ticket
+from authflow.values import Address, OrganizationId, ProviderId, Refused
 
 if TYPE_CHECKING:
     from authflow.policy import SsoPolicy
@@ -32,13 +31,10 @@ if TYPE_CHECKING:
     from authflow.sso.provider import Connected
     from authflow.sso.service.travelling import Travelling
     from authflow.sso.service.trips import Leaving
-    from authflow.values import Asker
+    from authflow.values import Asker, Secret
 
 TICKET_LIFE: Final = timedelta(seconds=60)
 """A browser follows a redirect at once: what comes later was left lying somewhere."""
-
-TICKET_MAX: Final = 3800
-"""Characters: a cookie of 4096 bytes holds it with its name and attributes (RFC 6265 6.1)."""
 
 BINDING: Final = ("sso.unasked",)
 
@@ -116,13 +112,12 @@ class UnaskedAnswers:
             "once": [[single.key, single.expires_at.isoformat()] for single in said.once],
             "memory": dict(said.memory),
         }
-        sealed = self.travelling.vault.seal(document, BINDING)
-        text = f"{sealed.key_id}.{base64.urlsafe_b64encode(sealed.ciphertext).decode()}"
-        return Secret(text) if len(text) <= TICKET_MAX else Refused(code=Code.SSO_RESPONSE_INVALID)
+        ticket = write_ticket(self.travelling.vault, document, BINDING)
+        return Refused(code=Code.SSO_RESPONSE_INVALID) if ticket is None else ticket
 
     def brought(self, ticket: Secret, now: datetime) -> Brought | Refused:
         """Return what *ticket* holds, if we gave it out a moment ago."""
-        found = self._opened(ticket.reveal())
+        found = read_ticket(self.travelling.vault, ticket, BINDING)
         if found is None:
             return Refused(code=Code.SSO_STATE_INVALID)
         brought = _brought(found)
@@ -146,16 +141,6 @@ class UnaskedAnswers:
         leaving = self.travelling.leave(purpose, now)
         identity = self.travelling.said(tx, leaving.handle, brought.said, brought.at)
         return (leaving, identity) if not isinstance(identity, Code) else Refused(code=identity)
-
-    def _opened(self, text: str) -> dict[str, Any] | None:
-        key, _, body = text.partition(".")
-        if len(text) > TICKET_MAX or not text.isascii():
-            return None
-        try:
-            ciphertext = base64.b64decode(body, altchars=b"-_", validate=True)
-            return self.travelling.vault.open(Sealed(key_id=key, ciphertext=ciphertext), BINDING)
-        except (binascii.Error, SecretUnavailable):  # anybody may bring anything: nobody is told of it
-            return None
 
 
 def _brought(document: dict[str, Any]) -> Brought:

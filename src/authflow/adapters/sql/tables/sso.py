@@ -1,4 +1,4 @@
-"""Providers, links, subjects whose link ended, pipelines, and what was accepted once."""
+"""Providers, links, subjects whose link ended, pipelines, what was accepted once, and names of sessions."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class SsoTables:
     former_subject: sa.Table
     pipeline: sa.Table
     single_use: sa.Table
+    provider_session: sa.Table
 
 
 def sso_tables(metadata: sa.MetaData, prefix: str) -> SsoTables:
@@ -28,6 +29,7 @@ def sso_tables(metadata: sa.MetaData, prefix: str) -> SsoTables:
         former_subject=_former_subject(metadata, prefix),
         pipeline=_pipeline(metadata, prefix),
         single_use=_single_use(metadata, prefix),
+        provider_session=_provider_session(metadata, prefix),
     )
 
 
@@ -133,6 +135,26 @@ def _single_use(metadata: sa.MetaData, prefix: str) -> sa.Table:
         c.digest("digest", primary_key=True),
         c.instant("expires_at"),
         sa.Index(f"{prefix}ix_single_use_expires_at", "expires_at"),
+    )
+
+
+def _provider_session(metadata: sa.MetaData, prefix: str) -> sa.Table:
+    """*memory* is sealed, in base64."""
+    return sa.Table(
+        f"{prefix}provider_session",
+        metadata,
+        c.identifier("session_id", primary_key=True),
+        c.identifier("provider_id", primary_key=True),
+        c.identifier("link_id"),
+        c.identifier("user_id"),
+        c.digest("name"),
+        c.digest("session_index"),
+        c.word("sealing_key"),
+        c.text("memory"),
+        c.instant("expires_at"),
+        sa.Index(f"{prefix}ix_provider_session_name", "provider_id", "name"),
+        sa.Index(f"{prefix}ix_provider_session_user_id", "user_id"),
+        sa.Index(f"{prefix}ix_provider_session_expires_at", "expires_at"),
     )
 
 

@@ -31,6 +31,9 @@ INDEXES: Final = (
     ("sso_pipeline", "user_id", ["user_id"]),
     ("sso_pipeline", "expires_at", ["expires_at"]),
     ("single_use", "expires_at", ["expires_at"]),
+    ("provider_session", "name", ["provider_id", "name"]),
+    ("provider_session", "user_id", ["user_id"]),
+    ("provider_session", "expires_at", ["expires_at"]),
     ("address_turn", "at", ["at"]),
 )
 
@@ -44,6 +47,7 @@ def upgrade() -> None:
         ("former_subject", _former_subject()),
         ("sso_pipeline", _pipeline()),
         ("single_use", _single_use()),
+        ("provider_session", _provider_session()),
         ("address_turn", _address_turn()),
     ):
         op.create_table(f"{prefix}{name}", *columns, schema=schema, **MARIADB)
@@ -54,7 +58,15 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Delete the tables: every provider has to be connected again, and everybody linked."""
     prefix, schema = op.get_context().opts["prefix"], op.get_context().opts["schema"]
-    for name in ("address_turn", "single_use", "sso_pipeline", "former_subject", "sso_link", "sso_provider"):
+    for name in (
+        "address_turn",
+        "provider_session",
+        "single_use",
+        "sso_pipeline",
+        "former_subject",
+        "sso_link",
+        "sso_provider",
+    ):
         op.drop_table(f"{prefix}{name}", schema=schema)
 
 
@@ -140,6 +152,21 @@ def _single_use() -> list[sa.schema.SchemaItem]:
         sa.Column("digest", DIGEST, nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("digest"),
+    ]
+
+
+def _provider_session() -> list[sa.schema.SchemaItem]:
+    return [
+        sa.Column("session_id", NAME, nullable=False),
+        sa.Column("provider_id", NAME, nullable=False),
+        sa.Column("link_id", NAME, nullable=False),
+        sa.Column("user_id", NAME, nullable=False),
+        sa.Column("name", DIGEST, nullable=False),
+        sa.Column("session_index", DIGEST, nullable=False),
+        sa.Column("sealing_key", NAME, nullable=False),
+        sa.Column("memory", TEXT, nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("session_id", "provider_id"),
     ]
 
 

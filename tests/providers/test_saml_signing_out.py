@@ -1,0 +1,254 @@
+"""Single logout through the flows: ours tells the provider, the provider's tells us, and nobody tells for another."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+import attrs
+import pytest
+
+from authflow import Audit, Authflow, Code, ProviderSessionsEnded, Refused, Secret, SentToSignOut, SignedOn, SignedOut
+from authflow import SignedOutThere as There
+from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
+from authflow.errors import ConfigInvalid
+from authflow.sso.endpoints import Endpoints
+from authflow.sso.kinds import Departure, Kinds
+from authflow.sso.provider import NoProvider
+from authflow.testing.browsers import CALLBACK, Browser
+from authflow.testing.providers import FakeProvider
+from authflow.testing.saml import SLO_URL, FakeSamlProvider, SamlPerson
+from tests.faces import FACES
+from tests.journey.sso_stage import SsoStage
+from tests.providers.saml.installed import SamlStage, sent_away
+from tests.providers.saml.stage import keys
+from tests.stage import CONTEXT
+
+if TYPE_CHECKING:
+    from authflow.values import OrganizationId
+    from tests.stage import Person
+
+ADA: Final = SamlPerson(subject="ada-1", email="ada@example.com")
+BOB: Final = SamlPerson(subject="bob-1", email="bob@example.com")
+
+
+class Leaving(SamlStage):
+    """Acme and Globex with a provider each, of one name; Ada is linked at both, Bob at Acme."""
+
+    def __init__(self, uow: Any, face: Any = None) -> None:
+        super().__init__(uow, face=face)
+        self.other = FakeSamlProvider(self.clock, entity_id="https://other.example/idp", keys=keys("other"))
+        self.acme, self.globex = self.trusting("acme"), self.trusting("globex", self.other)
+        self.ada, self.bob = self.person("ada@example.com"), self.person("bob@example.com")
+        for who, place, subject in (
+            (self.ada, self.acme, ADA.subject),
+            (self.ada, self.globex, ADA.subject),
+            (self.bob, self.acme, BOB.subject),
+        ):
+            self.found(who, place)
+            self.link(who.user, place, subject, f"{place}-{who.user}")
+
+    def slo(self, place: OrganizationId) -> str:
+        return self.here(place).logout
+
+    def comes(self, who: SamlPerson, place: OrganizationId | None = None, browser: Browser | None = None) -> Browser:
+        """Let *who* sign in through the provider of *place*."""
+        at, organization = browser or Browser(), place or self.acme
+        away = sent_away(self, at, organization)
+        idp = self.other if organization == self.globex else self.saml
+        brought = idp.answer(Departure(url=away.url, form=away.form, request={}), who)
+        entered = at.ask(self.flows.sso.resume, at.context, pipeline=away.pipeline, callback=brought)
+        assert isinstance(entered, SignedOn), entered
+        return at
+
+    def leaves(self, browser: Browser) -> Any:
+        return browser.ask(self.flows.sso.sign_out, browser.context)
+
+    def ends(self, url: str, place: OrganizationId | None = None) -> Any:
+        return self.flows.sso.end_sessions(CONTEXT, organization=place or self.acme, query=urlsplit(url).query)
+
+    def asks(self, who: SamlPerson, **how: Any) -> str:
+        """Return the URL by which Acme's provider ends the session of *who*."""
+        return self.saml.ends_session(self.saml.said[who.subject], self.slo(self.acme), **how)
+
+    def here_is(self, browser: Browser) -> Any:
+        return self.joining.sessions.identify(browser.session).user
+
+    def entered(self, browser: Browser) -> set[str]:
+        return {str(place) for place in self.joining.sessions.identify(browser.session).organizations}
+
+
+@pytest.fixture
+def stage() -> Leaving:
+    return Leaving(MemoryUnitOfWork())
+
+
+def refused(answer: Any, code: Code) -> None:
+    assert isinstance(answer, Refused), answer
+    assert answer.code is code
+
+
+@pytest.mark.parametrize("backend", ["memory", "sqlite", "postgresql", *FACES])
+def test_a_session_ends_on_both_sides(request: pytest.FixtureRequest, backend: str):
+    """Ours first, then theirs; and theirs first, then ours, with the answer that it waits for."""
+    uow = request.getfixturevalue(f"{backend}_uow")
+    host, face = (uow[0], (uow[1], request.getfixturevalue("loop"))) if backend in FACES else (uow, None)
+    stage = Leaving(host, face=face)
+    here, there, bobs = stage.comes(ADA), stage.comes(ADA), stage.comes(BOB)
+    left = stage.leaves(there)
+    assert isinstance(left, SentToSignOut), left
+    assert left.url.startswith(f"{SLO_URL}?SAMLRequest=")
+    assert (stage.here_is(there), stage.here_is(here)) == (None, stage.ada.user)
+    answer = urlsplit(stage.saml.ended_session(left.url, stage.slo(stage.acme))).query
+    assert stage.flows.sso.finish_sign_out(ticket=left.ticket, query=answer) == There(complete=True)
+    here = stage.comes(ADA, browser=here)
+    asked = stage.asks(ADA, state="their state")
+    ended = stage.ends(asked)
+    assert isinstance(ended, ProviderSessionsEnded), ended
+    assert ended.count == 1
+    assert ended.url is not None
+    assert ended.url.startswith(f"{SLO_URL}?SAMLResponse=")
+    assert parse_qs(urlsplit(ended.url).query)["RelayState"] == ["their state"]
+    assert (stage.here_is(here), stage.here_is(bobs)) == (None, stage.bob.user)
+    assert stage.audited_in(stage.acme).count(Audit.SSO_SIGNED_OUT) == 1
+    refused(stage.ends(asked), Code.SSO_RESPONSE_REPLAYED)
+
+
+# --- which sessions -------------------------------------------------------------------------------------------------
+
+
+def test_the_session_that_is_named_ends_and_without_a_name_all_of_that_person(stage: Leaving):
+    first, second, bobs = stage.comes(ADA), stage.comes(ADA), stage.comes(BOB)
+    assert stage.ends(stage.asks(ADA)).count == 1  # the second one's index was said last
+    assert (stage.here_is(first), stage.here_is(second)) == (stage.ada.user, None)
+    third = stage.comes(ADA)
+    assert stage.ends(stage.asks(ADA, everywhere=True)).count == 2
+    assert (stage.here_is(first), stage.here_is(third), stage.here_is(bobs)) == (None, None, stage.bob.user)
+    nothing = stage.ends(stage.asks(ADA, everywhere=True))
+    assert (nothing.count, nothing.url is None) == (0, False)
+
+
+def test_nothing_of_one_organization_moves_in_another(stage: Leaving):
+    """Ada is signed in at both; Acme's provider ends its own word, and hers and Globex's stand."""
+    both = stage.comes(ADA, stage.globex, stage.comes(ADA))
+    assert stage.entered(both) == {"acme", "globex"}
+    with_password = stage.comes(ADA)
+    stage.sign_in(stage.ada, with_password)
+    assert stage.ends(stage.asks(ADA, everywhere=True)).count == 2
+    assert (stage.here_is(both), stage.entered(both)) == (stage.ada.user, {"globex"})
+    assert (stage.here_is(with_password), stage.entered(with_password)) == (stage.ada.user, set())
+    assert stage.audited_in(stage.globex).count(Audit.SSO_SIGNED_OUT) == 0
+
+
+def test_another_organizations_provider_ends_nothing_here(stage: Leaving):
+    """Neither at its own address nor at this one, whatever person it names; nor by a name of its own choice."""
+    adas = stage.comes(ADA)
+    ours = stage.saml.said[ADA.subject]
+    to_globex = stage.other.ends_session(ours, stage.slo(stage.globex))
+    assert stage.ends(to_globex, stage.globex).count == 0
+    refused(stage.ends(stage.other.ends_session(ours, stage.slo(stage.acme))), Code.SSO_RESPONSE_INVALID)
+    posing = FakeSamlProvider(stage.clock, keys=keys("other"))
+    refused(stage.ends(posing.ends_session(ours, stage.slo(stage.acme))), Code.SSO_RESPONSE_INVALID)
+    refused(stage.ends(stage.asks(ADA), stage.globex), Code.SSO_RESPONSE_INVALID)
+    assert stage.here_is(adas) == stage.ada.user
+
+
+def test_a_request_that_nobody_signed_ends_nothing(stage: Leaving):
+    adas = stage.comes(ADA)
+    for url in (
+        stage.asks(ADA, signs=False),
+        stage.asks(ADA).partition("&Signature=")[0],
+        stage.asks(ADA, state="a").replace("RelayState=a", "RelayState=b"),
+        stage.saml.ends_session(stage.saml.said[ADA.subject], "https://other.example/slo"),
+        "https://app.example.org/?",
+    ):
+        refused(stage.ends(url), Code.SSO_RESPONSE_INVALID)
+    late = stage.asks(ADA)
+    stage.clock.advance(timedelta(hours=2))
+    refused(stage.ends(late), Code.SSO_IDENTITY_EXPIRED)
+    assert stage.here_is(adas) == stage.ada.user
+
+
+def test_a_request_counts_once_also_after_its_person_came_back(stage: Leaving):
+    stage.comes(ADA)
+    captured = stage.asks(ADA, everywhere=True)
+    assert stage.ends(captured).count == 1
+    again = stage.comes(ADA)
+    refused(stage.ends(captured), Code.SSO_RESPONSE_REPLAYED)
+    assert stage.here_is(again) == stage.ada.user
+
+
+def test_a_sign_in_that_waits_for_a_second_factor_ends_too(stage: Leaving):
+    stage.sign_in(stage.ada)
+    stage.enroll(stage.ada)
+    browser = stage.comes(ADA, browser=stage.ada.browser)
+    assert stage.ends(stage.asks(ADA)).count == 1
+    assert stage.here_is(browser) == stage.ada.user, "a password of her own stands there too"
+
+
+# --- from here ------------------------------------------------------------------------------------------------------
+
+
+def test_nobody_is_led_anywhere_but_to_the_provider(stage: Leaving):
+    """The address is the settings'; what comes back names none, and is not looked at for one."""
+    left = stage.leaves(stage.comes(ADA))
+    assert isinstance(left, SentToSignOut)
+    evil = urlsplit(stage.saml.ended_session(left.url, stage.slo(stage.acme), state="https://evil.example/")).query
+    answered = stage.flows.sso.finish_sign_out(ticket=left.ticket, query=evil)
+    assert answered == There(complete=True)
+    stage.comes(ADA)
+    ended = stage.ends(stage.asks(ADA, state="https://evil.example/"))
+    assert str(ended.url).startswith(f"{SLO_URL}?")
+
+
+def test_an_answer_is_to_the_request_that_was_made(stage: Leaving):
+    one, other = stage.leaves(stage.comes(ADA)), stage.leaves(stage.comes(BOB))
+    flows, slo = stage.flows.sso, stage.slo(stage.acme)
+    to_other = urlsplit(stage.saml.ended_session(other.url, slo)).query
+    refused(flows.finish_sign_out(ticket=one.ticket, query=to_other), Code.SSO_STATE_INVALID)
+    partly = urlsplit(stage.saml.ended_session(one.url, slo, complete=False)).query
+    assert flows.finish_sign_out(ticket=one.ticket, query=partly) == There(complete=False)
+    refused(flows.finish_sign_out(ticket=Secret("none.AAAA"), query=partly), Code.SSO_STATE_INVALID)
+    stage.clock.advance(timedelta(minutes=10))
+    refused(flows.finish_sign_out(ticket=one.ticket, query=partly), Code.SSO_PIPELINE_EXPIRED)
+
+
+def test_whoever_did_not_come_by_a_provider_is_signed_out_here_alone(stage: Leaving):
+    """By password; by a provider that has no address for it; by one that is gone or another one by now."""
+    stage.sign_in(stage.ada)
+    assert isinstance(stage.leaves(stage.ada.browser), SignedOut)
+    mute = stage.trusting("mute", slo_url="")
+    stage.found(stage.ada, mute)
+    stage.link(stage.ada.user, mute, "ada-7")
+    assert isinstance(stage.leaves(stage.comes(attrs.evolve(ADA, subject="ada-7"), mute)), SignedOut)
+    adas = stage.comes(ADA)
+    with stage.uow.begin() as tx:
+        stored = tx.providers.load(stage.acme, lock=True)
+        tx.providers.save(stage.acme, NoProvider(), expected=stored.version)
+    assert isinstance(stage.leaves(adas), SignedOut)
+    assert stage.here_is(adas) is None
+    nobody = stage.leaves(Browser())
+    refused(nobody, Code.SESSION_REQUIRED)
+
+
+def test_kinds_and_hosts_that_cannot_say_so():
+    plain = SsoStage(MemoryUnitOfWork())
+    acme = plain.organization()
+    ask = plain.flows.sso.end_sessions
+    refused(ask(CONTEXT, organization=acme, query=""), Code.SSO_NO_PROVIDER)
+    plain.connect(acme)
+    refused(ask(CONTEXT, organization=acme, query=""), Code.SSO_KIND_UNABLE)
+    without = Authflow.in_memory(kinds=Kinds(FakeProvider()), endpoints=Endpoints.at(CALLBACK))
+    with pytest.raises(ConfigInvalid):
+        without.sso.end_sessions(CONTEXT, organization=acme, query="")
+
+
+def test_what_is_remembered_goes_with_its_person_and_its_time(stage: Leaving):
+    adas: Person = stage.ada
+    stage.comes(ADA)
+    with stage.uow.begin() as tx:
+        assert tx.provider_sessions.remove_of_user(adas.user) == 1
+    stage.comes(ADA)
+    stage.clock.advance(stage.policy.sessions.lifetime)
+    assert stage.flows.upkeep.sweep().provider_sessions == 1
