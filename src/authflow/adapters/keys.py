@@ -8,7 +8,6 @@ Losing a key makes what was sealed under that key unavailable, and locks nothing
 from __future__ import annotations
 
 import base64
-import hmac
 import json
 from datetime import datetime
 from functools import cached_property
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    from cryptography.hazmat.primitives.hmac import HMAC
 
     from authflow.ports import Entropy
 
@@ -245,8 +245,11 @@ class HmacPepper:
         self._ring = ring
 
     @cached_property
-    def _held(self) -> tuple[tuple[str, hmac.HMAC], ...]:
-        return tuple((key.id, hmac.new(key.subkey(PEPPER), digestmod="sha256")) for key in self._ring.keys)
+    def _held(self) -> tuple[tuple[str, HMAC], ...]:
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.hmac import HMAC
+
+        return tuple((key.id, HMAC(key.subkey(PEPPER), SHA256())) for key in self._ring.keys)
 
     def digests(self, *parts: str) -> tuple[Digest, ...]:
         """Return HMAC-SHA256 over the length-prefixed *parts* under every key of the ring, the active key's first."""
@@ -260,11 +263,11 @@ def _framed(parts: Sequence[str]) -> bytes:
     return b"".join([len(part).to_bytes(4, "big") + part for part in encoded])
 
 
-def _mac(keyed: hmac.HMAC, message: bytes) -> bytes:
-    # A copy of what has taken in the key already costs half of a new one.
+def _mac(keyed: HMAC, message: bytes) -> bytes:
+    # A copy of what has taken in the key already costs a fraction of a new one, and half of a copy by `hmac`.
     mac = keyed.copy()
     mac.update(message)
-    return mac.digest()
+    return mac.finalize()
 
 
 def _encoded(text: str) -> bytes:
