@@ -59,11 +59,11 @@ class Holdings:
 
     def primaries(self) -> tuple[str, ...]:
         """Return the primary kinds that are enrolled, available or not (mfa 3.4)."""
-        return tuple(held.kind.id for held in self.held() if not held.kind.backup)
+        return tuple(kind.id for kind in KINDS if not kind.backup and self._has(kind))
 
     def backups(self) -> tuple[str, ...]:
         """Return the backup kinds that there are."""
-        return tuple(held.kind.id for held in self.held() if held.kind.backup)
+        return tuple(kind.id for kind in KINDS if kind.backup and self._has(kind))
 
     def usable(self, policy: MfaPolicy) -> tuple[Kind, ...]:
         """Return the enrolled kinds that the person can answer a challenge with now; empty is a support case."""
@@ -93,6 +93,11 @@ class Holdings:
             closed=kinds.closed(kind, policy),
             held=held,
         )
+
+    def _has(self, kind: Kind) -> bool:
+        if kind is RECOVERY:
+            return isinstance(self.recovery.state, Ready)
+        return enrolled(self.factor(kind).state) is not None
 
     def _held(self, kind: Kind) -> Held | None:
         return self._recovery() if kind is RECOVERY else self._factor(kind)
