@@ -246,7 +246,8 @@ def shown(name: str) -> str:
 
     What a person or an organization is called comes from outside: controls and line separators are blanks.
     """
-    return _cut("".join(c if c.isprintable() else " " for c in name[:NAME_MAX]), NAME_MAX)
+    line = name[:NAME_MAX]
+    return _cut(line if line.isprintable() else "".join(c if c.isprintable() else " " for c in line), NAME_MAX)
 
 
 def _size(value: object) -> int:
