@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,6 +25,7 @@ from authflow.errors import CommitUnknown, InUnitOfWork, NotInUnitOfWork, NotOwn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
 
     import sqlalchemy as sa
     from sqlalchemy.engine.interfaces import Dialect
@@ -86,13 +87,13 @@ class SqlUnitOfWork:
         apart = engine.dialect.name != "sqlite"
         self._counters = source(connect=counter_pool(engine).connect) if apart else None
 
-    @contextmanager
-    def begin(self) -> Generator[SqlTransaction]:
+    def begin(self) -> AbstractContextManager[SqlTransaction]:
         """Open a transaction, or join the one that is open here."""
         joined = self._current.get()
-        if joined is not None:
-            yield joined
-            return
+        return self._begun() if joined is None else nullcontext(joined)
+
+    @contextmanager
+    def _begun(self) -> Generator[SqlTransaction]:
         host, apart = self._shared(), self._apart()
         if host is not None:
             with self._borrowed(host, apart) as tx:
