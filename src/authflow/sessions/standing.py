@@ -33,6 +33,8 @@ FIRST: Final = frozenset({Method.PASSWORD, Method.MAILED_LINK})
 SECOND: Final = frozenset({Method.TOTP, Method.RECOVERY_CODE})
 """Second factors."""
 
+OWN: Final = FIRST | SECOND
+
 _INSTANT: Final = timedelta(0)
 
 
@@ -41,7 +43,7 @@ _INSTANT: Final = timedelta(0)
 
 def own(proofs: tuple[Proof, ...]) -> tuple[Proof, ...]:
     """Return the proofs of the person's own: what an organization's provider said is not among them (decision 1)."""
-    return tuple(p for p in proofs if p.organization is None and p.method in FIRST | SECOND)
+    return tuple(p for p in proofs if p.organization is None and p.method in OWN)
 
 
 def level(proofs: tuple[Proof, ...]) -> Level:

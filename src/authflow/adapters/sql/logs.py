@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import sqlalchemy as sa
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from authflow.adapters.sql.connection import Connection
     from authflow.adapters.sql.tables.shared import SharedTables
     from authflow.facts.records import Message
+
+FIELDS: Final = tuple(field.name for field in attrs.fields(AuditEntry))
+"""Of an audit entry; the columns are called alike."""
 
 
 @attrs.frozen(kw_only=True)
@@ -85,7 +88,7 @@ class SqlAudit(Appended):
 
 
 def _entry_row(entry: AuditEntry) -> dict[str, Any]:
-    values = attrs.asdict(entry, recurse=False)
+    values = {name: getattr(entry, name) for name in FIELDS}
     return {**values, "at": c.micros(entry.at), "data": c.dump(entry.data)}
 
 
