@@ -107,6 +107,7 @@ def test_a_document_that_is_none_refuses(body: bytes):
     [
         (200, "application/json", b'{"access_token":"t"}', Code.SSO_RESPONSE_INVALID),
         (200, "application/json", b'{"access_token":"t","token_type":"mac"}', Code.SSO_RESPONSE_INVALID),
+        (200, "application/json", b'{"access_token":"t","token_type":"basic"}', Code.SSO_RESPONSE_INVALID),
         (200, "application/json", b'{"access_token":"","token_type":"bearer"}', Code.SSO_RESPONSE_INVALID),
         (200, "application/json", b'{"access_token":7,"token_type":"bearer"}', Code.SSO_RESPONSE_INVALID),
         (200, "application/json", b'{"access_token":"a\\nb","token_type":"bearer"}', Code.SSO_RESPONSE_INVALID),
@@ -127,6 +128,7 @@ def test_a_document_that_is_none_refuses(body: bytes):
         (400, "text/html", b"<html>", Code.SSO_PROVIDER_REFUSED),
         (401, "application/json", b'{"error":"invalid_client"}', Code.SSO_PROVIDER_REFUSED),
         (500, "application/json", b'{"access_token":"t","token_type":"bearer"}', Code.SSO_PROVIDER_UNREACHABLE),
+        (429, "application/json", b'{"error":"slow_down"}', Code.SSO_PROVIDER_UNREACHABLE),
         (503, "text/html", b"", Code.SSO_PROVIDER_UNREACHABLE),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,7 +15,7 @@ from authflow.adapters.providers.oidc import OidcKind
 from authflow.errors import Code, InputInvalid
 from authflow.sso.kinds import Assertion, Callback, Departure, Rechecked, Rejected
 from authflow.sso.recheck import Said
-from authflow.testing.openid import Fault, InProcess, SigningKey
+from authflow.testing.openid import Fault, InProcess, Reply, SigningKey
 from tests.providers.peers import CALLBACK, Way, provider, trip
 
 if TYPE_CHECKING:
@@ -389,6 +390,16 @@ def test_a_client_that_is_not_known_any_more_revokes():
     memory = memory_of(found)
     found.fake.client_secret = "another"
     assert again(found, memory).said is Said.REVOKED
+
+
+@pytest.mark.parametrize("error", ["access_denied", "invalid_request", "temporarily_unavailable"])
+def test_a_refusal_of_anything_but_the_token_revokes_nobody(error: str):
+    """RFC 6749 5.2: ``invalid_grant`` alone says that the token is over."""
+    found = way()
+    memory = memory_of(found)
+    for said, meant in ((error, Said.FAILED), ("invalid_grant", Said.REVOKED)):
+        found.fake.token_reply = Reply(status=400, body=json.dumps({"error": said}).encode())
+        assert again(found, memory).said is meant
 
 
 @pytest.mark.parametrize("fault", [Fault.BROKEN, Fault.SLOW, Fault.HUGE, Fault.NO_JSON, Fault.REDIRECTING])

@@ -28,6 +28,7 @@ SAID: Final = (
     ("owner", mailbox("ada"), True),
     ("ada", "ADA@example.com", "true"),
     ("ADA", "new@example.com", 1),
+    ("s2", "newer@example.com", True),
 )
 """What the hostile provider says: Cat's subject, others' addresses, and that they are verified, which it cannot."""
 
