@@ -81,6 +81,8 @@ ADVICE: Final[dict[Code, str]] = {
     Code.SSO_PROVIDER_EXISTS: "Show the settings of the provider that stands.",
     Code.SSO_PROVIDER_UNTRIED: "Send the browser to the provider first.",
     Code.SSO_PARTNER_LOCKED: FORBIDDEN,
+    Code.SSO_FEATURE_MISSING: "Offer the kinds that the plan includes, or the plan that includes this one.",
+    Code.SSO_SCIM_UNAVAILABLE: "Hide the switch: `Kinds(..., provisions=...)` says where it works.",
     Code.SSO_NO_PROVIDER: "Show the settings without a provider, or the sign-in without one.",
     Code.SSO_STATE_INVALID: "Offer to sign in again. The answer was used before, or nobody here asked for it.",
     Code.SSO_PROOF_INVALID: "Say to open the newest mail, in the browser in which the sign-in began.",

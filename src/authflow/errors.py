@@ -82,6 +82,8 @@ class Code(StrEnum):
     SSO_PROVIDER_EXISTS = "sso.provider_exists"
     SSO_PROVIDER_UNTRIED = "sso.provider_untried"
     SSO_PARTNER_LOCKED = "sso.partner_locked"
+    SSO_FEATURE_MISSING = "sso.feature_missing"
+    SSO_SCIM_UNAVAILABLE = "sso.scim_unavailable"
     SSO_NO_PROVIDER = "sso.no_provider"
     SSO_STATE_INVALID = "sso.state_invalid"
     SSO_PROOF_INVALID = "sso.proof_invalid"
@@ -242,6 +244,8 @@ CATALOGUE: Final[dict[Code, Meaning]] = {
     Code.SSO_PROVIDER_EXISTS: Meaning("The organization has a provider already.", 409),
     Code.SSO_PROVIDER_UNTRIED: Meaning("Sign in through the provider first.", 409),
     Code.SSO_PARTNER_LOCKED: Meaning("This provider is managed by a partner and cannot be changed here.", 405),
+    Code.SSO_FEATURE_MISSING: Meaning("The organization's plan does not include this kind of provider.", 403),
+    Code.SSO_SCIM_UNAVAILABLE: Meaning("This provider cannot make and remove members by itself here.", 409),
     Code.SSO_NO_PROVIDER: Meaning("The organization has no provider.", 404),
     Code.SSO_STATE_INVALID: Meaning("This answer of the provider was not asked for, or was used before.", 400),
     Code.SSO_PROOF_INVALID: Meaning("This link is not for this sign-in, or was used before.", 400),

@@ -29,8 +29,13 @@ class SsoStage(Stage):
     """`Stage` where organizations have providers of two kinds: one that nobody trusts with addresses, one trusted."""
 
     def __init__(self, uow: Any, policy: Policy | None = None, entropy: Any = None, face: Any = None) -> None:
-        self.idp, self.google = FakeProvider(), FakeProvider(key="google", name="Google")
+        self.idp, self.google = self.provider(), FakeProvider(key="google", name="Google")
+        self.excluded: set[str] = set()
         super().__init__(uow, policy, entropy, face)
+
+    def provider(self) -> FakeProvider:
+        """Make the one that nobody trusts with addresses."""
+        return FakeProvider()
 
     def _over(self, uow: Any, ring: KeyRing, policy: Policy | None) -> Authflow:
         return installed(
@@ -40,8 +45,16 @@ class SsoStage(Stage):
             mailer=self.mailer,
             ring=ring,
             policy=policy or self.policy,
-            kinds=Kinds(self.idp, self.google),
+            kinds=Kinds(self.idp, self.google, connects=self.connects, provisions=self.provisions),
         )
+
+    def connects(self, _organization: OrganizationId, kind: str) -> bool:
+        """Tell what an organization's plan includes: everything, unless a test says otherwise."""
+        return kind not in self.excluded
+
+    def provisions(self, _organization: OrganizationId, kind: str) -> bool:
+        """Tell where the host serves SCIM: to the kind that nobody trusts with addresses."""
+        return kind == self.idp.key
 
     @property
     def cipher(self) -> AesGcmCipher:

@@ -485,6 +485,34 @@ def test_a_provider_that_makes_no_members_any_more_governs_none(stage: SsoStage)
     assert flags(stage, ben.user, acme) == MemberFlag.MEMBER_LIMIT_RESTRICTED
 
 
+def test_scim_is_switched_on_where_the_host_serves_it_and_off_anywhere(stage: SsoStage):
+    """4.7: the fake kind is served, the other one is not; what stands from before may go, and stay meanwhile."""
+    acme = stage.organization()
+    olga = stage.owner(acme)
+    stage.connect(acme, stage.google, required=False)
+    assert do(stage, olga, "configure", acme, scim=True).code is Code.SSO_SCIM_UNAVAILABLE
+    assert do(stage, olga, "configure", acme, scim=False).changed == ()
+    with stage.uow.begin() as tx:
+        stored = tx.providers.load(acme)
+        settings = attrs.evolve(stored.state.settings, scim=True)
+        tx.providers.save(acme, attrs.evolve(stored.state, settings=settings), expected=stored.version)
+    assert do(stage, olga, "configure", acme, required=True, scim=True).changed == ("required",)
+    assert do(stage, olga, "configure", acme, required=False, scim=False).changed == ("required", "scim")
+
+
+def test_a_plan_says_which_kinds_are_connected_and_not_what_becomes_of_them(stage: SsoStage):
+    """Section 4: asked when a setup starts, of whoever may start one; what stands is kept, and ended."""
+    acme, globex = stage.organization(), stage.organization("globex")
+    olga, ben = stage.owner(acme), member(stage, globex, "ben@example.com")
+    connected(stage, olga, acme)
+    stage.excluded = {"fake"}
+    assert propose(stage, stage.owner(globex, "gus@example.com"), globex).code is Code.SSO_FEATURE_MISSING
+    stage.sign_in(ben)
+    assert propose(stage, ben, globex).code is Code.MEMBERSHIP_FORBIDDEN
+    assert do(stage, olga, "configure", acme, required=False).changed == ("required",)
+    assert isinstance(do(stage, olga, "disable", acme), ProviderRemoved)
+
+
 def test_reminders_are_mailed_within_a_budget(stage: SsoStage):
     acme = stage.organization()
     olga = stage.owner(acme)

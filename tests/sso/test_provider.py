@@ -79,10 +79,23 @@ def test_connecting_tells_all_owners():
     ],
 )
 def test_an_edit_says_what_changed(settings: object, changed: tuple[str, ...]):
-    step = MACHINE.step(CONNECTED, Edit(authority=OWNER, settings=settings, trust=True), NOW)
+    step = MACHINE.step(CONNECTED, Edit(authority=OWNER, settings=settings, trust=True, provisions=True), NOW)
     assert isinstance(step.answer, ProviderEdited)
     assert step.answer.changed == changed
     assert len(step.facts) == bool(changed)
+
+
+def test_scim_goes_on_where_it_is_served_and_nowhere_else():
+    """4.7: from whatever stood, by whoever asks; what is on stays on, and goes off anywhere."""
+    for step in EXPLORED.steps:
+        on = isinstance(step.state, Connected) and isinstance(step.target, Connected) and step.target.settings.scim
+        if on and not step.state.settings.scim:
+            assert step.command.provisions
+    on = attrs.evolve(CONNECTED, settings=attrs.evolve(SETTINGS, scim=True))
+    off = Edit(authority=MANAGER, settings=SETTINGS, trust=False)
+    assert isinstance(MACHINE.step(on, off, NOW).answer, ProviderEdited)
+    again = Edit(authority=MANAGER, settings=attrs.evolve(SETTINGS, scim=True), trust=False)
+    assert MACHINE.step(CONNECTED, again, NOW).answer == Refused(code=Code.SSO_SCIM_UNAVAILABLE)
 
 
 def test_a_manager_says_who_must_use_it_and_nothing_that_is_believed_of_it():

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from authflow.errors import Code
     from authflow.sso.identity import Subject
     from authflow.sso.recheck import Said
     from authflow.values import Address, OrganizationId, Secret
+
+    Entitled = Callable[[OrganizationId, str], bool]
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Document = Mapping[str, Json]
@@ -198,10 +200,19 @@ class Kind(Protocol):
 
 
 class Kinds:
-    """The registry: which kinds an installation knows, by their keys."""
+    """The registry: which kinds an installation knows, by their keys, and which of them an organization may have.
 
-    def __init__(self, *kinds: Kind) -> None:
+    Args:
+        kinds: They are registered.
+        connects: Whether an organization's plan lets it connect a kind of this key; without it, all may. A provider
+            that stands is edited and disabled whatever the plan says by now.
+        provisions: Whether the host serves SCIM to an organization's provider of a kind of this key; without it, to
+            none. Both are asked with a transaction open: they answer from what they know, and wait for nothing.
+    """
+
+    def __init__(self, *kinds: Kind, connects: Entitled | None = None, provisions: Entitled | None = None) -> None:
         self._kinds: dict[str, Kind] = {}
+        self._connects, self._provisions = connects, provisions
         for kind in kinds:
             self.add(kind)
 
@@ -212,6 +223,14 @@ class Kinds:
     def get(self, key: str) -> Kind | None:
         """Return the kind, or none."""
         return self._kinds.get(key)
+
+    def may_connect(self, organization: OrganizationId, key: str) -> bool:
+        """Tell whether *organization* may set up a provider of the kind *key*."""
+        return self._connects is None or self._connects(organization, key)
+
+    def may_provision(self, organization: OrganizationId, key: str) -> bool:
+        """Tell whether the provider of *organization*, of the kind *key*, may make and remove members by itself."""
+        return self._provisions is not None and self._provisions(organization, key)
 
     def __iter__(self) -> Iterator[Kind]:
         """Iterate over the kinds, in the order of their keys."""

@@ -104,11 +104,15 @@ class Connect:
 
 @attrs.frozen(kw_only=True)
 class Edit:
-    """Change the settings; *trust*: what is believed of the provider changes, not only who must use it."""
+    """Change the settings; *trust*: what is believed of the provider changes, not only who must use it.
+
+    *provisions*: the host serves SCIM to this provider.
+    """
 
     authority: Authority
     settings: Settings
     trust: bool
+    provisions: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -180,6 +184,7 @@ def edit(state: Connected, command: Edit, _now: datetime) -> ProviderStep:
     """Whoever manages says who must use it; what is believed of it is an owner's to change (decision 5)."""
     authority = command.authority
     code = (may_change_trust(authority) if command.trust else authority.refusal) or locked(state, authority)
+    code = code or unserved(state, command)
     if code is not None:
         return Step(state, Refused(code=code))
     after = attrs.evolve(state, settings=command.settings)
@@ -241,6 +246,13 @@ def may_change_trust(authority: Authority) -> Code | None:
 def locked(provider: Connected, authority: Authority) -> Code | None:
     """What a partner provisioned is the partner's to change, and nothing else is (sso 4.6)."""
     return None if provider.partner == authority.partner else Code.SSO_PARTNER_LOCKED
+
+
+@gate
+def unserved(provider: Connected, command: Edit) -> Code | None:
+    """SCIM is switched on where the host serves it, and off anywhere (sso 4.7)."""
+    switched_on = command.settings.scim and not provider.settings.scim
+    return Code.SSO_SCIM_UNAVAILABLE if switched_on and not command.provisions else None
 
 
 def _changed(before: Settings, after: Settings) -> tuple[str, ...]:

@@ -122,7 +122,8 @@ class Providers(Partnering, DescribingUs):
             organization: Whose provider.
             required: Members must sign in through it.
             newcomers: Whoever signs in for the first time becomes a member; it takes a role that one may grant oneself.
-            scim: It makes and removes members by itself; switched off, it governs nobody's role any more.
+            scim: It makes and removes members by itself, where the host serves SCIM to it (`Kinds`); switched off, it
+                governs nobody's role any more.
             default_role: For members who come without an invitation's role, at most one's own; the empty text is the
                 organization's own.
         """
@@ -263,7 +264,9 @@ class Providers(Partnering, DescribingUs):
             code = self._grants(at, settings)
             if code is not None:
                 return Refused(code=code)
-        return self._connecting.edit(at, stored, Edit(authority=authority, settings=settings, trust=False))
+        served = self._travelling.kinds.may_provision(at.organization, stored.state.kind)
+        command = Edit(authority=authority, settings=settings, trust=False, provisions=served)
+        return self._connecting.edit(at, stored, command)
 
     def _grants(self, at: Desk, settings: Settings) -> Code | None:
         """Return why the asker may not let newcomers be what *settings* make of them, or none (decision 36)."""

@@ -181,6 +181,8 @@ class SettingUp(Door):
                 code = Code.SSO_PROVIDER_EXISTS
             if code is None and kind is None:
                 code = Code.SSO_KIND_UNKNOWN
+            if code is None and kind is not None and not self._travelling.kinds.may_connect(organization, kind.key):
+                code = Code.SSO_FEATURE_MISSING
             if code is None and self._connecting.unknown_role(role):
                 problems = {"default_role": "is no role of this installation"}
                 return carried(Refused(code=Code.SSO_INPUT_INVALID, problems=problems), session, asker)

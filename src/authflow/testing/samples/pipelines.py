@@ -226,6 +226,9 @@ def provider_commands(_state: Provider) -> Iterator[tuple[ProviderCommand, datet
             yield Connect(authority=authority, provider=attrs.evolve(CONNECTED, lifted=lifted)), NOW
         for trust, settings in product((True, False), (SETTINGS, attrs.evolve(SETTINGS, required=False))):
             yield Edit(authority=authority, settings=settings, trust=trust), NOW
+        for provisions in (True, False):
+            served = attrs.evolve(SETTINGS, scim=True)
+            yield Edit(authority=authority, settings=served, trust=False, provisions=provisions), NOW
         yield Disable(authority=authority), NOW
 
 
