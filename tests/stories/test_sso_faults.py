@@ -22,6 +22,9 @@ from authflow.testing.browsers import Browser
 from authflow.testing.faults import Faults, Side, connection_lost, injected
 from authflow.values import Budget, Refused, Secret
 from tests.journey.sso_stage import SsoStage
+from tests.providers.test_saml_signing_out import ADA as ADA_THERE
+from tests.providers.test_saml_signing_out import Leaving
+from tests.providers.test_saml_unasked import Unasked
 from tests.stage import CONTEXT
 from tests.stories.crashing import changed, rows_of
 from tests.test_command import ALL
@@ -54,16 +57,23 @@ POLICY: Final = Policy(
 
 SENT: Final = frozenset(Kind) - {Kind.ROLLBACK, Kind.ROLLBACK_TO}
 
-SCENES: Final[dict[str, list[Scene]]] = {}
-"""By the name of the command, what comes before it; each returns the command."""
+SCENES: Final[dict[str, list[tuple[Any, Scene]]]] = {}
+"""By the name of the command, what comes before it and on which stage; each returns the command."""
 
-LOOKS: Final = {"sso.access", "sso.look", "sso.links", "providers.metadata", "providers.kinds", "providers.view"}
+LOOKS: Final = {
+    *("sso.access", "sso.look", "sso.links", "sso.look_unasked", "sso.keep_unasked", "sso.finish_sign_out"),
+    *("providers.metadata", "providers.kinds", "providers.view"),
+}
 """What writes nothing, whole or cut off: that is its own promise, which the tests of each keep."""
 
 
-def scene(command: str) -> Callable[[Scene], Scene]:
-    def put(made: Scene) -> Scene:
-        SCENES.setdefault(command, []).append(made)
+def here(uow: Any) -> SsoStage:
+    return SsoStage(uow, POLICY)
+
+
+def scene(command: str, where: Any = here) -> Callable[[Any], Any]:
+    def put(made: Any) -> Any:
+        SCENES.setdefault(command, []).append((where, made))
         return made
 
     return put
@@ -276,6 +286,32 @@ def releasing(stage: SsoStage) -> Callable[[], Any]:
     return at(stage.administrator(), stage.flows.sso.release, link=link)
 
 
+@scene("sso.take_unasked", Unasked)
+def taking_what_nobody_asked_for(stage: Unasked) -> Callable[[], Any]:
+    ticket = stage.ticket(ADA_THERE)
+    return lambda: stage.take(Browser(), ticket)
+
+
+@scene("sso.confirm_unasked", Unasked)
+def meaning_it_after_all(stage: Unasked) -> Callable[[], Any]:
+    browser = Browser()
+    owed = stage.taken(browser, ADA_THERE)
+    return lambda: stage.confirm(browser, owed.pipeline)
+
+
+@scene("sso.sign_out", Leaving)
+def leaving_on_both_sides(stage: Leaving) -> Callable[[], Any]:
+    browser = stage.comes(ADA_THERE)
+    return lambda: stage.leaves(browser)
+
+
+@scene("sso.end_sessions", Leaving)
+def being_signed_out(stage: Leaving) -> Callable[[], Any]:
+    stage.comes(ADA_THERE)
+    url = stage.asks(ADA_THERE)
+    return lambda: stage.ends(url)
+
+
 # --- flows.providers --------------------------------------------------------------------------------------------------
 
 
@@ -375,9 +411,9 @@ def test_every_command_that_writes_is_tried():
     assert both - LOOKS <= SCENES.keys()
 
 
-@pytest.mark.parametrize("setting", [made for scenes in SCENES.values() for made in scenes])
-def test_whatever_is_cut_off_leaves_nothing_and_succeeds_afterwards(sqlite_uow: Any, setting: Scene):
-    stage = SsoStage(sqlite_uow, POLICY)
+@pytest.mark.parametrize(("where", "setting"), [found for scenes in SCENES.values() for found in scenes])
+def test_whatever_is_cut_off_leaves_nothing_and_succeeds_afterwards(sqlite_uow: Any, where: Any, setting: Scene):
+    stage = where(sqlite_uow)
     command = setting(stage)
     seen = unowned if setting is leaving else written  # a browser gets its row first, and is sent away then
     before = seen(stage)
