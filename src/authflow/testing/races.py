@@ -12,6 +12,7 @@ from authflow.values import NOBODY, Answer, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor
 
 T = TypeVar("T")
 AnswerT = TypeVar("AnswerT", bound=Answer)
@@ -20,10 +21,15 @@ WORKERS: Final = 16
 """How many race unless told otherwise: enough that a check before the write lets most of them through."""
 
 
-def race(workers: int, command: Callable[[int], T]) -> list[T]:
+def race(workers: int, command: Callable[[int], T], *, pool: Executor | None = None) -> list[T]:
     """Run ``command(0)`` to ``command(workers - 1)``, each in a thread of its own; all of them start together.
 
     A command that the database was too busy for was undone, and is repeated: that is what a host does.
+
+    Args:
+        workers: How many.
+        command: What each does with its number.
+        pool: At least as many threads, with nothing else to do, for many races one after the other.
 
     Returns:
         What each returned, in the order of their numbers.
@@ -35,7 +41,7 @@ def race(workers: int, command: Callable[[int], T]) -> list[T]:
     >>> race(3, lambda number: number * number)
     [0, 1, 4]
     """
-    return at_once(command, threads=workers)
+    return at_once(command, threads=workers, pool=pool)
 
 
 def tally(answers: Sequence[Answer]) -> Counter[str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from authflow.errors import Retryable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Executor
 
 T = TypeVar("T")
 
@@ -20,8 +22,13 @@ TRIES: Final = 20
 """How often a command is repeated that the database was too busy for."""
 
 
-def at_once(work: Callable[[int], T], *, threads: int = THREADS) -> list[T]:
+def at_once(work: Callable[[int], T], *, threads: int = THREADS, pool: Executor | None = None) -> list[T]:
     """Run ``work(0)``, ``work(1)``, ... in as many threads, which start together.
+
+    Args:
+        work: What each does with its number.
+        threads: How many.
+        pool: At least as many threads, with nothing else to do, that many runs share; none makes new ones.
 
     Returns:
         What each returned, in the order of their numbers.
@@ -35,8 +42,10 @@ def at_once(work: Callable[[int], T], *, threads: int = THREADS) -> list[T]:
         start.wait()
         return patiently(lambda: work(number))
 
-    with ThreadPoolExecutor(threads) as pool:
-        return [done.result() for done in [pool.submit(run, number) for number in range(threads)]]
+    with ThreadPoolExecutor(threads) if pool is None else nullcontext(pool) as running:
+        started = [running.submit(run, number) for number in range(threads)]
+        wait(started)
+        return [ended.result() for ended in started]
 
 
 def patiently(command: Callable[[], T]) -> T:
