@@ -65,7 +65,7 @@ def elsewhere(stage: SsoStage, work: Callable[[Any], Any]) -> None:
 
 
 @pytest.mark.parametrize("lock", [False, True])
-def test_what_is_read_beside_is_what_is_read_alone(stage: SsoStage, ada: Person, lock: bool):
+def test_what_is_read_beside_is_what_is_read_alone(stage: SsoStage, ada: Person, *, lock: bool):
     stage.sign_in(ada)
     stage.enroll(ada)
     pipeline = sent_away(stage, ada.browser)

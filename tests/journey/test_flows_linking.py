@@ -172,7 +172,7 @@ def test_a_lost_race_is_a_conflict_and_nobody_is_looked_up_instead(
     trip = stage.come(ada.browser, acme, "one")
     with monkeypatch.context() as patched:
         patched.setattr(MemoryLinks, "add", lose)
-        with stage.writes("audit", "outbox"):
+        with stage.writes("audit", "outbox", "limit"):
             refused(trip.choose(Choice.LINK), Code.SSO_IDENTITY_CONFLICT)
     assert isinstance(trip.choose(Choice.LINK), SignedOn)
 

@@ -447,6 +447,32 @@ def test_an_organization_may_take_in_only_whom_it_invited(stage: SsoStage):
     assert (answer.member, answer.code) == (None, Code.SSO_JOIN_CLOSED)
 
 
+def test_whoever_is_invited_proves_their_address_and_comes_in(stage: SsoStage):
+    """Nobody is told who is invited before that: whoever is not learns it when the address is theirs (decision 22)."""
+    acme = founded(stage, newcomers=False)
+    stage.invite(owner(stage, acme), acme, ADA, role="admin")
+    stage.idp.person("00u2", email="uninvited@example.com")
+    invited, uninvited = (stage.come(Browser(), acme, subject) for subject in ("00u1", "00u2"))
+    pages = [attrs.evolve(asked(trip.answer, Page.STRANGER), email=None, name="") for trip in (invited, uninvited)]
+    assert pages[0].offers == pages[1].offers == {Offer.SIGN_IN, Offer.MAIL_PROOF, Offer.NEW_ACCOUNT}
+    for trip in (invited, uninvited):
+        assert isinstance(trip.choose(Choice.NEW_ACCOUNT), MailSent)
+        trip.open_link(token(stage, MailKind.SSO_ADDRESS_PROOF))
+    member = stage.member(signed_on(invited.resume()).user, acme)
+    assert isinstance(member, Member)
+    assert member.role == "admin"
+    with stage.writes("audit", "outbox", "limit"):
+        refused(uninvited.resume(), Code.SSO_JOIN_CLOSED)
+
+
+def test_whoever_came_to_link_gets_no_new_account(stage: SsoStage, acme: OrganizationId):
+    ada = stage.person("ada@example.net")
+    stage.sign_in(ada)
+    trip = stage.come(ada.browser, acme, "00u1", link=True)
+    assert asked(trip.answer, Page.VISITOR).offers == {Offer.LINK}
+    refused(trip.choose(Choice.NEW_ACCOUNT), Code.SSO_SIGN_UP_CLOSED)
+
+
 # --- membership -------------------------------------------------------------------------------------------------------
 
 

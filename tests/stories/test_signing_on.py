@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from authflow.journey.sso.answers import AccountLinked, ChoiceOwed, LinkEnded, S
 from authflow.membership.standing import Member, MemberFlag
 from authflow.sessions.states import SignedIn
 from authflow.sso.case import Choice
+from authflow.sso.kinds import Callback
 from authflow.testing.browsers import Browser
 from authflow.testing.providers import Fault
 from authflow.testing.races import WORKERS, race, tally
@@ -30,6 +32,9 @@ ADA = "ada@example.com"
 CROWD = 64
 LATE = {Code.SSO_STATE_INVALID, Code.SSO_PIPELINE_EXPIRED, Code.SESSION_SUPERSEDED}
 """What whoever comes too late is told: it was taken, it is over, or the browser has another value by now."""
+
+ASKED = 3
+"""How often many answers meet at one question: which of them is first is not ours to choose."""
 
 DISABLED = 8
 """How often a provider is disabled under somebody who links: which of them is first is not ours to choose."""
@@ -145,6 +150,19 @@ def test_of_many_who_link_at_one_page_one_does(crowd: SsoStage):
     assert len(crowd.links_of(ada.user)) == 1
     assert crowd.audited(ada).count("sso_identity_link") == 1
     assert len(crowd.mails(MailKind.SSO_LINKED)) == 1
+
+
+def test_of_many_answers_to_one_question_one_is_used_up(crowd: SsoStage):
+    """Whoever is too late waits for the first, and then nothing of what they bring is burnt: the row is held."""
+    acme, resume = founded(crowd), crowd.flows.sso.resume
+    for _ in range(ASKED):
+        trip = crowd.start(Browser(), acme)
+        brought = [trip.callback("00u1").fields | {"id": (str(number),)} for number in range(WORKERS)]
+        come = partial(resume, trip.browser.session, trip.browser.context, pipeline=trip.pipeline)
+        told = tally(race(WORKERS, lambda n, come=come, brought=brought: come(callback=Callback(fields=brought[n]))))
+        assert told == {"ChoiceOwed": 1, Code.SSO_STATE_INVALID: WORKERS - 1}
+        with crowd.uow.begin() as tx:
+            assert tx.single_use.sweep(crowd.clock.now() + timedelta(days=1)) == 1
 
 
 def test_of_many_who_choose_a_new_account_one_gets_it(crowd: SsoStage):

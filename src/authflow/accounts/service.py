@@ -106,6 +106,17 @@ class Addresses:
                 self._settle(tx, user, address, now)
             return known
 
+    def free(self, address: Address) -> bool:
+        """Hold *address*, and tell whether nobody has it verified: somebody new may be given it, verified."""
+        with self.uow.begin() as tx:
+            tx.confirmations.hold(address, self.clock.now())
+            return not tx.users.holders(address)
+
+    def settle(self, user: UserId, address: Address) -> None:
+        """Let nothing be left of what others wanted with *address*, which is held, and was given to *user* verified."""
+        with self.uow.begin() as tx:
+            self._settle(tx, user, address, self.clock.now())
+
     def void(self, user: UserId, address: Address) -> int:
         """End every token to *address* of *user*; return how many waited."""
         with self.uow.begin() as tx:

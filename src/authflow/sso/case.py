@@ -54,12 +54,14 @@ class Known:
         prover: Whoever proved a mailbox in this pipeline, as they are now; none where nobody did.
         owes: Whoever would come in (the link's person, else whoever proved a mailbox) has a second factor, or must
             enroll one, and is not signed in here.
-        removed: The person, or this subject, was removed from the organization and may not come back (decision 15).
+        removed: The person was removed from the organization and may not come back (decision 15).
+        subject_removed: This subject was, and so nobody new comes in by it.
         taken: Somebody holds the asserted address verified, and there may be a new account.
         vouched: An invitation that only ever left by mail to the asserted address is open for it (decision 21).
         sign_up: Accounts are made here at all.
         open_to_newcomers: The organization takes people in at their first sign-in, or an invitation is open.
         verify_first: The policy asks for the address before there is an account.
+        second_accounts: The policy lets somebody new have an address that is taken, unverified.
     """
 
     link: Link | None = None
@@ -69,11 +71,13 @@ class Known:
     prover: Holder | None = None
     owes: bool = False
     removed: bool = False
+    subject_removed: bool = False
     taken: bool = False
     vouched: bool = False
     sign_up: bool = False
     open_to_newcomers: bool = False
     verify_first: bool = False
+    second_accounts: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -150,8 +154,10 @@ class Register:
 class ProveAddress:
     """Mail a link to the asserted address; there is an account when it has been opened in this browser.
 
-    Somebody who has an account under that address is told so by that mail, and by nothing else (decision 22).
+    *taken*: it is somebody's, who is told so by a mail, and nobody by anything else (decision 22).
     """
+
+    taken: bool
 
 
 @unique

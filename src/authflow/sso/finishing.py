@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from authflow.sso.case import Case, Decision
+    from authflow.sso.links import Link
 
 # --- rows -------------------------------------------------------------------------------------------------------------
 
@@ -54,24 +55,26 @@ def disabled(case: Case, _now: datetime) -> Decision | None:
 
 
 def removed(case: Case, _now: datetime) -> Decision | None:
-    """Whoever was removed does not walk back in (decision 15)."""
-    return Deny(Code.SSO_MEMBER_REMOVED) if case.known.removed else None
+    """Whoever was removed does not walk back in, nor does their subject as somebody new (decision 15)."""
+    barred = case.known.removed or (registers(case) and case.known.subject_removed)
+    return Deny(Code.SSO_MEMBER_REMOVED) if barred else None
 
 
 def known(case: Case, _now: datetime) -> Decision | None:
     """The identity is linked: its person comes in, behind their second factor; unless somebody else asks for it."""
-    if case.known.link is None:
-        return None
-    visitor = case.known.visitor
-    wanted = case.to_link or case.choice is Choice.LINK
-    if wanted and visitor is not None and visitor.user != case.known.link.user:
+    if case.known.link is None or _claims(case, case.known.link):
         return None
     return Challenge(case.known.link.user) if case.known.owes else Enter(case.known.link)
 
 
 def former(case: Case, _now: datetime) -> Decision | None:
-    """The provider's former subject is linked; the policy takes it over if the address is vouched for (decision 24)."""
+    """The provider's former subject is linked; the policy takes it over if the address is vouched for (decision 24).
+
+    As of the subject itself, unless somebody else asks for it.
+    """
     if case.known.former is None or case.known.link is not None or not case.identity.email_verified:
+        return None
+    if _claims(case, case.known.former):
         return None
     return Challenge(case.known.former.user) if case.known.owes else TakeOver(case.known.former)
 
@@ -83,37 +86,43 @@ def nameless(case: Case, _now: datetime) -> Decision | None:
 
 
 def closed(case: Case, _now: datetime) -> Decision | None:
-    """No accounts are made here; or the organization takes in nobody new, and no invitation is open."""
-    if not _registers(case):
+    """No accounts are made here, or for whoever came to link; or the organization takes in only whom it invited.
+
+    Whose address is not proved yet may prove it first: only then is it known, and told, whether they are invited.
+    """
+    if not registers(case):
         return None
-    if not case.known.sign_up:
+    if case.to_link or not case.known.sign_up:
         return Deny(Code.SSO_SIGN_UP_CLOSED)
-    return None if case.known.open_to_newcomers else Deny(Code.SSO_JOIN_CLOSED)
+    return Deny(Code.SSO_JOIN_CLOSED) if not case.known.open_to_newcomers and _is_theirs(case) else None
 
 
 def held(case: Case, _now: datetime) -> Decision | None:
     """The identity has a person: a sign-up never takes a link over (decision 15)."""
-    return Deny(Code.SSO_IDENTITY_CONFLICT) if _registers(case) and case.known.link is not None else None
+    return Deny(Code.SSO_IDENTITY_CONFLICT) if registers(case) and case.known.link is not None else None
 
 
 def taken(case: Case, _now: datetime) -> Decision | None:
     """Somebody holds the address: told on the page to somebody signed in, to all others by mail (decisions 22, 26)."""
-    if not _registers(case) or not case.known.taken:
+    if not registers(case) or not case.known.taken or case.known.second_accounts:
         return None
-    return ProveAddress() if case.known.visitor is None else Deny(Code.SSO_IDENTITY_CONFLICT)
+    return ProveAddress(taken=True) if case.known.visitor is None else Deny(Code.SSO_IDENTITY_CONFLICT)
 
 
 def vouched(case: Case, _now: datetime) -> Decision | None:
-    """A trusted provider, or an invitation that left by mail only, says that the address is theirs (decision 21)."""
-    good = case.identity.email_verified or case.known.vouched or _proved_address(case)
-    return Register(verified=True) if _registers(case) and good else None
+    """A trusted provider, an invitation that left by mail only, or a mailed link says whose it is (decision 21).
+
+    A second account under an address that is taken holds it unverified all the same (decision 26).
+    """
+    return Register(verified=not case.known.taken) if registers(case) and _is_theirs(case) else None
 
 
 def unverified(case: Case, _now: datetime) -> Decision | None:
-    """A new account, whose address is proved before or after by the policy."""
-    if not _registers(case):
+    """A new account, whose address is proved first by the policy, or where an invitation may be open for it."""
+    if not registers(case):
         return None
-    return ProveAddress() if case.known.verify_first else Register(verified=False)
+    first = case.known.verify_first or not case.known.open_to_newcomers
+    return ProveAddress(taken=False) if first else Register(verified=False)
 
 
 def proven(case: Case, _now: datetime) -> Decision | None:
@@ -226,11 +235,47 @@ def _first(table: tuple[Callable[[Case, datetime], Decision | None], ...], case:
     raise BrokenPromise(answer="a case that no row decides")
 
 
-def _registers(case: Case) -> bool:
+# --- what is asked of a case before, and after, it is decided ---------------------------------------------------------
+
+
+def registers(case: Case) -> bool:
     """Tell whether there is to be a new account: it was chosen, or the address that was asked for is proved by now."""
     if case.choice is Choice.NEW_ACCOUNT:
         return True
     return case.choice is Choice.NOTHING and _proved_address(case)
+
+
+def offers_account(case: Case) -> bool:
+    """Tell whether a page may offer a new account: the person may come in, or may when their address is proved."""
+    known = case.known
+    return (
+        known.sign_up
+        and not case.to_link
+        and case.identity.email is not None
+        and (known.open_to_newcomers or not _is_theirs(case))
+    )
+
+
+def tells(decision: Decision) -> bool:
+    """Tell whether whoever sees what follows learns of an address, or has it mailed: both have one budget."""
+    return isinstance(decision, ProveAddress) or decision == Deny(Code.SSO_IDENTITY_CONFLICT)
+
+
+def may_tell(case: Case) -> bool:
+    """Tell whether what is decided may tell of the address, or mail it; of what is known, *taken* is enough to ask."""
+    proved = case.identity.email_verified or _proved_address(case)
+    return registers(case) and (case.known.taken or not proved)
+
+
+def _claims(case: Case, link: Link) -> bool:
+    """Tell whether somebody who is signed in here asks for an identity that is another's by *link*."""
+    visitor = case.known.visitor
+    return (case.to_link or case.choice is Choice.LINK) and visitor is not None and visitor.user != link.user
+
+
+def _is_theirs(case: Case) -> bool:
+    """Tell whether somebody who may say so says that the asserted address is theirs."""
+    return case.identity.email_verified or case.known.vouched or _proved_address(case)
 
 
 def _proved_address(case: Case) -> bool:

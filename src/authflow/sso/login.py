@@ -20,6 +20,7 @@ from authflow.sso.pipeline import Flow, barred, not_theirs
 from authflow.sso.progress import (
     Abandon,
     Abandoned,
+    AddressAsked,
     AddressMailed,
     AddressProven,
     Asked,
@@ -83,7 +84,7 @@ def choose(state: Open, command: Choose, now: datetime) -> LoginStep:
     if stopped is not None:
         return stopped
     decision = finishing.decide(case_of(state, command.choice, command.known), now)
-    if isinstance(command.allowance, Limited) and _tells(decision):
+    if isinstance(command.allowance, Limited) and finishing.tells(decision):
         return Step(state, Refused(code=Code.SSO_RATE_LIMITED, retry_after=command.allowance.retry_after))
     return _decided(state, command, decision)
 
@@ -96,8 +97,8 @@ def _decided(state: Open, command: Choose, decision: Decision) -> LoginStep:
             return Step(state, Asked(page=decision.page))
         case Challenge():
             return Step(state, FactorAsked(user=decision.user))
-        case ProveAddress():
-            return _mail_address(state, command)
+        case ProveAddress(taken=taken):
+            return _mail_address(state, command, taken=taken)
         case _:
             return Step(Over(handle=state.handle, why=Why.FINISHED), Finish(decision=decision))
 
@@ -290,14 +291,9 @@ def case_of(state: Open | Unconfirmed, choice: Choice, known: Known) -> Case:
     )
 
 
-def _tells(decision: Decision) -> bool:
-    """Tell whether whoever sees what follows learns of an address, or has it mailed: both have one budget."""
-    return isinstance(decision, ProveAddress) or decision == Deny(Code.SSO_IDENTITY_CONFLICT)
-
-
-def _mail_address(state: Open, command: Choose) -> LoginStep:
+def _mail_address(state: Open, command: Choose, *, taken: bool) -> LoginStep:
     address = state.identity.email
     if address is None:
         return Step(state, Refused(code=Code.SSO_IDENTITY_INCOMPLETE))
     after = AddressMailed(handle=state.handle, identity=state.identity, address=address, token=command.token)
-    return Step(after, Mailed())
+    return Step(after, AddressAsked(taken=taken))

@@ -275,6 +275,7 @@ class Registrar(Protocol):
     def register(self, newcomer: Newcomer) -> UserId:
         """Insert the person, with a username that nobody has, and their address; return who they are.
 
+        It is never somebody who was there before, whatever address they have: whoever registers is signed in as them.
         The username is made of nothing that a provider asserts: anybody could be called by somebody else's name.
 
         Raises:

@@ -207,6 +207,16 @@ class Mailed(Answer):
 
 
 @attrs.frozen(kw_only=True)
+class AddressAsked(Answer):
+    """A link is mailed to the asserted address; or, where it is *taken*, a warning to whoever has it.
+
+    Nobody who sees what this comes to can tell which.
+    """
+
+    taken: bool
+
+
+@attrs.frozen(kw_only=True)
 class Opened(Answer):
     """The mailed link was theirs: choose again."""
 
@@ -216,4 +226,4 @@ class Abandoned(Answer):
     """The pipeline is over."""
 
 
-LoginAnswer = Received | Finish | Asked | FactorAsked | Mailed | Opened | Abandoned | Refused
+LoginAnswer = Received | Finish | Asked | FactorAsked | Mailed | AddressAsked | Opened | Abandoned | Refused

@@ -131,12 +131,12 @@ class FakeProvider:
             email=person.email,  # type: ignore[arg-type]  # whatever a provider may say
             email_verified=person.email_verified,
             name=person.name,
-            once=(Single(key=f"{self.key}:{self._answer_id(nonce)}", expires_at=trip.now + ANSWER_LIFE),),
+            once=(Single(key=f"{self.key}:{self._answer_id(nonce, callback)}", expires_at=trip.now + ANSWER_LIFE),),
             memory={"refresh_token": f"refresh-{subject}"} if self.secret else {},
         )
 
-    def _answer_id(self, nonce: str) -> str:
-        return "answer" if self.fault is Fault.REUSED else nonce
+    def _answer_id(self, nonce: str, callback: Callback) -> str:
+        return "answer" if self.fault is Fault.REUSED else callback.one("id") or nonce
 
     def recheck(self, settings: Document, memory: Document, now: datetime) -> Rechecked:  # noqa: ARG002  # the port gives them
         """Say what the test scripted."""

@@ -22,7 +22,7 @@ from authflow.sso.case import By, Enter, LinkTo, Register, TakeOver
 from authflow.sso.grounds import Attached, MailedProof, NewAccount, OwnSession, Recognized
 from authflow.sso.pipeline import Flow
 from authflow.sso.ports import Newcomer
-from authflow.values import Method, Proof, Refused, UserId, new_identifier
+from authflow.values import Method, Proof, Refused, UserId, fold_address, new_identifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from authflow.machine import Fact, Step
     from authflow.membership.service import Membership
     from authflow.policy import SsoPolicy
-    from authflow.ports import Entropy, UnitOfWork
+    from authflow.ports import Entropy, UnitOfWork, User
     from authflow.recording import Recorder
     from authflow.sessions.service import Sessions
     from authflow.sso.case import Decision, Known
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from authflow.sso.links import Link, Linking
     from authflow.sso.service import Links
     from authflow.sso.service.departures import Departures
-    from authflow.values import Address, Asker, BrowserSession, Context, LinkId, MemberId
+    from authflow.values import Asker, BrowserSession, Context, LinkId, MemberId
 
 
 class Undone(Exception):  # it carries an answer out of a savepoint, and is no error
@@ -180,34 +180,26 @@ class Admitting:
         registrar, identity, email = here.tx.registrar, here.at.identity, here.at.identity.email
         if registrar is None or email is None:
             raise BrokenPromise(answer="a newcomer whom nobody can register")
-        proven = verified and self._free(here, email)
+        if verified and not self.addresses.free(email):
+            raise StaleVersion
         newcomer = Newcomer(
             id=UserId(new_identifier(self.entropy.random_bytes(16))),
             name=identity.name,
             address=email,
-            verified_at=here.now if proven else None,
+            verified_at=here.now if verified else None,
         )
         user = registrar.register(newcomer)
+        _require_new(here.tx.users.get(user), newcomer)
         here.tx.accounts.lock(user)
         linked = self._attach(here, user, NewAccount(user=user))
         made = SignedUp(
             organization=identity.organization, provider=identity.provider, kind=here.at.provider.kind, user=user
         )
-        told: Sequence[Fact] = (made, *self._verified(user, email)) if proven else (made,)
-        return attrs.evolve(linked, facts=(*told, *linked.facts), unconfirmed=not proven)
-
-    def _free(self, here: Arrival, email: Address) -> bool:
-        """Hold *email*, and tell whether it is still nobody's; where it must be for a new account, it has to be."""
-        here.tx.confirmations.hold(email, here.now)
-        free = not here.tx.users.holders(email)
-        if not free and not self.policy.second_accounts:
-            raise StaleVersion
-        return free
-
-    def _verified(self, user: UserId, email: Address) -> tuple[Fact, ...]:
-        """Whoever else held the address unverified loses it now, like everywhere (decision 19)."""
-        self.addresses.record(user, email)
-        return (AddressVerified(user=user, address=email),)
+        told: Sequence[Fact] = (made,)
+        if verified:
+            self.addresses.settle(user, email)
+            told = (made, AddressVerified(user=user, address=email))
+        return attrs.evolve(linked, facts=(*told, *linked.facts), unconfirmed=not verified)
 
     # --- the membership -------------------------------------------------------------------------------------------
 
@@ -234,6 +226,17 @@ class Admitting:
             if former.find(*place) is not None:
                 former.clear(*place)
         return joined.member.id, None
+
+
+def _require_new(person: User | None, newcomer: Newcomer) -> None:
+    """Refuse whoever was there before: a registrar that looks an address up would sign a stranger in as them.
+
+    Raises:
+        BrokenPromise: The person has an address verified that was not given to them just now.
+    """
+    given = {fold_address(newcomer.address)} if newcomer.verified_at is not None else set[str]()
+    if person is not None and {fold_address(own) for own in person.verified_addresses()} - given:
+        raise BrokenPromise(answer="a registrar that finds people instead of making them")
 
 
 def _settled(step: Step[Linking, LinkAnswer]) -> _Settled:

@@ -9,8 +9,10 @@ import attrs
 from authflow.membership.service import Prospects
 from authflow.membership.standing import Member
 from authflow.sso.case import Choice, Known, Visitor
+from authflow.sso.finishing import registers
 from authflow.sso.linking import migrates
 from authflow.sso.links import Holder
+from authflow.sso.login import case_of
 from authflow.sso.pipeline import Flow
 from authflow.sso.progress import AddressProven, Proven
 from authflow.values import same_address
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from authflow.journey.ports import JourneyTransaction
     from authflow.membership.service import Membership
     from authflow.policy import SsoPolicy
+    from authflow.sso.case import Case
     from authflow.sso.identity import Identity, Subject
     from authflow.sso.links import Link
     from authflow.sso.progress import Open, Unconfirmed
@@ -48,10 +51,9 @@ class Situation:
         """Whoever is signed in wants the identity to be theirs, also where it is somebody else's."""
         return self.state.handle.flow is Flow.LINK or self.choice is Choice.LINK
 
-    @property
-    def registers(self) -> bool:
-        """There may be a new account."""
-        return self.choice is Choice.NEW_ACCOUNT or isinstance(self.state, AddressProven)
+    def case(self, known: Known) -> Case:
+        """Return what the table of finishing looks at."""
+        return case_of(self.state, self.choice, known)
 
 
 @attrs.frozen(kw_only=True)
@@ -84,7 +86,7 @@ class Circumstances:
         prover = _prover(tx, at.state)
         owner = _owner(tx, link or former)
         vouched = owner is None and self._vouched(at)
-        newcomer = self._newcomer(tx, at, vouched=vouched) if owner is None else Prospects()
+        newcomer = self._prospects(tx, at, None, vouched=vouched) if owner is None else Prospects()
         return Known(
             link=link,
             former=former,
@@ -92,12 +94,14 @@ class Circumstances:
             visitor=self._visitor(tx, at, link),
             prover=prover,
             owes=_owes(tx, owner or prover, at.asker),
-            removed=self._removed(tx, at, owner, prover) or newcomer.removed,
-            taken=owner is None and self._taken(tx, at),
+            removed=self._removed(tx, at, owner, prover),
+            subject_removed=newcomer.removed,
+            taken=owner is None and _taken(tx, at),
             vouched=vouched,
             sign_up=tx.registrar is not None,
             open_to_newcomers=at.provider.settings.newcomers or newcomer.invited_at is not None,
             verify_first=self.policy.verify_first,
+            second_accounts=self.policy.second_accounts,
         )
 
     # --- pieces ---------------------------------------------------------------------------------------------------
@@ -112,18 +116,6 @@ class Circumstances:
         email = at.identity.email
         place = at.provider.organization
         return email is not None and self.membership.vouches(at.asker.session, organization=place, address=email)
-
-    def _newcomer(self, tx: JourneyTransaction, at: Situation, *, vouched: bool) -> Prospects:
-        """Return what awaits somebody new, where it decides whether they may come in, or are offered to."""
-        if not at.registers and at.provider.settings.newcomers:
-            return Prospects()
-        found = self._prospects(tx, at, None, vouched=vouched)
-        return attrs.evolve(found, removed=found.removed and at.registers)
-
-    def _taken(self, tx: JourneyTransaction, at: Situation) -> bool:
-        email = at.identity.email
-        asks = at.registers and not self.policy.second_accounts
-        return asks and email is not None and bool(tx.users.holders(email))
 
     def _visitor(self, tx: JourneyTransaction, at: Situation, link: Link | None) -> Visitor | None:
         """Return who is signed in here; whose subject the provider changed is asked where it would decide."""
@@ -189,6 +181,11 @@ def _prover(tx: JourneyTransaction, state: Open | Unconfirmed) -> Holder | None:
     if found is None or not isinstance(state, Proven) or found.user != state.user:
         return None
     return Holder(user=found.user, active=True)
+
+
+def _taken(tx: JourneyTransaction, at: Situation) -> bool:
+    email = at.identity.email
+    return email is not None and registers(at.case(Known())) and bool(tx.users.holders(email))
 
 
 def _removed_at(tx: JourneyTransaction, at: Situation) -> datetime | None:

@@ -12,18 +12,18 @@ from authflow.journey.sso.admitting import Admitting, Arrival, Undone
 from authflow.journey.sso.answers import ChoiceOwed, MailSent, Offer, PipelineAbandoned
 from authflow.journey.sso.proving import Proving
 from authflow.sso.case import Ask, Choice, Deny, Known, Page
-from authflow.sso.finishing import decide
+from authflow.sso.finishing import decide, offers_account
+from authflow.sso.identity import read_subject
 from authflow.sso.kinds import Assertion
-from authflow.sso.login import case_of
 from authflow.sso.pipeline import barred
 from authflow.sso.progress import (
     Abandon,
     Abandoned,
+    AddressAsked,
     Asked,
     Choose,
     FactorAsked,
     Finish,
-    Mailed,
     Open,
     Received,
 )
@@ -59,7 +59,9 @@ class Concluding(Proving):
             return own if prover is None else (*own, prover)
         if not isinstance(came, Assertion):
             return ()
-        return self.circumstances.owners(tx, state.handle.provider, (came.subject, came.legacy))
+        return self.circumstances.owners(
+            tx, state.handle.provider, (read_subject(came.subject), read_subject(came.legacy))
+        )
 
     # --- the provider's answer --------------------------------------------------------------------------------------
 
@@ -106,8 +108,8 @@ class Concluding(Proving):
                 return self.admitting.admit(here, decision)
             case FactorAsked(user=user):
                 return self.admitting.challenge(here, user)
-            case Mailed():
-                self.mail_newcomer(here, token, asker)
+            case AddressAsked(taken=taken):
+                self.mail_newcomer(here, token, asker, taken=taken)
                 return carried(MailSent(), session, asker)
             case _:
                 return carried(_page(held.at, known, expect(answer, Asked).page), session, asker)
@@ -120,7 +122,7 @@ class Concluding(Proving):
         if held.at is None:
             return Refused(code=barred(held.stored.state.handle, held.present, now) or Code.SSO_PIPELINE_EXPIRED)
         known = self.circumstances.known(tx, held.at, now)
-        decision = decide(case_of(held.at.state, Choice.NOTHING, known), now)
+        decision = decide(held.at.case(known), now)
         if isinstance(decision, Deny):
             return Refused(code=decision.code)
         return _page(held.at, known, decision.page if isinstance(decision, Ask) else None)
@@ -140,14 +142,13 @@ class Concluding(Proving):
 
 
 def _page(at: Situation, known: Known, page: Page | None) -> ChoiceOwed:
-    signs_up = known.sign_up and known.open_to_newcomers and at.identity.email is not None
     wanted: dict[Page | None, set[Offer]] = {
         None: {Offer.CONTINUE},
         Page.STRANGER: {Offer.SIGN_IN, Offer.NEW_ACCOUNT, *([Offer.MAIL_PROOF] if at.identity.email else [])},
         Page.PROVEN: {Offer.LINK},
         Page.VISITOR: {Offer.LINK, Offer.NEW_ACCOUNT},
     }
-    offers = wanted[page] - (set() if signs_up else {Offer.NEW_ACCOUNT})
+    offers = wanted[page] - (set() if offers_account(at.case(known)) else {Offer.NEW_ACCOUNT})
     return ChoiceOwed(
         page=page,
         offers=frozenset(offers),

@@ -13,9 +13,10 @@ from authflow.journey.sso.answers import MailSent
 from authflow.journey.sso.circumstances import mailable, written
 from authflow.journey.sso.holding import Holding
 from authflow.ports import Allowed
-from authflow.sso.case import Choice
+from authflow.sso.case import Choice, Known
+from authflow.sso.finishing import may_tell, registers
+from authflow.sso.login import case_of
 from authflow.sso.progress import (
-    AddressProven,
     Mailed,
     MailProof,
     Open,
@@ -95,12 +96,11 @@ class Proving(Holding):
         It is counted before any row is held: limits are counted in front of rows, everywhere.
         """
         state = self.travelling.peek(tx, who)
-        registers = choice is Choice.NEW_ACCOUNT or isinstance(state, AddressProven)
-        if not isinstance(state, Open) or not registers:
+        email = state.identity.email if isinstance(state, Open) else None
+        if not isinstance(state, Open) or email is None or not registers(case_of(state, choice, Known())):
             return Allowed(0)
-        email, proven = state.identity.email, state.identity.email_verified or isinstance(state, AddressProven)
-        mails = email is not None and (not proven or bool(tx.users.holders(email)))
-        return self._hit(tx, email) if mails else Allowed(0)
+        known = Known(taken=bool(tx.users.holders(email)))
+        return self._hit(tx, email) if may_tell(case_of(state, choice, known)) else Allowed(0)
 
     def _hit(self, tx: JourneyTransaction, address: Address | None, *, at: str = "") -> Allowed | Limited:
         if address is None:
@@ -108,16 +108,16 @@ class Proving(Holding):
         key = hashlib.sha256(f"{at}\0{fold_address(address)}".encode()).hexdigest()
         return tx.limits.hit(self.mails, key, self.clock.now())
 
-    def mail_newcomer(self, here: Arrival, token: Secret, asker: Asker) -> None:
-        """Mail the link; or tell whoever has that address already, and nobody else (decision 22)."""
+    def mail_newcomer(self, here: Arrival, token: Secret, asker: Asker, *, taken: bool) -> None:
+        """Mail the link; or, of an address that is *taken*, tell whoever has it, and nobody else (decision 22)."""
         handle, email = here.at.state.handle, here.at.identity.email
         place, provider = handle.organization, handle.provider
         told: list[Fact] = [
             AddressHeld(organization=place, provider=provider, user=user, recipients=(own,))
-            for user in (here.tx.users.holders(email) if email is not None and here.known.taken else ())
+            for user in (here.tx.users.holders(email) if email is not None and taken else ())
             for own in written(here.tx, user, email)
         ]
-        if not here.known.taken and email is not None:
+        if not taken and email is not None:
             mailed = AddressProofMailed(
                 organization=place,
                 provider=provider,

@@ -36,13 +36,17 @@ VISITORS: Final = [
     visitor(EVE, addresses=()),
 ]
 LINKS: Final = [(None, None), (link(), holder()), (link(EVE), holder(EVE))]
+TAKEN: Final = [(False, False), (True, False), (True, True)]
+"""Whether the address is, and whether there may be a second account under it."""
+
 PROVERS: Final = [(None, None), (ADA, holder()), (ADA, holder(active=False)), (ADA, None), (ADA, holder(EVE))]
 
 
 def cases() -> Iterator[Case]:
     """Yield every case that the two rows at the top, which look at nothing else, leave to the others."""
-    flags = product((True, False), repeat=6)
-    for taken, vouched, opened, first, owes, to_link in flags:
+    for (taken, second), (vouched, opened, first, owes, to_link) in product(TAKEN, product((True, False), repeat=5)):
+        if second and (owes or to_link):
+            continue  # neither has anything to do with a second account
         for (standing, owner), who, (proven, prover) in product(LINKS, VISITORS, PROVERS):
             known = welcoming(
                 link=standing,
@@ -51,6 +55,7 @@ def cases() -> Iterator[Case]:
                 prover=prover,
                 owes=owes,
                 taken=taken,
+                second_accounts=second,
                 vouched=vouched,
                 open_to_newcomers=opened,
                 verify_first=first,
@@ -78,5 +83,6 @@ RARE: Final = [
     Case(identity=identity(email_verified=True), known=attrs.evolve(MIGRATING, owes=True)),
     Case(identity=identity(email=None), choice=Choice.NEW_ACCOUNT, known=welcoming()),
     Case(identity=identity(), choice=Choice.NEW_ACCOUNT, known=welcoming(sign_up=False, taken=True)),
+    Case(identity=identity(), choice=Choice.NEW_ACCOUNT, known=welcoming(subject_removed=True)),
 ]
 """What `cases` leaves out: the rows that look at one thing only, and where no accounts are made."""
