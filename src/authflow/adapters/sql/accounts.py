@@ -52,7 +52,7 @@ class SqlAccounts:
     """
 
     def __init__(self, connection: Connection, statements: AccountStatements, *, locked: Callable[[], None]) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
         self._tell_locked = locked
         self._locked: dict[UserId, Account] = {}
@@ -67,7 +67,7 @@ class SqlAccounts:
         if user in self._locked:
             return self._locked[user]
         if user not in self._seen:
-            self.saw(user, self._run.run(self._sql.read, {"owner": user}).one_or_none())
+            self.saw(user, self._connection.run(self._sql.read, {"owner": user}).one_or_none())
         return self._seen[user] or Account(user=user, epoch=1)
 
     def saw(self, user: UserId, row: Row | None) -> None:
@@ -80,22 +80,22 @@ class SqlAccounts:
 
     def _standing(self, user: UserId) -> Account | None:
         """Return the row that was read, if it is as good as locked: nobody else writes before this transaction ends."""
-        return self._seen.get(user) if self._run.alone else None
+        return self._seen.get(user) if self._connection.alone else None
 
     def _lock(self, user: UserId) -> Account:
-        if not self._run.alone:
+        if not self._connection.alone:
             self._tell_locked()  # whoever held the lock may have changed what was read before
-        return _account(user, self._run.run(self._sql.lock, {"owner": user}).one())
+        return _account(user, self._connection.run(self._sql.lock, {"owner": user}).one())
 
     def save(self, account: Account) -> None:
         self._locked[account.user] = account
         values = {"owner": account.user, "new_epoch": account.epoch, "owed": account.enrollment_required}
-        self._run.later(self._sql.save, values)
+        self._connection.later(self._sql.save, values)
 
     def remove(self, user: UserId) -> None:
         self._locked.pop(user, None)
         self._seen.pop(user, None)
-        self._run.later(self._sql.remove, {"owner": user})
+        self._connection.later(self._sql.remove, {"owner": user})
 
 
 def _account(user: UserId, row: Row) -> Account:

@@ -86,12 +86,12 @@ class SqlConfirmations:
     def __init__(
         self, connection: Connection, statements: ConfirmationStatements, *, locked: Callable[[], None]
     ) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
         self._tell_locked = locked
 
     def load(self, token: bytes, *, lock: bool = False) -> Confirmation:
-        row = self._run.run(self._sql.lock if lock else self._sql.load, {"which": token}).one_or_none()
+        row = self._connection.run(self._sql.lock if lock else self._sql.load, {"which": token}).one_or_none()
         return Absent() if row is None else _state(row)
 
     def add(self, state: Sent) -> None:
@@ -105,36 +105,36 @@ class SqlConfirmations:
             "expires_at": c.micros(mailing.expires_at),
             "over_at": None,
         }
-        self._run.run(self._sql.add, values)
+        self._connection.run(self._sql.add, values)
 
     def hold(self, address: Address, now: datetime) -> tuple[Sent, ...]:
-        if not self._run.alone:
+        if not self._connection.alone:
             digest = hashlib.sha256(fold_address(address).encode()).digest()
-            self._run.run(self._sql.turn, {"turn_of": digest, "turn_at": c.micros(now)})
+            self._connection.run(self._sql.turn, {"turn_of": digest, "turn_at": c.micros(now)})
             self._tell_locked()  # whoever had the turn before may have verified the address
-        waiting = self._run.run(self._sql.hold, {"folded_as": fold_address(address)})
+        waiting = self._connection.run(self._sql.hold, {"folded_as": fold_address(address)})
         return tuple(Sent(mailing=_mailing(row)) for row in waiting)
 
     def close(self, before: Sent, after: Over) -> bool:
         ended = {"which": before.mailing.token, "new_state": TAGS[type(after)], "at": c.micros(after.at)}
-        return self._run.changed(self._sql.close, ended) == 1
+        return self._connection.changed(self._sql.close, ended) == 1
 
     def void(self, address: Address, at: datetime, *, user: UserId | None = None) -> int:
         ended = {"folded_as": fold_address(address), "new_state": TAGS[Voided], "at": c.micros(at)}
         if user is None:
-            return self._run.changed(self._sql.void, ended)
-        return self._run.changed(self._sql.void_of_user, {**ended, "owner": user})
+            return self._connection.changed(self._sql.void, ended)
+        return self._connection.changed(self._sql.void_of_user, {**ended, "owner": user})
 
     def of_user(self, user: UserId) -> tuple[Sent | Over, ...]:
-        return tuple(_state(row) for row in self._run.run(self._sql.of_user, {"owner": user}))
+        return tuple(_state(row) for row in self._connection.run(self._sql.of_user, {"owner": user}))
 
     def remove_of_user(self, user: UserId) -> int:
-        return self._run.changed(self._sql.remove_of_user, {"owner": user})
+        return self._connection.changed(self._sql.remove_of_user, {"owner": user})
 
     def remove_over(self, before: datetime) -> int:
         ended = {"before": c.micros(before)}
-        self._run.run(self._sql.remove_turns, ended)
-        return self._run.changed(self._sql.remove_over, ended)
+        self._connection.run(self._sql.remove_turns, ended)
+        return self._connection.changed(self._sql.remove_over, ended)
 
 
 def _mailing(row: Any) -> Mailing:

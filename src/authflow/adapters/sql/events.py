@@ -95,11 +95,11 @@ class SqlProjects:
     """`authflow.events.ports.Projects` in SQL."""
 
     def __init__(self, connection: Connection, statements: EventStatements) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
 
     def get(self, project: ProjectId) -> Project | None:
-        row = self._run.run(self._sql.project, {"which": project}).one_or_none()
+        row = self._connection.run(self._sql.project, {"which": project}).one_or_none()
         if row is None:
             return None
         organization = OrganizationId(row.organization)
@@ -107,29 +107,29 @@ class SqlProjects:
 
     def add(self, project: Project) -> None:
         """Insert *project*."""
-        self._run.run(self._sql.add_project, attrs.asdict(project, recurse=False))
+        self._connection.run(self._sql.add_project, attrs.asdict(project, recurse=False))
 
 
 class SqlSightings:
     """`authflow.events.ports.Sightings` in SQL: one table per kind of row."""
 
     def __init__(self, connection: Connection, statements: EventStatements) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements.places
 
     def get(self, place: Place) -> Sighting | None:
-        row = self._run.run(self._sql[type(place)].get, _named(place)).one_or_none()
+        row = self._connection.run(self._sql[type(place)].get, _named(place)).one_or_none()
         if row is None:
             return None
         return Sighting(first_seen=c.moment(row.first_seen), last_seen=c.moment(row.last_seen))
 
     def add(self, place: Place, at: datetime) -> None:
         seen = {"first_seen": c.micros(at), "last_seen": c.micros(at)}
-        self._run.run(self._sql[type(place)].add, {**attrs.asdict(place), **seen})
+        self._connection.run(self._sql[type(place)].add, {**attrs.asdict(place), **seen})
 
     def raise_last_seen(self, place: Place, at: datetime) -> bool:
         values = {**_named(place), "at": c.micros(at)}
-        return self._run.changed(self._sql[type(place)].raise_last_seen, values) == 1
+        return self._connection.changed(self._sql[type(place)].raise_last_seen, values) == 1
 
 
 def _named(place: Place) -> dict[str, Any]:
@@ -140,37 +140,37 @@ class SqlEvents:
     """`authflow.events.ports.EventStore` in SQL."""
 
     def __init__(self, connection: Connection, statements: EventStatements) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
 
     def next_sequence(self) -> int:
-        number = int(self._run.run(self._sql.number).scalar_one())
-        self._run.run(self._sql.forget_number, {"which": number})
+        number = int(self._connection.run(self._sql.number).scalar_one())
+        self._connection.run(self._sql.forget_number, {"which": number})
         return number
 
     def load(self, project: ProjectId, day: str, event: EventId) -> Stored[Saving]:
         key = {"key_project": project, "key_day": day, "key_id": event}
-        row = self._run.run(self._sql.load, key).one_or_none()
+        row = self._connection.run(self._sql.load, key).one_or_none()
         return Stored(Absent(), 0) if row is None else Stored(Kept(event=_event(row)), row.version)
 
     def save(self, state: Kept, *, expected: int) -> None:
         row = {**_row(state.event), "version": expected + 1}
         if not expected:
-            self._run.run(self._sql.add, row)
+            self._connection.run(self._sql.add, row)
             return
         key = {f"key_{name}": row[name] for name in KEY}
         new = {f"new_{name}": row[name] for name in CONTENT}
-        if self._run.changed(self._sql.replace, {**key, **new, "expected": expected}) != 1:
+        if self._connection.changed(self._sql.replace, {**key, **new, "expected": expected}) != 1:
             raise StaleVersion
 
     def find(self, project: ProjectId, event: EventId, *, day: str | None = None) -> SavedEvent | None:
         key = {"key_project": project, "key_id": event}
         statement = self._sql.newest if day is None else self._sql.of_day
-        row = self._run.run(statement, key if day is None else {**key, "key_day": day}).one_or_none()
+        row = self._connection.run(statement, key if day is None else {**key, "key_day": day}).one_or_none()
         return None if row is None else _event(row)
 
     def latest(self, project: ProjectId, *, limit: int) -> tuple[SavedEvent, ...]:
-        rows = self._run.run(self._sql.latest, {"key_project": project, "most": limit})
+        rows = self._connection.run(self._sql.latest, {"key_project": project, "most": limit})
         return tuple(_event(row) for row in rows)
 
 

@@ -59,7 +59,7 @@ class SqlFormerSubjects:
     """`authflow.sso.ports.FormerSubjects` in SQL. A row is read once in a transaction."""
 
     def __init__(self, connection: Connection, statements: FormerStatements) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
         self._read: Memory[tuple[OrganizationId, ProviderId, Subject], Former | None] = Memory(connection)
         self._unknown: set[tuple[ProviderId, Subject]] = set()
@@ -67,7 +67,7 @@ class SqlFormerSubjects:
     def reread(self) -> None:
         """Read again what is not held: a lock was waited for."""
         self._read.forget()
-        if not self._run.alone:
+        if not self._connection.alone:
             self._unknown.clear()
 
     def saw(self, provider: ProviderId, subject: Subject, row: Row | None) -> None:
@@ -83,7 +83,7 @@ class SqlFormerSubjects:
             return None
 
         def read() -> Former | None:
-            row = self._run.run(self._sql.find, _key(organization, provider, subject)).one_or_none()
+            row = self._connection.run(self._sql.find, _key(organization, provider, subject)).one_or_none()
             return None if row is None else _former(row)
 
         return self._read.get((organization, provider, subject), read)
@@ -93,25 +93,25 @@ class SqlFormerSubjects:
         self._unknown.clear()
 
     def of_user(self, user: UserId) -> tuple[Former, ...]:
-        found = (_former(row) for row in self._run.run(self._sql.of_user, {"owner": user}))
+        found = (_former(row) for row in self._connection.run(self._sql.of_user, {"owner": user}))
         return tuple(sorted(found, key=lambda row: (row.organization, row.provider, row.subject.encode())))
 
     def remember(self, organization: OrganizationId, provider: ProviderId, subject: Subject, user: UserId) -> None:
         self._changed()
-        self._run.run(self._sql.remember, {**_key(organization, provider, subject), "holder": user})
+        self._connection.run(self._sql.remember, {**_key(organization, provider, subject), "holder": user})
 
     def bar(self, provider: ProviderId, user: UserId, at: datetime) -> None:
         self._changed()
-        self._run.run(self._sql.bar, {"whose": provider, "owner": user, "since": c.micros(at)})
+        self._connection.run(self._sql.bar, {"whose": provider, "owner": user, "since": c.micros(at)})
 
     def clear(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> None:
         self._changed()
-        self._run.run(self._sql.clear, _key(organization, provider, subject))
+        self._connection.run(self._sql.clear, _key(organization, provider, subject))
 
     def forget(self, user: UserId) -> None:
         self._changed()
-        self._run.run(self._sql.forget_free, {"owner": user})
-        self._run.run(self._sql.forget_removed, {"owner": user})
+        self._connection.run(self._sql.forget_free, {"owner": user})
+        self._connection.run(self._sql.forget_removed, {"owner": user})
 
 
 def _key(organization: OrganizationId, provider: ProviderId, subject: Subject) -> dict[str, Any]:

@@ -83,7 +83,7 @@ class SqlLimits:
     """
 
     def __init__(self, connection: Connection, statements: CountStatements, counted: Counted) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
         self._counted = counted
         self._held: dict[Place, list[int]] = {}
@@ -112,13 +112,13 @@ class SqlLimits:
     def reset(self, budget: Budget, key: str) -> None:
         place = (budget.name, key)
         self._unsaved.pop(place, None)
-        self._run.later(self._sql.reset_hits, {"which": budget.name, "whose": key})
+        self._connection.later(self._sql.reset_hits, {"which": budget.name, "whose": key})
         self._held[place] = []
 
     def sweep(self, now: datetime) -> int:
         """Delete the rows of which no hit counts any more."""
         self.flush()
-        return self._run.changed(self._sql.sweep_hits, {"now": c.micros(now)})
+        return self._connection.changed(self._sql.sweep_hits, {"now": c.micros(now)})
 
     def flush(self) -> None:
         """Save every row that was hit, as one multi-row statement."""
@@ -128,22 +128,22 @@ class SqlLimits:
             for place, until in unsaved.items()
         ]
         if rows:
-            self._run.later(self._sql.save_hits, rows)
+            self._connection.later(self._sql.save_hits, rows)
 
     def _hold(self, budgets: Sequence[Budget], key: str) -> None:
         """Read the hits, in one statement, as they are until this transaction ends; rows are locked in their order."""
         unread = sorted({budget.name for budget in budgets if (budget.name, key) not in self._held})
         if not unread:
             return
-        if self._run.alone:
+        if self._connection.alone:
             self._read(unread, key)
             return
         rows = [{"budget": name, "key": key, "hits": "[]", "expires_at": 0} for name in unread]
-        self._held |= _hits(self._run.run(self._sql.lock_hits, rows))
+        self._held |= _hits(self._connection.run(self._sql.lock_hits, rows))
 
     def _read(self, names: Sequence[str], key: str) -> dict[Place, list[int]]:
-        found = _hits(self._run.run(self._sql.read_hits, {"which": names, "whose": key}))
-        if self._run.alone:
+        found = _hits(self._connection.run(self._sql.read_hits, {"which": names, "whose": key}))
+        if self._connection.alone:
             self._held |= {(name, key): found.get((name, key), []) for name in names}
         return found
 
@@ -167,7 +167,7 @@ class SqlAttempts:
     """
 
     def __init__(self, connection: Connection, statements: CountStatements, counted: Counted) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
         self._counted = counted
         self._known: dict[str, int] = {}
@@ -180,9 +180,9 @@ class SqlAttempts:
             total = self._known[key] + 1
             self._unsaved[key] = until
         else:
-            total = int(self._run.run(self._sql.count, {"whose": key, "until": until}).scalar_one())
+            total = int(self._connection.run(self._sql.count, {"whose": key, "until": until}).scalar_one())
             self._remember(key, total)
-        if self._run.alone:
+        if self._connection.alone:
             self._known[key] = total
         self._counted.add(lambda tx: tx.attempts.count(key, expires_at=expires_at))
         return total
@@ -190,14 +190,14 @@ class SqlAttempts:
     def read(self, key: str) -> int:
         if key in self._known:
             return self._known[key]
-        total = int(self._run.run(self._sql.read, {"whose": key}).scalar_one_or_none() or 0)
+        total = int(self._connection.run(self._sql.read, {"whose": key}).scalar_one_or_none() or 0)
         self._remember(key, total)
         return total
 
     def clear(self, key: str) -> None:
         self._unsaved.pop(key, None)
         if self._stored.get(key) != 0:
-            self._run.later(self._sql.clear, {"whose": key})
+            self._connection.later(self._sql.clear, {"whose": key})
         self._remember(key, 0)
 
     def flush(self) -> None:
@@ -205,11 +205,11 @@ class SqlAttempts:
         unsaved, self._unsaved = self._unsaved, {}
         rows = [{"key": key, "total": self._known[key], "expires_at": until} for key, until in unsaved.items()]
         if rows:
-            self._run.later(self._sql.save_totals, rows)
+            self._connection.later(self._sql.save_totals, rows)
             self._stored.update({key: self._known[key] for key in unsaved})
 
     def _remember(self, key: str, total: int) -> None:
-        if self._run.alone:
+        if self._connection.alone:
             self._known[key] = self._stored[key] = total
 
     def sweep(self, now: datetime) -> int:
@@ -217,4 +217,4 @@ class SqlAttempts:
         self.flush()
         self._known.clear()
         self._stored.clear()
-        return self._run.changed(self._sql.sweep_attempts, {"now": c.micros(now)})
+        return self._connection.changed(self._sql.sweep_attempts, {"now": c.micros(now)})

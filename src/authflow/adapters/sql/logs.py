@@ -48,7 +48,7 @@ class Appended:
     """Rows that wait to be written together by *insert*."""
 
     def __init__(self, connection: Connection, insert: sa.Executable) -> None:
-        self._run = connection
+        self._connection = connection
         self._insert = insert
         self._unwritten: list[dict[str, Any]] = []
 
@@ -56,7 +56,7 @@ class Appended:
         """Write what was appended, as one multi-row INSERT."""
         rows, self._unwritten = self._unwritten, []
         if rows:
-            self._run.later(self._insert, rows)
+            self._connection.later(self._insert, rows)
 
     def unwritten(self) -> list[dict[str, Any]]:
         """Return what waits to be written, to `keep` it."""
@@ -79,11 +79,11 @@ class SqlAudit(Appended):
 
     def of_user(self, user: UserId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
         self.flush()
-        return tuple(_entry(row) for row in self._run.run(self._sql.of_user, {"owner": user, "most": limit}))
+        return tuple(_entry(row) for row in self._connection.run(self._sql.of_user, {"owner": user, "most": limit}))
 
     def of_organization(self, organization: OrganizationId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
         self.flush()
-        rows = self._run.run(self._sql.of_organization, {"owner": organization, "most": limit})
+        rows = self._connection.run(self._sql.of_organization, {"owner": organization, "most": limit})
         return tuple(_entry(row) for row in rows)
 
 

@@ -98,7 +98,7 @@ class SqlMembers:
     """
 
     def __init__(self, connection: Connection, statements: MemberStatements) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
         self._read: Memory[tuple[OrganizationId, UserId], Stored[Membership]] = Memory(connection)
 
@@ -116,7 +116,7 @@ class SqlMembers:
 
     def _load(self, organization: OrganizationId, user: UserId) -> Stored[Membership]:
         one = {"place": organization, "owner": user}
-        row = self._run.run(self._sql.load, one).one_or_none()
+        row = self._connection.run(self._sql.load, one).one_or_none()
         if row is None:
             return Stored(Outside(), 0)
         if row.removed_at is None:
@@ -125,7 +125,7 @@ class SqlMembers:
 
     def save(self, organization: OrganizationId, user: UserId, state: Membership, *, expected: int) -> None:
         which = {"place": organization, "owner": user, "expected": expected}
-        stands = self.load(organization, user).state if self._run.alone else self._load(organization, user).state
+        stands = self.load(organization, user).state if self._connection.alone else self._load(organization, user).state
         self._read.drop((organization, user))
         self._write(which, stands, state, expected=expected)
         self._read.put((organization, user), Stored(state, 0 if isinstance(state, Outside) else expected + 1))
@@ -136,17 +136,17 @@ class SqlMembers:
             return
         self._clear(which, stands, expected=expected)
         if isinstance(state, Member):
-            self._run.run(self._sql.add, {**rows.dump_member(state), "version": expected + 1})
+            self._connection.run(self._sql.add, {**rows.dump_member(state), "version": expected + 1})
         if isinstance(state, Removed):
             tombstone = {"organization_id": state.organization, "user_id": state.user, "at": c.micros(state.at)}
-            self._run.run(self._sql.add_removed, {**tombstone, "version": expected + 1})
+            self._connection.run(self._sql.add_removed, {**tombstone, "version": expected + 1})
 
     def _update(self, which: Mapping[str, object], state: Member, *, expected: int) -> None:
         if expected == 0:
             raise UniqueViolated(rule="member.user")
         stored = rows.dump_member(state)
         new = {f"new_{name}": stored[name] for name in ("id", "role", "teams", "flags")}
-        one_row(self._run.changed(self._sql.update, {**which, **new, "new_version": expected + 1}))
+        one_row(self._connection.changed(self._sql.update, {**which, **new, "new_version": expected + 1}))
 
     def _clear(self, which: Mapping[str, object], stands: Membership, *, expected: int) -> None:
         """Delete the row that stands, so that the next state takes its place in the other table, or in none."""
@@ -154,42 +154,42 @@ class SqlMembers:
             one_row(int(expected == 0))
             return
         delete = self._sql.delete if isinstance(stands, Member) else self._sql.delete_removed
-        one_row(self._run.changed(delete, which))
+        one_row(self._connection.changed(delete, which))
 
     def user_of(self, organization: OrganizationId, member: MemberId) -> UserId | None:
-        found = self._run.run(self._sql.user_of, {"place": organization, "which": member}).scalar_one_or_none()
+        found = self._connection.run(self._sql.user_of, {"place": organization, "which": member}).scalar_one_or_none()
         return None if found is None else UserId(found)
 
     def of_organization(
         self, organization: OrganizationId, *, limit: int, after: MemberId | None = None
     ) -> tuple[Member, ...]:
         where = {"place": organization, "after": after or "", "most": limit}
-        return tuple(rows.load_member(row) for row in self._run.run(self._sql.of_organization, where))
+        return tuple(rows.load_member(row) for row in self._connection.run(self._sql.of_organization, where))
 
     def of_user(self, user: UserId) -> tuple[Member, ...]:
-        return tuple(rows.load_member(row) for row in self._run.run(self._sql.of_user, {"owner": user}))
+        return tuple(rows.load_member(row) for row in self._connection.run(self._sql.of_user, {"owner": user}))
 
     def removed_of_user(self, user: UserId) -> tuple[Removed, ...]:
         return tuple(
             Removed(organization=OrganizationId(row.organization_id), user=user, at=c.moment(row.at))
-            for row in self._run.run(self._sql.removed_of_user, {"owner": user})
+            for row in self._connection.run(self._sql.removed_of_user, {"owner": user})
         )
 
     def with_role(self, organization: OrganizationId, role: Role) -> tuple[Member, ...]:
-        found = self._run.run(self._sql.with_role, {"place": organization, "which_role": role})
+        found = self._connection.run(self._sql.with_role, {"place": organization, "which_role": role})
         return tuple(rows.load_member(row) for row in found)
 
     def lock_role(self, organization: OrganizationId, role: Role) -> tuple[UserId, ...]:
         self._read.forget()
-        found = self._run.run(self._sql.lock_role, {"place": organization, "which_role": role})
+        found = self._connection.run(self._sql.lock_role, {"place": organization, "which_role": role})
         return tuple(UserId(row.user_id) for row in found)
 
     def clear_flags(self, organization: OrganizationId, flags: MemberFlag) -> int:
         self._read.clear()
         which = {"place": organization, "taken": flags.value, "left": (~flags).value}
-        return self._run.changed(self._sql.clear_flags, which)
+        return self._connection.changed(self._sql.clear_flags, which)
 
     def remove_of_user(self, user: UserId) -> int:
         self._read.clear()
-        self._run.run(self._sql.remove_removed_of_user, {"owner": user})
-        return self._run.changed(self._sql.remove_of_user, {"owner": user})
+        self._connection.run(self._sql.remove_removed_of_user, {"owner": user})
+        return self._connection.changed(self._sql.remove_of_user, {"owner": user})

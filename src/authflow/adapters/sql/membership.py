@@ -98,40 +98,40 @@ class SqlInvitations:
     """
 
     def __init__(self, connection: Connection, statements: InvitationStatements) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
         self._open: dict[tuple[OrganizationId, frozenset[bytes]], tuple[Stored[Waiting], ...]] = {}
 
     def load(self, organization: OrganizationId, invitation: InvitationId, *, lock: bool = False) -> Stored[Invitation]:
         statement = self._sql.lock if lock else self._sql.load
-        row = self._run.run(statement, {"which": invitation, "place": organization}).one_or_none()
+        row = self._connection.run(statement, {"which": invitation, "place": organization}).one_or_none()
         return Stored(Absent(), 0) if row is None else Stored(rows.load_invitation(row), row.version)
 
     def save(self, organization: OrganizationId, invitation: InvitationId, state: Invitation, *, expected: int) -> None:
         self.forget()
         which = {"which": invitation, "place": organization, "expected": expected}
         if isinstance(state, Absent):
-            one_row(self._run.changed(self._sql.delete, which))
+            one_row(self._connection.changed(self._sql.delete, which))
         elif expected == 0:
-            self._run.run(self._sql.add, {**rows.dump_invitation(state), "version": 1})
+            self._connection.run(self._sql.add, {**rows.dump_invitation(state), "version": 1})
         else:
-            one_row(self._run.changed(self._sql.update, {**which, **_new(state), "new_version": expected + 1}))
+            one_row(self._connection.changed(self._sql.update, {**which, **_new(state), "new_version": expected + 1}))
 
     def accept(self, before: Pending, after: Accepted, now: datetime) -> bool:
         self.forget()
         which = {"which": before.offer.id, "place": before.offer.organization}
         condition = {"old_token": before.token, "now": c.micros(now)}
-        return self._run.changed(self._sql.accept, {**which, **condition, **_new(after)}) == 1
+        return self._connection.changed(self._sql.accept, {**which, **condition, **_new(after)}) == 1
 
     def open_to(
         self, keys: Collection[bytes], organization: OrganizationId | None = None
     ) -> tuple[Stored[Waiting], ...]:
         if organization is None:
-            return _waiting(self._run.run(self._sql.open_to, {"keys": list(keys)}))
+            return _waiting(self._connection.run(self._sql.open_to, {"keys": list(keys)}))
         asked = (organization, frozenset(keys))
         if asked not in self._open:
             where = {"keys": list(keys), "place": organization}
-            self._open[asked] = _waiting(self._run.run(self._sql.open_to_here, where))
+            self._open[asked] = _waiting(self._connection.run(self._sql.open_to_here, where))
         return self._open[asked]
 
     def forget(self) -> None:
@@ -141,17 +141,17 @@ class SqlInvitations:
     def open_in(
         self, organization: OrganizationId, *, limit: int, after: InvitationId | None = None
     ) -> tuple[Waiting | Expired, ...]:
-        found = self._run.run(self._sql.open_in, {"place": organization, "after": after or "", "most": limit})
+        found = self._connection.run(self._sql.open_in, {"place": organization, "after": after or "", "most": limit})
         states = [rows.load_invitation(row) for row in found]
         return tuple(state for state in states if isinstance(state, Requested | Pending | Expired))
 
     def remove_of_user(self, user: UserId) -> int:
         self.forget()
-        return self._run.changed(self._sql.remove_of_user, {"owner": user})
+        return self._connection.changed(self._sql.remove_of_user, {"owner": user})
 
     def remove_over(self, before: datetime) -> int:
         self.forget()
-        return self._run.changed(self._sql.remove_over, {"before": c.micros(before)})
+        return self._connection.changed(self._sql.remove_over, {"before": c.micros(before)})
 
 
 def _waiting(found: Iterable[Row]) -> tuple[Stored[Waiting], ...]:
@@ -210,13 +210,13 @@ class SqlConsents:
     """`authflow.membership.ports.ConsentRows` in SQL. A click is read once, and again after a lock or a change."""
 
     def __init__(self, connection: Connection, statements: ConsentStatements) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
         self._read: dict[SessionId, Stored[Consent]] = {}
 
     def load(self, session: SessionId) -> Stored[Consent]:
         if session not in self._read:
-            self.saw(session, self._run.run(self._sql.load, {"which": session}).one_or_none())
+            self.saw(session, self._connection.run(self._sql.load, {"which": session}).one_or_none())
         return self._read[session]
 
     def saw(self, session: SessionId, row: Row | None) -> None:
@@ -231,17 +231,17 @@ class SqlConsents:
         self._read.pop(session, None)
         which = {"which": session, "expected": expected}
         if isinstance(state, NoConsent):
-            one_row(self._run.changed(self._sql.delete, which))
+            one_row(self._connection.changed(self._sql.delete, which))
         elif expected == 0:
-            self._run.run(self._sql.add, {**rows.dump_consent(state), "session_id": session, "version": 1})
+            self._connection.run(self._sql.add, {**rows.dump_consent(state), "session_id": session, "version": 1})
         else:
             new = {f"new_{name}": value for name, value in rows.dump_consent(state).items()}
-            one_row(self._run.changed(self._sql.update, {**which, **new, "new_version": expected + 1}))
+            one_row(self._connection.changed(self._sql.update, {**which, **new, "new_version": expected + 1}))
 
     def remove_of_user(self, user: UserId) -> int:
         self.forget()
-        return self._run.changed(self._sql.remove_of_user, {"owner": user})
+        return self._connection.changed(self._sql.remove_of_user, {"owner": user})
 
     def remove_over(self, before: datetime) -> int:
         self.forget()
-        return self._run.changed(self._sql.remove_over, {"before": c.micros(before)})
+        return self._connection.changed(self._sql.remove_over, {"before": c.micros(before)})

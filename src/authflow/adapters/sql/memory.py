@@ -20,7 +20,7 @@ class Memory(Generic[KeyT, FoundT]):
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._run = connection
+        self._connection = connection
         self._read: dict[KeyT, FoundT] = {}
         self._held: set[KeyT] = set()
 
@@ -28,7 +28,7 @@ class Memory(Generic[KeyT, FoundT]):
         """Return what was read under *key*; *read* reads it, with a lock if one is wanted."""
         if key not in self._read or (lock and key not in self._held):
             self._read[key] = read()
-            if lock or self._run.alone:
+            if lock or self._connection.alone:
                 self._held.add(key)
         return self._read[key]
 

@@ -113,7 +113,7 @@ class SqlFactors:
     """`authflow.mfa.ports.Factors` in SQL. What a person has is read once in a transaction, and again after a lock."""
 
     def __init__(self, connection: Connection, statements: MfaStatements) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
         self._read: dict[UserId, Holdings] = {}
         self._protected: dict[UserId, bool] = {}
@@ -139,7 +139,7 @@ class SqlFactors:
         self._protected.clear()
 
     def _of_user(self, user: UserId) -> Holdings:
-        rows = self._run.run(self._sql.of_user, {"owner": user}).all()
+        rows = self._connection.run(self._sql.of_user, {"owner": user}).all()
         states = {row.kind: Stored(mfa_state.load(row), row.version) for row in rows}
         recovery = states.pop(RECOVERY.id, NO_RECOVERY)
         return Holdings(factors=cast("dict[str, Stored[Factor]]", states), recovery=cast("Stored[Recovery]", recovery))
@@ -148,9 +148,9 @@ class SqlFactors:
         columns = {"version": expected + 1, **mfa_state.dump(state)}
         values = {"owner": user, "which": kind, **{f"new_{name}": value for name, value in columns.items()}}
         if expected == 0:
-            saved = inserted(self._run, self._sql.add, values, tells=self._sql.add_tells)
+            saved = inserted(self._connection, self._sql.add, values, tells=self._sql.add_tells)
         else:
-            saved = self._run.changed(self._sql.save, {**values, "expected": expected}) == 1
+            saved = self._connection.changed(self._sql.save, {**values, "expected": expected}) == 1
         self._protected.pop(user, None)
         known = self._read.pop(user, None)
         if not saved:
@@ -161,14 +161,14 @@ class SqlFactors:
     def remove(self, user: UserId) -> None:
         self._read.pop(user, None)
         self._protected.pop(user, None)
-        self._run.later(self._sql.remove, {"owner": user})
+        self._connection.later(self._sql.remove, {"owner": user})
 
 
 class SqlRecoveryCodes:
     """`authflow.mfa.ports.RecoveryCodes` in SQL: a set is one multi-row INSERT, a use one conditional UPDATE."""
 
     def __init__(self, connection: Connection, statements: MfaStatements) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
 
     def replace(self, authenticator: AuthenticatorId, digests: Sequence[Digest]) -> None:
@@ -180,21 +180,21 @@ class SqlRecoveryCodes:
             {"authenticator": authenticator, "key_id": d.key_id, "digest": d.value, "used_at": None} for d in digests
         ]
         if rows:
-            self._run.run(self._sql.add_codes, rows)
+            self._connection.run(self._sql.add_codes, rows)
 
     def consume(self, authenticator: AuthenticatorId, digests: Sequence[Digest], now: datetime) -> bool:
         values = {"owner": authenticator, "digests": [d.value for d in digests], "now": c.micros(now)}
-        return self._run.changed(self._sql.consume, values) == 1
+        return self._connection.changed(self._sql.consume, values) == 1
 
     def remove(self, authenticator: AuthenticatorId) -> None:
-        self._run.later(self._sql.remove_codes, {"owner": authenticator})
+        self._connection.later(self._sql.remove_codes, {"owner": authenticator})
 
 
 class SqlFactorCensus:
     """`authflow.mfa.ports.FactorCensus` in SQL. Of one person it asks their *factors*, which may know it already."""
 
     def __init__(self, connection: Connection, statements: MfaStatements, factors: SqlFactors) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
         self._factors = factors
 
@@ -205,24 +205,24 @@ class SqlFactorCensus:
         found = {
             row.user_id
             for start in range(0, len(asked), BATCH)
-            for row in self._run.run(self._sql.protected, {"owners": asked[start : start + BATCH]})
+            for row in self._connection.run(self._sql.protected, {"owners": asked[start : start + BATCH]})
         }
         return {user: user in found for user in asked}
 
     def expired(self, now: datetime, *, limit: int) -> tuple[tuple[UserId, str], ...]:
-        return _places(self._run.run(self._sql.expired, {"now": c.micros(now), "most": limit}))
+        return _places(self._connection.run(self._sql.expired, {"now": c.micros(now), "most": limit}))
 
     def sealing_keys(self) -> frozenset[str]:
-        return frozenset(row.sealing_key for row in self._run.run(self._sql.sealing_keys))
+        return frozenset(row.sealing_key for row in self._connection.run(self._sql.sealing_keys))
 
     def sealed_under(
         self, keys: Collection[str], *, limit: int, after: tuple[UserId, str] | None = None
     ) -> tuple[tuple[UserId, str], ...]:
         values = {"keys": sorted(keys), "most": limit}
         if after is None:
-            return _places(self._run.run(self._sql.sealed_under, values))
+            return _places(self._connection.run(self._sql.sealed_under, values))
         values |= {"after_user": after[0], "after_kind": after[1]}
-        return _places(self._run.run(self._sql.sealed_behind, values))
+        return _places(self._connection.run(self._sql.sealed_behind, values))
 
 
 def _places(rows: Any) -> tuple[tuple[UserId, str], ...]:

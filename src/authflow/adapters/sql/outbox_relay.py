@@ -150,16 +150,16 @@ class SqlLanes:
     """
 
     def __init__(self, connection: Connection, statements: RelayStatements) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
         self._locked: dict[Lane, int] = {}
 
     def due(self, now: datetime, *, blocked_until: datetime, limit: int) -> tuple[Lane, ...]:
         values = {"now": c.micros(now), "horizon": c.micros(blocked_until), "most": limit}
-        return tuple(_lane(row) for row in self._run.run(self._sql.due, values))
+        return tuple(_lane(row) for row in self._connection.run(self._sql.due, values))
 
     def load(self, lane: Lane) -> Stored[Delivery]:
-        row = self._run.run(self._sql.load, _key(lane)).one()
+        row = self._connection.run(self._sql.load, _key(lane)).one()
         self._locked[lane] = row.version
         return Stored(_state(row), row.version)
 
@@ -169,8 +169,8 @@ class SqlLanes:
             new = {f"new_{name}": value for name, value in _row(state).items()}
             statement, values = self._sql.update, {**values, **new, "new_version": expected + 1}
         if self._locked.pop(lane, None) == expected:
-            self._run.later(statement, values)
-        elif self._run.changed(statement, values) != 1:
+            self._connection.later(statement, values)
+        elif self._connection.changed(statement, values) != 1:
             raise StaleVersion
 
 
@@ -178,11 +178,11 @@ class SqlQueue:
     """`authflow.outbox.ports.Queue` in SQL, on the table that `SqlOutbox` fills."""
 
     def __init__(self, connection: Connection, statements: RelayStatements) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
 
     def page(self, lane: Lane, now: datetime, *, limit: int) -> tuple[Queued, ...]:
-        rows = self._run.run(self._sql.page, {**_key(lane), "now": c.micros(now), "most": limit})
+        rows = self._connection.run(self._sql.page, {**_key(lane), "now": c.micros(now), "most": limit})
         return tuple(_queued(row, lane) for row in rows)
 
     def rest(self, page: Sequence[Queued], now: datetime) -> tuple[Queued, ...]:
@@ -190,15 +190,15 @@ class SqlQueue:
             return ()
         last, about = page[-1], {(queued.category, queued.object) for queued in page}
         which = {"after": last.number, "objects": sorted({key for _, key in about})}
-        rows = self._run.run(self._sql.rest, {**_key(last.lane), "now": c.micros(now), **which})
+        rows = self._connection.run(self._sql.rest, {**_key(last.lane), "now": c.micros(now), **which})
         return tuple(_queued(row, last.lane) for row in rows if (row.category, row.object) in about)
 
     def remove(self, ids: Sequence[str]) -> None:
-        self._run.later(self._sql.remove, {"ids": list(ids)})
+        self._connection.later(self._sql.remove, {"ids": list(ids)})
 
     def depths(self, *, limit: int | None) -> tuple[tuple[Lane, int], ...]:
         most = limit if limit is not None else EVERY
-        return tuple((_lane(row), row.depth) for row in self._run.run(self._sql.depths, {"most": most}))
+        return tuple((_lane(row), row.depth) for row in self._connection.run(self._sql.depths, {"most": most}))
 
 
 EVERY = 2**31 - 1
@@ -209,44 +209,44 @@ class SqlParked:
     """`authflow.outbox.ports.ParkedMessages` in SQL: rows move between two tables and never pass through here."""
 
     def __init__(self, connection: Connection, statements: RelayStatements) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
 
     def add(self, ids: Sequence[str], parked: Parked) -> int:
         why = {"new_reason": parked.reason, "new_attempts": parked.attempts, "new_parked_at": c.micros(parked.at)}
-        self._run.run(self._sql.set_aside, {"ids": list(ids), **why})
-        return self._run.changed(self._sql.remove, {"ids": list(ids)})
+        self._connection.run(self._sql.set_aside, {"ids": list(ids), **why})
+        return self._connection.changed(self._sql.remove, {"ids": list(ids)})
 
     def newest(self, *, limit: int) -> tuple[ParkedMessage, ...]:
-        return tuple(_parked_message(row) for row in self._run.run(self._sql.newest_parked, {"most": limit}))
+        return tuple(_parked_message(row) for row in self._connection.run(self._sql.newest_parked, {"most": limit}))
 
     def load(self, ids: Sequence[str]) -> tuple[ParkedMessage, ...]:
-        return tuple(_parked_message(row) for row in self._run.run(self._sql.load_parked, {"ids": list(ids)}))
+        return tuple(_parked_message(row) for row in self._connection.run(self._sql.load_parked, {"ids": list(ids)}))
 
     def take(self, ids: Sequence[str], *, back: bool) -> int:
         if back:
-            self._run.run(self._sql.put_back, {"ids": list(ids)})
-        return self._run.changed(self._sql.remove_parked, {"ids": list(ids)})
+            self._connection.run(self._sql.put_back, {"ids": list(ids)})
+        return self._connection.changed(self._sql.remove_parked, {"ids": list(ids)})
 
     def expired(self, now: datetime) -> tuple[str, ...]:
-        return tuple(self._run.run(self._sql.expired_parked, {"now": c.micros(now)}).scalars())
+        return tuple(self._connection.run(self._sql.expired_parked, {"now": c.micros(now)}).scalars())
 
 
 class SqlReceipts:
     """`authflow.outbox.ports.Receipts` in SQL."""
 
     def __init__(self, connection: Connection, statements: RelayStatements) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
 
     def of(self, message: str) -> frozenset[str]:
-        return frozenset(self._run.run(self._sql.receipts, {"which": message}).scalars())
+        return frozenset(self._connection.run(self._sql.receipts, {"which": message}).scalars())
 
     def add(self, message: str, receiver: str) -> None:
-        self._run.later(self._sql.add_receipt, {"message": message, "receiver": receiver})
+        self._connection.later(self._sql.add_receipt, {"message": message, "receiver": receiver})
 
     def forget(self, messages: Sequence[str]) -> None:
-        self._run.later(self._sql.forget, {"ids": list(messages)})
+        self._connection.later(self._sql.forget, {"ids": list(messages)})
 
 
 def _key(lane: Lane) -> dict[str, Any]:

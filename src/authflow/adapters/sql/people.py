@@ -150,14 +150,14 @@ class SqlUsers:
     """`authflow.ports.Users` in SQL. A person, and who holds an address, is read once, and again after a change."""
 
     def __init__(self, connection: Connection, statements: UserStatements) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
         self._read: dict[UserId, User | None] = {}
         self._holders: dict[str, tuple[UserId, ...]] = {}
 
     def get(self, user: UserId) -> User | None:
         if user not in self._read:
-            rows = self._run.run(self._sql.get, {"owner": user}).all()
+            rows = self._connection.run(self._sql.get, {"owner": user}).all()
             self.saw(user, rows[0] if rows else None, [row for row in rows if row.address is not None])
         return self._read[user]
 
@@ -176,49 +176,49 @@ class SqlUsers:
     def holders(self, address: Address) -> tuple[UserId, ...]:
         folded = fold_address(address)
         if folded not in self._holders:
-            rows = self._run.run(self._sql.holders, {"which": folded})
+            rows = self._connection.run(self._sql.holders, {"which": folded})
             self._holders[folded] = tuple(sorted(UserId(row.user_id) for row in rows))
         return self._holders[folded]
 
     def record_verified(self, user: UserId, address: Address, at: datetime) -> bool:
         self._changed(user)
         where = {"owner": user, "which": fold_address(address), "at": c.micros(at)}
-        return self._run.changed(self._sql.verify, where) == 1
+        return self._connection.changed(self._sql.verify, where) == 1
 
     def drop_unverified(self, address: Address, *, keep: UserId) -> tuple[UserId, ...]:
         claimed = {"which": fold_address(address), "keeper": keep}
-        losers = sorted(UserId(row.user_id) for row in self._run.run(self._sql.unproven, claimed))
+        losers = sorted(UserId(row.user_id) for row in self._connection.run(self._sql.unproven, claimed))
         if losers:
             self._read.clear()
-            self._run.run(self._sql.drop_unproven, claimed)
+            self._connection.run(self._sql.drop_unproven, claimed)
         return tuple(losers)
 
     def drop_password_resets(self, user: UserId) -> int:
-        return self._run.changed(self._sql.drop_resets, {"owner": user})
+        return self._connection.changed(self._sql.drop_resets, {"owner": user})
 
     def remove(self, user: UserId) -> bool:
         self._changed(user)
         self.drop_password_resets(user)
-        self._run.run(self._sql.remove_addresses, {"owner": user})
-        return self._run.changed(self._sql.remove, {"owner": user}) == 1
+        self._connection.run(self._sql.remove_addresses, {"owner": user})
+        return self._connection.changed(self._sql.remove, {"owner": user}) == 1
 
     def add(self, user: User) -> None:
         """Insert *user* with their addresses."""
         self._changed(user.id)
-        self._run.run(self._sql.add, {"id": user.id, **_columns(user)})
+        self._connection.run(self._sql.add, {"id": user.id, **_columns(user)})
         self._add_addresses(user)
 
     def save(self, user: User) -> None:
         """Replace *user* and their addresses."""
         self._changed(user.id)
         new = {f"new_{name}": value for name, value in _columns(user).items()}
-        self._run.run(self._sql.update, {"owner": user.id, **new})
-        self._run.run(self._sql.remove_addresses, {"owner": user.id})
+        self._connection.run(self._sql.update, {"owner": user.id, **new})
+        self._connection.run(self._sql.remove_addresses, {"owner": user.id})
         self._add_addresses(user)
 
     def add_password_reset(self, user: UserId, digest: bytes) -> None:
         """Store an outstanding lost-password token by its digest."""
-        self._run.run(self._sql.add_reset, {"user_id": user, "digest": digest})
+        self._connection.run(self._sql.add_reset, {"user_id": user, "digest": digest})
 
     def _add_addresses(self, user: User) -> None:
         rows = [
@@ -232,7 +232,7 @@ class SqlUsers:
             for a in user.addresses
         ]
         if rows:
-            self._run.run(self._sql.add_address, rows)
+            self._connection.run(self._sql.add_address, rows)
 
 
 def _columns(user: User) -> dict[str, Any]:
@@ -277,13 +277,13 @@ class SqlOrganizations:
     """`authflow.ports.Organizations` in SQL. An organization is read once in a transaction."""
 
     def __init__(self, connection: Connection, statements: OrganizationStatements) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
         self._read: dict[OrganizationId, Organization | None] = {}
 
     def get(self, organization: OrganizationId) -> Organization | None:
         if organization not in self._read:
-            self.saw(organization, self._run.run(self._sql.get, {"which": organization}).one_or_none())
+            self.saw(organization, self._connection.run(self._sql.get, {"which": organization}).one_or_none())
         return self._read[organization]
 
     def saw(self, organization: OrganizationId, row: Row | None) -> None:
@@ -291,22 +291,22 @@ class SqlOrganizations:
         self._read[organization] = None if row is None else _organization(row)
 
     def of_user(self, user: UserId) -> tuple[Organization, ...]:
-        found = (_organization(row) for row in self._run.run(self._sql.of_user, {"owner": user}))
+        found = (_organization(row) for row in self._connection.run(self._sql.of_user, {"owner": user}))
         return tuple(sorted(found, key=lambda organization: organization.id))
 
     def demand_second_factor(self, organization: OrganizationId, *, required: bool) -> bool:
         self._read.pop(organization, None)
-        return self._run.changed(self._sql.demand, {"which": organization, "required": required}) == 1
+        return self._connection.changed(self._sql.demand, {"which": organization, "required": required}) == 1
 
     def add(self, organization: Organization) -> None:
         """Insert *organization*."""
         self._read.pop(organization.id, None)
         values = attrs.asdict(organization, recurse=False)
-        self._run.run(self._sql.add, {**values, "regions": json.dumps(organization.regions)})
+        self._connection.run(self._sql.add, {**values, "regions": json.dumps(organization.regions)})
 
     def save(self, organization: Organization) -> None:
         """Replace *organization*."""
-        self._run.run(self._sql.remove, {"which": organization.id})
+        self._connection.run(self._sql.remove, {"which": organization.id})
         self.add(organization)
 
 

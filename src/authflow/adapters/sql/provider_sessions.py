@@ -52,7 +52,7 @@ class SqlProviderSessions:
     """`authflow.sso.provider_session.ProviderSessionRows` in SQL."""
 
     def __init__(self, connection: Connection, statements: ProviderSessionStatements) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
 
     def put(self, row: ProviderSession) -> None:
@@ -68,22 +68,22 @@ class SqlProviderSessions:
             "memory": memory,
             "expires_at": c.micros(row.expires_at),
         }
-        self._run.run(self._sql.put, {f"new_{name}": value for name, value in values.items()})
+        self._connection.run(self._sql.put, {f"new_{name}": value for name, value in values.items()})
 
     def of_session(self, session: SessionId) -> tuple[ProviderSession, ...]:
-        return tuple(_read(row) for row in self._run.run(self._sql.of_session, {"here": session}))
+        return tuple(_read(row) for row in self._connection.run(self._sql.of_session, {"here": session}))
 
     def named(self, provider: ProviderId, name: bytes) -> tuple[ProviderSession, ...]:
-        return tuple(_read(row) for row in self._run.run(self._sql.named, {"there": provider, "whom": name}))
+        return tuple(_read(row) for row in self._connection.run(self._sql.named, {"there": provider, "whom": name}))
 
     def remove(self, session: SessionId, provider: ProviderId) -> bool:
-        return self._run.changed(self._sql.remove, {"here": session, "there": provider}) == 1
+        return self._connection.changed(self._sql.remove, {"here": session, "there": provider}) == 1
 
     def remove_of_user(self, user: UserId) -> int:
-        return self._run.changed(self._sql.remove_of_user, {"owner": user})
+        return self._connection.changed(self._sql.remove_of_user, {"owner": user})
 
     def remove_over(self, now: datetime) -> int:
-        return self._run.changed(self._sql.remove_over, {"now": c.micros(now)})
+        return self._connection.changed(self._sql.remove_over, {"now": c.micros(now)})
 
 
 def _read(row: Any) -> ProviderSession:

@@ -62,11 +62,11 @@ class SqlReplies:
     """`authflow.ports.Replies` in SQL: one statement makes the row if missing, waits for its lock, and reads it."""
 
     def __init__(self, connection: Connection, statements: ReplyStatements) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
 
     def claim(self, key: bytes, now: datetime) -> Reply | None:
-        row = self._run.run(self._sql.claim, {"which": key}).one()
+        row = self._connection.run(self._sql.claim, {"which": key}).one()
         return None if row.expires_at <= c.micros(now) else _reply(row)
 
     def store(self, reply: Reply) -> None:
@@ -79,13 +79,15 @@ class SqlReplies:
             "created_at": c.micros(reply.created_at),
             "expires_at": c.micros(reply.expires_at),
         }
-        self._run.run(self._sql.store, {"which": reply.key, **{f"new_{name}": value for name, value in values.items()}})
+        self._connection.run(
+            self._sql.store, {"which": reply.key, **{f"new_{name}": value for name, value in values.items()}}
+        )
 
     def release(self, key: bytes) -> None:
-        self._run.run(self._sql.release, {"which": key})
+        self._connection.run(self._sql.release, {"which": key})
 
     def sweep(self, now: datetime) -> int:
-        return self._run.changed(self._sql.sweep, {"now": c.micros(now)})
+        return self._connection.changed(self._sql.sweep, {"now": c.micros(now)})
 
 
 def _reply(row: Any) -> Reply:

@@ -100,7 +100,7 @@ class SqlSessions:
     """`authflow.sessions.ports.SessionRows` in SQL. A row is read once in a transaction, and again after a lock."""
 
     def __init__(self, connection: Connection, statements: SessionStatements, visits: SqlVisits) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
         self._visits = visits
         self._read: dict[SessionId, Stored[Session]] = {}
@@ -124,7 +124,7 @@ class SqlSessions:
         self._read.clear()
 
     def add(self, state: Session) -> None:
-        self._run.run(self._sql.add, {**session_state.dump(state), "version": 1})
+        self._connection.run(self._sql.add, {**session_state.dump(state), "version": 1})
         self._visits.add(state.handle.id)
         self._read[state.handle.id] = Stored(state, 1)
 
@@ -132,38 +132,38 @@ class SqlSessions:
         self._read.pop(state.handle.id, None)
         columns = {**session_state.dump(state), "version": expected + 1}
         new: dict[str, Any] = {f"new_{name}": value for name, value in columns.items() if name != "id"}
-        if self._run.changed(self._sql.save, {**new, "which": state.handle.id, "expected": expected}) != 1:
+        if self._connection.changed(self._sql.save, {**new, "which": state.handle.id, "expected": expected}) != 1:
             raise StaleVersion
         self._read[state.handle.id] = Stored(state, expected + 1)
 
     def count_alive(self, user: UserId, *, epoch: int, now: datetime) -> int:
         values = {"owner": user, "which_epoch": epoch, "now": c.micros(now)}
-        return int(self._run.run(self._sql.count_alive, values).scalar_one())
+        return int(self._connection.run(self._sql.count_alive, values).scalar_one())
 
     def of_user(self, user: UserId) -> tuple[Personal, ...]:
-        states = [session_state.load(row) for row in self._run.run(self._sql.of_user, {"owner": user})]
+        states = [session_state.load(row) for row in self._connection.run(self._sql.of_user, {"owner": user})]
         return tuple(state for state in states if not isinstance(state, Anonymous | Ended))
 
     def remove_of_user(self, user: UserId) -> int:
         self._read.clear()
-        return self._run.changed(self._sql.remove_of_user, {"owner": user})
+        return self._connection.changed(self._sql.remove_of_user, {"owner": user})
 
     def remove_expired(self, now: datetime) -> int:
         self._read.clear()
-        return self._run.changed(self._sql.remove_expired, {"now": c.micros(now)})
+        return self._connection.changed(self._sql.remove_expired, {"now": c.micros(now)})
 
 
 class SqlDevices:
     """`authflow.sessions.ports.Devices` in SQL. They are read once, and again after a lock or a change."""
 
     def __init__(self, connection: Connection, statements: SessionStatements) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
         self._read: dict[UserId, tuple[Device, ...]] = {}
 
     def of_user(self, user: UserId) -> tuple[Device, ...]:
         if user not in self._read:
-            rows = self._run.run(self._sql.devices, {"owner": user})
+            rows = self._connection.run(self._sql.devices, {"owner": user})
             self._read[user] = tuple(_device(row) for row in rows)
         return self._read[user]
 
@@ -179,19 +179,19 @@ class SqlDevices:
             "created_at": c.micros(device.created_at),
             "last_used_at": c.micros(device.last_used_at),
         }
-        self._run.later(self._sql.add_device, values)
+        self._connection.later(self._sql.add_device, values)
 
     def touch(self, digest: bytes, now: datetime) -> None:
         self.forget()
-        self._run.later(self._sql.touch_device, {"which": digest, "now": c.micros(now)})
+        self._connection.later(self._sql.touch_device, {"which": digest, "now": c.micros(now)})
 
     def remove(self, digest: bytes) -> None:
         self.forget()
-        self._run.later(self._sql.remove_device, {"which": digest})
+        self._connection.later(self._sql.remove_device, {"which": digest})
 
     def remove_of_user(self, user: UserId) -> int:
         self.forget()
-        return self._run.changed(self._sql.remove_devices, {"owner": user})
+        return self._connection.changed(self._sql.remove_devices, {"owner": user})
 
 
 def _device(row: Any) -> Device:
@@ -207,26 +207,26 @@ class SqlResetLinks:
     """`authflow.sessions.ports.ResetLinks` in SQL: one plain UPDATE decides who spends a link."""
 
     def __init__(self, connection: Connection, statements: SessionStatements) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
 
     def add(self, link: ResetLink) -> None:
         values = {"digest": link.digest, "user_id": link.user, "expires_at": c.micros(link.expires_at)}
-        self._run.run(self._sql.add_link, {**values, "spent_at": None})
+        self._connection.run(self._sql.add_link, {**values, "spent_at": None})
 
     def spend(self, digest: bytes, *, user: UserId, now: datetime) -> ResetLink | None:
         values = {"which": digest, "owner": user, "now": c.micros(now)}
-        if self._run.changed(self._sql.spend_link, values) != 1:
+        if self._connection.changed(self._sql.spend_link, values) != 1:
             return None
-        row = self._run.run(self._sql.load_link, {"which": digest}).one()
+        row = self._connection.run(self._sql.load_link, {"which": digest}).one()
         return ResetLink(user=user, digest=digest, expires_at=c.moment(row.expires_at))
 
     def unspent(self, digest: bytes, *, user: UserId) -> bool:
-        row = self._run.run(self._sql.load_link, {"which": digest}).one_or_none()
+        row = self._connection.run(self._sql.load_link, {"which": digest}).one_or_none()
         return row is not None and row.user_id == user and row.spent_at is None
 
     def remove_of_user(self, user: UserId) -> int:
-        return self._run.changed(self._sql.remove_links, {"owner": user})
+        return self._connection.changed(self._sql.remove_links, {"owner": user})
 
     def remove_expired(self, now: datetime) -> int:
-        return self._run.changed(self._sql.remove_expired_links, {"now": c.micros(now)})
+        return self._connection.changed(self._sql.remove_expired_links, {"now": c.micros(now)})

@@ -76,19 +76,19 @@ class SqlProviders:
     """`authflow.sso.ports.ProviderRows` in SQL. A row is read once in a transaction, and again after a lock."""
 
     def __init__(self, connection: Connection, statements: ProviderStatements) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
         self._read: Memory[OrganizationId, Stored[Provider]] = Memory(connection)
         self._beside: Callable[[OrganizationId], Row | None] = self.alone
 
     def alone(self, organization: OrganizationId) -> Row | None:
         """Read a row, and nothing beside it."""
-        return self._run.run(self._sql.load, {"place": organization}).one_or_none()
+        return self._connection.run(self._sql.load, {"place": organization}).one_or_none()
 
     def load(self, organization: OrganizationId, *, lock: bool = False) -> Stored[Provider]:
         def read() -> Stored[Provider]:
-            if lock and not self._run.alone:
-                return _stored(self._run.run(self._sql.lock, {"place": organization}).one_or_none())
+            if lock and not self._connection.alone:
+                return _stored(self._connection.run(self._sql.lock, {"place": organization}).one_or_none())
             return _stored(self._beside(organization))
 
         return self._read.get(organization, read, lock=lock)
@@ -109,14 +109,14 @@ class SqlProviders:
         self._read.drop(organization)
         same = {"place": organization, "expected": expected}
         if isinstance(state, NoProvider):
-            changed = self._run.changed(self._sql.delete, same)
+            changed = self._connection.changed(self._sql.delete, same)
         elif expected == 0:
             changed = 1
             identity = {"id": state.id, "organization_id": organization}
-            self._run.run(self._sql.add, {**identity, **_columns(state, version=1)})
+            self._connection.run(self._sql.add, {**identity, **_columns(state, version=1)})
         else:
             new = {f"new_{name}": value for name, value in _columns(state, version=expected + 1).items()}
-            changed = self._run.changed(self._sql.update, {**same, "which": state.id, **new})
+            changed = self._connection.changed(self._sql.update, {**same, "which": state.id, **new})
         if changed != 1:
             raise StaleVersion
 
@@ -126,16 +126,18 @@ class SqlProviders:
         if not kinds:
             return ()
         behind = {"kinds": sorted(kinds), "after": after or "", "most": limit}
-        return tuple(_provider(row) for row in self._run.run(self._sql.with_kind, behind))
+        return tuple(_provider(row) for row in self._connection.run(self._sql.with_kind, behind))
 
     def sealing_keys(self) -> frozenset[str]:
-        return frozenset(row.sealing_key for row in self._run.run(self._sql.sealing_keys))
+        return frozenset(row.sealing_key for row in self._connection.run(self._sql.sealing_keys))
 
     def sealed_under(
         self, keys: Collection[str], *, limit: int, after: OrganizationId | None = None
     ) -> tuple[OrganizationId, ...]:
         behind = {"keys": sorted(keys), "after": after or "", "most": limit}
-        return tuple(OrganizationId(row.organization_id) for row in self._run.run(self._sql.sealed_under, behind))
+        return tuple(
+            OrganizationId(row.organization_id) for row in self._connection.run(self._sql.sealed_under, behind)
+        )
 
 
 def _columns(state: Connected, *, version: int) -> dict[str, Any]:
@@ -209,16 +211,16 @@ class SqlSingleUse:
     """`authflow.sso.ports.SingleUse` in SQL. A key is stored as its digest: an issuer's may be of any length."""
 
     def __init__(self, connection: Connection, statements: OnceStatements) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
 
     def spend(self, single: Single) -> bool:
         digest = hashlib.sha256(single.key.encode(errors="surrogatepass")).digest()
         values = {"which": digest, "until": c.micros(single.expires_at)}
-        return inserted(self._run, self._sql.spend, values, tells=self._sql.spend_tells)
+        return inserted(self._connection, self._sql.spend, values, tells=self._sql.spend_tells)
 
     def sweep(self, now: datetime) -> int:
-        return self._run.changed(self._sql.sweep, {"now": c.micros(now)})
+        return self._connection.changed(self._sql.sweep, {"now": c.micros(now)})
 
 
 class SqlRegistrar:

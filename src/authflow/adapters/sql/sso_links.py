@@ -86,7 +86,7 @@ class SqlLinks:
     """`authflow.sso.ports.LinkRows` in SQL. A row is read once by each of its keys, and again for a lock."""
 
     def __init__(self, connection: Connection, statements: LinkStatements, visits: SqlSsoVisits) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
         self._visits = visits
         self._by_subject: Memory[tuple[ProviderId, Subject], Link | None] = Memory(connection)
@@ -118,14 +118,16 @@ class SqlLinks:
         return self._of_user.get((provider, user), lambda: self._one(statement, values), lock=lock)
 
     def all_of_user(self, user: UserId) -> tuple[Link, ...]:
-        return _in_order(self._run.run(self._sql.all_of_user, {"owner": user}))
+        return _in_order(self._connection.run(self._sql.all_of_user, {"owner": user}))
 
     def linked(self, provider: ProviderId, users: Collection[UserId]) -> frozenset[UserId]:
         asked = list(users)
         return frozenset(
             UserId(row.user_id)
             for start in range(0, len(asked), BATCH)
-            for row in self._run.run(self._sql.linked, {"place": provider, "owners": asked[start : start + BATCH]})
+            for row in self._connection.run(
+                self._sql.linked, {"place": provider, "owners": asked[start : start + BATCH]}
+            )
         )
 
     def add(self, link: Link) -> None:
@@ -137,33 +139,33 @@ class SqlLinks:
             "user_id": link.user,
             "linked_at": c.micros(link.linked_at),
         }
-        self._run.run(self._sql.add, {**written_once, **_changing(link)})
+        self._connection.run(self._sql.add, {**written_once, **_changing(link)})
 
     def save(self, before: Link, after: Link) -> None:
         self._changed()
         same = {"which": before.id, "place": after.provider, "owner": after.user, "whom": before.subject.encode()}
         new = {f"new_{name}": value for name, value in _changing(after).items()}
-        if self._run.changed(self._sql.save, {**same, **new}) != 1:
+        if self._connection.changed(self._sql.save, {**same, **new}) != 1:
             raise StaleVersion
 
     def remove(self, link: LinkId) -> bool:
         self._changed()
-        return self._run.changed(self._sql.remove, {"which": link}) == 1
+        return self._connection.changed(self._sql.remove, {"which": link}) == 1
 
     def remove_of_provider(self, provider: ProviderId) -> tuple[Link, ...]:
         self._changed()
-        return _in_order(self._run.run(self._sql.remove_of_provider, {"place": provider}))
+        return _in_order(self._connection.run(self._sql.remove_of_provider, {"place": provider}))
 
     def remove_of_user(self, user: UserId) -> tuple[Link, ...]:
         self._changed()
-        return _in_order(self._run.run(self._sql.remove_of_user, {"owner": user}))
+        return _in_order(self._connection.run(self._sql.remove_of_user, {"owner": user}))
 
     def sealing_keys(self) -> frozenset[str]:
-        return frozenset(row.sealing_key for row in self._run.run(self._sql.sealing_keys))
+        return frozenset(row.sealing_key for row in self._connection.run(self._sql.sealing_keys))
 
     def sealed_under(self, keys: Collection[str], *, limit: int, after: LinkId | None = None) -> tuple[Link, ...]:
         behind = {"keys": sorted(keys), "after": after or "", "most": limit}
-        return tuple(_link(row) for row in self._run.run(self._sql.sealed_under, behind))
+        return tuple(_link(row) for row in self._connection.run(self._sql.sealed_under, behind))
 
     def take_due(
         self, providers: Collection[ProviderId], before: datetime, now: datetime, *, beyond: datetime, limit: int
@@ -171,14 +173,14 @@ class SqlLinks:
         if not providers:
             return ()
         asked = {"places": sorted(providers), "before": c.micros(before), "beyond": c.micros(beyond), "most": limit}
-        due = tuple(_link(row) for row in self._run.run(self._sql.due, asked))
+        due = tuple(_link(row) for row in self._connection.run(self._sql.due, asked))
         if due:
             self._changed()
-            self._run.run(self._sql.stamp, {"taken": [link.id for link in due], "now": c.micros(now)})
+            self._connection.run(self._sql.stamp, {"taken": [link.id for link in due], "now": c.micros(now)})
         return due
 
     def _one(self, statement: sa.Executable, values: dict[str, Any]) -> Link | None:
-        row = self._run.run(statement, values).one_or_none()
+        row = self._connection.run(statement, values).one_or_none()
         return None if row is None else _link(row)
 
 

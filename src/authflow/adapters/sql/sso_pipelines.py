@@ -90,7 +90,7 @@ class SqlPipelines:
     """
 
     def __init__(self, connection: Connection, statements: PipelineStatements, visits: SqlSsoVisits) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statements
         self._visits = visits
         self._read: Memory[PipelineId, Stored[SealedPipeline] | None] = Memory(connection)
@@ -98,18 +98,18 @@ class SqlPipelines:
 
     def add(self, pipeline: SealedPipeline) -> None:
         self._read.drop(pipeline.handle.id)
-        self._run.run(self._sql.add, {**_handle(pipeline.handle), **_state(pipeline, 1)})
+        self._connection.run(self._sql.add, {**_handle(pipeline.handle), **_state(pipeline, 1)})
 
     def load(self, pipeline: PipelineId, *, lock: bool = False) -> Stored[SealedPipeline] | None:
         def read() -> Stored[SealedPipeline] | None:
-            row = self._locked(pipeline) if lock and not self._run.alone else self._visits.pipeline(pipeline)
+            row = self._locked(pipeline) if lock and not self._connection.alone else self._visits.pipeline(pipeline)
             return None if row is None else Stored(_read(row), row.version)
 
         return self._read.get(pipeline, read, lock=lock)
 
     def _locked(self, pipeline: PipelineId) -> Row | None:
         self._visits.locking_pipeline()
-        return self._run.run(self._sql.lock, {"which": pipeline}).one_or_none()
+        return self._connection.run(self._sql.lock, {"which": pipeline}).one_or_none()
 
     def forget(self) -> None:
         """Read again what is not held: a lock was waited for."""
@@ -150,38 +150,40 @@ class SqlPipelines:
         after = saved.after.state
         new = {f"new_{name}": value for name, value in _state(after, saved.after.version).items()}
         statement = self._sql.save if after.away else self._sql.save_back
-        if self._run.changed(statement, {"which": after.handle.id, "expected": saved.expected, **new}) != 1:
+        if self._connection.changed(statement, {"which": after.handle.id, "expected": saved.expected, **new}) != 1:
             raise StaleVersion
 
     def keep_answer(self, pipeline: PipelineId, answer: Sealed) -> bool:
         self.flush()
         key, text = c.dump_seal(answer)
-        return self._run.changed(self._sql.keep, {"which": pipeline, "kept_key": key, "kept_answer": text}) == 1
+        return self._connection.changed(self._sql.keep, {"which": pipeline, "kept_key": key, "kept_answer": text}) == 1
 
     def answer(self, pipeline: PipelineId) -> Sealed | None:
         self.flush()
-        row = self._run.run(self._sql.answer, {"which": pipeline}).one_or_none()
+        row = self._connection.run(self._sql.answer, {"which": pipeline}).one_or_none()
         return None if row is None else c.load_seal((row.answer_key, row.answer))
 
     def waits(self, session: SessionId, provider: ProviderId, now: datetime) -> bool:
         asked = {"owner": session, "whose": provider, "now": c.micros(now)}
-        return self._run.run(self._sql.waits, asked).one_or_none() is not None
+        return self._connection.run(self._sql.waits, asked).one_or_none() is not None
 
     def remove_of_session(self, session: SessionId) -> int:
         self.flush()
         self._read.clear()
-        return self._run.changed(self._sql.remove_of_session, {"owner": session})
+        return self._connection.changed(self._sql.remove_of_session, {"owner": session})
 
     def remove_of_user(self, user: UserId) -> int:
         self.flush()
         self._read.clear()
         whose = {"owner": user}
-        return self._run.changed(self._sql.remove_begun, whose) + self._run.changed(self._sql.remove_waiting, whose)
+        return self._connection.changed(self._sql.remove_begun, whose) + self._connection.changed(
+            self._sql.remove_waiting, whose
+        )
 
     def remove_over(self, now: datetime) -> int:
         self.flush()
         self._read.clear()
-        return self._run.changed(self._sql.remove_over, {"now": c.micros(now)})
+        return self._connection.changed(self._sql.remove_over, {"now": c.micros(now)})
 
 
 def _handle(handle: Handle) -> dict[str, Any]:

@@ -118,7 +118,7 @@ class SqlVisits:
         consents: SqlConsents,
         users: SqlUsers | None,
     ) -> None:
-        self._run = connection
+        self._connection = connection
         self._sql = statement
         self._accounts = accounts
         self._factors = factors
@@ -127,7 +127,7 @@ class SqlVisits:
 
     def read(self, session: SessionId) -> Row | None:
         """Return the session's row, or none."""
-        rows = self._run.run(self._sql.load, {"which": session}).all()
+        rows = self._connection.run(self._sql.load, {"which": session}).all()
         return self.tell(self._sql.browser, rows)
 
     def tell(self, browser: Browser, rows: Sequence[Row]) -> Row | None:

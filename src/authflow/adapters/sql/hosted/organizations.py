@@ -140,7 +140,7 @@ class HostedOrganizations:
     def __init__(
         self, connection: Connection, table: OrganizationTable, statements: HostedOrganizationStatements
     ) -> None:
-        self._run = connection
+        self._connection = connection
         self._table = table
         self._sql = statements
         self._read: dict[OrganizationId, Organization | None] = {}
@@ -156,10 +156,10 @@ class HostedOrganizations:
             ConfigInvalid: It is not.
         """
         with readable("organizations"):
-            self._run.run(self._sql.several, {f"which_{number}": None for number in range(BATCH)})
+            self._connection.run(self._sql.several, {f"which_{number}": None for number in range(BATCH)})
 
     def of_user(self, user: UserId) -> tuple[Organization, ...]:
-        joined = sorted(row.organization_id for row in self._run.run(self._sql.memberships, {"owner": user}))
+        joined = sorted(row.organization_id for row in self._connection.run(self._sql.memberships, {"owner": user}))
         self._load([OrganizationId(key) for key in joined])
         return tuple(found for key in joined if (found := self._read[OrganizationId(key)]) is not None)
 
@@ -168,13 +168,15 @@ class HostedOrganizations:
         if self._sql.demand is None or which is None:
             return False
         self._read.pop(organization, None)
-        return self._run.changed(self._sql.demand, {"which": which, "required": required}) == 1
+        return self._connection.changed(self._sql.demand, {"which": which, "required": required}) == 1
 
     def _load(self, wanted: list[OrganizationId]) -> None:
         unread = {key: self._sql.ids.parse(key) for key in wanted if key not in self._read}
         self._read.update(dict.fromkeys(unread))
         for batch in _batches([stored for stored in unread.values() if stored is not None]):
-            rows = self._run.run(self._sql.several, {f"which_{n}": stored for n, stored in enumerate(batch)}).all()
+            rows = self._connection.run(
+                self._sql.several, {f"which_{n}": stored for n, stored in enumerate(batch)}
+            ).all()
             for row in rows:
                 key = OrganizationId(self._sql.ids.text(row.id) or "")  # not always the one asked for, but alike
                 self._read[key] = self._organization(key, row)

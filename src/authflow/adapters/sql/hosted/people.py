@@ -123,7 +123,7 @@ class HostedUsers:
     """`authflow.ports.Users` over the host's table. A person is read once in a transaction, again after a change."""
 
     def __init__(self, connection: Connection, table: UserTable, statements: HostedUserStatements) -> None:
-        self._run = connection
+        self._connection = connection
         self._table = table
         self._sql = statements
         self._read: dict[UserId, Found | None] = {}
@@ -143,13 +143,13 @@ class HostedUsers:
             ConfigInvalid: They are not.
         """
         with readable("users"):
-            self._run.run(self._sql.get, {"owner": None})
+            self._connection.run(self._sql.get, {"owner": None})
 
     def holders(self, address: Address) -> tuple[UserId, ...]:
         folded = fold_address(address)
         if not _is_text(folded):
             return ()
-        rows = self._run.run(self._sql.holders, {"which": folded}).all()
+        rows = self._connection.run(self._sql.holders, {"which": folded}).all()
         same = (self._sql.ids.text(row.id) for row in rows if fold_address(row.address) == folded)
         return tuple(sorted({UserId(owner) for owner in same if owner is not None}))
 
@@ -172,31 +172,31 @@ class HostedUsers:
 
     def drop_password_resets(self, user: UserId) -> int:
         owner = self._sql.ids.parse(user)
-        return 0 if owner is None else int(self._sql.drop_password_resets(self._run, owner))
+        return 0 if owner is None else int(self._sql.drop_password_resets(self._connection, owner))
 
     def remove(self, user: UserId) -> bool:
         found = self._find(user)
         if found is None:
             return False
         self.forget()
-        self._sql.drop_password_resets(self._run, found.id)
-        return bool(self._sql.remove(self._run, found.id))
+        self._sql.drop_password_resets(self._connection, found.id)
+        return bool(self._sql.remove(self._connection, found.id))
 
     def _verify(self, found: Found, held: HeldAddress, at: datetime) -> bool:
         if self._table.record_verified is not None:
-            return bool(self._table.record_verified(self._run, found.id, held.text, at))
+            return bool(self._table.record_verified(self._connection, found.id, held.text, at))
         if self._sql.verify is None:
             return True  # the host stores no address that is not verified
         keys = {f"key_{number}": key for number, key in enumerate(held.keys)}
         where = {"owner": found.id, "held": held.text, **keys}
-        return self._run.changed(self._sql.verify, {**where, "at": self._sql.instants.stored(at)}) >= 1
+        return self._connection.changed(self._sql.verify, {**where, "at": self._sql.instants.stored(at)}) >= 1
 
     def _claimants(self, address: Address) -> list[tuple[UserId, Any]]:
         """Return the rows that hold *address* unverified, and whose each is."""
         folded = fold_address(address)
         if self._sql.claimants is None or not _is_text(folded):
             return []
-        rows = self._run.run(self._sql.claimants, {"which": folded}).all()
+        rows = self._connection.run(self._sql.claimants, {"which": folded}).all()
         verified = self._table.addresses.verified
         unproven = (row for row in rows if self._sql.instants.read(read(row, "verified", verified)) is None)
         owned = ((self._sql.ids.text(row.id), row) for row in unproven if fold_address(row.address) == folded)
@@ -204,10 +204,10 @@ class HostedUsers:
 
     def _drop_address(self, row: Any) -> None:
         if self._table.drop_address is not None:
-            self._table.drop_address(self._run, row.id, row.address)
+            self._table.drop_address(self._connection, row.id, row.address)
         elif self._sql.drop_address is not None:
             keys = {f"key_{number}": getattr(row, f"key_{number}") for number in range(len(self._sql.keys))}
-            self._sql.drop_address(self._run, {"owner": row.id, "held": row.address, **keys})
+            self._sql.drop_address(self._connection, {"owner": row.id, "held": row.address, **keys})
 
     def _find(self, user: UserId) -> Found | None:
         if user not in self._read:
@@ -218,7 +218,7 @@ class HostedUsers:
         owner = self._sql.ids.parse(user)
         if owner is None:
             return None
-        found = self._run.run(self._sql.get, {"owner": owner}).all()
+        found = self._connection.run(self._sql.get, {"owner": owner}).all()
         rows = [row for row in found if self._sql.ids.text(row.id) == user]  # not one that only compares alike
         if not rows:
             return None
