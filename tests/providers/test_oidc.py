@@ -385,21 +385,39 @@ def test_who_was_taken_out_is_revoked():
     assert again(found, {}).said is Said.REVOKED
 
 
-def test_a_client_that_is_not_known_any_more_revokes():
+def test_a_client_that_is_not_known_any_more_revokes_nobody():
+    """A secret expires for everybody at once: that is a failure, which the next one mends (RFC 6749 5.2)."""
     found = way()
     memory = memory_of(found)
     found.fake.client_secret = "another"
-    assert again(found, memory).said is Said.REVOKED
+    assert again(found, memory) == Rechecked(said=Said.FAILED, memory=memory)
 
 
-@pytest.mark.parametrize("error", ["access_denied", "invalid_request", "temporarily_unavailable"])
-def test_a_refusal_of_anything_but_the_token_revokes_nobody(error: str):
-    """RFC 6749 5.2: ``invalid_grant`` alone says that the token is over."""
+@pytest.mark.parametrize(
+    ("error", "bad_request", "unauthorized"),
+    [
+        ("invalid_grant", Said.REVOKED, Said.REVOKED),
+        ("invalid_client", Said.FAILED, Said.FAILED),
+        ("invalid_request", Said.FAILED, Said.FAILED),
+        ("invalid_scope", Said.FAILED, Said.FAILED),
+        ("unauthorized_client", Said.FAILED, Said.FAILED),
+        ("unsupported_grant_type", Said.FAILED, Said.FAILED),
+        ("server_error", Said.FAILED, Said.FAILED),
+        ("temporarily_unavailable", Said.FAILED, Said.FAILED),
+        ("access_denied", Said.FAILED, Said.REVOKED),
+        ("INVALID_CLIENT", Said.FAILED, Said.REVOKED),
+        (["invalid_client"], Said.FAILED, Said.REVOKED),
+        (None, Said.FAILED, Said.REVOKED),
+    ],
+)
+def test_only_a_refusal_of_the_persons_token_revokes(error: object, bad_request: Said, unauthorized: Said):
+    """RFC 6749 5.2 answers 401 to a client that it does not know; sso 4.1 takes any other 401 as the person's."""
     found = way()
     memory = memory_of(found)
-    for said, meant in ((error, Said.FAILED), ("invalid_grant", Said.REVOKED)):
-        found.fake.token_reply = Reply(status=400, body=json.dumps({"error": said}).encode())
-        assert again(found, memory).said is meant
+    for status, meant in ((400, bad_request), (401, unauthorized), (403, bad_request), (200, bad_request)):
+        said = {} if error is None else {"error": error}
+        found.fake.token_reply = Reply(status=status, body=json.dumps(said).encode())
+        assert again(found, memory).said is meant, status
 
 
 @pytest.mark.parametrize("fault", [Fault.BROKEN, Fault.SLOW, Fault.HUGE, Fault.NO_JSON, Fault.REDIRECTING])

@@ -54,6 +54,11 @@ ANSWER: Final = ("code", "error", "iss", "state")
 PASSING: Final = frozenset({"server_error", "temporarily_unavailable"})
 """RFC 6749 4.1.2.1: errors that are over when one tries again."""
 
+OURS: Final = frozenset(
+    {"invalid_client", "invalid_request", "invalid_scope", "unauthorized_client", "unsupported_grant_type"}
+)
+"""RFC 6749 5.2: errors that blame who asks. A secret that expired says nothing of the people it asks about."""
+
 UNAUTHORIZED: Final = 401
 CLIENT_ERROR: Final = 400
 
@@ -162,8 +167,8 @@ def exchange(errand: Errand, client: Client, code: str, verifier: str, callback:
 def refresh(errand: Errand, client: Client, memory: Document) -> Tokens | Rechecked:
     """Return new tokens for the one in *memory*, or what it means that there are none (sso 4.1).
 
-    That nothing can be asked with, or that the provider does not know it any more, is a revocation; that it could not
-    be asked is a failure.
+    That the provider does not know the token any more is a revocation; that we could not ask, for whatever reason of
+    its or ours, is a failure.
     """
     token = text(memory, "refresh_token")
     if token is None:
@@ -171,9 +176,16 @@ def refresh(errand: Errand, client: Client, memory: Document) -> Tokens | Rechec
     answered = _ask(errand, client, {"grant_type": "refresh_token", "refresh_token": token})
     if isinstance(answered, Tokens):
         return attrs.evolve(answered, refresh=answered.refresh or token)
-    if isinstance(answered, Denied) and (answered.status == UNAUTHORIZED or answered.error == "invalid_grant"):
+    if isinstance(answered, Denied) and _revokes(answered):
         return Rechecked(said=Said.REVOKED)
     return Rechecked(said=Said.FAILED, memory=memory)
+
+
+def _revokes(denied: Denied) -> bool:
+    """Tell whether it is the person's token that was denied, and not we ourselves."""
+    if denied.error == "invalid_grant":
+        return True
+    return denied.status == UNAUTHORIZED and denied.error not in OURS | PASSING
 
 
 def _ask(errand: Errand, client: Client, form: Mapping[str, str]) -> Tokens | Denied | Rejected:
