@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 from authflow import MailKind, Secret
-from authflow.journey.providers.answers import ProviderAdded, ProviderRemoved, ProviderSaved
-from authflow.journey.sso.answers import AccountLinked, ChoiceOwed, LinkEnded, MailSent, SentAway, SignedOn
+from authflow.journey.providers.answers import MetadataShown, ProviderAdded, ProviderRemoved, ProviderSaved
+from authflow.journey.sso.answers import (
+    AccountLinked,
+    ChoiceOwed,
+    ConfirmationOwed,
+    LinkEnded,
+    MailSent,
+    ProviderSessionsEnded,
+    SentAway,
+    SentToSignOut,
+    SignedOn,
+    SignedOutThere,
+    UnaskedKept,
+)
 from authflow.sso.case import Choice
+from authflow.testing.federation import FakeFederation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +43,7 @@ def signed_on(walk: Walk, root: Person, olga: Person, browser: Callable[[], Brow
     kim = walk.newcomer("kim")
     walk.flows.members.add(walk.canaries.context(), organization=place, user=kim.user)
     _proven(walk, place, browser())
+    _sent(walk, place, browser())
     _linked(walk, root, place, kim)
     walk.elevate(olga)
     walk.flows.upkeep.recheck_links()
@@ -112,6 +127,28 @@ def _proven(walk: Walk, place: OrganizationId, at: Browser) -> None:
     token = Secret(str(walk.mails(MailKind.SSO_PROOF)[-1].context["token"]))
     at.ask(sso.open_link, at.context, pipeline=away.pipeline, token=token)
     assert isinstance(at.ask(sso.choose, at.context, pipeline=away.pipeline, choice=Choice.LINK), SignedOn)
+
+
+def _sent(walk: Walk, place: OrganizationId, at: Browser) -> None:
+    """The provider sends somebody whom nobody asked about, and a session ends from either side."""
+    sso, subject = walk.flows.sso, f"kanary-subject-kim-{walk.canaries.mark}"
+    assert isinstance(walk.idp, FakeFederation)
+    assert isinstance(walk.flows.providers.metadata(organization=place), MetadataShown)
+    kept = sso.keep_unasked(organization=place, callback=walk.idp.sends(subject, "unasked"))
+    assert isinstance(kept, UnaskedKept), kept
+    walk.canaries.secrets.add(kept.ticket.reveal())
+    owed = at.ask(sso.take_unasked, at.context, ticket=kept.ticket)
+    assert isinstance(owed, ConfirmationOwed), owed
+    walk.canaries.secrets.add(owed.pipeline.reveal())
+    assert isinstance(at.ask(sso.look_unasked, pipeline=owed.pipeline), ConfirmationOwed)
+    assert isinstance(at.ask(sso.confirm_unasked, at.context, pipeline=owed.pipeline), SignedOn)
+    left = at.ask(sso.sign_out, at.context)
+    assert isinstance(left, SentToSignOut), left
+    walk.canaries.secrets.add(left.ticket.reveal())
+    asked = parse_qs(urlsplit(left.url).query)["asked"][0]
+    assert isinstance(sso.finish_sign_out(ticket=left.ticket, query=f"answered={asked}"), SignedOutThere)
+    ended = sso.end_sessions(walk.canaries.context(), organization=place, query=walk.idp.ends(subject, "end"))
+    assert isinstance(ended, ProviderSessionsEnded), ended
 
 
 def _linked(walk: Walk, root: Person, place: OrganizationId, kim: Person) -> None:

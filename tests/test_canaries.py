@@ -24,16 +24,18 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from authflow import Context, FlagGroup, MailKind, Refused, Secret
+from authflow import Context, FlagGroup, MailKind, Policy, Refused, Secret
 from authflow.adapters.sql.engine import make_engine
 from authflow.adapters.sql.tables import build
 from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
 from authflow.journey.answers import Enrolled
 from authflow.membership.standing import MemberFlag
+from authflow.policy import SsoPolicy
 from authflow.sso.case import Choice
 from authflow.sso.kinds import Callback
 from authflow.testing.browsers import Browser
 from authflow.testing.clocks import SeededEntropy
+from authflow.testing.federation import FakeFederation
 from authflow.testing.strategies import recovery_codes
 from authflow.values import NOBODY, OrganizationId, ProjectId
 from tests.canaries_sso import signed_on
@@ -253,9 +255,14 @@ class Walk(SsoStage):
         self.raised: list[str] = []
         self.why: list[str] = []
         self.posted: set[str] = set()
-        super().__init__(SqlUnitOfWork(self.engine, tables), entropy=SeededEntropy(canaries.mark))
+        policy = Policy(sso=SsoPolicy(idp_initiated=True))
+        super().__init__(SqlUnitOfWork(self.engine, tables), policy, entropy=SeededEntropy(canaries.mark))
         for name in services():
             object.__setattr__(self.flows, name, Recorded(getattr(self.flows, name), self))
+
+    def provider(self) -> FakeFederation:
+        """Make one that can do everything, so that every command can answer."""
+        return FakeFederation()
 
     def note(self, call: Callable[[], Any]) -> Any:
         """Return what *call* returns, and write down what a host could log of it."""
@@ -497,7 +504,8 @@ def anything(walk: Walk, parameter: str) -> Any:
     token, typed = c.secret(f"kanary-token-{mark}-00000000"), c.secret(f"kanary-code-{mark}" * 5)
     table: dict[str, Callable[[], Any]] = {
         **dict.fromkeys(("token", "device"), lambda: Secret(token)),
-        "pipeline": lambda: Secret(f"kanary.{token}"),
+        **dict.fromkeys(("pipeline", "ticket"), lambda: Secret(f"kanary.{token}")),
+        "query": lambda: f"SAMLRequest={token}&SAMLResponse={typed}",
         "callback": lambda: Callback(fields={"state": (f"kanary.{token}",), "code": (typed,)}),
         "settings": lambda: {"client_secret": typed},
         "choice": lambda: Choice.LINK,
