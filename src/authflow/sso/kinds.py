@@ -7,9 +7,11 @@ refusal. Whose identity that is, and what it opens, is decided elsewhere, by the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import attrs
+
+from authflow.errors import InputInvalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,14 +66,38 @@ class Departure:
 # --- the way back -----------------------------------------------------------------------------------------------------
 
 
+def _as_they_came(given: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
+    """Return every value of every field; a mapping with ``getlist`` has more than it shows by its keys."""
+    if not isinstance(cast("object", given), Mapping):
+        raise InputInvalid(field="callback", problem="must have fields")
+    every = getattr(given, "getlist", None)
+    pairs: list[tuple[object, object]] = (
+        list(given.items()) if every is None else [(name, every(name)) for name in given]
+    )
+    found: dict[str, tuple[str, ...]] = {}
+    for name, values in pairs:
+        texts = tuple(cast("list[object]", values)) if isinstance(values, list | tuple) else (values,)
+        if not isinstance(name, str) or not all(isinstance(text, str) for text in texts):
+            raise InputInvalid(field="callback", problem="must have fields of texts")
+        found[name] = found.get(name, ()) + cast("tuple[str, ...]", texts)
+    return found
+
+
 @attrs.frozen(kw_only=True)
 class Callback:
     """What the browser brought back: the fields of the query, or of the form that was posted, each once or more.
 
     The host passes them as they came. A field that appears twice where one is meant is refused by the kind.
+
+    Args:
+        fields: The framework's own (Flask's, Django's or Starlette's query or form), or a mapping from each name to
+            its text or texts.
+
+    Raises:
+        InputInvalid: It is no mapping, or a field is no text, such as a file that a browser uploads.
     """
 
-    fields: Mapping[str, tuple[str, ...]] = attrs.field(repr=False)
+    fields: Mapping[str, tuple[str, ...]] = attrs.field(repr=False, converter=_as_they_came)
 
     def one(self, name: str) -> str | None:
         """Return the one value of field *name*; none if it is missing, or there more than once."""

@@ -7,12 +7,11 @@ and it is their identity that is linked, whatever address the provider asserts (
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import attrs
 
-from authflow.errors import Code, InputInvalid
+from authflow.errors import Code
 from authflow.machine import Machine, Step, on
 from authflow.sso.identity import Identity
 from authflow.sso.linking import stale
@@ -163,23 +162,6 @@ MACHINE = Machine[Setup, Command, SetupAnswer](
         on(Over, Abandon).to(too_late, Over),
     ),
 )
-
-
-# --- what is proposed ---------------------------------------------------------------------------------------------
-
-
-def require_types(*, settings: object, kind: object = "", name: object = "") -> None:
-    """Refuse what is of another type than it is documented to be, before anybody relies on it.
-
-    Raises:
-        InputInvalid: *settings* are no mapping from texts, or *kind* or *name* is no text.
-    """
-    for field, text in (("kind", kind), ("name", name)):
-        if not isinstance(text, str):
-            raise InputInvalid(field=field, problem="must be a text")
-    keys = list(cast("Mapping[object, object]", settings)) if isinstance(settings, Mapping) else [None]
-    if not all(isinstance(key, str) for key in keys):
-        raise InputInvalid(field="settings", problem="must be a mapping from texts")
 
 
 # --- pieces -----------------------------------------------------------------------------------------------------------

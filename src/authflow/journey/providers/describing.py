@@ -8,12 +8,12 @@ import attrs
 
 from authflow.command import command
 from authflow.errors import Code, ConfigInvalid, InputInvalid
+from authflow.journey.arguments import require_types
 from authflow.journey.providers.answers import MetadataShown
 from authflow.journey.providers.setting_up import SettingUp
 from authflow.sso.capabilities import Describing
 from authflow.sso.provider import Connected
 from authflow.sso.sealing import settings_binding
-from authflow.sso.setup import require_types
 from authflow.values import Refused, identifier
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import attrs
 
 from authflow.command import command, operation
 from authflow.errors import Code, UniqueViolated
+from authflow.journey.arguments import require_types
 from authflow.journey.door import carried
 from authflow.journey.gates import may_administer
 from authflow.journey.providers.connecting import Proposal
@@ -16,7 +17,6 @@ from authflow.journey.sso.admitting import Undone
 from authflow.nobody import NO_USER
 from authflow.recording import shown
 from authflow.sso.provider import Authority
-from authflow.sso.setup import require_types
 from authflow.values import Refused, identifier
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Partnering(SettingUp):
             InputInvalid: *organization* cannot be an organization's id; or an argument is of another type.
         """
         identifier(organization, field="organization")
-        require_types(kind=kind, name=name, settings=settings)
+        require_types(kind=kind, name=name, settings=settings, default_role=default_role)
         self._uow.require_closed()
         known = self._travelling.kinds.get(kind)
         refused = self._one(lambda: self._unprovisioned(session, organization))
@@ -76,7 +76,12 @@ class Partnering(SettingUp):
     def withdraw(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId
     ) -> ProviderRemoved | Refused:
-        """Take a partner's provider away, for an installation's administrator; otherwise as `disable`."""
+        """Take a partner's provider away, for an installation's administrator; otherwise as `disable`.
+
+        Raises:
+            InputInvalid: *organization* cannot be an organization's id.
+        """
+        identifier(organization, field="organization")
         with self._uow.begin() as tx:
             asker = self._sessions.identify(session, self._clock.now(), lock=True)
             at = self._desk(tx, asker, context, organization)

@@ -8,6 +8,7 @@ import attrs
 
 from authflow.command import command, operation
 from authflow.errors import Code
+from authflow.journey.arguments import require_types
 from authflow.journey.door import carried
 from authflow.journey.providers.answers import (
     KindView,
@@ -23,8 +24,7 @@ from authflow.membership.standing import may_grant, may_manage
 from authflow.ports import Limited
 from authflow.sso.provider import Connected, Edit, NoProvider, may_change_trust
 from authflow.sso.sealing import settings_binding, settings_digest
-from authflow.sso.setup import require_types
-from authflow.values import Refused, Role
+from authflow.values import Refused, Role, identifier
 
 if TYPE_CHECKING:
     from authflow.journey.ports import JourneyTransaction
@@ -66,8 +66,10 @@ class Providers(Partnering, DescribingUs):
         """Show the organization's provider to whoever manages that. What is secret is never shown again.
 
         Raises:
+            InputInvalid: *organization* cannot be an organization's id.
             SecretUnavailable: The key of its settings is not in the ring.
         """
+        identifier(organization, field="organization")
         with self._uow.begin() as tx:
             asker = self._sessions.identify(session, self._clock.now())
             return carried(self._view(tx, asker, organization), session, asker)
@@ -87,9 +89,10 @@ class Providers(Partnering, DescribingUs):
 
         Raises:
             InUnitOfWork: A transaction is open, or a host's is shared.
-            InputInvalid: *settings* are no mapping from texts.
+            InputInvalid: *organization* cannot be an organization's id; or *settings* are no mapping from texts.
             SecretUnavailable: The key of its settings is not in the ring.
         """
+        identifier(organization, field="organization")
         require_types(settings=settings)
         self._uow.require_closed()
         kept = self._one(lambda: self._kept(session, organization))
@@ -126,7 +129,12 @@ class Providers(Partnering, DescribingUs):
                 governs nobody's role any more.
             default_role: For members who come without an invitation's role, at most one's own; the empty text is the
                 organization's own.
+
+        Raises:
+            InputInvalid: *organization* cannot be an organization's id; or an argument is of another type.
         """
+        identifier(organization, field="organization")
+        require_types(default_role=default_role)
         changes = {"required": required, "newcomers": newcomers, "scim": scim}
         given = {name: value for name, value in changes.items() if value is not None}
         with self._uow.begin() as tx:
@@ -141,7 +149,12 @@ class Providers(Partnering, DescribingUs):
     def remind(
         self, session: BrowserSession, context: Context, *, organization: OrganizationId
     ) -> MembersReminded | Refused:
-        """Mail every member without a link once more, for whoever manages the organization; within a budget."""
+        """Mail every member without a link once more, for whoever manages the organization; within a budget.
+
+        Raises:
+            InputInvalid: *organization* cannot be an organization's id.
+        """
+        identifier(organization, field="organization")
         with self._uow.begin() as tx:
             asker = self._sessions.identify(session, self._clock.now(), lock=True)
             return carried(self._reminded(self._desk(tx, asker, context, organization)), session, asker)
@@ -153,7 +166,11 @@ class Providers(Partnering, DescribingUs):
         """Take the provider away, for an owner who proved recently who they are; every link ends, members are mailed.
 
         The second factor that connecting it had switched off is required again (decision 26).
+
+        Raises:
+            InputInvalid: *organization* cannot be an organization's id.
         """
+        identifier(organization, field="organization")
         with self._uow.begin() as tx:
             asker = self._sessions.identify(session, self._clock.now(), lock=True)
             at = self._desk(tx, asker, context, organization)

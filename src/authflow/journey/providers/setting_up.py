@@ -9,6 +9,7 @@ import attrs
 from authflow.command import command, operation
 from authflow.command.running import in_one
 from authflow.errors import Code, UniqueViolated
+from authflow.journey.arguments import require_callback, require_types
 from authflow.journey.door import Door, carried, expect
 from authflow.journey.providers.answers import ProviderAdded, ProviderTried
 from authflow.journey.providers.connecting import Desk, Proposal
@@ -21,7 +22,7 @@ from authflow.sso.provider import Connected, may_change_trust
 from authflow.sso.sealing import proposal_binding, settings_digest
 from authflow.sso.service.pipelines import bearer
 from authflow.sso.service.trips import Purpose
-from authflow.sso.setup import Confirm, Proposed, Stands, Tried, require_types
+from authflow.sso.setup import Confirm, Proposed, Stands, Tried
 from authflow.values import ProviderId, Refused, identifier
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class SettingUp(Door):
             InputInvalid: *organization* cannot be an organization's id; or an argument is of another type.
         """
         identifier(organization, field="organization")
-        require_types(kind=kind, name=name, settings=settings)
+        require_types(kind=kind, name=name, settings=settings, default_role=default_role)
         self._uow.require_closed()
         known = self._travelling.kinds.get(kind)
         refused = self._one(lambda: self._refusal(session, organization, known, default_role))
@@ -119,7 +120,9 @@ class SettingUp(Door):
 
         Raises:
             InUnitOfWork: A transaction is open, or a host's is shared.
+            InputInvalid: *callback* is something else.
         """
+        require_callback(callback, optional=True)
         self._uow.require_closed()
         back = self._one(lambda: self._back(session, pipeline, callback))
         if isinstance(back, Refused):

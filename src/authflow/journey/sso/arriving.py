@@ -13,6 +13,7 @@ import attrs
 from authflow.command import command, operation
 from authflow.command.running import in_one
 from authflow.errors import Code, ConfigInvalid
+from authflow.journey.arguments import require_callback
 from authflow.journey.door import carried
 from authflow.journey.sso.answers import ConfirmationOwed, SignedOn, UnaskedKept
 from authflow.journey.sso.door import SsoDoor
@@ -54,9 +55,10 @@ class ArrivingUnasked(SsoDoor):
         Raises:
             InUnitOfWork: A transaction is open, or a host's is shared.
             ConfigInvalid: The host configured no address to come back to.
-            InputInvalid: *organization* cannot be an organization's id.
+            InputInvalid: *organization* cannot be an organization's id, or *callback* is something else.
         """
         identifier(organization, field="organization")
+        require_callback(callback)
         self._uow.require_closed()
         here = self._travelling.endpoints
         if here is None:

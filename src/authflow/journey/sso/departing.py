@@ -10,6 +10,7 @@ from authflow.command import operation
 from authflow.command.running import in_one
 from authflow.errors import Code
 from authflow.facts.sso import SignedOutByProvider
+from authflow.journey.arguments import require_types
 from authflow.journey.sso.answers import ProviderSessionsEnded, SentToSignOut, SignedOutThere
 from authflow.journey.sso.door import SsoDoor
 from authflow.nobody import SYSTEM
@@ -70,7 +71,9 @@ class Departing(SsoDoor):
 
         Raises:
             InUnitOfWork: A transaction is open, or a host's is shared.
+            InputInvalid: *query* is no text.
         """
+        require_types(query=query)
         self._uow.require_closed()
         waited = self._one(lambda: self._awaited(ticket))
         if isinstance(waited, Refused):
@@ -96,9 +99,10 @@ class Departing(SsoDoor):
         Raises:
             InUnitOfWork: A transaction is open, or a host's is shared.
             ConfigInvalid: The host configured no address for single logout.
-            InputInvalid: *organization* cannot be an organization's id.
+            InputInvalid: *organization* cannot be an organization's id, or *query* is no text.
         """
         identifier(organization, field="organization")
+        require_types(query=query)
         self._uow.require_closed()
         self._departures.require_endpoint()
         of = self._one(lambda: self._counterpart(organization))

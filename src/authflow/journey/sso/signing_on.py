@@ -9,6 +9,7 @@ import attrs
 from authflow.command import command, operation
 from authflow.command.running import in_one
 from authflow.errors import Code
+from authflow.journey.arguments import read_choice, require_callback
 from authflow.journey.door import carried
 from authflow.journey.sso.answers import (
     AccountLinked,
@@ -100,7 +101,11 @@ class SigningOn(SsoDoor):
 
         It decides nothing, and reads nothing but what the provider said. Redirect to a page of your own then, so that
         the browser sends its cookies, and call `resume` without a callback.
+
+        Raises:
+            InputInvalid: *callback* is something else.
         """
+        require_callback(callback)
         with self._uow.begin() as tx:
             return self._travelling.keep(tx, callback, self._clock.now()) or AnswerKept()
 
@@ -121,7 +126,9 @@ class SigningOn(SsoDoor):
 
         Raises:
             InUnitOfWork: A transaction is open, or a host's is shared.
+            InputInvalid: *callback* is something else.
         """
+        require_callback(callback, optional=True)
         self._uow.require_closed()
         back = self._one(lambda: self._back(session, context, pipeline, callback))
         if not isinstance(back, Back):
@@ -138,9 +145,19 @@ class SigningOn(SsoDoor):
             return carried(seen, session, asker)
 
     @command("sso.choose")
-    def choose(self, session: BrowserSession, context: Context, *, pipeline: Secret, choice: Choice) -> Finished:
-        """Choose what the page offers, for a POST of a page of your own. *choice* counts for nobody but who is here."""
-        return self._go_on(session, context, pipeline, choice)
+    def choose(self, session: BrowserSession, context: Context, *, pipeline: Secret, choice: Choice | str) -> Finished:
+        """Choose what the page offers, for a POST of a page of your own. *choice* counts for nobody but who is here.
+
+        Args:
+            session: The browser.
+            context: Where the command came from.
+            pipeline: From `SentAway`.
+            choice: `Choice.LINK` or `Choice.NEW_ACCOUNT`, or the text of either, as a form brings it.
+
+        Raises:
+            InputInvalid: *choice* is anything else.
+        """
+        return self._go_on(session, context, pipeline, read_choice(choice))
 
     @command("sso.mail_proof")
     def mail_proof(self, session: BrowserSession, context: Context, *, pipeline: Secret) -> MailSent | Refused:
