@@ -30,9 +30,17 @@ def test_whoever_is_of_the_domain_signs_in():
     assert (answer.subject, answer.legacy, answer.email_verified) == ("alice", "alice@acme.example", True)
     again = found.kind.recheck(found.settings, answer.memory, found.fake.clock.now())
     assert again.said is Said.CONFIRMED
-    assert "/userinfo" not in found.fake.calls, "the token says it all"
     found.fake.revoke("alice")
     assert found.kind.recheck(found.settings, again.memory, found.fake.clock.now()).said is Said.REVOKED
+
+
+def test_what_the_token_does_not_say_is_asked_nowhere_else():
+    """Of whose domain somebody is stands in the ID token, which is signed: UserInfo is not asked."""
+    found = way({"hd": "acme.example"})
+    found.fake.faults.add(Fault.TERSE)
+    answer = found.sign_in()
+    assert isinstance(answer, Rejected)
+    assert "/userinfo" not in found.fake.calls
 
 
 @pytest.mark.parametrize(
