@@ -39,18 +39,21 @@ mfa.begin_totp mfa.cancel_totp mfa.complete_totp mfa.details mfa.listing mfa.reg
 mfa.reset mfa.show_totp mfa.verify
 outbox.depths outbox.parked outbox.redrive
 providers.abandon providers.configure providers.confirm providers.disable providers.edit providers.kinds
-providers.provision providers.remind providers.resume providers.start_setup providers.view providers.withdraw
+providers.metadata providers.provision providers.remind providers.resume providers.start_setup providers.view
+providers.withdraw
 relay.drain relay.drain_until_quiet
 sessions.cancel sessions.end_others sessions.establish sessions.identify sessions.look sessions.redeem sessions.sign_out
-sso.abandon sso.access sso.choose sso.keep_answer sso.links sso.look sso.mail_proof sso.open_link sso.release
-sso.resume sso.start sso.start_link sso.unlink
+sso.abandon sso.access sso.choose sso.confirm_unasked sso.end_sessions sso.finish_sign_out sso.keep_answer
+sso.keep_unasked sso.links sso.look sso.look_unasked sso.mail_proof sso.open_link sso.release
+sso.resume sso.sign_out sso.start sso.start_link sso.take_unasked sso.unlink
 upkeep.recheck_links upkeep.reseal upkeep.sweep
 """
 """Logs, spans and stored idempotency keys know the commands by these names: they are never changed."""
 
 APART = """
 events.draft events.normalize events.save members.enforce providers.edit providers.kinds providers.provision
-providers.resume providers.start_setup relay.drain relay.drain_until_quiet sso.resume sso.start sso.start_link
+providers.resume providers.start_setup relay.drain relay.drain_until_quiet sso.end_sessions sso.finish_sign_out
+sso.keep_unasked sso.resume sso.sign_out sso.start sso.start_link
 upkeep.recheck_links upkeep.reseal upkeep.sweep
 """
 """Operations: they make transactions of their own, or none."""
@@ -58,6 +61,7 @@ upkeep.recheck_links upkeep.reseal upkeep.sweep
 LOOKS = """
 accounts.look_at_confirmation invitations.look invitations.mine invitations.pending members.enter members.listing
 mfa.details mfa.listing providers.view sessions.identify sessions.look sso.access sso.links sso.look
+sso.look_unasked
 """
 """They change nothing."""
 
