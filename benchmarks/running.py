@@ -39,7 +39,7 @@ class Effort:
     seconds: float
 
 
-FULL: Final = Effort(rounds=21, seconds=0.25)
+FULL: Final = Effort(rounds=15, seconds=0.25)
 QUICK: Final = Effort(rounds=5, seconds=0.06)
 
 
