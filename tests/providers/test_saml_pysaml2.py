@@ -14,6 +14,7 @@ from authflow.adapters.providers.saml import Saml2
 from authflow.adapters.providers.saml.certificates import new_keys, pem
 from authflow.adapters.system import SystemClock, SystemEntropy
 from authflow.errors import Code
+from authflow.sso.capabilities import LogoutRequested
 from authflow.sso.kinds import Assertion, Departure, Rejected
 from authflow.testing.saml import KEY_BITS, callback
 from tests.backends import require
@@ -148,3 +149,47 @@ def test_somebody_signs_in_there(peer: Peer, how: dict[str, Any]):
 def test_what_it_does_unless_told_otherwise_is_not_believed(peer: Peer, how: dict[str, Any], detail: str):
     left = peer.depart()
     assert peer.arrive(left, peer.answer(left, **how)) == Rejected(code=Code.SSO_RESPONSE_INVALID, detail=detail)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_it_sends_of_itself_is_read_as_that_and_as_nothing_else(peer: Peer):
+    proven = {"class_ref": "urn:oasis:names:tc:SAML:2.0:ac:classes:Password", "authn_auth": ENTITY}
+    identity = {"mail": ["ada@example.com"], "uid": ["ada-1"]}
+    to = {"in_response_to": None, "destination": TRIP.callback, "sp_entity_id": TRIP.metadata}
+    made = peer.server.create_authn_response(identity, userid="ada", authn=proven, sign_assertion=True, **to, **SHA256)
+    posted = callback(str(made).encode(), "")
+    taken = peer.kind.arrive_unasked(peer.settings, peer.trip(), posted)
+    assert isinstance(taken, Assertion), taken
+    assert (taken.subject, taken.email) == ("ada-1", "ada@example.com")
+    refused = peer.arrive(peer.depart(), str(made).encode())
+    assert isinstance(refused, Rejected)
+    assert refused.code is Code.SSO_STATE_INVALID
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_single_logout_is_understood_on_both_sides(peer: Peer):
+    """It reads and checks our request, and we its own, which it signs over the query."""
+    redirect, slo = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect", "https://sp.example/acme/slo"
+    here = attrs.evolve(peer.trip(), callback=slo)
+    kept = {**peer.settings, "slo_url": SSO}
+    left = peer.kind.depart_logout(kept, here, {"value": "ada", "session_index": "_one"})
+    assert isinstance(left, Departure)
+    asked = {key: values[0] for key, values in parse_qs(urlsplit(left.url).query).items()}
+    signed = {"relay_state": asked["RelayState"], "sigalg": asked["SigAlg"], "signature": asked["Signature"]}
+    read = peer.server.parse_logout_request(asked["SAMLRequest"], redirect, **signed)
+    assert (read.message.id, read.message.name_id.text) == (left.request["id"], "ada")
+    from saml2.pack import http_redirect_message
+    from saml2.saml import NameID
+
+    name_id = NameID(text="ada", format="urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified")
+    made = peer.server.create_logout_request(slo, TRIP.metadata, name_id=name_id, session_indexes=["_one"], sign=False)[
+        1
+    ]
+    url = dict(
+        http_redirect_message(
+            str(made), slo, "their state", sign=True, sigalg=SHA256["sign_alg"], backend=peer.server.sec.sec_backend
+        )["headers"]
+    )["Location"]
+    ended = peer.kind.read_logout(kept, here, urlsplit(url).query)
+    assert isinstance(ended, LogoutRequested), ended
+    assert (ended.name_id, ended.sessions, ended.state) == ("ada", ("_one",), "their state")
