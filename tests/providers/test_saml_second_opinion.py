@@ -113,11 +113,13 @@ def test_of_mutated_answers_it_takes_whatever_we_take_and_reads_the_same_person(
             assert isinstance(left, Departure)
             provider = FakeSamlProvider(SystemClock(), keys=keys("idp"))
             said = provider.say(provider.read(left), ADA)
-        brought = callback(mutated(said, keys("idp"), chance), TRIP.state.reveal())
+        document = mutated(said, keys("idp"), chance)
+        brought = callback(document, TRIP.state.reveal())
         ours = kind().arrive(settings(), trip, left.request, brought)
         other = theirs(brought, str(left.request["id"]))
         verdicts[who(ours) is not None, other is not None] += 1
-        if isinstance(ours, Assertion):
+        several = document.count(b"<saml:AuthnStatement") > 1  # core 2.3.3 allows them, and it takes one alone
+        if isinstance(ours, Assertion) and not several:
             assert other is not None, brought
             assert set(other["identifier"]) == {ours.subject.strip()}, brought  # it strips what it reads
             assert ours.email in other.get("email", [None]), brought  # beside one that is no address
