@@ -243,7 +243,7 @@ def recheck_page() -> str:
     """Return the page of asking providers again."""
     before = [Flags(linked=one, invalid=two) for one, two in product((True, False), repeat=2)]
     columns = [("`confirmed`", Said.CONFIRMED, 0), ("`revoked`", Said.REVOKED, 0), ("`failed`", Said.FAILED, 0)]
-    columns += [(f"`failed`, {GRACE - 1} times before", Said.FAILED, GRACE - 1)]
+    columns += [(f"`failed`, {GRACE - 1} times before", Said.FAILED, GRACE - 1), ("`unasked`", Said.UNASKED, 0)]
     rows = [(flagged(flags), *(checked(flags, times, said) for _, said, times in columns)) for flags in before]
     return page(
         "# Asking providers again",

@@ -240,10 +240,10 @@ def test_providers_are_asked_again_and_what_they_said_is_counted(
     """It goes on until nobody is due; a provider that cannot be reached is counted, and no reason to fail."""
     flows = installation.open()
     assert installation.run("recheck") == 0
-    assert counts(capsys.readouterr().out) == {"confirmed": 0, "revoked": 0, "failed": 0, "ended": 0}
+    assert counts(capsys.readouterr().out) == {"confirmed": 0, "revoked": 0, "failed": 0, "ended": 0, "unasked": 0}
     link_somebody(flows, installation)
     assert installation.run("recheck", "--limit", "1") == 0
-    assert counts(capsys.readouterr().out) == {"confirmed": 0, "revoked": 0, "failed": 1, "ended": 0}
+    assert counts(capsys.readouterr().out) == {"confirmed": 0, "revoked": 0, "failed": 1, "ended": 0, "unasked": 0}
     with flows.uow.begin() as tx:
         assert tx.links.get(LinkId("link-1")).failures == 1
     assert installation.run("recheck") == 0

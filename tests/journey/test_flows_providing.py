@@ -132,6 +132,20 @@ def test_an_owner_tries_a_provider_sees_whom_it_named_and_connects_it(stage: Sso
     assert stage.identify(olga).mark(acme, added.provider).link == link.id
 
 
+def test_whoever_tries_a_provider_sees_whether_it_can_be_asked_again(stage: SsoStage):
+    """Its settings may promise it, and the provider give nothing to ask with: signing in is all that confirms then."""
+    acme = stage.organization()
+    olga = stage.owner(acme)
+    for gives in (True, False):
+        stage.idp.secret = gives
+        away = propose(stage, olga, acme)
+        assert come_back(stage, olga, away).confirms == gives
+        for promises in (True, False):
+            stage.idp.secret = promises
+            again = olga.browser.ask(stage.flows.providers.resume, CONTEXT, pipeline=away.pipeline)
+            assert again.confirms == (promises and gives)
+
+
 def test_connecting_is_logged_signalled_and_mailed(stage: SsoStage):
     """Sso 16, decisions 5 and 39: owners hear that it stands, members without a link are asked to make one."""
     acme = stage.organization()

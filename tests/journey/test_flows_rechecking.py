@@ -229,6 +229,20 @@ def test_what_was_asked_under_former_settings_confirms_nobody(stage: SsoStage):
     assert the_link(stage, ada).verified_at == verified
 
 
+def test_a_link_with_nothing_to_ask_with_stands_as_long_as_its_sign_in(stage: SsoStage):
+    """A provider that promised tokens and gave none locks nobody out from one day to the next (sso 14.1)."""
+    acme = stage.organization()
+    stage.connect(acme)
+    ada = joined(stage, acme, "ada@example.com")
+    verified = the_link(stage, ada).verified_at
+    answering(stage, lambda memory: Rechecked(said=Said.UNASKED, memory=memory))
+    for _ in range(GRACE + 1):
+        stage.clock.advance(DAY)
+        assert stage.flows.upkeep.recheck_links() == LinksRechecked(unasked=1)
+    link = the_link(stage, ada)
+    assert (flags(stage, ada, acme), link.verified_at, link.failures) == (LINKED, verified, 0)
+
+
 def test_providers_that_cannot_be_asked_are_not(stage: SsoStage):
     acme = stage.organization()
     stage.connect(acme, confirms=False)

@@ -96,7 +96,7 @@ def test_membership_is_asked_about_again():
         assert again(broken) == Rechecked(said=Said.FAILED, memory=answer.memory)
     asked = dict(found.fake.calls)
     for torn in ({}, {"access_token": "t"}, {"subject": "12345"}):
-        assert found.kind.recheck(found.settings, torn, found.fake.clock.now()).said is Said.REVOKED
+        assert found.kind.recheck(found.settings, torn, found.fake.clock.now()).said is Said.UNASKED
     assert found.fake.calls == asked, "nobody is asked with half of what was kept"
     assert found.kind.can_confirm(found.settings)
 

@@ -170,7 +170,7 @@ def test_people_are_asked_about_again_where_the_owner_says_so():
     assert other.memory["refresh_token"] != confirmed.memory["refresh_token"]  # the old one is used up
     found.fake.revoke("alice")
     assert again(other.memory).said is Said.REVOKED
-    assert again({}).said is Said.REVOKED
+    assert again({}).said is Said.UNASKED
 
 
 @pytest.mark.parametrize("fault", [Fault.BROKEN, Fault.SLOW, Fault.HUGE, Fault.REDIRECTING, Fault.NO_JSON])

@@ -382,7 +382,13 @@ def test_who_was_taken_out_is_revoked():
     memory = memory_of(found)
     found.fake.revoke("alice")
     assert again(found, memory).said is Said.REVOKED
-    assert again(found, {}).said is Said.REVOKED
+
+
+def test_who_cannot_be_asked_about_is_not_taken_out():
+    """A provider that gave no token to ask with says nothing of anybody, whatever its settings promised."""
+    found = way()
+    assert again(found, {}) == Rechecked(said=Said.UNASKED)
+    assert "/token" not in found.fake.calls
 
 
 def test_a_client_that_is_not_known_any_more_revokes_nobody():

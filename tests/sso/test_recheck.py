@@ -50,6 +50,14 @@ def test_a_failure_is_held_against_nobody_until_it_lasts(flags: Flags, failures:
     assert checked.changed == (flags != checked.flags)
 
 
+@pytest.mark.parametrize("flags", EVERY)
+@pytest.mark.parametrize("failures", range(GRACE + 2))
+def test_who_cannot_be_asked_about_stays_as_they_are(flags: Flags, failures: int):
+    checked = check(LINK, flags, failures, Said.UNASKED, NOW)
+    assert (checked.flags, checked.failures, checked.changed) == (flags, failures, False)
+    assert checked.link == attrs.evolve(LINK, synced_at=NOW), "asked about again tomorrow, and nothing was confirmed"
+
+
 @pytest.mark.parametrize(
     ("skew", "before"),
     [

@@ -28,7 +28,7 @@ def _run(options: Namespace) -> int:
     from authflow.sso.kinds import Kinds
 
     with running(options, kinds=Kinds(*openid_kinds()), endpoints=Endpoints.at(NOWHERE)) as flows:
-        total = dict.fromkeys(("confirmed", "revoked", "failed", "ended"), 0)
+        total = dict.fromkeys(("confirmed", "revoked", "failed", "ended", "unasked"), 0)
         more = True
         while more:
             done = flows.upkeep.recheck_links(limit=options.limit)

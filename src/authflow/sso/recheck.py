@@ -37,6 +37,8 @@ class Said(StrEnum):
     CONFIRMED = "confirmed"
     REVOKED = "revoked"
     FAILED = "failed"
+    UNASKED = "unasked"
+    """The provider gave nothing to ask with: signing in is the only confirmation that there is."""
 
 
 @attrs.frozen(kw_only=True)
@@ -69,7 +71,8 @@ def check(link: Link, flags: Flags, failures: int, said: Said, now: datetime) ->
     """Return what the provider's answer makes of *link* and of its member.
 
     A confirmation mends whatever an earlier failure did; a revocation ends the sign-on at once; a failure changes
-    nothing until it has happened `GRACE` times in a row, and never counts as a confirmation.
+    nothing until it has happened `GRACE` times in a row, and never counts as a confirmation. Where nobody could be
+    asked, nothing changes: the link stands as long as its last confirmation does.
     """
     match said:
         case Said.CONFIRMED:
@@ -79,5 +82,7 @@ def check(link: Link, flags: Flags, failures: int, said: Said, now: datetime) ->
         case Said.FAILED:
             count, seen = failures + 1, link.verified_at
             after = Flags(linked=flags.linked, invalid=flags.invalid or count >= GRACE)
+        case Said.UNASKED:
+            after, count, seen = flags, failures, link.verified_at
     checked = attrs.evolve(link, verified_at=seen, synced_at=now)
     return Checked(link=checked, failures=count, flags=after, changed=after != flags)

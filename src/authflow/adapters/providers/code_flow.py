@@ -172,7 +172,7 @@ def refresh(errand: Errand, client: Client, memory: Document) -> Tokens | Rechec
     """
     token = text(memory, "refresh_token")
     if token is None:
-        return Rechecked(said=Said.REVOKED)
+        return Rechecked(said=Said.UNASKED)
     answered = _ask(errand, client, {"grant_type": "refresh_token", "refresh_token": token})
     if isinstance(answered, Tokens):
         return attrs.evolve(answered, refresh=answered.refresh or token)

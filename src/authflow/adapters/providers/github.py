@@ -144,7 +144,7 @@ class GithubKind:
     def recheck(self, settings: Document, memory: Document, now: datetime) -> Rechecked:  # noqa: ARG002  # nothing expires
         token, subject = text(memory, "access_token"), subject_of(memory.get("subject"))
         if token is None or subject is None:
-            return Rechecked(said=Said.REVOKED)
+            return Rechecked(said=Said.UNASKED)
         standing = self._standing(self._fetcher.errand(), settings, subject, token)
         if isinstance(standing, Rejected):
             return Rechecked(said=Said.FAILED, memory=memory)

@@ -97,6 +97,8 @@ class ProviderTried(Answer):
         subject: Whom the provider means.
         email: What it says their address is, or none.
         name: What it calls them.
+        confirms: It can be asked again about people who are linked: it gave something to ask with. Where the settings
+            want that and it is false, say so: a scope is missing there, or the application may not have it.
         expires_at: When the setup is over.
     """
 
@@ -106,6 +108,7 @@ class ProviderTried(Answer):
     subject: str
     email: Address | None
     name: str
+    confirms: bool
     expires_at: datetime
 
 

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from authflow.sso.provider import Command, Provider, ProviderStep
     from authflow.sso.service import Links, Travelling
     from authflow.sso.service.departures import Departures
-    from authflow.sso.setup import Stands
+    from authflow.sso.setup import Stands, Tried
     from authflow.values import Address, Asker, BrowserSession, Context, OrganizationId
 
 
@@ -163,6 +163,13 @@ class Connecting:
         arrived = expect(self.sessions.establish(session, at.context, user=person.id, proof=mark), SignedIn)
         self.departures.remember(at.tx, made, stands.identity, link, arrived.session.id)
         return attrs.evolve(added, link=link.id, session=arrived.session)
+
+    def confirms(self, tried: Tried) -> bool:
+        """Tell whether the provider that was *tried* can be asked again: its settings say so, and it gave with what."""
+        kind = self.travelling.kinds.get(tried.handle.kind)
+        if kind is None or tried.identity.memory is None:
+            return False
+        return kind.can_confirm(self.travelling.vault.open(tried.proposal, proposal_binding(tried.handle.id))["config"])
 
     def provision(self, at: Desk, kind: Kind, proposal: Proposal, authority: Authority) -> ProviderAdded:
         """Let a partner's provider stand, untried; whoever asks twice is told the same.

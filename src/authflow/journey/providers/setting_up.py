@@ -272,6 +272,7 @@ class SettingUp(Door):
             subject=state.identity.subject,
             email=state.identity.email,
             name=state.identity.name,
+            confirms=self._connecting.confirms(state),
             expires_at=state.handle.expires_at,
         )
 

@@ -46,6 +46,7 @@ class LinksRechecked:
         revoked: Links that it did not: their people cannot come in through it any more.
         failed: Links that it could not be asked about; three times in a row, and their people cannot come in either.
         ended: Links of people who belong to the organization no more.
+        unasked: Links for which their provider gave nothing to ask with: each stands until its sign-in is too old.
         more: More links may be due: ask again at once.
     """
 
@@ -53,6 +54,7 @@ class LinksRechecked:
     revoked: int = 0
     failed: int = 0
     ended: int = 0
+    unasked: int = 0
     more: bool = False
 
 
@@ -89,6 +91,7 @@ class Rechecking:
             revoked=counted[Said.REVOKED],
             failed=counted[Said.FAILED],
             ended=sum(1 for each in came if each is None),
+            unasked=counted[Said.UNASKED],
             more=len(taken) >= limit,
         )
 
