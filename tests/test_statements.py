@@ -58,7 +58,7 @@ EXPECTED: Final = {
     "invitation accepted": Sent(sqlite=16, postgresql=19, round_trips=14),
     "sent to a provider": Sent(sqlite=7, postgresql=7, round_trips=5),
     "sign-on, identity known": Sent(sqlite=15, postgresql=20, round_trips=14),
-    "sign-on, new account": Sent(sqlite=29, postgresql=38, round_trips=31),
+    "sign-on, new account": Sent(sqlite=25, postgresql=34, round_trips=27),
     "identity linked": Sent(sqlite=16, postgresql=23, round_trips=16),
     "sign-on, identity known, joining": Sent(sqlite=21, postgresql=26, round_trips=18),
     "sign-on, second factor owed": Sent(sqlite=14, postgresql=19, round_trips=13),

@@ -207,6 +207,8 @@ class SqlUsers:
         self._changed(user.id)
         self._connection.run(self._sql.add, {"id": user.id, **_columns(user)})
         self._add_addresses(user)
+        if len(user.addresses) == 1:  # several would have to be put in the order of the rows
+            self._read[user.id] = user
 
     def save(self, user: User) -> None:
         """Replace *user* and their addresses."""

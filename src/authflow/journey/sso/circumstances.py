@@ -78,11 +78,11 @@ class Circumstances:
         links = [tx.links.by_subject(provider, subject) for subject in subjects if subject is not None]
         return tuple(link.user for link in links if link is not None)
 
-    def known(self, tx: JourneyTransaction, at: Situation, now: datetime) -> Known:
-        """Return what is known now."""
+    def known(self, tx: JourneyTransaction, at: Situation, now: datetime, *, lock: bool) -> Known:
+        """Return what is known now; with *lock* the links that decide are held, for whoever acts on it."""
         identity = at.identity
-        link = tx.links.by_subject(at.provider.id, identity.subject, lock=True)
-        former = self._former(tx, identity, now) if link is None else None
+        link = tx.links.by_subject(at.provider.id, identity.subject, lock=lock)
+        former = self._former(tx, identity, now, lock=lock) if link is None else None
         prover = _prover(tx, at.state)
         owner = _owner(tx, link or former)
         vouched = owner is None and self._vouched(at)
@@ -91,7 +91,7 @@ class Circumstances:
             link=link,
             former=former,
             holder=owner,
-            visitor=self._visitor(tx, at, link),
+            visitor=self._visitor(tx, at, link, lock=lock),
             prover=prover,
             owes=_owes(tx, owner or prover, at.asker),
             removed=self._removed(tx, at, owner, prover),
@@ -106,25 +106,25 @@ class Circumstances:
 
     # --- pieces ---------------------------------------------------------------------------------------------------
 
-    def _former(self, tx: JourneyTransaction, identity: Identity, now: datetime) -> Link | None:
+    def _former(self, tx: JourneyTransaction, identity: Identity, now: datetime, *, lock: bool) -> Link | None:
         """Return the link under the provider's former subject, while the policy takes it over (decision 24)."""
         if identity.legacy is None or not migrates(identity, self.policy.migrate_until, now):
             return None
-        return tx.links.by_subject(identity.provider, identity.legacy, lock=True)
+        return tx.links.by_subject(identity.provider, identity.legacy, lock=lock)
 
     def _vouched(self, at: Situation) -> bool:
         email = at.identity.email
         place = at.provider.organization
         return email is not None and self.membership.vouches(at.asker.session, organization=place, address=email)
 
-    def _visitor(self, tx: JourneyTransaction, at: Situation, link: Link | None) -> Visitor | None:
+    def _visitor(self, tx: JourneyTransaction, at: Situation, link: Link | None, *, lock: bool) -> Visitor | None:
         """Return who is signed in here; whose subject the provider changed is asked where it would decide."""
         user = at.asker.user
         person = None if user is None else tx.users.get(user)
         if user is None or person is None:
             return None
         renumbers = link is None and at.identity.email_verified and at.choice is Choice.NOTHING
-        own = tx.links.of_user(at.provider.id, user, lock=True) if renumbers else None
+        own = tx.links.of_user(at.provider.id, user, lock=lock) if renumbers else None
         return Visitor(
             user=user,
             elevated=at.asker.elevated,

@@ -94,7 +94,7 @@ class Concluding(Proving):
         if isinstance(held, Refused):
             return carried(held, session, asker)
         now = self.clock.now()
-        known = Known() if held.at is None else self.circumstances.known(tx, held.at, now)
+        known = Known() if held.at is None else self.circumstances.known(tx, held.at, now, lock=True)
         command = Choose(
             present=held.present, choice=choice, known=known, token=token_digest(token), allowance=allowance
         )
@@ -121,7 +121,7 @@ class Concluding(Proving):
             return held
         if held.at is None:
             return Refused(code=barred(held.stored.state.handle, held.present, now) or Code.SSO_PIPELINE_EXPIRED)
-        known = self.circumstances.known(tx, held.at, now)
+        known = self.circumstances.known(tx, held.at, now, lock=False)
         decision = decide(held.at.case(known), now)
         if isinstance(decision, Deny):
             return Refused(code=decision.code)

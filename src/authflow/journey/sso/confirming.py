@@ -53,7 +53,7 @@ class Confirming(Holding):
         state, at = held.stored.state, held.at
         if at is None:
             return Refused(code=barred(state.handle, held.present, now) or Code.SSO_PIPELINE_EXPIRED)
-        known = self.circumstances.known(tx, at, now)
+        known = self.circumstances.known(tx, at, now, lock=False)
         decision = decide_unasked(case_of(at.state, Choice.NOTHING, known), now)
         if isinstance(decision, Deny) or known.link is None:
             code = decision.code if isinstance(decision, Deny) else Code.SSO_UNASKED_UNLINKED
@@ -84,7 +84,7 @@ class Confirming(Holding):
         if isinstance(held, Refused):
             return carried(held, by.session, by.asker)
         now = self.clock.now()
-        known = Known() if held.at is None else self.circumstances.known(tx, held.at, now)
+        known = Known() if held.at is None else self.circumstances.known(tx, held.at, now, lock=True)
         command = ConfirmUnasked(present=held.present, known=known)
         answer = self.travelling.step(tx, held.stored, command, now).answer
         if held.at is None or isinstance(answer, Refused):
