@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from authflow.machine import Step
 from authflow.sessions import outcomes, standing
 from authflow.sessions.states import Anonymous, Ended, EndReason, SignedIn
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
 
-    from authflow.machine import Fact, Step
+    from authflow.machine import Fact
     from authflow.sessions.commands import Findings
     from authflow.sessions.ports import SessionsTransaction
     from authflow.sessions.states import Personal, Session
@@ -35,7 +36,7 @@ def signed_off(state: Personal, provider: ProviderId, found: Findings, now: date
     if kept == state.proofs:
         return None
     if standing.marks(kept) or any(proof.method in standing.FIRST for proof in standing.own(kept)):
-        return outcomes.Step(attrs.evolve(state, proofs=kept), None)
+        return Step(attrs.evolve(state, proofs=kept), None)
     return outcomes.ended(state, EndReason.ENDED_ELSEWHERE)
 
 

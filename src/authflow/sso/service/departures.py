@@ -67,7 +67,9 @@ class Departures:
         """Remember what *provider* calls the session by which *session* came, if it has a name that it can end by."""
         kind = self.travelling.kinds.get(provider.kind)
         endpoints = self.travelling.endpoints
-        if not isinstance(kind, LoggingOut) or identity.memory is None or endpoints is None or not endpoints.logout:
+        if identity.memory is None or endpoints is None or not endpoints.logout:
+            return
+        if kind is None or not isinstance(kind, LoggingOut):
             return
         memory = self.travelling.vault.open(identity.memory, memory_binding(identity.provider, identity.subject))
         named = kind.named(memory)
@@ -169,7 +171,7 @@ class Departures:
         if isinstance(found, Refused):
             return found
         kind = self.travelling.kinds.get(found.kind)
-        if not isinstance(kind, LoggingOut):
+        if kind is None or not isinstance(kind, LoggingOut):
             return Refused(code=Code.SSO_KIND_UNABLE)
         settings = self.travelling.vault.open(found.settings.config, settings_binding(organization, found.id))
         return Counterpart(provider=found, kind=kind, settings=settings)

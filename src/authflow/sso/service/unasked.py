@@ -72,7 +72,7 @@ class UnaskedAnswers:
         if isinstance(found, Refused):
             return found
         kind = self.travelling.kinds.get(found.kind)
-        if not isinstance(kind, Unasked):
+        if kind is None or not isinstance(kind, Unasked):
             return Refused(code=Code.SSO_KIND_UNABLE)
         settings = self.travelling.vault.open(found.settings.config, settings_binding(organization, found.id))
         if not self.policy.idp_initiated or not kind.takes_unasked(settings):
