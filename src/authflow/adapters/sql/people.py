@@ -150,8 +150,7 @@ class SqlUsers:
     """`authflow.ports.Users` in SQL. A person, and who holds an address, is read once, and again after a change."""
 
     def __init__(self, connection: Connection, statements: UserStatements) -> None:
-        self._connection = connection
-        self._sql = statements
+        self._connection, self._sql = connection, statements
         self._read: dict[UserId, User | None] = {}
         self._holders: dict[str, tuple[UserId, ...]] = {}
 
@@ -279,8 +278,7 @@ class SqlOrganizations:
     """`authflow.ports.Organizations` in SQL. An organization is read once in a transaction."""
 
     def __init__(self, connection: Connection, statements: OrganizationStatements) -> None:
-        self._connection = connection
-        self._sql = statements
+        self._connection, self._sql = connection, statements
         self._read: dict[OrganizationId, Organization | None] = {}
 
     def get(self, organization: OrganizationId) -> Organization | None:
