@@ -341,7 +341,8 @@ class Refused(Answer):
         code: Stable; `authflow.errors.CATALOGUE` has the sentence and the HTTP status.
         attempts_left: Proofs that may still fail before the flow ends, where it counts them; a budget may be met first.
         retry_after: How long the same request stays refused, where time cures it.
-        problems: For ``*.input_invalid``: field name and what is wrong with it.
+        problems: For ``*.input_invalid``: field name and what is wrong with it. For a setup of a provider that does
+            not work: ``provider`` and what it got wrong.
         why: The rule that fired and what it saw: for logs, never for the answer to a request. Takes no part in
             comparisons.
     """

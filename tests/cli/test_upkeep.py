@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -243,7 +244,9 @@ def test_providers_are_asked_again_and_what_they_said_is_counted(
     assert counts(capsys.readouterr().out) == {"confirmed": 0, "revoked": 0, "failed": 0, "ended": 0, "unasked": 0}
     link_somebody(flows, installation)
     assert installation.run("recheck", "--limit", "1") == 0
-    assert counts(capsys.readouterr().out) == {"confirmed": 0, "revoked": 0, "failed": 1, "ended": 0, "unasked": 0}
+    printed = capsys.readouterr()
+    assert counts(printed.out) == {"confirmed": 0, "revoked": 0, "failed": 1, "ended": 0, "unasked": 0}
+    assert re.search("^oidc of .* could not be asked again: ", printed.err, re.MULTILINE), "and whose it is, and why"
     with flows.uow.begin() as tx:
         assert tx.links.get(LinkId("link-1")).failures == 1
     assert installation.run("recheck") == 0

@@ -281,7 +281,8 @@ def test_a_proposal_that_cannot_be_is_refused_by_name(stage: SsoStage):
         "default_role": "is no role of this installation"
     }
     stage.idp.fault = Fault.UNREACHABLE
-    assert code(propose(stage, olga, acme)) is Code.SSO_PROVIDER_UNREACHABLE
+    unreachable = propose(stage, olga, acme)
+    assert (unreachable.code, unreachable.problems) == (Code.SSO_PROVIDER_UNREACHABLE, {"provider": "scripted"})
 
 
 @pytest.mark.parametrize("fault", [Fault.REFUSED, Fault.INVALID, Fault.NAMELESS, Fault.UNREACHABLE])
@@ -290,7 +291,8 @@ def test_a_provider_that_does_not_work_is_not_connected(stage: SsoStage, fault: 
     olga = stage.owner(acme)
     away = propose(stage, olga, acme)
     stage.idp.fault = fault
-    assert isinstance(come_back(stage, olga, away), Refused)
+    refused = come_back(stage, olga, away)
+    assert refused.problems == ({} if fault is Fault.NAMELESS else {"provider": "scripted"}), "it is hers to mend"
     stage.idp.fault = Fault.NONE
     assert code(confirm(stage, olga, away.pipeline)) is Code.SSO_PIPELINE_EXPIRED
     assert stage.audited_in(acme)[-1] == Audit.SSO_SIGN_ON_REFUSED

@@ -243,6 +243,38 @@ def test_a_link_with_nothing_to_ask_with_stands_as_long_as_its_sign_in(stage: Ss
     assert (flags(stage, ada, acme), link.verified_at, link.failures) == (LINKED, verified, 0)
 
 
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (
+            Rechecked(said=Said.FAILED, detail="the token endpoint: status 401,\ninvalid_client"),
+            "status 401, invalid_client",
+        ),
+        (ValueError("hush"), "ValueError"),
+    ],
+)
+def test_a_provider_that_could_not_be_asked_is_named_in_the_log(
+    stage: SsoStage, caplog: pytest.LogCaptureFixture, answer: Rechecked | Exception, why: str
+):
+    """On one line, with whose it is, and nothing that was raised with a secret in it."""
+    acme = stage.organization()
+    stage.connect(acme)
+    joined(stage, acme, "ada@example.com")
+
+    def ask(_memory: dict[str, Any]) -> Rechecked:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    answering(stage, ask)
+    stage.clock.advance(DAY)
+    assert stage.flows.upkeep.recheck_links() == LinksRechecked(failed=1)
+    (record,) = [each for each in caplog.records if each.name == "authflow.sso"]
+    assert record.levelname == "WARNING"
+    assert record.getMessage().startswith(f"{stage.idp.key} of {acme} could not be asked again: ")
+    assert record.getMessage().endswith(why)
+
+
 def test_providers_that_cannot_be_asked_are_not(stage: SsoStage):
     acme = stage.organization()
     stage.connect(acme, confirms=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from authflow.cli.command import Command
@@ -10,9 +12,22 @@ from authflow.cli.layout import columns
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
 
 NOWHERE: Final = "http://localhost/"
 """Where a provider would send people back to: whoever is asked again sends nobody anywhere."""
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """Show on standard error, for as long as it is open, which providers could not be asked, and why."""
+    log, handler = logging.getLogger("authflow.sso"), logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 def _arguments(parser: ArgumentParser) -> None:
@@ -27,7 +42,7 @@ def _run(options: Namespace) -> int:
     from authflow.sso.endpoints import Endpoints
     from authflow.sso.kinds import Kinds
 
-    with running(options, kinds=Kinds(*openid_kinds()), endpoints=Endpoints.at(NOWHERE)) as flows:
+    with heard(), running(options, kinds=Kinds(*openid_kinds()), endpoints=Endpoints.at(NOWHERE)) as flows:
         total = dict.fromkeys(("confirmed", "revoked", "failed", "ended", "unasked"), 0)
         more = True
         while more:

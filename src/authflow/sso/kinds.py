@@ -141,7 +141,10 @@ class Assertion:
 
 @attrs.frozen(kw_only=True)
 class Rejected:
-    """The answer does not say who it is. *code* is for the person, *detail* for the log: no secret, no token."""
+    """The answer does not say who it is. *code* is for the person.
+
+    *detail* is a sentence for the log, and for the owner who sets the provider up: no secret, no token.
+    """
 
     code: Code
     detail: str = ""
@@ -149,10 +152,14 @@ class Rejected:
 
 @attrs.frozen(kw_only=True)
 class Rechecked:
-    """What came of asking again about somebody; *memory* replaces what was kept."""
+    """What came of asking again about somebody; *memory* replaces what was kept.
+
+    *detail* says for the log why it failed, as of `Rejected`. It takes no part in comparisons.
+    """
 
     said: Said
     memory: Document = attrs.field(factory=dict[str, Json], repr=False)
+    detail: str = attrs.field(default="", eq=False)
 
 
 class Kind(Protocol):

@@ -89,6 +89,12 @@ class Denied:
     status: int
     error: str | None
 
+    @property
+    def detail(self) -> str:
+        """What the log is told; an *error* that is no word could be the code or the secret that was sent."""
+        said = self.error if self.error is not None and WORD.fullmatch(self.error) else "no known error"
+        return f"the token endpoint: status {self.status}, {said}"
+
 
 # --- the request ------------------------------------------------------------------------------------------------------
 
@@ -159,9 +165,7 @@ def exchange(errand: Errand, client: Client, code: str, verifier: str, callback:
     answered = _ask(errand, client, form)
     if not isinstance(answered, Denied):
         return answered
-    said = answered.error if answered.error is not None and WORD.fullmatch(answered.error) else "no known error"
-    detail = f"the token endpoint: status {answered.status}, {said}"
-    return Rejected(code=Code.SSO_PROVIDER_REFUSED, detail=detail)
+    return Rejected(code=Code.SSO_PROVIDER_REFUSED, detail=answered.detail)
 
 
 def refresh(errand: Errand, client: Client, memory: Document) -> Tokens | Rechecked:
@@ -178,7 +182,7 @@ def refresh(errand: Errand, client: Client, memory: Document) -> Tokens | Rechec
         return attrs.evolve(answered, refresh=answered.refresh or token)
     if isinstance(answered, Denied) and _revokes(answered):
         return Rechecked(said=Said.REVOKED)
-    return Rechecked(said=Said.FAILED, memory=memory)
+    return Rechecked(said=Said.FAILED, memory=memory, detail=answered.detail)
 
 
 def _revokes(denied: Denied) -> bool:

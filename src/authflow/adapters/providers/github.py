@@ -147,7 +147,7 @@ class GithubKind:
             return Rechecked(said=Said.UNASKED)
         standing = self._standing(self._fetcher.errand(), settings, subject, token)
         if isinstance(standing, Rejected):
-            return Rechecked(said=Said.FAILED, memory=memory)
+            return Rechecked(said=Said.FAILED, memory=memory, detail=standing.detail)
         return Rechecked(said=Said.CONFIRMED, memory=memory) if standing.member else Rechecked(said=Said.REVOKED)
 
     def _standing(self, errand: Errand, settings: Document, subject: Subject, token: str) -> Standing | Rejected:

@@ -134,10 +134,11 @@ class Oauth2Kind:
             return tokens
         kept = {**memory, "refresh_token": tokens.refresh}
         said = _userinfo(errand, settings, tokens)
-        same = not isinstance(said, Rejected) and (
-            subject_of(_set_at(said, settings, "subject")) == memory.get("subject")
-        )
-        return Rechecked(said=Said.CONFIRMED if same else Said.FAILED, memory=kept)
+        if isinstance(said, Rejected):
+            return Rechecked(said=Said.FAILED, memory=kept, detail=said.detail)
+        if subject_of(_set_at(said, settings, "subject")) != memory.get("subject"):
+            return Rechecked(said=Said.FAILED, memory=kept, detail="the userinfo document means another subject")
+        return Rechecked(said=Said.CONFIRMED, memory=kept)
 
 
 def gain(

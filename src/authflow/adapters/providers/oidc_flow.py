@@ -118,7 +118,7 @@ class OidcFlow:
         """
         talk = self._talk(party, now)
         if isinstance(talk, Rejected):
-            return Rechecked(said=Said.FAILED, memory=memory)
+            return Rechecked(said=Said.FAILED, memory=memory, detail=talk.detail)
         tokens = refresh(talk.errand, talk.client, memory)
         if isinstance(tokens, Rechecked):
             return tokens
@@ -126,8 +126,10 @@ class OidcFlow:
         if tokens.identity is None and admits is None:
             return Rechecked(said=Said.CONFIRMED, memory=kept)
         verified = self._verified(talk, tokens, None)
-        if isinstance(verified, Rejected) or verified.subject != memory.get("subject"):
-            return Rechecked(said=Said.FAILED, memory=kept)
+        if isinstance(verified, Verified) and verified.subject != memory.get("subject"):
+            verified = invalid("the ID token means another subject")
+        if isinstance(verified, Rejected):
+            return Rechecked(said=Said.FAILED, memory=kept, detail=verified.detail)
         if admits is not None and not admits(verified.claims):
             return Rechecked(said=Said.REVOKED)
         return Rechecked(said=Said.CONFIRMED, memory=kept)

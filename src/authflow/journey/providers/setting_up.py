@@ -21,6 +21,7 @@ from authflow.sso.progress import Abandon, Abandoned, Received
 from authflow.sso.provider import Connected, may_change_trust
 from authflow.sso.sealing import proposal_binding, settings_digest
 from authflow.sso.service.pipelines import bearer
+from authflow.sso.service.travelling import told_in_setups
 from authflow.sso.service.trips import Purpose
 from authflow.sso.setup import Confirm, Proposed, Stands, Tried
 from authflow.values import ProviderId, Refused, identifier
@@ -243,10 +244,9 @@ class SettingUp(Door):
             taken = self._travelling.take(tx, who, back, came, self._clock.now())
             answer = taken if isinstance(taken, Refused) else taken.answer
             if not isinstance(answer, Received):
-                self._connecting.refused(
-                    self._desk(tx, asker, context, back.trip.organization), expect(answer, Refused)
-                )
-                return carried(expect(answer, Refused), session, asker)
+                refused = attrs.evolve(expect(answer, Refused), problems=told_in_setups(came))
+                self._connecting.refused(self._desk(tx, asker, context, back.trip.organization), refused)
+                return carried(refused, session, asker)
             return carried(self._tried(tx, asker, who), session, asker)
 
     def _shown_again(self, session: BrowserSession, pipeline: Secret) -> ProviderTried | Refused:

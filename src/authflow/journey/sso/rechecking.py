@@ -12,6 +12,7 @@ from authflow.errors import DatabaseUnavailable
 from authflow.membership.changes import FlagGroup
 from authflow.membership.standing import Member, MemberFlag
 from authflow.nobody import SYSTEM
+from authflow.recording import shown
 from authflow.sso.grounds import Reason
 from authflow.sso.kinds import Rechecked
 from authflow.sso.provider import Connected
@@ -118,6 +119,9 @@ class Rechecking:
     def _one(self, each: _Due) -> Said | None:
         """Return what came of asking about one link; none where it ended."""
         asked = self._ask(each)
+        if asked.said is Said.FAILED:
+            kind, organization = each.provider.kind, each.provider.organization
+            LOG.warning("%s of %s could not be asked again: %s", kind, organization, shown(asked.detail))
         try:
             return in_one(self.uow, lambda: self._store(each, asked))
         except DatabaseUnavailable:
@@ -130,15 +134,14 @@ class Rechecking:
         """Ask, with no transaction open; whatever goes wrong counts as a provider that could not be asked."""
         kind = self.travelling.kinds.get(each.provider.kind)
         if kind is None:
-            return Rechecked(said=Said.FAILED)
+            return Rechecked(said=Said.FAILED, detail="this installation does not know its kind")
         made, link, vault = each.provider, each.link, self.travelling.vault
         try:
             settings = vault.open(made.settings.config, settings_binding(made.organization, made.id))
             memory = {} if link.memory is None else vault.open(link.memory, memory_binding(link.provider, link.subject))
             return self.uow.outside(lambda: kind.recheck(settings, memory, self.clock.now()))
         except Exception as error:  # noqa: BLE001  # a provider's answer, a key that is missing: nobody is held for it
-            LOG.warning("asking about link %s failed with %s", link.id, type(error).__name__)
-            return Rechecked(said=Said.FAILED)
+            return Rechecked(said=Said.FAILED, detail=type(error).__name__)
 
     def _store(self, each: _Due, asked: Rechecked) -> Said | None:
         now, was = self.clock.now(), each.link

@@ -120,7 +120,8 @@ class Travelling(Pipelines):
         """
         made: Departure | Rejected = self.uow.outside(lambda: leaving.kind.depart(leaving.settings, leaving.trip))
         if isinstance(made, Rejected):
-            return Refused(code=_told(leaving.handle, made))
+            problems = told_in_setups(made) if leaving.handle.flow is Flow.SETUP else {}
+            return Refused(code=_told(leaving.handle, made), problems=problems)
         sealed = self.vault.seal(made.request, request_binding(leaving.handle.id))
         return Left(url=made.url, form=dict(made.form), state=token_digest(leaving.trip.state), request=sealed)
 
@@ -304,6 +305,11 @@ def _refusal(step: Step[Any, Any]) -> Refused:
     if not isinstance(step.answer, Refused):
         raise BrokenPromise(answer=type(step.answer).__name__)
     return step.answer
+
+
+def told_in_setups(came: Assertion | Departure | Rejected) -> dict[str, str]:
+    """Return what an owner is told who sets the provider up, and can mend it; whoever signs in is told the code."""
+    return {"provider": shown(came.detail)} if isinstance(came, Rejected) and came.detail else {}
 
 
 def _told(handle: Handle, rejected: Rejected) -> Code:
