@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from authflow.machine import Fact, Step
     from authflow.membership.service import Membership
     from authflow.policy import SsoPolicy
-    from authflow.ports import Entropy, UnitOfWork, User
+    from authflow.ports import Entropy, UnitOfWork
     from authflow.recording import Recorder
     from authflow.sessions.service import Sessions
     from authflow.sso.case import Decision, Known
@@ -189,7 +189,7 @@ class Admitting:
             verified_at=here.now if verified else None,
         )
         user = registrar.register(newcomer)
-        _require_new(here.tx.users.get(user), newcomer)
+        _require_new(here.tx, user, newcomer)
         here.tx.accounts.lock(user)
         linked = self._attach(here, user, NewAccount(user=user))
         made = SignedUp(
@@ -228,15 +228,24 @@ class Admitting:
         return joined.member.id, None
 
 
-def _require_new(person: User | None, newcomer: Newcomer) -> None:
+def _require_new(tx: JourneyTransaction, user: UserId, newcomer: Newcomer) -> None:
     """Refuse whoever was there before: a registrar that looks an address up would sign a stranger in as them.
 
+    An id that was random a moment ago is nobody else's; for one of the host's own it is asked what they have here.
+
     Raises:
-        BrokenPromise: The person has an address verified that was not given to them just now.
+        BrokenPromise: The person has an address that was not given to them just now, or anything else of ours.
     """
+    person = tx.users.get(user)
     given = {fold_address(newcomer.address)} if newcomer.verified_at is not None else set[str]()
-    if person is not None and {fold_address(own) for own in person.verified_addresses()} - given:
+    known = person is not None and bool({fold_address(own) for own in person.verified_addresses()} - given)
+    if known or (user != newcomer.id and _has_anything(tx, user)):
         raise BrokenPromise(answer="a registrar that finds people instead of making them")
+
+
+def _has_anything(tx: JourneyTransaction, user: UserId) -> bool:
+    links, members, sessions = tx.links.all_of_user(user), tx.members.of_user(user), tx.sessions.of_user(user)
+    return bool(links or members or sessions)
 
 
 def _settled(step: Step[Linking, LinkAnswer]) -> _Settled:

@@ -14,6 +14,7 @@ from authflow.sso.capabilities import LoggingOut
 from authflow.sso.kinds import Rejected, Trip
 from authflow.sso.provider_session import ProviderSession, name_digest
 from authflow.sso.sealing import memory_binding, settings_binding
+from authflow.sso.service.asking import ask
 from authflow.sso.service.pipelines import LOG
 from authflow.sso.service.tickets import read_ticket, write_ticket
 from authflow.values import OrganizationId, ProviderId, Refused
@@ -141,7 +142,9 @@ class Departures:
     def arrive(self, of: Counterpart, request: Document, query: str) -> LoggedOut | Refused:
         """Let the kind check the answer."""
         trip = self._trip(of, self.travelling.clock.now())
-        came = self.travelling.uow.outside(lambda: of.kind.arrive_logout(of.settings, trip, request, query))
+        came = ask(
+            self.travelling.uow, of.provider.kind, lambda: of.kind.arrive_logout(of.settings, trip, request, query)
+        )
         return self._told(of, came) if isinstance(came, Rejected) else came
 
     # --- from there -----------------------------------------------------------------------------------------------
@@ -149,7 +152,7 @@ class Departures:
     def read(self, of: Counterpart, query: str) -> LogoutRequested | Refused:
         """Let the kind check a request."""
         trip = self._trip(of, self.travelling.clock.now())
-        came = self.travelling.uow.outside(lambda: of.kind.read_logout(of.settings, trip, query))
+        came = ask(self.travelling.uow, of.provider.kind, lambda: of.kind.read_logout(of.settings, trip, query))
         return self._told(of, came) if isinstance(came, Rejected) else came
 
     def meant(self, tx: SsoTransaction, of: Counterpart, asked: LogoutRequested) -> tuple[ProviderSession, ...]:

@@ -30,6 +30,7 @@ from authflow.sso.sealing import (
     settings_binding,
     steps_digest,
 )
+from authflow.sso.service.asking import ask
 from authflow.sso.service.pipelines import LOG, Bearer, Pipelines, read_key
 from authflow.sso.service.trips import Back, Came, Leaving, Left, Purpose
 from authflow.sso.setup import Proposed
@@ -118,7 +119,8 @@ class Travelling(Pipelines):
         Raises:
             InUnitOfWork: One is.
         """
-        made: Departure | Rejected = self.uow.outside(lambda: leaving.kind.depart(leaving.settings, leaving.trip))
+        kind, code = leaving.kind, Code.SSO_PROVIDER_UNREACHABLE
+        made: Departure | Rejected = ask(self.uow, kind.key, lambda: kind.depart(leaving.settings, leaving.trip), code)
         if isinstance(made, Rejected):
             problems = told_in_setups(made) if leaving.handle.flow is Flow.SETUP else {}
             return Refused(code=_told(leaving.handle, made), problems=problems)
@@ -176,7 +178,8 @@ class Travelling(Pipelines):
         Raises:
             InUnitOfWork: One is.
         """
-        return self.uow.outside(lambda: back.kind.arrive(back.settings, back.trip, back.request, back.callback))
+        kind, came = back.kind, back.callback
+        return ask(self.uow, kind.key, lambda: kind.arrive(back.settings, back.trip, back.request, came))
 
     def take(
         self, tx: SsoTransaction, who: Bearer, back: Back, came: Assertion | Rejected, now: datetime

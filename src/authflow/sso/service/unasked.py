@@ -18,6 +18,7 @@ from authflow.sso.identity import Subject
 from authflow.sso.kinds import Assertion, Rejected, Single, Trip
 from authflow.sso.pipeline import Flow
 from authflow.sso.sealing import settings_binding
+from authflow.sso.service.asking import ask
 from authflow.sso.service.pipelines import LOG
 from authflow.sso.service.tickets import read_ticket, write_ticket
 from authflow.values import Address, OrganizationId, ProviderId, Refused
@@ -93,7 +94,7 @@ class UnaskedAnswers:
             state=self.travelling.new_secret(),
             now=now,
         )
-        came = self.travelling.uow.outside(lambda: to.kind.arrive_unasked(to.settings, trip, callback))
+        came = ask(self.travelling.uow, to.provider.kind, lambda: to.kind.arrive_unasked(to.settings, trip, callback))
         if isinstance(came, Rejected):
             told = (to.provider.kind, to.provider.organization, came.code, shown(came.detail))
             LOG.info("%s of %s, unasked, rejected: %s %s", *told)

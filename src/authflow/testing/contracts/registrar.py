@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -47,6 +48,18 @@ class RegistrarContract:
                 assert (same_address(address.address, newcomer.address), address.primary) == (True, True)
                 assert (address.verified_at is not None) is (verified_at is not None)
                 assert (user in tx.users.holders(newcomer.address)) is (verified_at is not None)
+
+    def test_nobody_is_found_instead(self, uow: UnitOfWork[SsoTransaction]) -> None:
+        """Whoever has the address already, verified or not, stays who they are: somebody else is made, or nobody."""
+        for number, verified_at in enumerate((PROVED_AT, None)):
+            first = attrs.evolve(_newcomer(number), verified_at=verified_at)
+            with uow.begin() as tx:
+                user = _registrar(tx).register(first)
+            again = attrs.evolve(first, id=UserId(f"{number}another"), verified_at=None)
+            other: UserId | None = None
+            with uow.begin() as tx, suppress(UniqueViolated), uow.savepoint():
+                other = _registrar(tx).register(again)
+            assert other != user
 
     def test_what_is_undone_is_nobody(self, uow: UnitOfWork[SsoTransaction]) -> None:
         """A savepoint takes the whole account back, and the same newcomer can be registered once more."""

@@ -1,0 +1,102 @@
+"""What a host's own registrar or kind of provider may not do: nobody is let in by it, and nobody shown a traceback."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+
+from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
+from authflow.errors import BrokenPromise, Code
+from authflow.policy import SsoPolicy
+from authflow.sso.case import Choice
+from authflow.testing.browsers import Browser
+from authflow.values import Refused
+from tests.journey.sso_stage import SsoStage
+from tests.stage import CONTEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from authflow.sso.ports import Newcomer
+    from authflow.values import UserId
+
+
+def refused(answer: Any, code: Code) -> None:
+    assert isinstance(answer, Refused), answer
+    assert answer.code is code
+
+
+class Finding(MemoryUnitOfWork):
+    """Over a host that gets or creates: whoever is *victim* is returned as the newcomer."""
+
+    victim: UserId
+
+    @contextmanager
+    def begin(self) -> Generator[Any]:
+        with super().begin() as tx:
+            tx.registrar = self
+            yield tx
+
+    def register(self, newcomer: Newcomer) -> UserId:  # noqa: ARG002  # the address was looked up
+        return self.victim
+
+
+@pytest.mark.parametrize("has", ["a verified address", "a session", "a factor", "a membership", "a link"])
+def test_a_registrar_that_finds_somebody_lets_nobody_in(has: str):
+    """An asserted address would open the account of whoever typed it in."""
+    uow = Finding()
+    stage = SsoStage(uow, attrs.evolve(SsoStage(MemoryUnitOfWork()).policy, sso=SsoPolicy(verify_first=False)))
+    acme, other = stage.organization("acme"), stage.organization("other")
+    stage.connect(acme)
+    ada = stage.person(verified=has in {"a verified address", "a factor"})
+    uow.victim = ada.user
+    if has in {"a session", "a factor"}:
+        stage.sign_in(ada)
+    if has == "a factor":
+        stage.enroll(ada)
+        with uow.begin() as tx:  # nothing else of hers is left
+            tx.sessions.remove_of_user(ada.user)
+            person = tx.users.get(ada.user)
+            claimed = tuple(attrs.evolve(own, verified_at=None) for own in person.addresses)
+            tx.users.save(attrs.evolve(person, addresses=claimed))
+    if has == "a membership":
+        stage.flows.members.add(CONTEXT, organization=other, user=ada.user)
+    if has == "a link":
+        stage.link(ada.user, acme, "00u9")
+    stage.idp.person("00u1", email="ada@example.org")
+    mallory = Browser()
+    trip = stage.come(mallory, acme, "00u1")
+    with pytest.raises(BrokenPromise):
+        trip.choose(Choice.NEW_ACCOUNT)
+    assert stage.flows.sessions.identify(mallory.session).user is None
+    assert [link.subject for link in stage.links_of(ada.user)] == (["00u9"] if has == "a link" else [])
+
+
+def broken() -> None:
+    raise KeyError
+
+
+@pytest.mark.parametrize(
+    ("at", "code"), [("depart", Code.SSO_PROVIDER_UNREACHABLE), ("arrive", Code.SSO_RESPONSE_INVALID)]
+)
+def test_a_kind_that_raises_is_a_refusal(at: str, code: Code, caplog: pytest.LogCaptureFixture):
+    """And a traceback in the log; what has begun is over, as after any answer that could not be accepted."""
+    stage = SsoStage(MemoryUnitOfWork())
+    acme, browser = stage.organization("acme"), Browser()
+    stage.connect(acme)
+    stage.idp.person("00u1", email="ada@example.com")
+    if at == "depart":
+        stage.idp.probe = broken
+        refused(browser.ask(stage.flows.sso.start, CONTEXT, organization=acme), code)
+    else:
+        trip = stage.start(browser, acme)
+        callback, stage.idp.probe = trip.callback("00u1"), broken
+        refused(trip.resume(callback), code)
+        stage.idp.probe = lambda: None
+        refused(trip.resume(callback), Code.SSO_PIPELINE_EXPIRED)
+    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert [error.exc_info is not None for error in errors] == [True]
