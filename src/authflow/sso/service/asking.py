@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def ask(uow: UnitOfWork[Any], kind: str, work: Callable[[], T], code: Code = Code.SSO_RESPONSE_INVALID) -> T | Rejected:
-    """Return what *work* does with the kind called *kind*, with no transaction open, or *code* where it raises.
+def ask(
+    uow: UnitOfWork[Any], kind: object, work: Callable[[], T], code: Code = Code.SSO_RESPONSE_INVALID
+) -> T | Rejected:
+    """Return what *work* does with *kind*, with no transaction open, or *code* where it raises.
 
     What a browser brought is answered, whatever is wrong with a kind of the host's. Errors of ours go through: they
     say what the host has to do, such as installing an extra.
@@ -27,5 +29,5 @@ def ask(uow: UnitOfWork[Any], kind: str, work: Callable[[], T], code: Code = Cod
     except AuthflowError:
         raise
     except Exception:  # noqa: BLE001  # as `authflow.journey.sso.rechecking`: a kind may be anybody's code
-        LOG.exception("the kind %s raised instead of refusing", kind)
+        LOG.exception("the kind %s raised instead of refusing", type(kind).__name__)
         return Rejected(code=code)

@@ -142,9 +142,7 @@ class Departures:
     def arrive(self, of: Counterpart, request: Document, query: str) -> LoggedOut | Refused:
         """Let the kind check the answer."""
         trip = self._trip(of, self.travelling.clock.now())
-        came = ask(
-            self.travelling.uow, of.provider.kind, lambda: of.kind.arrive_logout(of.settings, trip, request, query)
-        )
+        came = ask(self.travelling.uow, of.kind, lambda: of.kind.arrive_logout(of.settings, trip, request, query))
         return self._told(of, came) if isinstance(came, Rejected) else came
 
     # --- from there -----------------------------------------------------------------------------------------------
@@ -152,7 +150,7 @@ class Departures:
     def read(self, of: Counterpart, query: str) -> LogoutRequested | Refused:
         """Let the kind check a request."""
         trip = self._trip(of, self.travelling.clock.now())
-        came = ask(self.travelling.uow, of.provider.kind, lambda: of.kind.read_logout(of.settings, trip, query))
+        came = ask(self.travelling.uow, of.kind, lambda: of.kind.read_logout(of.settings, trip, query))
         return self._told(of, came) if isinstance(came, Rejected) else came
 
     def meant(self, tx: SsoTransaction, of: Counterpart, asked: LogoutRequested) -> tuple[ProviderSession, ...]:

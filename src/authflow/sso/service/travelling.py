@@ -120,7 +120,7 @@ class Travelling(Pipelines):
             InUnitOfWork: One is.
         """
         kind, code = leaving.kind, Code.SSO_PROVIDER_UNREACHABLE
-        made: Departure | Rejected = ask(self.uow, kind.key, lambda: kind.depart(leaving.settings, leaving.trip), code)
+        made: Departure | Rejected = ask(self.uow, kind, lambda: kind.depart(leaving.settings, leaving.trip), code)
         if isinstance(made, Rejected):
             problems = told_in_setups(made) if leaving.handle.flow is Flow.SETUP else {}
             return Refused(code=_told(leaving.handle, made), problems=problems)
@@ -178,8 +178,7 @@ class Travelling(Pipelines):
         Raises:
             InUnitOfWork: One is.
         """
-        kind, came = back.kind, back.callback
-        return ask(self.uow, kind.key, lambda: kind.arrive(back.settings, back.trip, back.request, came))
+        return ask(self.uow, back.kind, lambda: back.kind.arrive(back.settings, back.trip, back.request, back.callback))
 
     def take(
         self, tx: SsoTransaction, who: Bearer, back: Back, came: Assertion | Rejected, now: datetime

@@ -94,7 +94,7 @@ class UnaskedAnswers:
             state=self.travelling.new_secret(),
             now=now,
         )
-        came = ask(self.travelling.uow, to.provider.kind, lambda: to.kind.arrive_unasked(to.settings, trip, callback))
+        came = ask(self.travelling.uow, to.kind, lambda: to.kind.arrive_unasked(to.settings, trip, callback))
         if isinstance(came, Rejected):
             told = (to.provider.kind, to.provider.organization, came.code, shown(came.detail))
             LOG.info("%s of %s, unasked, rejected: %s %s", *told)
