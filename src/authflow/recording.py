@@ -163,6 +163,7 @@ class Recorder:
         self, tx: Transaction, fact: Fact, row: Records, origin: Origin, organization: Organization | None
     ) -> Iterator[Message]:
         secret = cast("Secret | None", _of(fact, row.secret)) if row.secret else None
+        place = organization or (tx.organizations.get(_of(fact, "organization")) if row.names_organization else None)
         for to in _recipients(tx, fact):
             key = self._mint()
             payload: dict[str, Scalar] = {
@@ -172,8 +173,8 @@ class Recorder:
                 **_origin_fields(row, origin),
             }
             payload["target"] = _of(fact, row.target) if row.target else None
-            if organization is not None:
-                payload["organization_name"] = shown(organization.name or organization.slug)
+            if place is not None:
+                payload["organization_name"] = shown(place.name or place.slug)
             if secret is not None:
                 sealed = self.cipher.seal(secret, bound_to=mail_binding(key, to))
                 payload |= {"key_id": sealed.key_id, "sealed": base64.b64encode(sealed.ciphertext).decode()}

@@ -10,7 +10,7 @@ import pytest
 from authflow.adapters.mail import TEMPLATES, ConsoleMailer, MemoryMailer, render
 from authflow.errors import ConfigInvalid
 from authflow.facts.records import Mail, MailKind
-from authflow.facts.table import RECORDS, About
+from authflow.facts.table import RECORDS
 from authflow.values import Address
 
 PAGE = Path(__file__).parents[2] / "docs" / "installation.md"
@@ -37,8 +37,9 @@ def test_every_mail_has_a_text_of_one_subject_line(kind: MailKind):
 def test_a_text_asks_only_for_what_its_fact_records(row: object):
     """Whatever a template names is in the payload of every fact that sends it; a secret exactly where a link is."""
     names = placeholders(TEMPLATES[row.mail].body)
-    known = ORIGIN | ({"organization_name"} if row.about is About.ORGANIZATION else set())
-    assert names - known - {"link"} <= set(row.fields)
+    known = ORIGIN | ({"organization_name"} if row.names_organization else set())
+    assert names - known - {"link", "page"} <= set(row.fields)
+    assert "organization" not in names, "people know an organization by its name"
     assert ("link" in names) == (row.secret is not None)
 
 
@@ -53,6 +54,14 @@ def test_a_link_with_a_placeholder_that_the_mail_does_not_know_is_refused():
     sent = mail(MailKind.INVITATION, token="t0ken", invitation="inv-1")
     with pytest.raises(ConfigInvalid, match="names 'invite' in the link of invitation, which has invitation, token"):
         render(sent, {MailKind.INVITATION: "https://app.example/{invite}/{token}"})
+
+
+def test_a_mail_without_a_token_leads_somewhere_if_the_host_says_where():
+    sent = mail(MailKind.SSO_LINK_ACCOUNT, organization="17", kind="oidc")
+    led = render(sent, {MailKind.SSO_LINK_ACCOUNT: "https://app.example/sso/{organization}"})
+    assert "Sign in through it once.\n\nhttps://app.example/sso/17\n\nWhen: " in led.body
+    for links in ({}, {MailKind.INVITATION: "https://app.example/{token}"}):
+        assert "Sign in through it once.\n\nWhen: " in render(sent, links).body
 
 
 def test_among_links_none_is_missing():

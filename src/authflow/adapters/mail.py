@@ -115,8 +115,8 @@ TEMPLATES: Final[dict[MailKind, Text]] = {
     MailKind.SSO_PROOF: Text(
         subject="Confirm that a sign-in is yours",
         body=(
-            "Somebody signed in through the provider of {organization} and said that this account is theirs. If that "
-            "was you, confirm it in the same browser with this link, which works once and for ten minutes:\n\n"
+            "Somebody signed in through the provider of {organization_name} and said that this account is theirs. If "
+            "that was you, confirm it in the same browser with this link, which works once and for ten minutes:\n\n"
             "{link}\n\n"
             "If it was not you, ignore this mail: without the link nothing happens.\n"
         ),
@@ -132,14 +132,14 @@ TEMPLATES: Final[dict[MailKind, Text]] = {
     MailKind.SSO_ADDRESS_HELD: Text(
         subject="You have an account already",
         body=(
-            "Somebody wanted a new account with this address, through the provider of {organization}. The "
+            "Somebody wanted a new account with this address, through the provider of {organization_name}. The "
             "address belongs to your account, and stays there.\n\n"
             "If that was you, sign in to your account and link the identity there. If not, there is nothing to do.\n"
         ),
     ),
     MailKind.SSO_LINKED: Text(
         subject="Your account can be entered through an organization's provider",
-        body=f"The provider of {{organization}} signs you in from now on.\n\n{_WHEN}\n{_NOT_YOU}",
+        body=f"The provider of {{organization_name}} signs you in from now on.\n\n{_WHEN}\n{_NOT_YOU}",
     ),
     MailKind.SSO_MOVED: Text(
         subject="A sign-in through an organization's provider moved to another account",
@@ -167,7 +167,7 @@ TEMPLATES: Final[dict[MailKind, Text]] = {
         subject="Link your account to your organization's single sign-on",
         body=(
             "{organization_name}, to which you belong, signs in through a provider ({kind}), and your account is not "
-            "linked to it yet. Sign in through it once.\n\nWhen: {at}\nBy: {actor}\n"
+            "linked to it yet. Sign in through it once.\n{page}\nWhen: {at}\nBy: {actor}\n"
         ),
     ),
     MailKind.SSO_ENDED: Text(
@@ -178,7 +178,8 @@ TEMPLATES: Final[dict[MailKind, Text]] = {
         ),
     ),
 }
-"""What each mail says. ``{link}`` is the host's link with the mail's token in it."""
+"""What each mail says. ``{link}`` is the host's link with the mail's token in it; ``{page}`` is where a mail without a
+token leads, a paragraph of its own where the host names such a page."""
 
 
 class _Values(dict[str, str]):
@@ -194,7 +195,8 @@ def render(mail: Mail, links: Mapping[MailKind, str] = NO_LINKS) -> Text:
         links: Where each kind of mail that has a token leads, such as
             ``https://app.example/join/{organization}/{invitation}#{token}``. The placeholders are the names of the
             mail's context, each percent-encoded; what is empty there is ``unknown``. Without any links, for
-            development, a mail shows the token itself.
+            development, a mail shows the token itself. Of those without a token, ``SSO_LINK_ACCOUNT`` shows a link if
+            it has one.
 
     Raises:
         ConfigInvalid: A link has a placeholder that this kind of mail does not know, is no pattern at all, or is
@@ -204,6 +206,7 @@ def render(mail: Mail, links: Mapping[MailKind, str] = NO_LINKS) -> Text:
     values = _Values({name: _line(value) for name, value in mail.context.items() if value is not None})
     if "{link}" in template.body:
         values["link"] = _link(mail, links[mail.kind] if mail.kind in links else _bare(mail, links))
+    values["page"] = f"\n{_link(mail, links[mail.kind])}\n" if mail.kind in links else ""
     return Text(subject=template.subject, body=template.body.format_map(values))
 
 

@@ -61,5 +61,10 @@ class Records:
     mail: MailKind | None = None
     secret: str | None = None
 
+    @property
+    def names_organization(self) -> bool:
+        """Tell whether its mails say what an organization is called: it is theirs, or they belong to a person there."""
+        return self.about is About.ORGANIZATION or "organization" in self.fields
+
 
 NOTHING: Final = Records(about=About.NOBODY)
