@@ -44,7 +44,7 @@ def ada(stage: SsoStage) -> Person:
     stage.come(ada.browser, ACME, "00u1")
     with stage.uow.begin() as tx:
         tx.former_subjects.remember(ACME, IDP, SUBJECT, ada.user)
-        tx.former_subjects.bar(IDP, ada.user, stage.clock.now())
+        tx.former_subjects.bar(ACME, ada.user, stage.clock.now())
     return ada
 
 

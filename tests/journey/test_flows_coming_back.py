@@ -10,16 +10,16 @@ import pytest
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.errors import Code
 from authflow.journey.people import AccountsMerged
-from authflow.journey.sso.answers import AccountLinked, LinkEnded, SignedOn
+from authflow.journey.providers.answers import ProviderAdded, ProviderRemoved, ProviderTried
+from authflow.journey.sso.answers import AccountLinked, LinkEnded, SentAway, SignedOn
 from authflow.membership.standing import Member, Removed
 from authflow.sso.case import Choice
 from authflow.testing.browsers import Browser
-from authflow.values import Refused
+from authflow.values import OrganizationId, Refused
 from tests.journey.sso_stage import SsoStage
 from tests.stage import CONTEXT, STEP
 
 if TYPE_CHECKING:
-    from authflow.values import OrganizationId
     from tests.stage import Person
 
 OWN, OTHER = "00u1", "00u2"
@@ -148,6 +148,67 @@ def test_a_deleted_account_leaves_its_removal_and_not_its_name(stage: SsoStage, 
     assert not isinstance(ada.browser.ask(stage.flows.accounts.delete, CONTEXT, user=ada.user), Refused)
     stays_out(stage, acme, OWN)
     assert str(ada.user) not in str(stage.snapshot()["former_subject"])
+
+
+# --- a provider that is set up anew -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("removed_first", [True, False])
+@pytest.mark.parametrize("let_go", [True, False])
+def test_a_provider_that_is_set_up_anew_leads_nobody_back(
+    stage: SsoStage, boss_first: Person, *, removed_first: bool, let_go: bool
+):
+    """Decision 15: the same subjects are the same people, whoever disabled their provider, and when."""
+    acme = OrganizationId("acme")
+    set_up(stage, acme, boss_first)
+    ada = stage.person("ada@example.com")
+    stage.found(ada, acme)
+    stage.sign_in(ada)
+    claim(stage, acme, ada, OWN)
+    if let_go:
+        unlink(stage, ada)
+    if removed_first:
+        remove(stage, acme, boss_first, ada)
+    disable(stage, acme, boss_first)
+    if not removed_first:
+        remove(stage, acme, boss_first, ada)
+    set_up(stage, acme, boss_first)
+    stays_out(stage, acme, OWN)
+    assert isinstance(as_somebody_new(stage, acme, OTHER), SignedOn)
+    disable(stage, acme, boss_first)
+    set_up(stage, acme, boss_first, issuer="https://elsewhere.example")
+    assert isinstance(as_somebody_new(stage, acme, OWN), SignedOn)
+
+
+@pytest.fixture
+def boss_first(stage: SsoStage) -> Person:
+    """An owner with a second factor, whose organization has no provider yet."""
+    return stage.owner(stage.organization(), "boss@example.com")
+
+
+def set_up(stage: SsoStage, acme: OrganizationId, boss: Person, **settings: Any) -> None:
+    stage.elevate(boss)
+    stage.google.person("boss", email="boss@example.com")
+    away = boss.browser.ask(
+        stage.flows.providers.start_setup,
+        CONTEXT,
+        organization=acme,
+        kind=stage.google.key,
+        settings=settings,
+        required=False,
+    )
+    assert isinstance(away, SentAway), away
+    back = stage.google.answer(away.url, "boss")
+    tried = boss.browser.ask(stage.flows.providers.resume, CONTEXT, pipeline=away.pipeline, callback=back)
+    assert isinstance(tried, ProviderTried), tried
+    added = boss.browser.ask(stage.flows.providers.confirm, CONTEXT, pipeline=away.pipeline)
+    assert isinstance(added, ProviderAdded), added
+
+
+def disable(stage: SsoStage, acme: OrganizationId, boss: Person) -> None:
+    stage.elevate(boss)
+    gone = boss.browser.ask(stage.flows.providers.disable, CONTEXT, organization=acme)
+    assert isinstance(gone, ProviderRemoved), gone
 
 
 # --- merged accounts --------------------------------------------------------------------------------------------------

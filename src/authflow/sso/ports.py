@@ -151,10 +151,15 @@ class FormerSubjects(Protocol):
         """Remember that *subject* was *user*'s last. A removal that is remembered of it stays."""
         ...
 
-    def bar(self, provider: ProviderId, user: UserId, at: datetime) -> None:
-        """Let every subject that was *user*'s last at *provider* be that of somebody who was removed at *at*.
+    def remember_all(self, provider: ProviderId) -> None:
+        """Remember each subject that is linked at *provider*, as `remember` does: all of the links are about to end."""
+        ...
 
-        One that is linked again is somebody else's by now, and stays as it is.
+    def bar(self, organization: OrganizationId, user: UserId, at: datetime) -> None:
+        """Let every subject that was *user*'s last in *organization* be that of somebody who was removed at *at*.
+
+        Those at a provider that does not stand count, too: it may be set up again. One that is linked again is
+        somebody else's by now, and stays as it is.
         """
         ...
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from authflow.values import Secret
+from authflow.values import ProviderId, Secret
 
 if TYPE_CHECKING:
     from authflow.ports import Cipher
     from authflow.sso.identity import Subject
     from authflow.sso.kinds import Document, Kind
     from authflow.sso.pipeline import PipelineId
-    from authflow.values import OrganizationId, ProviderId, Sealed
+    from authflow.values import OrganizationId, Sealed
 
 Binding = tuple[str, ...]
 
@@ -78,6 +78,16 @@ def canonical(document: Document) -> str:
 def settings_digest(kind: Kind, settings: Document) -> bytes:
     """Return the digest of a provider's steps and settings, as `authflow.sso.provider.Settings` keeps it."""
     return hashlib.sha256(canonical({"kind": kind.key, "settings": dict(settings)}).encode()).digest()
+
+
+def provider_key(organization: OrganizationId, kind: Kind, settings: Document) -> ProviderId:
+    """Return the id of *organization*'s provider with *settings*: the same whenever its subjects are the same people.
+
+    So what is remembered of subjects counts again where a provider is disabled and set up anew (decision 15).
+    """
+    naming = {name: settings.get(name) for name in kind.naming}
+    whose = canonical({"organization": organization, "kind": kind.key, "naming": naming})
+    return ProviderId(hashlib.sha256(whose.encode()).hexdigest())
 
 
 def steps_digest(kind: Kind, settings: bytes) -> bytes:

@@ -117,7 +117,11 @@ class MemoryLinks:
         return self._rows.drop(link)
 
     def remove_of_provider(self, provider: ProviderId) -> tuple[Link, ...]:
-        return self._remove(row for row in self._rows.rows() if row.provider == provider)
+        return self._remove(self.of_provider(provider))
+
+    def of_provider(self, provider: ProviderId) -> tuple[Link, ...]:
+        """Return every link there; the port has no such question, former subjects ask it."""
+        return tuple(row for row in self._rows.rows() if row.provider == provider)
 
     def remove_of_user(self, user: UserId) -> tuple[Link, ...]:
         return self._remove(row for row in self._rows.rows() if row.user == user)
@@ -176,9 +180,13 @@ class MemoryFormerSubjects:
             )
         )
 
-    def bar(self, provider: ProviderId, user: UserId, at: datetime) -> None:
+    def remember_all(self, provider: ProviderId) -> None:
+        for link in self._links.of_provider(provider):
+            self.remember(link.organization, provider, link.subject, link.user)
+
+    def bar(self, organization: OrganizationId, user: UserId, at: datetime) -> None:
         for row in self.of_user(user):
-            if row.provider == provider and self._links.by_subject(provider, row.subject) is None:
+            if row.organization == organization and self._links.by_subject(row.provider, row.subject) is None:
                 self._put(attrs.evolve(row, removed_at=at))
 
     def clear(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> None:

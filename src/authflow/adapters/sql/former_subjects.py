@@ -29,6 +29,8 @@ class FormerStatements:
     find: sa.Executable
     of_user: sa.Executable
     remember: sa.Executable
+    remember_known: sa.Executable
+    remember_rest: sa.Executable
     bar: sa.Executable
     clear: sa.Executable
     forget_free: sa.Executable
@@ -41,13 +43,19 @@ class FormerStatements:
         key: dict[str, Any] = {column: sa.bindparam(name, type_=row.c[column].type) for column, name in names.items()}
         same, mine = [row.c[column] == value for column, value in key.items()], row.c.user_id == sa.bindparam("owner")
         linked = sa.exists().where(link.c.provider_id == row.c.provider_id, link.c.subject == row.c.subject)
+        here = [link.c.provider_id == sa.bindparam("whose"), link.c.provider_id == row.c.provider_id]
+        here += [link.c.subject == row.c.subject, link.c.organization_id == row.c.organization_id]
+        whose = sa.select(link.c.user_id).where(*here).correlate(row)
+        rest = sa.select(*(link.c[name] for name in (*names, "user_id"))).where(here[0], ~sa.exists().where(*here[1:]))
         new = {**key, "user_id": sa.bindparam("holder"), "removed_at": sa.null()}
         return cls(
             find=sa.select(row).where(*same),
             of_user=sa.select(row).where(mine),
             remember=insert_or_update(dialect, row, new, lambda given: {"user_id": given.user_id}),
+            remember_known=sa.update(row).where(whose.exists()).values(user_id=whose.scalar_subquery()),
+            remember_rest=sa.insert(row).from_select([*names, "user_id"], rest),
             bar=sa.update(row)
-            .where(row.c.provider_id == sa.bindparam("whose"), mine, ~linked)
+            .where(row.c.organization_id == sa.bindparam("place"), mine, ~linked)
             .values(removed_at=sa.bindparam("since")),
             clear=sa.delete(row).where(*same),
             forget_free=sa.delete(row).where(mine, row.c.removed_at.is_(None)),
@@ -100,9 +108,14 @@ class SqlFormerSubjects:
         self._changed()
         self._connection.run(self._sql.remember, {**_key(organization, provider, subject), "holder": user})
 
-    def bar(self, provider: ProviderId, user: UserId, at: datetime) -> None:
+    def remember_all(self, provider: ProviderId) -> None:
         self._changed()
-        self._connection.run(self._sql.bar, {"whose": provider, "owner": user, "since": c.micros(at)})
+        self._connection.run(self._sql.remember_known, {"whose": provider})
+        self._connection.run(self._sql.remember_rest, {"whose": provider})
+
+    def bar(self, organization: OrganizationId, user: UserId, at: datetime) -> None:
+        self._changed()
+        self._connection.run(self._sql.bar, {"place": organization, "owner": user, "since": c.micros(at)})
 
     def clear(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> None:
         self._changed()

@@ -30,7 +30,7 @@ from authflow.sso.provider import (
     ProviderEdited,
     Settings,
 )
-from authflow.sso.sealing import proposal_binding, settings_binding, settings_digest
+from authflow.sso.sealing import proposal_binding, provider_key, settings_binding, settings_digest
 from authflow.values import Method, Proof, ProviderId, Refused, Role
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class Connecting:
         """
         stored = at.tx.providers.load(at.organization, lock=True)
         if isinstance(stored.state, NoProvider):
-            key = ProviderId(self.travelling.new_id())
+            key = provider_key(at.organization, kind, proposal.config)
             return self._added(at, self._made(at, kind, key, proposal, partner=True), authority)
         stands = stored.state
         if not stands.partner or stands.kind != kind.key:
@@ -212,6 +212,7 @@ class Connecting:
         step = self._step(at, stored, Disable(authority=authority))
         if not isinstance(step.answer, ProviderDisabled):
             return expect(step.answer, Refused)
+        at.tx.former_subjects.remember_all(step.answer.provider)
         gone = at.tx.links.remove_of_provider(step.answer.provider)
         self.membership.clear_flags(at.organization, FlagGroup.SSO, FlagGroup.IDP)
         if step.answer.restored:

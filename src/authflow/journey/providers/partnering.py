@@ -132,6 +132,6 @@ class Partnering(SettingUp):
             except Undone as undone:
                 return carried(undone.answer, session, asker)
             except UniqueViolated as violated:
-                if violated.rule != EXISTS:
+                if violated.rule not in EXISTS:
                     raise
             return carried(Refused(code=Code.SSO_PROVIDER_EXISTS), session, asker)

@@ -19,12 +19,12 @@ from authflow.recording import shown
 from authflow.sso.pipeline import Flow, barred
 from authflow.sso.progress import Abandon, Abandoned, Received
 from authflow.sso.provider import Connected, may_change_trust
-from authflow.sso.sealing import proposal_binding, settings_digest
+from authflow.sso.sealing import proposal_binding, provider_key, settings_digest
 from authflow.sso.service.pipelines import bearer
 from authflow.sso.service.travelling import told_in_setups
 from authflow.sso.service.trips import Purpose
 from authflow.sso.setup import Confirm, Proposed, Stands, Tried
-from authflow.values import ProviderId, Refused, identifier
+from authflow.values import Refused, identifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-EXISTS = "sso_provider.organization"
-"""The uniqueness rule of providers: an organization has one."""
+EXISTS = frozenset({"sso_provider.organization", "primary_key"})
+"""The uniqueness rules of providers: an organization has one, and the very same one has the same id."""
 
 
 @attrs.frozen(kw_only=True)
@@ -154,7 +154,7 @@ class SettingUp(Door):
             except Undone as undone:
                 return carried(undone.answer, session, asker)
             except UniqueViolated as violated:
-                if violated.rule != EXISTS:
+                if violated.rule not in EXISTS:
                     raise
             return carried(self._too_late(at, who, stored), session, asker)
 
@@ -197,7 +197,7 @@ class SettingUp(Door):
         purpose = Purpose(
             flow=Flow.SETUP,
             organization=organization,
-            provider=ProviderId(self._travelling.new_id()),
+            provider=provider_key(organization, kind, proposal.config),
             kind=kind,
             settings=proposal.config,
             digest=settings_digest(kind, proposal.config),

@@ -44,9 +44,10 @@ class Severing:
         a removal coming would keep one back.
         """
         with self.uow.begin() as tx:
-            provider = tx.providers.load(organization).state
+            provider, now = tx.providers.load(organization).state, self.clock.now()
             if isinstance(provider, Connected):
                 self._sever(tx, provider.id, user, asker, context)
+            tx.former_subjects.bar(organization, user, now)
             self.sessions.drop_marks(user, organization)
 
     def _sever(
@@ -56,7 +57,6 @@ class Severing:
         if link is not None:
             step = self.links.release(tx, link, Reason.MEMBER_REMOVED, now)
             self.recorder.record(tx, step.facts, asker=asker, context=context, now=now)
-        tx.former_subjects.bar(provider, user, now)
 
 
 @attrs.frozen(kw_only=True)
@@ -98,9 +98,7 @@ class Inheriting:
         for former in tx.former_subjects.of_user(source):
             tx.former_subjects.remember(former.organization, former.provider, former.subject, target)
         for removed in tx.members.removed_of_user(target):
-            provider = tx.providers.load(removed.organization).state
-            if isinstance(provider, Connected):
-                tx.former_subjects.bar(provider.id, target, removed.at)
+            tx.former_subjects.bar(removed.organization, target, removed.at)
 
     def _takes_over(self, tx: JourneyTransaction, link: Link, target: UserId) -> bool:
         member = tx.members.load(link.organization, target).state

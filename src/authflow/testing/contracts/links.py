@@ -270,7 +270,7 @@ class FormerSubjectsContract:
             former.remember(ACME, IDP, Subject("link-7"), ada)
             tx.links.add(attrs.evolve(link(7), provider=IDP, subject=Subject("link-7"), user=eve))
             for late in range(2):
-                former.bar(IDP, ada, START + late * TICK)
+                former.bar(ACME, ada, START + late * TICK)
             assert former.find(ACME, IDP, Subject("link-7")) == _former(Subject("link-7"), ada, None)
             former.clear(ACME, IDP, Subject("link-7"))
             former.remember(ACME, IDP, ALIKE[1], eve)
@@ -288,13 +288,33 @@ class FormerSubjectsContract:
             left = [former.find(ACME, IDP, subject) is not None for subject in ALIKE]
             assert left == [False, *[True] * (len(ALIKE) - 1)]
 
+    def test_the_subjects_of_a_provider_that_ends_are_remembered_at_once(self, uow: UnitOfWork[SsoTransaction]) -> None:
+        """Of every link there and of no other; a removal that is remembered stays, and whose it was last is new."""
+        links = [attrs.evolve(link(number), subject=subject) for number, subject in enumerate(ALIKE)]
+        elsewhere = attrs.evolve(link(99), provider=OTHER_IDP)
+        eve = UserId("eve")
+        with uow.begin() as tx:
+            tx.former_subjects.remember(ACME, IDP, ALIKE[0], eve)
+            tx.former_subjects.bar(ACME, eve, START)
+            tx.former_subjects.remember(ACME, IDP, Subject("hers"), eve)
+            for one in (*links, elsewhere):
+                tx.links.add(one)
+            for _ in range(2):
+                tx.former_subjects.remember_all(IDP)
+        with uow.begin() as tx:
+            found = [tx.former_subjects.find(ACME, IDP, subject) for subject in ALIKE]
+            removed = [START, *[None] * (len(ALIKE) - 1)]
+            assert found == [_former(o.subject, o.user, at) for o, at in zip(links, removed, strict=True)]
+            assert tx.former_subjects.of_user(eve) == (_former(Subject("hers"), eve, None),)
+            assert tx.former_subjects.of_user(elsewhere.user) == ()
+
     def test_whoever_is_deleted_is_named_no_more_and_stays_removed(self, uow: UnitOfWork[SsoTransaction]) -> None:
         """A subject of which nobody was removed leaves no row."""
         ada, free, barred = UserId("ada"), Subject("free"), Subject("barred")
         with uow.begin() as tx:
             former = tx.former_subjects
             former.remember(ACME, IDP, barred, ada)
-            former.bar(IDP, ada, START)
+            former.bar(ACME, ada, START)
             former.remember(ACME, IDP, free, ada)
             former.forget(ada)
             assert former.of_user(ada) == ()
