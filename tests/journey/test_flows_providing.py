@@ -420,6 +420,20 @@ def test_what_is_secret_is_never_shown_stays_when_it_is_not_given_and_goes_nowhe
     assert code(do(stage, olga, "edit", acme, settings={"colour": "red"})) is Code.SSO_INPUT_INVALID
 
 
+def test_a_secret_that_goes_nowhere_is_not_asked_for_when_its_provider_renews_what_it_is(stage: SsoStage):
+    """Such as the private key of ours, when the provider has another certificate."""
+    stage.idp.sent_to = {"client_secret": frozenset()}
+    acme = stage.organization()
+    olga = stage.owner(acme)
+    connected(stage, olga, acme)
+    renewed = do(stage, olga, "edit", acme, settings={"url": "https://renewed.example/authorize"})
+    assert isinstance(renewed, ProviderSaved)
+    with stage.uow.begin() as tx:
+        made = tx.providers.load(acme).state
+        config = Vault(stage.cipher).open(made.settings.config, settings_binding(acme, made.id))
+    assert config == {"url": "https://renewed.example/authorize", "client_secret": "hush"}
+
+
 def test_what_was_begun_under_other_settings_ends(stage: SsoStage):
     acme = stage.organization()
     olga = stage.owner(acme)
@@ -575,14 +589,14 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "provision": {"kind": "fake", "settings": SETTINGS},
     "withdraw": {},
 }
-"""Every command that names an organization, and what it takes."""
+"""Every command of somebody that names an organization, and what it takes; `metadata` is anybody's."""
 
 
 def test_every_command_that_names_an_organization_is_tried(stage: SsoStage):
     named = {
         name
         for name, found in vars_of(type(stage.flows.providers)).items()
-        if "organization" in found.signature.parameters
+        if {"session", "organization"} <= found.signature.parameters.keys()
     }
     assert named == set(COMMANDS)
 

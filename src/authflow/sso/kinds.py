@@ -14,7 +14,7 @@ import attrs
 from authflow.errors import InputInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
     from authflow.errors import Code
@@ -201,6 +201,15 @@ class Kind(Protocol):
         """Which settings nobody is shown again."""
         ...
 
+    @property
+    def sent_to(self) -> Mapping[str, frozenset[str]]:
+        """Which settings say where each secret goes, and for whom; none where it goes nowhere, such as a private key.
+
+        Where one of these changes, whoever changes it gives the secret again. A secret that is left out is given again
+        with every change of what says whom to believe.
+        """
+        ...
+
     def read(self, settings: Document) -> Document:
         """Return *settings* complete and in their canonical form.
 
@@ -230,6 +239,19 @@ class Kind(Protocol):
     def recheck(self, settings: Document, memory: Document, now: datetime) -> Rechecked:
         """Ask whether the person of a link may still come in. Never called where `can_confirm` is false."""
         ...
+
+
+def given_again(kind: Kind, before: Document, after: Document, silent: Iterable[str]) -> frozenset[str]:
+    """Return which of the *silent* secrets, which nobody gave, would go elsewhere *after* than *before*.
+
+    They are given again, so that nobody sends what somebody else typed in to an address of their own.
+    """
+    anything = kind.trust - kind.secrets
+    return frozenset(
+        secret
+        for secret in silent
+        if any(before.get(name) != after.get(name) for name in kind.sent_to.get(secret, anything))
+    )
 
 
 class Kinds:

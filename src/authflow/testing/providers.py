@@ -23,7 +23,7 @@ from authflow.sso.sealing import Vault, settings_binding, settings_digest
 from authflow.values import OrganizationId, ProviderId, token_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from authflow.sso.kinds import Document, Kind, Trip
@@ -78,6 +78,7 @@ class FakeProvider:
     trust: frozenset[str] = frozenset({"url", "issuer"})
     naming: frozenset[str] = frozenset({"issuer"})
     secrets: frozenset[str] = frozenset({"client_secret"})
+    sent_to: Mapping[str, frozenset[str]] = attrs.field(factory=lambda: {"client_secret": frozenset({"url", "issuer"})})
 
     def person(self, subject: str, **claims: Any) -> FakePerson:  # noqa: ANN401  # each claim has its own type
         """Add somebody, or change what is said of them; return them."""

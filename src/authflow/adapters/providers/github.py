@@ -30,6 +30,7 @@ from authflow.sso.kinds import Assertion, Departure, Rechecked, Rejected
 from authflow.sso.recheck import Said
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from authflow.ports import Entropy
@@ -83,6 +84,7 @@ class GithubKind:
     trust = frozenset({"client_id", "client_secret", "organization", "organization_id", "verified_address"})
     naming: frozenset[str] = frozenset()
     secrets = frozenset({"client_secret"})
+    sent_to: Mapping[str, frozenset[str]] = {"client_secret": frozenset({"client_id"})}
 
     def __init__(self, fetcher: Fetcher, *, entropy: Entropy | None = None, web: str = WEB, api: str = API) -> None:
         self._fetcher, self._entropy, self._web, self._api = fetcher, entropy or SystemEntropy(), web, api

@@ -18,7 +18,7 @@ from authflow.sso.identity import read_subject, vouches
 from authflow.sso.kinds import Assertion, Departure, Rechecked, Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from authflow.ports import Entropy
@@ -85,6 +85,7 @@ class GoogleKind:
     trust = frozenset({"client_id", "client_secret", "domains"})
     naming: frozenset[str] = frozenset()
     secrets = frozenset({"client_secret"})
+    sent_to: Mapping[str, frozenset[str]] = {"client_secret": frozenset({"client_id"})}
 
     def __init__(
         self,

@@ -30,6 +30,7 @@ from authflow.sso.kinds import Assertion, Departure, Rechecked, Rejected, Single
 from authflow.sso.recheck import Said
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from authflow.adapters.providers.code_flow import Tokens
@@ -76,6 +77,7 @@ class Oauth2Kind:
     )
     naming = frozenset({"userinfo_url", "subject"})
     secrets = frozenset({"client_secret"})
+    sent_to: Mapping[str, frozenset[str]] = {"client_secret": frozenset({"token_url", "client_id"})}
 
     def __init__(self, fetcher: Fetcher, *, entropy: Entropy | None = None) -> None:
         self._fetcher, self._entropy = fetcher, entropy or SystemEntropy()

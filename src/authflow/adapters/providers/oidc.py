@@ -15,6 +15,7 @@ from authflow.mailbox import read_address
 from authflow.sso.kinds import Assertion, Departure, Rechecked, Rejected
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from authflow.adapters.providers.oidc_flow import Proven
@@ -65,6 +66,7 @@ class OidcKind:
     )
     naming = frozenset({"issuer"})
     secrets = frozenset({"client_secret"})
+    sent_to: Mapping[str, frozenset[str]] = {"client_secret": frozenset({"issuer", "client_id"})}
 
     def __init__(self, fetcher: Fetcher, *, directory: Directory | None = None, entropy: Entropy | None = None) -> None:
         self._fetcher = fetcher

@@ -22,6 +22,7 @@ from authflow.journey.providers.describing import DescribingUs
 from authflow.journey.providers.partnering import Partnering
 from authflow.membership.standing import may_grant, may_manage
 from authflow.ports import Limited
+from authflow.sso.kinds import given_again
 from authflow.sso.provider import Connected, Edit, NoProvider, may_change_trust
 from authflow.sso.sealing import settings_binding, settings_digest
 from authflow.values import Refused, Role, identifier
@@ -80,8 +81,8 @@ class Providers(Partnering, DescribingUs):
     ) -> ProviderSaved | Refused:
         """Replace the provider's settings by *settings*; secret ones that are not given stay as they are.
 
-        They are given again where an endpoint, a client or a key changes: what somebody else typed in is not sent to
-        an address that they never saw.
+        One is given again where it would go elsewhere, such as to another endpoint (`Kind.sent_to`): what somebody
+        else typed in is not sent to an address that they never saw.
 
         Whose names the subjects are, such as an issuer, is not edited: another one is another provider. Where one of
         the settings says whom to believe, it takes an owner who proved recently who they are, and all owners are
@@ -242,11 +243,10 @@ class Providers(Partnering, DescribingUs):
             renamed = another_provider(kept.kind, kept.config, config)
             if renamed is not None and may_change_trust(authority) is None:
                 return carried(renamed, session, asker)
-            if silent and _differ(kept, config, kept.kind.trust - kept.kind.secrets):
-                code, problem = may_change_trust(authority), "has to be given again, with what it is sent to"
-                if code is None:
-                    problems = dict.fromkeys(sorted(silent), problem)
-                    return carried(Refused(code=Code.SSO_INPUT_INVALID, problems=problems), session, asker)
+            again = given_again(kept.kind, kept.config, config, silent)
+            if again and may_change_trust(authority) is None:
+                problems = dict.fromkeys(sorted(again), "has to be given again, with what it is sent to")
+                return carried(Refused(code=Code.SSO_INPUT_INVALID, problems=problems), session, asker)
             settings = self._settings(kept, config)
             edit = Edit(authority=authority, settings=settings, trust=trust)
             return carried(self._connecting.edit(at, stored, edit), session, asker)

@@ -43,6 +43,7 @@ except ImportError as error:
     raise ExtraMissing(extra="saml") from error
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from authflow.adapters.providers.saml.metadata import Peer
@@ -109,6 +110,11 @@ class Saml2:
     def secrets(self) -> frozenset[str]:
         """Our own key."""
         return frozenset({"private_key"})
+
+    @property
+    def sent_to(self) -> Mapping[str, frozenset[str]]:
+        """Nowhere: the key signs and decrypts here."""
+        return {"private_key": frozenset()}
 
     # --- settings ---------------------------------------------------------------------------------------------------
 
