@@ -19,6 +19,7 @@ from authflow.testing.openid import Fault, InProcess, Reply, SigningKey
 from tests.providers.peers import CALLBACK, Way, provider, trip
 
 if TYPE_CHECKING:
+    from authflow.sso.fetching import Request, Response, Unfetched
     from authflow.testing.openid import FakeOpenId
 
 
@@ -127,6 +128,33 @@ def test_how_the_provider_is_told_who_asks(methods: Any, good: Any):
     assert isinstance(departed, Departure) is good
     if good:
         assert isinstance(found.sign_in(), Assertion)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "published", "asked"),
+    [
+        ({}, ["client_secret_post", "client_secret_basic"], "basic"),
+        ({"client_auth": ""}, ["client_secret_post"], "post"),
+        ({"client_auth": "post"}, ["client_secret_post", "client_secret_basic"], "post"),
+        ({"client_auth": "basic"}, ["client_secret_post", "client_secret_basic"], "basic"),
+        ({"client_auth": "post"}, None, "post"),
+        ({"client_auth": "basic"}, ["private_key_jwt"], "basic"),
+    ],
+)
+def test_the_owner_may_say_how_the_secret_is_sent(wanted: dict[str, Any], published: Any, asked: str):
+    """Where an application takes one way alone, the document of all of them does not say which."""
+    ways: list[str] = []
+
+    class Watching(InProcess):
+        def fetch(self, request: Request) -> Response | Unfetched:
+            if request.form is not None:
+                ways.append("basic" if "authorization" in request.headers else "post")
+            return super().fetch(request)
+
+    found = way(provider(metadata={"token_endpoint_auth_methods_supported": published}), **wanted)
+    kind = OidcKind(Watching(found.fake))
+    assert isinstance(Way(kind, found.settings, found.fake).sign_in(), Assertion)
+    assert ways == [asked]
 
 
 # --- the way back -----------------------------------------------------------------------------------------------------
@@ -452,6 +480,7 @@ def test_settings_are_completed_and_read_again_to_the_same():
     read = kind.read(GOOD)
     assert read == {
         **GOOD,
+        "client_auth": "",
         "scopes": ["openid", "profile", "email"],
         "algorithms": ["RS256"],
         "prompt": "",
@@ -480,6 +509,7 @@ def test_settings_are_completed_and_read_again_to_the_same():
         ("client_id", 7),
         ("client_secret", "sécret"),
         ("client_secret", []),
+        ("client_auth", "private_key_jwt"),
         ("scopes", "openid"),
         ("scopes", ["two scopes"]),
         ("scopes", [1]),

@@ -34,7 +34,10 @@ JSON: Final = {"accept": "application/json"}
 
 BASIC: Final = "client_secret_basic"
 POST: Final = "client_secret_post"
-CLIENT_AUTH: Final = frozenset({BASIC, POST})
+METHODS: Final = {"basic": BASIC, "post": POST}
+"""Ways to tell a token endpoint a secret, as settings call them, the best one first."""
+
+CLIENT_AUTH: Final = frozenset(METHODS.values())
 """How a token endpoint is told who asks (OIDC Core 9)."""
 
 S256: Final = "S256"

@@ -18,7 +18,7 @@ from authflow.adapters.providers.code_flow import (
     read_code,
     refresh,
 )
-from authflow.adapters.providers.directory import BASIC, JSON, POST
+from authflow.adapters.providers.directory import BASIC, JSON, METHODS
 from authflow.adapters.providers.documents import document, invalid, person_name, text, texts
 from authflow.adapters.providers.settings import Fields
 from authflow.adapters.system import SystemEntropy
@@ -43,8 +43,6 @@ CODE_LIFE: Final = timedelta(hours=1)
 
 NUMBER_MAX: Final = 2**63
 """Identifiers that are numbers stay below this: beyond 2**53 some providers' JSON is already inexact."""
-
-METHODS: Final = {"basic": BASIC, "post": POST}
 
 
 class Oauth2Kind:

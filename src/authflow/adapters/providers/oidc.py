@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from authflow.adapters.providers.directory import Directory
+from authflow.adapters.providers.directory import METHODS, Directory
 from authflow.adapters.providers.documents import person_name, text, texts
 from authflow.adapters.providers.oidc_flow import OidcFlow, Party
 from authflow.adapters.providers.settings import Fields
@@ -38,9 +38,10 @@ MAX_AGE: Final = (5 * 60, 30 * 24 * 3600)
 class OidcKind:
     """`authflow.sso.kinds.Kind` for any provider with a discovery document.
 
-    Settings: ``issuer``, ``client_id``, ``client_secret`` (none for a public client), ``scopes``, ``algorithms``,
-    ``prompt``, ``max_age`` (seconds), ``require_pkce``, ``userinfo``. With the scope ``offline_access`` people are
-    asked about again every day, by their refresh tokens.
+    Settings: ``issuer``, ``client_id``, ``client_secret`` (none for a public client), ``client_auth`` (``basic`` or
+    ``post``; by the provider's document unless given), ``scopes``, ``algorithms``, ``prompt``, ``max_age`` (seconds),
+    ``require_pkce``, ``userinfo``. With the scope ``offline_access`` people are asked about again every day, by their
+    refresh tokens.
 
     Args:
         fetcher: Reaches the provider.
@@ -56,6 +57,7 @@ class OidcKind:
             "issuer",
             "client_id",
             "client_secret",
+            "client_auth",
             "scopes",
             "algorithms",
             "prompt",
@@ -79,6 +81,7 @@ class OidcKind:
             "issuer": fields.issuer("issuer", self._fetcher),
             "client_id": fields.text("client_id"),
             "client_secret": fields.secret("client_secret"),
+            "client_auth": fields.choice("client_auth", ("", *METHODS), default=""),
             "scopes": scopes,
             "algorithms": fields.choices("algorithms", TYPES, default=("RS256",)),
             # Core 11: a refresh token is given where the person agrees to it, each time
@@ -123,6 +126,7 @@ def _party(settings: Document) -> Party:
         issuer=text(settings, "issuer") or "",
         client_id=text(settings, "client_id") or "",
         client_secret=text(settings, "client_secret"),
+        client_auth=text(settings, "client_auth") or "",
         scopes=texts(settings, "scopes"),
         algorithms=frozenset(texts(settings, "algorithms")),
         max_age=timedelta(seconds=seconds) if isinstance(seconds, int) else None,

@@ -16,7 +16,7 @@ from authflow.adapters.providers.code_flow import (
     read_code,
     refresh,
 )
-from authflow.adapters.providers.directory import BASIC, JSON, POST
+from authflow.adapters.providers.directory import BASIC, JSON, METHODS
 from authflow.adapters.providers.documents import document, invalid, text
 from authflow.sso.fetching import Request
 from authflow.sso.kinds import Departure, Rechecked, Rejected, Single
@@ -42,6 +42,7 @@ class Party:
         max_age: How long ago people may have proven to the provider who they are; none where it is theirs to say.
         require_pkce: Refuse a provider that does not say that it checks PKCE, which is used in any case.
         userinfo: Ask UserInfo where the ID token has no address.
+        client_auth: How the secret is sent, a name of `METHODS`; empty for what the provider's document names first.
     """
 
     issuer: str
@@ -52,6 +53,7 @@ class Party:
     max_age: timedelta | None = None
     require_pkce: bool = True
     userinfo: bool = True
+    client_auth: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -139,7 +141,8 @@ class OidcFlow:
         metadata = self._directory.metadata(party.issuer, errand, now)
         if isinstance(metadata, Rejected):
             return metadata
-        method = next((each for each in (BASIC, POST) if each in metadata.client_auth), None)
+        named = (each for each in METHODS.values() if each in metadata.client_auth)
+        method = METHODS.get(party.client_auth) or next(named, None)
         if party.client_secret is not None and method is None:  # such as private_key_jwt alone
             return invalid("the provider takes no client secret")
         client = Client(
