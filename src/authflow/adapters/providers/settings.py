@@ -120,7 +120,7 @@ class Fields:
         if given is None:
             return []
         if not isinstance(given, list) or len(given) > LIST_MAX:
-            raise InputInvalid(field=name, problem=f"is no list of up to {LIST_MAX}")
+            raise InputInvalid(field=name, problem=f"is no list of up to {LIST_MAX} texts")
         texts = [item for item in given if isinstance(item, str) and 0 < len(item) <= TEXT_MAX]
         if len(texts) != len(given):
             raise InputInvalid(field=name, problem="holds something that is no short text")
