@@ -72,7 +72,6 @@ if TYPE_CHECKING:
     )
     from authflow.journey.post_flow import Detour, InvitationFate, InvitationOutcome
     from authflow.journey.providers.answers import (
-        AccessShown,
         KindView,
         MembersReminded,
         MetadataShown,
@@ -83,6 +82,7 @@ if TYPE_CHECKING:
         ProviderView,
     )
     from authflow.journey.sso.answers import (
+        AccessShown,
         AccountLinked,
         AnswerKept,
         ChoiceOwed,
@@ -450,7 +450,6 @@ _HOMES: Final = {
         "InvitationOutcome",
     ),
     "authflow.journey.providers.answers": (
-        "AccessShown",
         "KindView",
         "MembersReminded",
         "MetadataShown",
@@ -462,6 +461,7 @@ _HOMES: Final = {
     ),
     "authflow.journey.sso.rechecking": ("LinksRechecked",),
     "authflow.journey.sso.answers": (
+        "AccessShown",
         "AccountLinked",
         "AnswerKept",
         "ChoiceOwed",

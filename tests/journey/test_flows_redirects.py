@@ -106,13 +106,13 @@ def test_people_are_sent_to_the_provider_alone_and_come_back_to_the_host(world: 
     assert addresses == ["url"]
 
 
-def test_no_answer_but_the_way_there_has_an_address():
-    """A host that follows what an answer says can be led nowhere else."""
+def test_no_answer_but_the_ways_to_the_provider_has_an_address():
+    """A host that follows what an answer says can be led nowhere else: to sign in, to sign out, and to tell it so."""
     from authflow.journey.sso import answers as sso_answers
 
     kinds = [kind for kind in vars(sso_answers).values() if isinstance(kind, type) and issubclass(kind, Answer)]
     named = {kind.__name__ for kind in kinds if {"url", "next", "location"} & {f.name for f in attrs.fields(kind)}}
-    assert named == {"SentAway"}
+    assert named == {"SentAway", "SentToSignOut", "ProviderSessionsEnded"}
 
 
 def test_neither_the_host_nor_an_owner_sets_one():

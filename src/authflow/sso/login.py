@@ -118,6 +118,12 @@ def confirm(state: Unconfirmed, command: ConfirmUnasked, now: datetime) -> Login
             return Step(Over(handle=state.handle, why=Why.FINISHED), Finish(decision=decision))
 
 
+def too_early(state: Away, command: Choose | MailProof | OpenLink, now: datetime) -> LoginStep:
+    """There is nothing to choose and nothing to prove before the provider has answered."""
+    stopped = _stopped(state, command.present, now)
+    return Step(state, Refused(code=Code.SSO_PROVIDER_UNTRIED)) if stopped is None else stopped
+
+
 def only_confirmed(state: Unconfirmed, command: Choose | MailProof | OpenLink, now: datetime) -> LoginStep:
     """What nobody had asked for is confirmed or given up: nothing else can be made of it."""
     stopped = _stopped(state, command.present, now)
@@ -207,6 +213,9 @@ MACHINE = Machine[Login, Command, LoginAnswer](
     rows=(
         # state               command           rule           next
         on(Away, Return).to(receive, Away, Identified, Over),
+        on(Away, Choose).to(too_early, Away, Over),
+        on(Away, MailProof).to(too_early, Away, Over),
+        on(Away, OpenLink).to(too_early, Away, Over),
         on(Away, Abandon).to(abandon, Away, Over),
         on(Away, ConfirmUnasked).to(nothing_to_confirm, Away, Over),
         on(Unconfirmed, ConfirmUnasked).to(confirm, Unconfirmed, Over),

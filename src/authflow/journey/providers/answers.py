@@ -166,25 +166,3 @@ class MembersReminded(Answer):
     """
 
     left: int
-
-
-@attrs.frozen(kw_only=True)
-class AccessShown(Answer):
-    """Whether this session meets the single sign-on of an organization, as things stand now.
-
-    Args:
-        met: It does: the session may act there as far as single sign-on goes.
-        required: Members must sign in through a provider there.
-        why_not: What is missing for a sign-on, or none: ``not_linked``, ``link_invalid``, ``link_unconfirmed``,
-            ``not_signed_in`` or ``sign_in_too_old``. The last two are mended by signing in through the provider.
-        broken_glass: It is not met, and the owner comes in all the same, since nobody could let them in (decision 6).
-        provider: The organization's, or none.
-        name: What it is called, or none.
-    """
-
-    met: bool
-    required: bool = False
-    why_not: str | None = None
-    broken_glass: bool = False
-    provider: ProviderId | None = None
-    name: str | None = None

@@ -9,7 +9,7 @@ import attrs
 from authflow.command import command
 from authflow.errors import Code
 from authflow.journey.door import carried
-from authflow.journey.providers.answers import AccessShown
+from authflow.journey.sso.answers import AccessShown
 from authflow.journey.sso.door import SsoDoor
 from authflow.membership.standing import administrates, role_in
 from authflow.membership.terms import well_formed

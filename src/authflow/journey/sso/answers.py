@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from authflow.values import Answer
+from authflow.sessions.commands import EnrollmentOwed, SecondFactorOwed
+from authflow.values import Answer, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -192,6 +193,10 @@ class PipelineAbandoned(Answer):
     """The sign-in is over; nothing was changed by it."""
 
 
+Finished = SignedOn | AccountLinked | ChoiceOwed | SecondFactorOwed | EnrollmentOwed | MailSent | Refused
+"""Everything that going on with a sign-in can come to."""
+
+
 @attrs.frozen(kw_only=True)
 class SentToSignOut(Answer):
     """Nobody is signed in here now. Send the browser to *url*, where its session at the provider ends.
@@ -228,6 +233,28 @@ class ProviderSessionsEnded(Answer):
 
     count: int
     url: str | None = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class AccessShown(Answer):
+    """Whether this session meets the single sign-on of an organization, as things stand now.
+
+    Args:
+        met: It does: the session may act there as far as single sign-on goes.
+        required: Members must sign in through a provider there.
+        why_not: What is missing for a sign-on, or none: ``not_linked``, ``link_invalid``, ``link_unconfirmed``,
+            ``not_signed_in`` or ``sign_in_too_old``. The last two are mended by signing in through the provider.
+        broken_glass: It is not met, and the owner comes in all the same, since nobody could let them in (decision 6).
+        provider: The organization's, or none.
+        name: What it is called, or none.
+    """
+
+    met: bool
+    required: bool = False
+    why_not: str | None = None
+    broken_glass: bool = False
+    provider: ProviderId | None = None
+    name: str | None = None
 
 
 @attrs.frozen(kw_only=True)

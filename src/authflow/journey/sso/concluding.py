@@ -11,11 +11,12 @@ from authflow.journey.door import carried, expect
 from authflow.journey.sso.admitting import Admitting, Arrival, Undone
 from authflow.journey.sso.answers import ChoiceOwed, MailSent, Offer, PipelineAbandoned
 from authflow.journey.sso.proving import Proving
+from authflow.ports import Allowed
+from authflow.sso import login
 from authflow.sso.case import Ask, Choice, Deny, Known, Page
 from authflow.sso.finishing import decide, offers_account
 from authflow.sso.identity import read_subject
 from authflow.sso.kinds import Assertion
-from authflow.sso.pipeline import barred
 from authflow.sso.progress import (
     Abandon,
     Abandoned,
@@ -25,15 +26,19 @@ from authflow.sso.progress import (
     FactorAsked,
     Finish,
     Open,
+    ProofMailed,
+    Proven,
     Received,
 )
 from authflow.values import Refused, token_digest
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from authflow.journey.ports import JourneyTransaction
+    from authflow.journey.sso.answers import Finished
     from authflow.journey.sso.circumstances import Situation
-    from authflow.journey.sso.holding import Comer
-    from authflow.journey.sso.signing_on import Finished
+    from authflow.journey.sso.holding import Comer, HeldPipeline
     from authflow.sso.kinds import Rejected
     from authflow.sso.service.pipelines import Bearer
     from authflow.sso.service.trips import Back
@@ -54,7 +59,7 @@ class Concluding(Proving):
         if state is None:
             return ()
         if isinstance(state, Open):
-            identity, prover = state.identity, getattr(state, "user", None)
+            identity, prover = state.identity, state.user if isinstance(state, ProofMailed | Proven) else None
             own = self.circumstances.owners(tx, state.handle.provider, (identity.subject, identity.legacy))
             return own if prover is None else (*own, prover)
         if not isinstance(came, Assertion):
@@ -120,7 +125,7 @@ class Concluding(Proving):
         if isinstance(held, Refused):
             return held
         if held.at is None:
-            return Refused(code=barred(held.stored.state.handle, held.present, now) or Code.SSO_PIPELINE_EXPIRED)
+            return _stopped(held, now)
         known = self.circumstances.known(tx, held.at, now, lock=False)
         decision = decide(held.at.case(known), now)
         if isinstance(decision, Deny):
@@ -139,6 +144,12 @@ class Concluding(Proving):
         if isinstance(answer, Abandoned):
             return PipelineAbandoned()
         return self.refused(tx, who, expect(answer, Refused), asker, context)
+
+
+def _stopped(held: HeldPipeline, now: datetime) -> Refused:
+    """Return why nothing can be chosen: what the table would say to a choice. Nothing is stored of it."""
+    choice = Choose(present=held.present, choice=Choice.NOTHING, known=Known(), token=b"", allowance=Allowed(0))
+    return expect(login.MACHINE.step(held.stored.state, choice, now).answer, Refused)
 
 
 def _page(at: Situation, known: Known, page: Page | None) -> ChoiceOwed:

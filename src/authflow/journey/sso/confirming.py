@@ -11,7 +11,7 @@ from authflow.journey.door import carried, expect
 from authflow.journey.sso.admitting import Admitting, Arrival, Undone
 from authflow.journey.sso.answers import ConfirmationOwed, SignedOn
 from authflow.journey.sso.circumstances import Situation
-from authflow.journey.sso.holding import Held, Holding
+from authflow.journey.sso.holding import HeldPipeline, Holding
 from authflow.sso.case import Choice, Deny, Known
 from authflow.sso.finishing import decide_unasked
 from authflow.sso.login import case_of
@@ -96,7 +96,7 @@ class Confirming(Holding):
             return self.admitting.challenge(here, answer.user)
         return expect(self.admitting.admit(here, expect(answer, Finish).decision), SignedOn)
 
-    def _unconfirmed(self, tx: JourneyTransaction, who: Bearer, asker: Asker, *, lock: bool) -> Held | Refused:
+    def _unconfirmed(self, tx: JourneyTransaction, who: Bearer, asker: Asker, *, lock: bool) -> HeldPipeline | Refused:
         """Return the pipeline as it stands, for the browser that was given it; any other one goes on elsewhere."""
         stored = self.travelling.load(tx, who, lock=lock)
         if isinstance(stored, Refused):
@@ -108,8 +108,8 @@ class Confirming(Holding):
         if not self.policy.idp_initiated:
             return Refused(code=Code.SSO_UNASKED_CLOSED)
         if isinstance(state, Over) or barred(state.handle, present, self.clock.now()) is not None:
-            return Held(stored=stored, present=present, at=None)
+            return HeldPipeline(stored=stored, present=present, at=None)
         if not isinstance(provider, Connected):  # `barred` has seen it in this very transaction
             return Refused(code=Code.SSO_PROVIDER_CHANGED)
         at = Situation(state=state, provider=provider, asker=asker, choice=Choice.NOTHING)
-        return Held(stored=stored, present=present, at=at)
+        return HeldPipeline(stored=stored, present=present, at=at)

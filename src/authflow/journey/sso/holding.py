@@ -14,11 +14,7 @@ from authflow.facts.sso import SignOnRefused
 from authflow.journey.sso.circumstances import Circumstances, Situation
 from authflow.ports import Allowed
 from authflow.sso.pipeline import barred, not_theirs
-from authflow.sso.progress import (
-    Away,
-    Open,
-    Over,
-)
+from authflow.sso.progress import Away, Open, Over
 from authflow.sso.provider import Connected
 from authflow.values import Budget, Refused
 
@@ -70,7 +66,7 @@ class Comer:
 
 
 @attrs.frozen(kw_only=True)
-class Held:
+class HeldPipeline:
     """A sign-in as it stands: *at* is none where it cannot go on, and its table says why."""
 
     stored: Stored[Any]
@@ -89,11 +85,13 @@ class Holding:
     circumstances: Circumstances
     mails: Budget
 
-    def held(self, tx: JourneyTransaction, who: Bearer, asker: Asker, choice: Choice, *, lock: bool) -> Held | Refused:
+    def held(
+        self, tx: JourneyTransaction, who: Bearer, asker: Asker, choice: Choice, *, lock: bool
+    ) -> HeldPipeline | Refused:
         """Return the sign-in as it stands, for the browser that began it and for nobody else.
 
-        A setup goes on elsewhere; one whose browser is at the provider has nothing to go on with yet. With *lock* the
-        provider is held too: whoever disables it does so before this sign-in is decided, or after it is done.
+        A setup goes on elsewhere. With *lock* the provider is held too: whoever disables it does so before this
+        sign-in is decided, or after it is done.
         """
         stored = self.travelling.load(tx, who, lock=lock)
         if isinstance(stored, Refused):
@@ -102,14 +100,12 @@ class Holding:
         state, present = stored.state, self.travelling.present(tx, stored.state, who)
         if not_theirs(state.handle, present) is not None or not isinstance(state, Away | Open | Over):
             return Refused(code=Code.SSO_PIPELINE_INVALID)
-        if isinstance(state, Away):
-            return Refused(code=Code.SSO_PROVIDER_UNTRIED)
-        if isinstance(state, Over) or barred(state.handle, present, self.clock.now()) is not None:
-            return Held(stored=stored, present=present, at=None)
+        if not isinstance(state, Open) or barred(state.handle, present, self.clock.now()) is not None:
+            return HeldPipeline(stored=stored, present=present, at=None)
         if not isinstance(provider, Connected) or provider.id != state.handle.provider:
             return Refused(code=Code.SSO_PROVIDER_CHANGED)
         at = Situation(state=state, provider=provider, asker=asker, choice=choice)
-        return Held(stored=stored, present=present, at=at)
+        return HeldPipeline(stored=stored, present=present, at=at)
 
     def refused(self, tx: JourneyTransaction, who: Bearer, refused: Refused, asker: Asker, context: Context) -> Refused:
         """Return *refused*, after the organization's log was told of it, within a budget for whoever comes.

@@ -12,17 +12,15 @@ from authflow.errors import Code
 from authflow.journey.arguments import read_choice, require_callback
 from authflow.journey.door import carried
 from authflow.journey.sso.answers import (
-    AccountLinked,
     AnswerKept,
     ChoiceOwed,
+    Finished,
     MailSent,
     PipelineAbandoned,
     SentAway,
-    SignedOn,
 )
 from authflow.journey.sso.door import SsoDoor
 from authflow.journey.sso.holding import Comer
-from authflow.sessions.commands import EnrollmentOwed, SecondFactorOwed
 from authflow.sso.case import Choice
 from authflow.sso.pipeline import Flow
 from authflow.sso.progress import Away
@@ -40,9 +38,6 @@ if TYPE_CHECKING:
     from authflow.values import Asker, BrowserSession, Context, OrganizationId
 
 T = TypeVar("T")
-
-Finished = SignedOn | AccountLinked | ChoiceOwed | SecondFactorOwed | EnrollmentOwed | MailSent | Refused
-"""Everything that going on with a sign-in can come to."""
 
 
 @attrs.frozen(kw_only=True)

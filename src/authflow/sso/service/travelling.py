@@ -169,7 +169,7 @@ class Travelling(Pipelines):
         if isinstance(came, Refused):
             return came
         if came is None:
-            return Refused(code=Code.SSO_STATE_INVALID) if waiting else None
+            return Refused(code=Code.SSO_PROVIDER_UNTRIED) if isinstance(stored.state, Proposed) else None
         return self._unfit(tx, stored, who, came, now) or self._checked(tx, stored.state, came, now)
 
     def arrive(self, back: Back) -> Assertion | Rejected:
