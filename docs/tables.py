@@ -22,12 +22,15 @@ from authflow.testing.samples.links import ACME, ACME_IDP, ADA, EVE, NOW, OTHER,
 from authflow.values import Level, LinkId, Mark, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from authflow.errors import Code
     from authflow.sso.case import Decision
     from authflow.sso.links import Linking
+
+    Row = Callable[[case.Case, datetime], Decision | None]
 
 STRIDE: Final = 7
 """Every so many of the cases of finishing are asked: enough to take every decision of every row."""
@@ -46,13 +49,17 @@ def refusal(code: Code) -> str:
 # --- finishing --------------------------------------------------------------------------------------------------------
 
 
-def decided() -> Mapping[str, set[str]]:
-    """Return what each row of finishing decides, by its name."""
-    found: dict[str, set[str]] = {row.__name__: set() for row in finishing.TABLE}
+def decided(table: Sequence[Row]) -> str:
+    """Return *table* with what each of its rows decides."""
+    found: dict[Row, set[str]] = {row: set() for row in table}
     for one in (*RARE, *list(cases())[::STRIDE]):
-        row, decision = next((row, decision) for row in finishing.TABLE if (decision := row(one, NOW)) is not None)
-        found[row.__name__].add(spelled(decision))
-    return found
+        row, decision = next((row, decision) for row in table if (decision := row(one, NOW)) is not None)
+        found[row].add(spelled(decision))
+    rows = [
+        (number, f"`{row.__name__}`", sentence(row), ", ".join(sorted(taken, reverse=True)))
+        for number, (row, taken) in enumerate(found.items(), 1)
+    ]
+    return grid(("row", "name", "what it says", "decides"), rows)
 
 
 def spelled(decision: Decision) -> str:
@@ -72,18 +79,14 @@ def spelled(decision: Decision) -> str:
 
 def finishing_page() -> str:
     """Return the page of the table by which a sign-in through a provider finishes."""
-    taken = decided()
-    rows = [
-        (number, f"`{row.__name__}`", sentence(row), ", ".join(sorted(taken[row.__name__], reverse=True)))
-        for number, row in enumerate(finishing.TABLE, 1)
-    ]
     decisions = [case.Enter, case.TakeOver, case.LinkTo, case.Challenge, case.Register, case.ProveAddress, case.Ask]
     return page(
         "# Finishing a sign-in through a provider",
         prose(finishing),
         "Defined in `authflow.sso.finishing`; `decide(case, now)` returns what the first row decides that applies. The "
         "rows above one are part of what it says: `vouched` makes no account for an identity that `known` has let in.",
-        grid(("row", "name", "what it says", "decides"), rows),
+        decided(finishing.TABLE),
+        "A sign-in that [nobody had asked for](unasked.md) has a table of its own.",
         "## What is looked at",
         *(f"### {kind.__name__}\n\n{prose(kind)}" for kind in (case.Case, case.Known, case.Visitor)),
         "The identity is what the provider said, verified: subject, former subject, address and whether it counts as "
@@ -96,6 +99,22 @@ def finishing_page() -> str:
         "What the person may choose is `nothing`, where they come from the provider, `link` and `new_account`. Three "
         "pages are shown: `stranger` where nobody is signed in, `visitor` where somebody is, and `proven` where a "
         "mailbox was proved for this very identity.",
+    )
+
+
+def unasked_page() -> str:
+    """Return the page of the table for a sign-in that began at the provider."""
+    return page(
+        "# Finishing a sign-in that nobody had asked for",
+        "It began at the provider, in its portal, and only a link that stands lets anybody in by it: it links nobody, "
+        "makes no account, takes no former subject over, and makes nobody who is signed in somebody else "
+        "(decision 25).",
+        "Defined in `authflow.sso.finishing` as `UNASKED`; `decide_unasked(case, now)` returns what the first row "
+        "decides that applies. Its rows are those of [finishing](finishing.md), where what is looked at and what is "
+        "decided is told, but for two of its own: `unlinked` and `another_visitor`.",
+        decided(finishing.UNASKED),
+        "None of this is asked unless the provider's owner allowed it in its settings, and the answer passed every "
+        "check of its signature and time.",
     )
 
 
@@ -261,6 +280,7 @@ def recheck_page() -> str:
 
 PAGES: Final = {
     "finishing": ("what becomes of an identity, in the order in which it is asked", finishing_page),
+    "unasked": ("what becomes of one that nobody had asked for, but that came from the provider", unasked_page),
     "linking": ("what becomes of links that want each other's place", linking_page),
     "access": ("who may act in an organization that requires its provider", access_page),
     "recheck": ("what asking a provider again makes of a membership", recheck_page),
