@@ -186,7 +186,7 @@ def _people(ports: Ports, slices: Slices, replays: Replaying, waiting: Waiting) 
         membership=slices.membership,
         waiting=waiting,
         recorder=slices.recorder,
-        inheriting=Inheriting(uow=ports.uow, links=slices.links, membership=slices.membership),
+        inheriting=Inheriting(uow=ports.uow, clock=ports.clock, links=slices.links, membership=slices.membership),
     )
 
 

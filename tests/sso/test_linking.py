@@ -9,7 +9,18 @@ import pytest
 
 from authflow.errors import Code
 from authflow.facts import sso as facts
-from authflow.sso.grounds import Attach, Attached, MailedProof, Migrate, NewAccount, OwnSession, Recognize, Recognized
+from authflow.sso.grounds import (
+    Attach,
+    Attached,
+    Inherit,
+    MailedProof,
+    Migrate,
+    NewAccount,
+    OwnSession,
+    Recognize,
+    Recognized,
+    Released,
+)
 from authflow.sso.identity import AHEAD, FRESH
 from authflow.sso.linking import MACHINE
 from authflow.sso.links import Crossed, Held, Linked, LinkedElsewhere, Renumbered, Unlinked, standing
@@ -56,7 +67,7 @@ def test_a_refusal_changes_nothing_and_reports_nothing():
 
 def test_a_link_is_written_only_for_whom_the_ground_speaks():
     """Invariant 1, CVE-2025-22146, CVE-2026-9087: signed in and elevated, or this very mailbox, or made just now."""
-    written = [s for s in EXPLORED.steps if isinstance(s.answer, Attached)]
+    written = [s for s in EXPLORED.steps if isinstance(s.answer, Attached) and not isinstance(s.command, Inherit)]
     assert written
     for step in written:
         assert isinstance(step.command, Attach)
@@ -87,6 +98,25 @@ def test_only_a_signed_in_person_moves_a_link():
     """Decision 15: neither a sign-up nor a mailed proof takes over what stands."""
     moved = [s for s in EXPLORED.steps if isinstance(s.answer, Attached) and s.answer.former is not None]
     assert {s.command.ground for s in moved if isinstance(s.command, Attach)} == {OWN}
+
+
+def test_a_merge_gives_a_link_to_a_member_who_may_sign_in_and_has_none_and_ends_every_other():
+    """Nobody's is left with an account that is gone, and nobody loses their own."""
+    merged = [s for s in EXPLORED.steps if isinstance(s.command, Inherit)]
+    assert merged
+    for step in merged:
+        assert isinstance(step.command, Inherit)
+        assert isinstance(step.state, Held | Crossed)
+        free = isinstance(step.state, Held) and step.state.holder.active
+        if free and step.command.member and step.command.person.active:
+            inherited = attrs.evolve(step.state.link, id=NEW, user=ADA)
+            assert step.target == Linked(link=inherited, holder=holder())
+            assert step.answer == Attached(link=inherited, dropped=(step.state.link.id,), former=EVE)
+            assert [type(fact) for fact in step.facts] == [facts.IdentityMoved]
+        else:
+            kept = LinkedElsewhere(own=step.state.own) if isinstance(step.state, Crossed) else Unlinked()
+            assert (step.target, step.answer) == (kept, Released(link=step.state.link.id))
+            assert [getattr(fact, "reason", None) for fact in step.facts] == ["account_merged"]
 
 
 def test_nothing_is_done_by_an_assertion_that_is_too_old_or_from_the_future():

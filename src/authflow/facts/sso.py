@@ -65,7 +65,7 @@ class IdentityMigrated(Fact):
 
 @attrs.frozen(kw_only=True)
 class IdentityReleased(Fact):
-    """A link is gone; *reason* says why: ``member_removed``, ``provider_disabled``, ``unlinked``, ``administrator``."""
+    """A link is gone; *reason* says why: ``member_removed``, ``unlinked``, ``administrator``, ``account_merged``."""
 
     organization: OrganizationId
     provider: ProviderId

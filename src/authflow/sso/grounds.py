@@ -86,7 +86,7 @@ class Reason(StrEnum):
     """Why a link ends."""
 
     MEMBER_REMOVED = "member_removed"
-    PROVIDER_DISABLED = "provider_disabled"
+    ACCOUNT_MERGED = "account_merged"
     UNLINKED = "unlinked"
     ADMINISTRATOR = "administrator"
 
@@ -98,7 +98,24 @@ class Release:
     reason: Reason
 
 
-Command = Attach | Recognize | Migrate | Release
+@attrs.frozen(kw_only=True)
+class Inherit:
+    """The link's account is merged into that of *person*: the link becomes theirs under *id*, or ends.
+
+    Args:
+        person: Into whose account it is merged.
+        member: They belong to the link's organization.
+        id: Of the new link.
+        recipients: The verified addresses of both.
+    """
+
+    person: Holder
+    member: bool
+    id: LinkId
+    recipients: tuple[Address, ...] = ()
+
+
+Command = Attach | Recognize | Migrate | Release | Inherit
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 Nothing here looks at the address that the provider asserts. A link to a person is written because the person is signed
 in and recently proved it, because they hold the mailbox that a link was mailed to, or because they were made just now;
 the ground says which, and names the person it speaks for. An existing link never changes its owner: it moves only for
-a signed-in person who asked for it, by a new row.
+a signed-in person who asked for it, or with a whole account that is merged, by a new row.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from authflow.sso.grounds import (
     Attach,
     Attached,
     Command,
+    Inherit,
     LinkAnswer,
     MailedProof,
     Migrate,
     NewAccount,
     OwnSession,
+    Reason,
     Recognize,
     Recognized,
     Release,
@@ -130,15 +132,31 @@ def migrate(state: Renumbered, command: Migrate, now: datetime) -> LinkStep:
 
 def release(state: Linked | Held, command: Release, _now: datetime) -> LinkStep:
     """The link ends; the subject may be anybody's again."""
+    return Step(Unlinked(), Released(link=state.link.id), (_released(state.link, command.reason),))
+
+
+def inherit(state: Held, command: Inherit, _now: datetime) -> LinkStep:
+    """The link of a merged account becomes the other person's, by a new row, where both may sign in; else it ends."""
     gone = state.link
-    fact = facts.IdentityReleased(
+    if not command.member or disabled(state.holder) or disabled(command.person):
+        return Step(Unlinked(), Released(link=gone.id), (_released(gone, Reason.ACCOUNT_MERGED),))
+    fact = facts.IdentityMoved(
         organization=gone.organization,
         provider=gone.provider,
-        link=gone.id,
-        user=gone.user,
-        reason=command.reason.value,
+        link=command.id,
+        user=command.person.user,
+        former_link=gone.id,
+        former_user=gone.user,
+        recipients=command.recipients,
     )
-    return Step(Unlinked(), Released(link=gone.id), (fact,))
+    inherited = attrs.evolve(gone, id=command.id, user=command.person.user)
+    return _stands(inherited, (fact,), dropped=(gone.id,), former=gone.user)
+
+
+def keep_own(state: Crossed, _command: Inherit, _now: datetime) -> LinkStep:
+    """Whoever has a link there keeps it, since a person has one at a provider; the merged account's ends."""
+    told = _released(state.link, Reason.ACCOUNT_MERGED)
+    return Step(LinkedElsewhere(own=state.own), Released(link=state.link.id), (told,))
 
 
 MACHINE = Machine[Linking, Command, LinkAnswer](
@@ -154,6 +172,8 @@ MACHINE = Machine[Linking, Command, LinkAnswer](
         on(Renumbered, Migrate).to(migrate, Renumbered, Linked),
         on(Linked, Release).to(release, Unlinked),
         on(Held, Release).to(release, Unlinked),
+        on(Held, Inherit).to(inherit, Linked, Unlinked),
+        on(Crossed, Inherit).to(keep_own, LinkedElsewhere),
     ),
 )
 
@@ -244,6 +264,16 @@ def _new(command: Attach, now: datetime) -> Link:
         linked_at=now,
         verified_at=now,
         synced_at=now,
+    )
+
+
+def _released(gone: Link, reason: Reason) -> Fact:
+    return facts.IdentityReleased(
+        organization=gone.organization,
+        provider=gone.provider,
+        link=gone.id,
+        user=gone.user,
+        reason=reason.value,
     )
 
 

@@ -47,7 +47,7 @@ class FormerStatements:
         here += [link.c.subject == row.c.subject, link.c.organization_id == row.c.organization_id]
         whose = sa.select(link.c.user_id).where(*here).correlate(row)
         rest = sa.select(*(link.c[name] for name in (*names, "user_id"))).where(here[0], ~sa.exists().where(*here[1:]))
-        new = {**key, "user_id": sa.bindparam("holder"), "removed_at": sa.null()}
+        new: dict[str, Any] = {**key, "user_id": sa.bindparam("holder"), "removed_at": sa.null()}
         return cls(
             find=sa.select(row).where(*same),
             of_user=sa.select(row).where(mine),

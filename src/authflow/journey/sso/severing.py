@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from authflow.facts.sso import IdentityMoved
 from authflow.membership.changes import FlagGroup
 from authflow.membership.standing import Member, MemberFlag
-from authflow.sso.grounds import Reason
+from authflow.sso.grounds import Attached, Reason
 from authflow.sso.provider import Connected
-from authflow.values import LinkId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
     from authflow.sessions.service import Sessions
     from authflow.sso.links import Link
     from authflow.sso.service import Links
-    from authflow.values import Address, Asker, Context, OrganizationId, ProviderId, UserId
+    from authflow.values import Asker, Context, OrganizationId, ProviderId, UserId
 
 
 @attrs.frozen(kw_only=True)
@@ -64,6 +62,7 @@ class Inheriting:
     """Links of whole accounts: forgotten with a person, or moved to another one."""
 
     uow: UnitOfWork[JourneyTransaction]
+    clock: Clock
     links: Links
     membership: Membership
 
@@ -79,64 +78,32 @@ class Inheriting:
             tx.provider_sessions.remove_of_user(user)
 
     def merge(self, asker: Asker, context: Context, *, source: UserId, target: UserId) -> Sequence[Fact]:
-        """Let the links of *source* be those of *target*, wherever *target* belongs and has none; return the facts.
-
-        The row of a link never changes its owner: the old one goes, and a new one stands (CVE-2026-27197).
-        """
+        """Let the table of links decide of each link of *source* whether it becomes *target*'s; return the facts."""
         with self.uow.begin() as tx:
-            links = tx.links.all_of_user(source)
-            moving = [link for link in links if self._takes_over(tx, link, target)]
-            self._inherit(tx, [link for link in links if link not in moving], source, target)
-            told = (*_addresses(tx, source), *_addresses(tx, target))
-            return [self._move(tx, link, asker, context, target=target, told=told) for link in moving]
+            moved = [self._merged(tx, link, target, asker, context) for link in tx.links.all_of_user(source)]
+            self._remember(tx, source, target)
+            return [fact for facts in moved for fact in facts]
 
-    def _inherit(self, tx: JourneyTransaction, ending: Sequence[Link], source: UserId, target: UserId) -> None:
+    def _merged(
+        self, tx: JourneyTransaction, link: Link, target: UserId, asker: Asker, context: Context
+    ) -> Sequence[Fact]:
+        member = isinstance(tx.members.load(link.organization, target).state, Member)
+        step = self.links.inherit(tx, link, target, member=member, now=self.clock.now())
+        if isinstance(step.answer, Attached):
+            former = tx.members.load(link.organization, link.user).state
+            self.membership.set_flags(
+                asker,
+                context,
+                organization=link.organization,
+                user=target,
+                group=FlagGroup.SSO,
+                flags=former.flags if isinstance(former, Member) else MemberFlag.NONE,
+            )
+        return step.facts
+
+    def _remember(self, tx: JourneyTransaction, source: UserId, target: UserId) -> None:
         """Let every subject that was *source*'s last be *target*'s: a removal of either is one of it."""
-        for link in ending:
-            tx.links.remove(link.id)
-            self.links.remember(tx, link, target)
         for former in tx.former_subjects.of_user(source):
             tx.former_subjects.remember(former.organization, former.provider, former.subject, target)
         for removed in tx.members.removed_of_user(target):
             tx.former_subjects.bar(removed.organization, target, removed.at)
-
-    def _takes_over(self, tx: JourneyTransaction, link: Link, target: UserId) -> bool:
-        member = tx.members.load(link.organization, target).state
-        return isinstance(member, Member) and tx.links.of_user(link.provider, target, lock=True) is None
-
-    def _move(
-        self,
-        tx: JourneyTransaction,
-        link: Link,
-        asker: Asker,
-        context: Context,
-        *,
-        target: UserId,
-        told: tuple[Address, ...],
-    ) -> Fact:
-        moved = attrs.evolve(link, id=LinkId(self.links.new_id()), user=target)
-        tx.links.remove(link.id)
-        tx.links.add(moved)
-        flags = tx.members.load(link.organization, link.user).state
-        self.membership.set_flags(
-            asker,
-            context,
-            organization=link.organization,
-            user=target,
-            group=FlagGroup.SSO,
-            flags=flags.flags if isinstance(flags, Member) else MemberFlag.NONE,
-        )
-        return IdentityMoved(
-            organization=link.organization,
-            provider=link.provider,
-            link=moved.id,
-            user=target,
-            former_link=link.id,
-            former_user=link.user,
-            recipients=told,
-        )
-
-
-def _addresses(tx: JourneyTransaction, user: UserId) -> tuple[Address, ...]:
-    person = tx.users.get(user)
-    return () if person is None else person.verified_addresses()

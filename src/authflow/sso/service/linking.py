@@ -8,7 +8,17 @@ import attrs
 
 from authflow.command.telemetry import report_unavailable
 from authflow.errors import SecretUnavailable
-from authflow.sso.grounds import Attach, Attached, Migrate, NewAccount, Recognize, Recognized, Release, Released
+from authflow.sso.grounds import (
+    Attach,
+    Attached,
+    Inherit,
+    Migrate,
+    NewAccount,
+    Recognize,
+    Recognized,
+    Release,
+    Released,
+)
 from authflow.sso.linking import MACHINE
 from authflow.sso.links import Holder, Linked, Renumbered, standing
 from authflow.sso.sealing import memory_binding
@@ -25,7 +35,7 @@ if TYPE_CHECKING:
     from authflow.sso.links import Link, Linking
     from authflow.sso.ports import SsoTransaction
     from authflow.sso.sealing import Binding
-    from authflow.values import Sealed, UserId
+    from authflow.values import Address, Sealed, UserId
 
 
 @attrs.frozen(kw_only=True)
@@ -76,6 +86,26 @@ class Links(Desk):
         if isinstance(step.answer, Released):
             tx.links.remove(link.id)
             self.remember(tx, link, link.user)
+        return step
+
+    def inherit(
+        self, tx: SsoTransaction, link: Link, target: UserId, *, member: bool, now: datetime
+    ) -> Step[Linking, LinkAnswer]:
+        """Let *link* be that of *target*, into whose account its person's is merged, or end it."""
+        own = tx.links.of_user(link.provider, target, lock=True)
+        command = Inherit(
+            person=self._holder(tx, target),
+            member=member,
+            id=LinkId(self.new_id()),
+            recipients=(*_addresses(tx, link.user), *_addresses(tx, target)),
+        )
+        state = standing(by_subject=link, holder=self._holder(tx, link.user), own=own)
+        step = MACHINE.step(state, command, now)
+        tx.links.remove(link.id)
+        if isinstance(step.answer, Attached):
+            tx.links.add(step.answer.link)
+        else:
+            self.remember(tx, link, target)
         return step
 
     def remember(self, tx: SsoTransaction, link: Link, user: UserId) -> None:
@@ -138,3 +168,8 @@ class Links(Desk):
         except SecretUnavailable as error:
             report_unavailable(error)
             return None
+
+
+def _addresses(tx: SsoTransaction, user: UserId) -> tuple[Address, ...]:
+    person = tx.users.get(user)
+    return () if person is None else person.verified_addresses()

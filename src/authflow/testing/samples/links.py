@@ -7,7 +7,17 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 from authflow.sso.case import Known
-from authflow.sso.grounds import Attach, MailedProof, Migrate, NewAccount, OwnSession, Reason, Recognize, Release
+from authflow.sso.grounds import (
+    Attach,
+    Inherit,
+    MailedProof,
+    Migrate,
+    NewAccount,
+    OwnSession,
+    Reason,
+    Recognize,
+    Release,
+)
 from authflow.sso.identity import AHEAD, FRESH, Identity, Subject
 from authflow.sso.linking import MACHINE
 from authflow.sso.links import (
@@ -133,6 +143,8 @@ def commands(_state: Linking) -> Iterator[tuple[Command, datetime]]:
             yield Migrate(identity=said, until=until), NOW
     for reason in Reason:
         yield Release(reason=reason), NOW
+    for active, member in product((True, False), (True, False)):
+        yield Inherit(person=holder(active=active), member=member, id=NEW, recipients=(MAILBOX,)), NOW
 
 
 def start() -> tuple[Linking, ...]:
