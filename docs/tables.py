@@ -22,7 +22,7 @@ from authflow.testing.samples.links import ACME, ACME_IDP, ADA, EVE, NOW, OTHER,
 from authflow.values import Level, LinkId, Mark, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
