@@ -29,6 +29,7 @@ CHECKED: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
     "Context": (lambda given: isinstance(given, Context), "must be a Context"),
     "Proof": (lambda given: isinstance(given, Proof), "must be a Proof"),
     "Secret": (_is_secret, "must be a Secret of a text"),
+    "int": (lambda given: isinstance(given, int), "must be a number"),
     "bool": (lambda given: isinstance(given, bool), "must be True or False"),
 }
 """What an argument of this annotated type has to be. Texts are read by the method itself: many have an answer."""

@@ -1,4 +1,4 @@
-"""What a host hands to commands of single sign-on: refused by its name where it is of another type than documented.
+"""What a host hands to composed commands: refused by its name where it is of another type than documented.
 
 Sessions, secrets and flags are checked for every command (`authflow.command.arguments`); these are of one subject.
 """
@@ -35,11 +35,20 @@ def require_types(
     role = "" if default_role is None else default_role
     texts = {"kind": kind, "name": name, "query": query, "default_role": role}
     for field, text in texts.items():
-        if not isinstance(text, str):
-            raise InputInvalid(field=field, problem="must be a text")
+        require_text(text, field=field)
     keys = list(cast("Mapping[object, object]", settings)) if isinstance(settings, Mapping) else [None]
     if not all(isinstance(key, str) for key in keys):
         raise InputInvalid(field="settings", problem="must be a mapping from texts")
+
+
+def require_text(text: object, *, field: str) -> None:
+    """Refuse what is no text; *field* names it.
+
+    Raises:
+        InputInvalid: It is none.
+    """
+    if not isinstance(text, str):
+        raise InputInvalid(field=field, problem="must be a text")
 
 
 def require_callback(callback: object, *, optional: bool = False) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from authflow.command import command
+from authflow.values import identifier
 
 if TYPE_CHECKING:
     from authflow.facts.records import AuditEntry
@@ -23,12 +24,22 @@ class AuditTrail:
 
     @command("audit.of_user")
     def of_user(self, user: UserId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
-        """Return the newest entries of a person's own log, newest first."""
+        """Return the newest entries of a person's own log, newest first.
+
+        Raises:
+            InputInvalid: *user* cannot be a person's id, or *limit* is no number.
+        """
+        identifier(user, field="user")
         with self._uow.begin() as tx:
             return tx.audit.of_user(user, limit=limit)
 
     @command("audit.of_organization")
     def of_organization(self, organization: OrganizationId, *, limit: int = 100) -> tuple[AuditEntry, ...]:
-        """Return the newest entries of an organization's log, newest first."""
+        """Return the newest entries of an organization's log, newest first.
+
+        Raises:
+            InputInvalid: *organization* cannot be an organization's id, or *limit* is no number.
+        """
+        identifier(organization, field="organization")
         with self._uow.begin() as tx:
             return tx.audit.of_organization(organization, limit=limit)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import attrs
 
 from authflow.command import command, operation
+from authflow.errors import InputInvalid
 from authflow.journey.answers import Resumed
 from authflow.journey.door import Door, carried, expect
 from authflow.membership.answers import InvitationClosed, InvitationSent, Joined, MemberGone, MemberSaved, RequestFiled
+from authflow.membership.changes import FlagGroup
+from authflow.membership.standing import MemberFlag
 from authflow.values import NOBODY, Refused, identifier
 
 if TYPE_CHECKING:
@@ -17,10 +20,8 @@ if TYPE_CHECKING:
 
     from authflow.journey.waiting import Waiting
     from authflow.membership.answers import Entered, InvitationList, InvitationView, MemberList, RequirementsEnforced
-    from authflow.membership.changes import FlagGroup
     from authflow.membership.service import Membership
     from authflow.membership.service.admissions import Outcome
-    from authflow.membership.standing import MemberFlag
     from authflow.values import BrowserSession, Context, InvitationId, MemberId, OrganizationId, Secret, UserId
 
 
@@ -249,9 +250,11 @@ class Members(Door):
         The flags of other groups stay; nobody is asked for permission, and there is no session to keep.
 
         Raises:
-            InputInvalid: *user* cannot be a person's id.
+            InputInvalid: *user* cannot be a person's id; or *group* or *flags* are something else.
         """
         identifier(user, field="user")
+        if not isinstance(cast("object", group), FlagGroup) or not isinstance(cast("object", flags), MemberFlag):
+            raise InputInvalid(field="flags", problem="must be a MemberFlag, of a FlagGroup")
         asker = self._sessions.identify(NOBODY, self._clock.now())
         change = self._membership.set_flags
         answer = change(asker, context, organization=organization, user=user, group=group, flags=flags)

@@ -11,6 +11,7 @@ from authflow.errors import Code
 from authflow.facts.mfa import FactorsReset as ResetFact
 from authflow.journey import post_flow, removal, sign_in
 from authflow.journey.answers import Arrived, Enrolled, FactorRemoved, FactorsReset
+from authflow.journey.arguments import require_text
 from authflow.journey.door import Door, carried, expect
 from authflow.journey.gates import may_administer, reason_problems, unreachable
 from authflow.journey.post_flow import CodesSettled, FactorProven, Protected, SettleCodes
@@ -20,7 +21,7 @@ from authflow.mfa.answers import Begun, Cancelled, CodesShown, Proven, Removed, 
 from authflow.mfa.factor import Mode
 from authflow.mfa.kinds import RECOVERY
 from authflow.sessions.commands import Elevated, OthersEnded, SignedIn
-from authflow.values import Method, Proof, Refused
+from authflow.values import Method, Proof, Refused, identifier
 
 if TYPE_CHECKING:
     from authflow.journey.waiting import Waiting
@@ -50,7 +51,11 @@ class Protecting(Door):
             session: The browser; it must be elevated.
             context: Where the command came from.
             account: What the authenticator app shows: the person's address.
+
+        Raises:
+            InputInvalid: *account* is no text.
         """
+        require_text(account, field="account")
         with self._uow.begin():
             asker = self._sessions.enrolling(session, self._clock.now())
             answer = expect(self._factors.begin(asker, context, account=account), Begun, Refused)
@@ -59,6 +64,7 @@ class Protecting(Door):
     @command("mfa.show_totp")
     def show_totp(self, session: BrowserSession, context: Context, flow: FlowId, *, account: str) -> Begun | Refused:
         """Show a proposed secret once more, to the browser session that began and only against its handle."""
+        require_text(account, field="account")
         with self._uow.begin():
             asker = self._sessions.enrolling(session, self._clock.now())
             answer = self._factors.show_again(asker, context, flow=flow, account=account)
@@ -96,7 +102,12 @@ class Protecting(Door):
             code: What was typed.
             user: Whom the page showed as the one who enrolls. Whoever else asks is refused, also an administrator, and
                 never enrolled instead (mfa 12.1 G5); only a completion enrolls, so the other steps do not ask.
+
+        Raises:
+            InputInvalid: *user* cannot be a person's id.
         """
+        if user is not None:
+            identifier(user, field="user")
         with self._uow.begin():
             asker = self._sessions.enrolling(session, self._clock.now())
             answer = self._factors.complete(asker, context, flow=flow, code=code, subject=user)
