@@ -252,3 +252,14 @@ def test_what_is_remembered_goes_with_its_person_and_its_time(stage: Leaving):
     stage.comes(ADA)
     stage.clock.advance(stage.policy.sessions.lifetime)
     assert stage.flows.upkeep.sweep().provider_sessions == 1
+
+
+def test_what_is_remembered_is_sealed_anew_and_ends_the_session_there_when_the_former_key_is_gone(stage: Leaving):
+    adas = stage.comes(ADA)
+    rotated = stage.ring.rotate(stage.entropy, stage.clock.now())
+    flows = stage.open(rotated)
+    while flows.upkeep.reseal(limit=1):
+        pass
+    stage.ring = rotated.retire(stage.ring.active.id)
+    stage.flows = stage.open(stage.ring)
+    assert isinstance(stage.leaves(adas), SentToSignOut)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from authflow.values import LinkId, ProviderId, Sealed, SessionId, UserId
@@ -56,6 +57,20 @@ class ProviderSessionRows(Protocol):
 
     def named(self, provider: ProviderId, name: bytes) -> tuple[ProviderSession, ...]:
         """Return every row under the digest *name* at *provider*, in the order of the sessions' ids."""
+        ...
+
+    def sealing_keys(self) -> frozenset[str]:
+        """Return the ids of all keys under which a memory is sealed."""
+        ...
+
+    def sealed_under(
+        self, keys: Collection[str], *, limit: int, after: tuple[SessionId, ProviderId] | None = None
+    ) -> tuple[ProviderSession, ...]:
+        """Return up to *limit* rows behind *after*, by session and provider, whose memory is under one of *keys*."""
+        ...
+
+    def reseal(self, row: ProviderSession, memory: Sealed) -> bool:
+        """Give *row* another *memory*; false, and nothing is written, if its own is another by now, or it is gone."""
         ...
 
     def remove(self, session: SessionId, provider: ProviderId) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from authflow.sso.identity import Subject
     from authflow.sso.kinds import Document, Kind
     from authflow.sso.pipeline import PipelineId
-    from authflow.values import OrganizationId, Sealed
+    from authflow.values import OrganizationId, Sealed, SessionId
 
 Binding = tuple[str, ...]
 
@@ -48,6 +48,11 @@ def answer_binding(pipeline: PipelineId) -> Binding:
 def memory_binding(provider: ProviderId, subject: Subject) -> Binding:
     """Return what a link's memory is bound to, so that what asks about one person never asks about another."""
     return ("sso.memory", provider, subject)
+
+
+def session_binding(session: SessionId, provider: ProviderId) -> Binding:
+    """Return what the memory of a session's name at *provider* is bound to."""
+    return ("sso.session", session, provider)
 
 
 @attrs.frozen

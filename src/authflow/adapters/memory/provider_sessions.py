@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from authflow.adapters.memory.store import Store, Table
     from authflow.sso.provider_session import ProviderSession
-    from authflow.values import ProviderId, SessionId, UserId
+    from authflow.values import ProviderId, Sealed, SessionId, UserId
 
 
 class MemoryProviderSessions:
@@ -28,6 +31,24 @@ class MemoryProviderSessions:
     def named(self, provider: ProviderId, name: bytes) -> tuple[ProviderSession, ...]:
         found = self._rows.where(lambda row: (row.provider, row.name) == (provider, name))
         return tuple(sorted(found, key=lambda row: row.session))
+
+    def sealing_keys(self) -> frozenset[str]:
+        return frozenset(row.memory.key_id for row in self._rows.rows())
+
+    def sealed_under(
+        self, keys: Collection[str], *, limit: int, after: tuple[SessionId, ProviderId] | None = None
+    ) -> tuple[ProviderSession, ...]:
+        under = ((key, row) for key, row in self._rows.items() if row.memory.key_id in keys)
+        behind = sorted((key, row) for key, row in under if after is None or key > after)
+        return tuple(row for _, row in behind[:limit])
+
+    def reseal(self, row: ProviderSession, memory: Sealed) -> bool:
+        key = (row.session, row.provider)
+        found = self._rows.get(key)
+        if found is None or found.memory != row.memory:
+            return False
+        self._rows.put(key, attrs.evolve(found, memory=memory))
+        return True
 
     def remove(self, session: SessionId, provider: ProviderId) -> bool:
         return self._rows.drop((session, provider))

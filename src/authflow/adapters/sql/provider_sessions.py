@@ -13,10 +13,12 @@ from authflow.sso.provider_session import ProviderSession
 from authflow.values import LinkId, ProviderId, SessionId, UserId
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from authflow.adapters.sql.connection import Connection
     from authflow.adapters.sql.tables.sso import SsoTables
+    from authflow.values import Sealed
 
 
 @attrs.frozen(kw_only=True)
@@ -26,6 +28,9 @@ class ProviderSessionStatements:
     put: sa.Executable
     of_session: sa.Executable
     named: sa.Executable
+    sealing_keys: sa.Executable
+    sealed_under: sa.Executable
+    reseal: sa.Executable
     remove: sa.Executable
     remove_of_user: sa.Executable
     remove_over: sa.Executable
@@ -35,6 +40,9 @@ class ProviderSessionStatements:
         row = t.provider_session
         values = {column.name: sa.bindparam(f"new_{column.name}", type_=column.type) for column in row.c}
         key = {column.name for column in row.primary_key}
+        session: sa.BindParameter[str] = sa.bindparam("after_session")
+        provider: sa.BindParameter[str] = sa.bindparam("after_provider")
+        behind = sa.or_(row.c.session_id > session, sa.and_(row.c.session_id == session, row.c.provider_id > provider))
         here, there = row.c.session_id == sa.bindparam("here"), row.c.provider_id == sa.bindparam("there")
         return cls(
             put=insert_or_update(
@@ -42,6 +50,14 @@ class ProviderSessionStatements:
             ),
             of_session=sa.select(row).where(here).order_by(row.c.provider_id),
             named=sa.select(row).where(there, row.c.name == sa.bindparam("whom")).order_by(row.c.session_id),
+            sealing_keys=sa.select(row.c.sealing_key).distinct(),
+            sealed_under=sa.select(row)
+            .where(row.c.sealing_key.in_(sa.bindparam("keys", expanding=True)), behind)
+            .order_by(row.c.session_id, row.c.provider_id)
+            .limit(sa.bindparam("most")),
+            reseal=sa.update(row)
+            .where(here, there, row.c.sealing_key == sa.bindparam("old_key"), row.c.memory == sa.bindparam("old"))
+            .values(sealing_key=sa.bindparam("new_key"), memory=sa.bindparam("new")),
             remove=sa.delete(row).where(here, there),
             remove_of_user=sa.delete(row).where(row.c.user_id == sa.bindparam("owner")),
             remove_over=sa.delete(row).where(row.c.expires_at <= sa.bindparam("now")),
@@ -75,6 +91,21 @@ class SqlProviderSessions:
 
     def named(self, provider: ProviderId, name: bytes) -> tuple[ProviderSession, ...]:
         return tuple(_read(row) for row in self._connection.run(self._sql.named, {"there": provider, "whom": name}))
+
+    def sealing_keys(self) -> frozenset[str]:
+        return frozenset(row.sealing_key for row in self._connection.run(self._sql.sealing_keys))
+
+    def sealed_under(
+        self, keys: Collection[str], *, limit: int, after: tuple[SessionId, ProviderId] | None = None
+    ) -> tuple[ProviderSession, ...]:
+        session, provider = after or ("", "")
+        behind = {"keys": sorted(keys), "after_session": session, "after_provider": provider, "most": limit}
+        return tuple(_read(row) for row in self._connection.run(self._sql.sealed_under, behind))
+
+    def reseal(self, row: ProviderSession, memory: Sealed) -> bool:
+        (old_key, old), (new_key, new) = c.dump_seal(row.memory), c.dump_seal(memory)
+        values = {"old_key": old_key, "old": old, "new_key": new_key, "new": new}
+        return self._connection.changed(self._sql.reseal, {"here": row.session, "there": row.provider, **values}) == 1
 
     def remove(self, session: SessionId, provider: ProviderId) -> bool:
         return self._connection.changed(self._sql.remove, {"here": session, "there": provider}) == 1

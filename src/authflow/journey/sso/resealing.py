@@ -1,4 +1,4 @@
-"""Sealing anew what single sign-on keeps: settings of providers, and memories of links (mfa 20.5)."""
+"""Sealing anew what single sign-on keeps: settings of providers, memories of links and of sessions (mfa 20.5)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import attrs
 
 from authflow.errors import SecretUnavailable
 from authflow.sso.provider import Connected
-from authflow.sso.sealing import memory_binding, settings_binding
+from authflow.sso.sealing import memory_binding, session_binding, settings_binding
 from authflow.values import Sealed
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from authflow.journey.ports import JourneyTransaction
     from authflow.ports import Cipher, UnitOfWork
     from authflow.sso.links import Link
+    from authflow.sso.provider_session import ProviderSession
     from authflow.sso.sealing import Binding
     from authflow.values import OrganizationId
 
@@ -39,7 +40,8 @@ class Resealing:
         *report* is told of each that cannot be opened.
         """
         done = self._settings(limit, report)
-        return done + self._memories(limit - done, report)
+        done += self._memories(limit - done, report)
+        return done + self._sessions(limit - done, report)
 
     def _settings(self, limit: int, report: Report) -> int:
         done, after = 0, None
@@ -67,6 +69,19 @@ class Resealing:
             after = found[-1].id
         return done
 
+    def _sessions(self, limit: int, report: Report) -> int:
+        done, after = 0, None
+        with self.uow.begin() as tx:
+            keys = self._older(tx.provider_sessions.sealing_keys())
+        while keys and done < limit:
+            with self.uow.begin() as tx:
+                found = tx.provider_sessions.sealed_under(keys, limit=limit - done, after=after)
+            if not found:
+                break
+            done += sum(self._reseal_session(row, report) for row in found)
+            after = found[-1].session, found[-1].provider
+        return done
+
     def _reseal_settings(self, organization: OrganizationId, report: Report) -> bool:
         with self.uow.begin() as tx:
             stored = tx.providers.load(organization, lock=True)
@@ -90,6 +105,13 @@ class Resealing:
                 return False
             tx.links.save(link, attrs.evolve(link, memory=memory))
             return True
+
+    def _reseal_session(self, seen: ProviderSession, report: Report) -> bool:
+        memory = self._anew(seen.memory, session_binding(seen.session, seen.provider), report)
+        if memory is None:
+            return False
+        with self.uow.begin() as tx:
+            return tx.provider_sessions.reseal(seen, memory)
 
     def _anew(self, sealed: Sealed, binding: Binding, report: Report) -> Sealed | None:
         """Return the same under the active key; none where it lies there already, or cannot be opened."""

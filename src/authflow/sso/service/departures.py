@@ -13,7 +13,7 @@ from authflow.recording import shown
 from authflow.sso.capabilities import LoggingOut
 from authflow.sso.kinds import Rejected, Trip
 from authflow.sso.provider_session import ProviderSession, name_digest
-from authflow.sso.sealing import memory_binding, settings_binding
+from authflow.sso.sealing import memory_binding, session_binding, settings_binding
 from authflow.sso.service.asking import ask
 from authflow.sso.service.pipelines import LOG
 from authflow.sso.service.tickets import read_ticket, write_ticket
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from authflow.sso.links import Link
     from authflow.sso.ports import SsoTransaction
     from authflow.sso.provider import Connected
-    from authflow.sso.sealing import Binding
     from authflow.sso.service.travelling import Travelling
     from authflow.values import Asker, Secret, SessionId
 
@@ -83,7 +82,7 @@ class Departures:
             user=link.user,
             name=name_digest(named.name),
             index=name_digest(named.index),
-            memory=self.travelling.vault.seal(memory, _binding(session, provider.id)),
+            memory=self.travelling.vault.seal(memory, session_binding(session, provider.id)),
             expires_at=self.travelling.clock.now() + self.session_life,
         )
         tx.provider_sessions.put(row)
@@ -103,7 +102,7 @@ class Departures:
         if isinstance(found, Refused) or (found.provider.id, marks[-1].link) != (row.provider, row.link):
             return None
         try:
-            memory = self.travelling.vault.open(row.memory, _binding(row.session, row.provider))
+            memory = self.travelling.vault.open(row.memory, session_binding(row.session, row.provider))
         except SecretUnavailable as error:
             report_unavailable(error)
             return None
@@ -205,7 +204,3 @@ class Departures:
         told = (of.provider.kind, of.provider.organization, came.code, shown(came.detail))
         LOG.info("%s of %s, single logout, rejected: %s %s", *told)
         return Refused(code=came.code)
-
-
-def _binding(session: SessionId, provider: ProviderId) -> Binding:
-    return ("sso.session", session, provider)

@@ -85,3 +85,30 @@ class ProviderSessionsContract:
             assert [tx.provider_sessions.remove_over(at) for at in (NOW, NOW + TICK)] == [0, 2]
             tx.provider_sessions.put(ONE)
             assert [tx.provider_sessions.remove_of_user(user) for user in (EVE, ADA, ADA)] == [0, 1, 0]
+
+    def test_memories_are_found_by_the_key_they_are_sealed_under(self, uow: UnitOfWork[SsoTransaction]) -> None:
+        """In pages, by session and provider; whoever signed in again, or out, meanwhile keeps what is theirs."""
+        places = sorted((ACME_IDP, HOSTILE_IDP))
+        keys = [("s-1", 0, "old"), ("s-1", 1, "older"), ("s-2", 0, "new"), ("s-3", 1, "old"), ("s-4", 0, "old")]
+        made = [
+            other(session=SessionId(name), provider=places[n], memory=Sealed(key_id=key, ciphertext=b"\x00\xff"))
+            for name, n, key in keys
+        ]
+        with uow.begin() as tx:
+            assert tx.provider_sessions.sealing_keys() == frozenset()
+            for row in reversed(made):
+                tx.provider_sessions.put(row)
+        with uow.begin() as tx:
+            rows = tx.provider_sessions
+            assert rows.sealing_keys() == {"old", "older", "new"}
+            assert rows.sealed_under(["old", "older"], limit=1) == (made[0],)
+            after = made[0].session, made[0].provider
+            assert rows.sealed_under(["old", "older"], limit=2, after=after) == (made[1], made[3])
+            assert rows.sealed_under(["none"], limit=2) == ()
+            anew = Sealed(key_id="new", ciphertext=b"anew")
+            newer = attrs.evolve(made[1], memory=Sealed(key_id="older", ciphertext=b"newer"))
+            rows.put(newer)
+            rows.remove(made[3].session, made[3].provider)
+            assert [rows.reseal(row, anew) for row in (made[0], made[1], made[3])] == [True, False, False]
+            assert rows.of_session(SessionId("s-1")) == (attrs.evolve(made[0], memory=anew), newer)
+            assert rows.of_session(SessionId("s-3")) == ()
