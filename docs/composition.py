@@ -146,8 +146,10 @@ def composition_page() -> str:
         "`tests/sso/test_composition.py` holds the laws that can be read off it, and "
         "`tests/journey/test_flows_composition.py` plays cell after cell through the flows.",
         "Through the provider no click is needed: an invitation for a verified address of theirs is found. Whoever is "
-        "invited and has no account yet clicks first, and says once that the click was theirs; without it nobody can "
-        "know, where only invited people come in, that they are one of them.",
+        "invited and has no account yet clicks, or comes straight through the provider and proves the address by a "
+        "mailed link: only then is it known, and told, whether they are among the invited, where only those come in.",
+        "Whoever comes from the provider without having been [asked for](unasked.md), where its settings allow that, "
+        "has the columns *provider*, if they are linked, and none of the others.",
         "\n".join([cells("in a cell", "means"), "|---|---|", *(cells(*line) for line in LEGEND)]),
         *(section(drawn, alike) for drawn, alike in grouped(settings()).items()),
         "## What can be read off it",
