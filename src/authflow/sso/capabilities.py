@@ -6,6 +6,7 @@ transaction is open, unless it says that it asks nobody.
 
 from __future__ import annotations
 
+from enum import StrEnum, unique
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import attrs
@@ -13,6 +14,45 @@ import attrs
 if TYPE_CHECKING:
     from authflow.sso.endpoints import Endpoints
     from authflow.sso.kinds import Assertion, Callback, Departure, Document, Rejected, Single, Trip
+
+
+@unique
+class Shape(StrEnum):
+    """What JSON a setting is."""
+
+    TEXT = "text"
+    LIST = "list"
+    NUMBER = "number"
+    FLAG = "flag"
+
+
+@attrs.frozen(kw_only=True)
+class Setting:
+    """One setting of a kind, as a form asks for it.
+
+    Args:
+        name: Its key in the settings.
+        shape: A text, a list of texts, a whole number, or true or false.
+        required: Nothing works without it. Of settings that stand in for each other none is.
+        secret: Nobody is shown it again.
+        choices: What a text is one of, and what the texts of a list are among; empty where anything may stand.
+    """
+
+    name: str
+    shape: Shape = Shape.TEXT
+    required: bool = False
+    secret: bool = False
+    choices: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Listing(Protocol):
+    """A kind that says which settings it has, so that a host can draw the form of a setup."""
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """All of them, in the order in which a form asks. Asks nobody."""
+        ...
 
 
 @runtime_checkable

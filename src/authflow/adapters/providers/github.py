@@ -25,6 +25,7 @@ from authflow.adapters.providers.settings import Fields
 from authflow.adapters.system import SystemEntropy
 from authflow.errors import Code, InputInvalid
 from authflow.mailbox import read_address
+from authflow.sso.capabilities import Setting, Shape
 from authflow.sso.fetching import Request, Unfetched
 from authflow.sso.kinds import Assertion, Departure, Rechecked, Rejected
 from authflow.sso.recheck import Said
@@ -84,6 +85,13 @@ class GithubKind:
     trust = frozenset({"client_id", "client_secret", "organization", "organization_id", "verified_address"})
     naming: frozenset[str] = frozenset()
     secrets = frozenset({"client_secret"})
+    settings = (
+        Setting(name="client_id", required=True),
+        Setting(name="client_secret", required=True, secret=True),
+        Setting(name="organization", required=True),
+        Setting(name="organization_id", shape=Shape.NUMBER, required=True),
+        Setting(name="verified_address", shape=Shape.FLAG),
+    )
     sent_to: Mapping[str, frozenset[str]] = {"client_secret": frozenset({"client_id"})}
 
     def __init__(self, fetcher: Fetcher, *, entropy: Entropy | None = None, web: str = WEB, api: str = API) -> None:

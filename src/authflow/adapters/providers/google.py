@@ -14,6 +14,7 @@ from authflow.adapters.providers.oidc_flow import OidcFlow, Party
 from authflow.adapters.providers.settings import Fields
 from authflow.adapters.system import SystemEntropy
 from authflow.errors import Code, InputInvalid
+from authflow.sso.capabilities import Setting, Shape
 from authflow.sso.identity import read_subject, vouches
 from authflow.sso.kinds import Assertion, Departure, Rechecked, Rejected
 
@@ -85,6 +86,11 @@ class GoogleKind:
     trust = frozenset({"client_id", "client_secret", "domains"})
     naming: frozenset[str] = frozenset()
     secrets = frozenset({"client_secret"})
+    settings = (
+        Setting(name="client_id", required=True),
+        Setting(name="client_secret", required=True, secret=True),
+        Setting(name="domains", shape=Shape.LIST, required=True),
+    )
     sent_to: Mapping[str, frozenset[str]] = {"client_secret": frozenset({"client_id"})}
 
     def __init__(

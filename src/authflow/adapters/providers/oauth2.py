@@ -24,6 +24,7 @@ from authflow.adapters.providers.settings import Fields
 from authflow.adapters.system import SystemEntropy
 from authflow.errors import Code, InputInvalid
 from authflow.mailbox import read_address
+from authflow.sso.capabilities import Setting, Shape
 from authflow.sso.fetching import Request
 from authflow.sso.identity import Subject, read_subject
 from authflow.sso.kinds import Assertion, Departure, Rechecked, Rejected, Single
@@ -75,6 +76,19 @@ class Oauth2Kind:
     )
     naming = frozenset({"userinfo_url", "subject"})
     secrets = frozenset({"client_secret"})
+    settings = (
+        Setting(name="authorization_url", required=True),
+        Setting(name="token_url", required=True),
+        Setting(name="userinfo_url", required=True),
+        Setting(name="client_id", required=True),
+        Setting(name="client_secret", secret=True),
+        Setting(name="client_auth", choices=tuple(METHODS)),
+        Setting(name="scopes", shape=Shape.LIST),
+        Setting(name="subject", required=True),
+        Setting(name="email"),
+        Setting(name="name"),
+        Setting(name="recheck", shape=Shape.FLAG),
+    )
     sent_to: Mapping[str, frozenset[str]] = {"client_secret": frozenset({"token_url", "client_id"})}
 
     def __init__(self, fetcher: Fetcher, *, entropy: Entropy | None = None) -> None:

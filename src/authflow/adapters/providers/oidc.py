@@ -12,6 +12,7 @@ from authflow.adapters.providers.settings import Fields
 from authflow.adapters.providers.signatures import TYPES
 from authflow.adapters.system import SystemEntropy
 from authflow.mailbox import read_address
+from authflow.sso.capabilities import Setting, Shape
 from authflow.sso.kinds import Assertion, Departure, Rechecked, Rejected
 
 if TYPE_CHECKING:
@@ -68,6 +69,18 @@ class OidcKind:
     )
     naming = frozenset({"issuer"})
     secrets = frozenset({"client_secret"})
+    settings = (
+        Setting(name="issuer", required=True),
+        Setting(name="client_id", required=True),
+        Setting(name="client_secret", secret=True),
+        Setting(name="client_auth", choices=("", *METHODS)),
+        Setting(name="scopes", shape=Shape.LIST),
+        Setting(name="algorithms", shape=Shape.LIST, choices=tuple(TYPES)),
+        Setting(name="prompt", choices=PROMPTS),
+        Setting(name="max_age", shape=Shape.NUMBER),
+        Setting(name="require_pkce", shape=Shape.FLAG),
+        Setting(name="userinfo", shape=Shape.FLAG),
+    )
     sent_to: Mapping[str, frozenset[str]] = {"client_secret": frozenset({"issuer", "client_id"})}
 
     def __init__(self, fetcher: Fetcher, *, directory: Directory | None = None, entropy: Entropy | None = None) -> None:

@@ -11,6 +11,7 @@ from authflow.values import Answer
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from authflow.sso.capabilities import Setting
     from authflow.sso.kinds import Document
     from authflow.values import Address, LinkId, OrganizationId, ProviderId, Role, UserId
 
@@ -24,12 +25,14 @@ class KindView:
         name: What people call it.
         trust: Settings that say whom to believe: owners alone change them.
         secrets: Settings that nobody is shown again.
+        settings: What a form asks for, in its order; empty for a kind of the host's own that does not say.
     """
 
     key: str
     name: str
     trust: frozenset[str]
     secrets: frozenset[str]
+    settings: tuple[Setting, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

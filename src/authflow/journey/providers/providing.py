@@ -22,6 +22,7 @@ from authflow.journey.providers.describing import DescribingUs
 from authflow.journey.providers.partnering import Partnering
 from authflow.membership.standing import may_grant, may_manage
 from authflow.ports import Limited
+from authflow.sso.capabilities import Listing
 from authflow.sso.kinds import given_again
 from authflow.sso.provider import Connected, Edit, NoProvider, may_change_trust
 from authflow.sso.sealing import settings_binding, settings_digest
@@ -58,7 +59,13 @@ class Providers(Partnering, DescribingUs):
     def kinds(self) -> tuple[KindView, ...]:
         """Return the kinds of providers that this installation knows, in the order of their keys."""
         return tuple(
-            KindView(key=kind.key, name=kind.name, trust=kind.trust, secrets=kind.secrets)
+            KindView(
+                key=kind.key,
+                name=kind.name,
+                trust=kind.trust,
+                secrets=kind.secrets,
+                settings=kind.settings if isinstance(kind, Listing) else (),
+            )
             for kind in self._travelling.kinds
         )
 

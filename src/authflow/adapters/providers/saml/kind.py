@@ -34,7 +34,7 @@ try:
         redirect_url,
     )
     from authflow.adapters.providers.saml.rules import Expected, check
-    from authflow.adapters.providers.saml.settings import KEPT, load_settings, read_settings
+    from authflow.adapters.providers.saml.settings import KEPT, listed_settings, load_settings, read_settings
     from authflow.adapters.providers.saml.subject import read_person
     from authflow.adapters.providers.saml.verifier import PythonSamlVerifier
     from authflow.adapters.providers.saml.warnings import warnings
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from authflow.adapters.providers.saml.verifier import SamlVerifier
     from authflow.adapters.providers.saml.warnings import Warned
     from authflow.ports import Entropy
-    from authflow.sso.capabilities import LoggedOut, LogoutRequested
+    from authflow.sso.capabilities import LoggedOut, LogoutRequested, Setting
     from authflow.sso.endpoints import Endpoints
     from authflow.sso.fetching import Fetcher
     from authflow.sso.kinds import Callback, Document, Trip
@@ -115,6 +115,11 @@ class Saml2:
     def sent_to(self) -> Mapping[str, frozenset[str]]:
         """Nowhere: the key signs and decrypts here."""
         return {"private_key": frozenset()}
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """The provider's metadata, or what it would say; then what of an assertion is whom."""
+        return listed_settings(self.preset)
 
     # --- settings ---------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from authflow.adapters.providers.saml.subject import Attributes
 from authflow.adapters.providers.saml.xml import Unacceptable
 from authflow.adapters.providers.settings import Fields
 from authflow.errors import InputInvalid
+from authflow.sso.capabilities import Setting, Shape
 from authflow.values import Secret
 
 if TYPE_CHECKING:
@@ -46,6 +47,28 @@ class Settings:
     sign_requests: bool
     idp_initiated: bool
     own: OwnKeys | None
+
+
+def listed_settings(preset: Preset) -> tuple[Setting, ...]:
+    """Return what there is to set at a provider of *preset*. Metadata, its URL and `PEER` stand in for each other."""
+    mapped = preset.attributes is not None
+    return (
+        Setting(name="metadata_url"),
+        Setting(name="metadata"),
+        Setting(name="entity_id"),
+        Setting(name="sso_url"),
+        Setting(name="sso_binding", choices=tuple(BINDINGS.values())),
+        Setting(name="slo_url"),
+        Setting(name="certificates", shape=Shape.LIST),
+        Setting(name="valid_until"),
+        *(Setting(name=name, required=name in MAPPING[:2] and not mapped) for name in MAPPING),
+        Setting(name="signed", choices=SIGNED),
+        Setting(name="encrypted", shape=Shape.FLAG),
+        Setting(name="sign_requests", shape=Shape.FLAG),
+        Setting(name="idp_initiated", shape=Shape.FLAG),
+        Setting(name="private_key", secret=True),
+        Setting(name="certificate"),
+    )
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
