@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 from authflow.errors import InputInvalid
 from authflow.sso.case import Choice
 from authflow.sso.kinds import Callback
+from authflow.values import identifier
 
 if TYPE_CHECKING:
     from authflow.sso.kinds import Document, Json
@@ -49,6 +50,16 @@ def require_text(text: object, *, field: str) -> None:
     """
     if not isinstance(text, str):
         raise InputInvalid(field=field, problem="must be a text")
+
+
+def require_identifier(text: object, *, field: str) -> None:
+    """Refuse what is given and cannot be an identifier; *field* names it.
+
+    Raises:
+        InputInvalid: It cannot.
+    """
+    if text is not None:
+        identifier(text, field=field)
 
 
 def require_callback(callback: object, *, optional: bool = False) -> None:

@@ -11,7 +11,7 @@ from authflow.errors import Code
 from authflow.facts.mfa import FactorsReset as ResetFact
 from authflow.journey import post_flow, removal, sign_in
 from authflow.journey.answers import Arrived, Enrolled, FactorRemoved, FactorsReset
-from authflow.journey.arguments import require_text
+from authflow.journey.arguments import require_identifier, require_text
 from authflow.journey.door import Door, carried, expect
 from authflow.journey.gates import may_administer, reason_problems, unreachable
 from authflow.journey.post_flow import CodesSettled, FactorProven, Protected, SettleCodes
@@ -21,7 +21,7 @@ from authflow.mfa.answers import Begun, Cancelled, CodesShown, Proven, Removed, 
 from authflow.mfa.factor import Mode
 from authflow.mfa.kinds import RECOVERY
 from authflow.sessions.commands import Elevated, OthersEnded, SignedIn
-from authflow.values import Method, Proof, Refused, identifier
+from authflow.values import Method, Proof, Refused
 
 if TYPE_CHECKING:
     from authflow.journey.waiting import Waiting
@@ -51,9 +51,6 @@ class Protecting(Door):
             session: The browser; it must be elevated.
             context: Where the command came from.
             account: What the authenticator app shows: the person's address.
-
-        Raises:
-            InputInvalid: *account* is no text.
         """
         require_text(account, field="account")
         with self._uow.begin():
@@ -92,7 +89,6 @@ class Protecting(Door):
 
         Afterwards the factor stands, recovery codes were made if there were none, the other sessions of the person
         are over, lost-password links are void, and the invitation that waited in this browser has its outcome.
-
         The primary address must be verified (``require_verified_address``).
 
         Args:
@@ -102,12 +98,8 @@ class Protecting(Door):
             code: What was typed.
             user: Whom the page showed as the one who enrolls. Whoever else asks is refused, also an administrator, and
                 never enrolled instead (mfa 12.1 G5); only a completion enrolls, so the other steps do not ask.
-
-        Raises:
-            InputInvalid: *user* cannot be a person's id.
         """
-        if user is not None:
-            identifier(user, field="user")
+        require_identifier(user, field="user")
         with self._uow.begin():
             asker = self._sessions.enrolling(session, self._clock.now())
             answer = self._factors.complete(asker, context, flow=flow, code=code, subject=user)
