@@ -17,7 +17,7 @@ from authflow.journey.sso.answers import ChoiceOwed, MailSent, Offer, SignedOn
 from authflow.membership.answers import Entered
 from authflow.membership.standing import Member, MemberFlag
 from authflow.policy import MembershipPolicy
-from authflow.sessions.commands import SecondFactorOwed
+from authflow.sessions.commands import EnrollmentOwed, SecondFactorOwed
 from authflow.sso.case import Choice, Page
 from authflow.sso.login import PROOF_LIFE
 from authflow.testing.browsers import Browser
@@ -124,6 +124,28 @@ def test_the_second_factor_comes_first_and_the_sign_in_goes_on_behind_it(stage: 
     assert again.attempts_left == trip.answer.attempts_left - 1
     stage.verify(ada, "totp", ada.app.code(stage.clock.now()), browser)
     assert signed_on(trip.resume()).level is Level.ONE
+    assert isinstance(stage.member(ada.user, acme), Member)
+
+
+def test_an_enrollment_that_is_owed_after_a_reset_comes_first_with_a_proof_of_their_own(
+    stage: SsoStage, acme: OrganizationId
+):
+    """Mfa 20.6, decision 1: the provider's word opens no enrollment, and learns nothing of a link."""
+    ada, root = protected(stage), stage.administrator()
+    stage.link(ada.user, acme, "00u1")
+    root.browser.ask(stage.flows.mfa.reset, CONTEXT, user=ada.user, reason="lost her phone")
+    link, sessions = token(stage, MailKind.MFA_RESET), stage.flows.sessions
+    trip = stage.come(ada.browser, acme, "00u1")
+    assert isinstance(trip.answer, EnrollmentOwed), trip.answer
+    for sent in (link, Secret("another")):
+        refused(ada.browser.ask(sessions.redeem, CONTEXT, token=sent), Code.SESSION_ELEVATION_REQUIRED)
+    stage.sign_in(ada)
+    redeemed = ada.browser.ask(sessions.redeem, CONTEXT, token=link)
+    assert isinstance(redeemed, EnrollmentOwed)
+    assert redeemed.link_redeemed
+    assert not isinstance(stage.member(ada.user, acme), Member), "nothing is written before"
+    stage.enroll(ada)
+    assert signed_on(trip.resume()).user == ada.user
     assert isinstance(stage.member(ada.user, acme), Member)
 
 

@@ -652,7 +652,7 @@ def test_a_link_is_not_spent_where_nobody_owes_an_enrollment(world: World) -> No
     assert code(world.service.redeem(opened, CONTEXT, token=link.token)) is Code.SESSION_REQUIRED
     assert code(world.service.redeem(mine, CONTEXT, token=link.token)) is Code.MFA_RESET_LINK_INVALID
     by_word = world.service.establish(NOBODY, CONTEXT, user=ANNE, proof=sso(world.clock.now(), ACME, ACME_IDP)).session
-    assert code(world.service.redeem(by_word, CONTEXT, token=link.token)) is Code.MFA_RESET_LINK_INVALID
+    assert code(world.service.redeem(by_word, CONTEXT, token=link.token)) is Code.SESSION_ELEVATION_REQUIRED
     owing = world.establish().session
     world.clock.advance(POLICY.enrollment_owed_ttl)
     assert code(world.service.redeem(owing, CONTEXT, token=link.token)) is Code.SESSION_REQUIRED

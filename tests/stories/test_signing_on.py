@@ -18,6 +18,7 @@ from authflow.sso.kinds import Callback
 from authflow.testing.browsers import Browser
 from authflow.testing.providers import Fault
 from authflow.testing.races import WORKERS, race, tally
+from authflow.values import Refused
 from tests.backends import BACKENDS
 from tests.faces import FACES
 from tests.journey.sso_stage import SsoStage
@@ -91,6 +92,17 @@ def test_signing_up_coming_again_moving_and_letting_go(stage: SsoStage):
     ended = bob.browser.ask(stage.flows.sso.unlink, bob.browser.context, link=moved.link)
     assert isinstance(ended, LinkEnded), ended
     stage.flows.relay.drain_until_quiet()
+
+
+def test_a_subject_that_no_database_can_hold_is_nobodys(stage: SsoStage):
+    """Half of a surrogate pair is text in JSON, but in no database; so is more than any column takes."""
+    acme = stage.organization()
+    stage.connect(acme)
+    for subject in ("\ud800", "x" * 4096):
+        stage.idp.person(subject, email=ADA)
+        refused = stage.come(Browser(), acme, subject).answer
+        assert isinstance(refused, Refused), refused
+        assert refused.code is Code.SSO_IDENTITY_INCOMPLETE
 
 
 # --- one winner -------------------------------------------------------------------------------------------------------

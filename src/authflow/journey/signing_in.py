@@ -89,7 +89,8 @@ class SigningIn(Door):
         """Use the link that was mailed after an administrator's reset: here, once, by its own person (mfa 20.6).
 
         The person gives the password first: *session* is that of `EnrollmentOwed`. Then ``mfa.begin_totp`` is open.
-        Whoever came through an organization's provider has given none, and the link stays unspent (decision 1).
+        Whoever came through an organization's provider has given none: they are refused with
+        ``session.elevation_required`` until they have, and the link stays unspent (decision 1).
 
         Args:
             session: The browser, whose sign-in waits for an enrollment.

@@ -94,10 +94,15 @@ def refuse(state: NotSignedIn, _command: Command, _now: datetime) -> Step[NotSig
 
 
 def redeem(state: EnrollmentOwed, command: Redeem, now: datetime) -> Step[Session, SessionAnswer]:
-    """The mailed link opens the enrollment, to its own person and once (mfa 20.6)."""
+    """The mailed link opens the enrollment, to its own person and once (mfa 20.6).
+
+    A first factor of their own comes before: until then nothing is said about the link, which stays unspent.
+    """
     reason = standing.over(state, command.found, now)
     if reason is not None:
         return outcomes.abandoned(state, reason, command.found, now)
+    if not standing.begun_by_themselves(state):
+        return Step(state, Refused(code=Code.SESSION_ELEVATION_REQUIRED))
     if not standing.redeemable(state, command.link, now):
         return Step(state, Refused(code=Code.MFA_RESET_LINK_INVALID))
     after = EnrollmentOpen(
