@@ -101,6 +101,22 @@ def test_an_answer_counts_once(show: Show):
     ]
 
 
+def test_people_leave_on_both_sides_where_the_provider_can_be_told(show: Show):
+    """Ada from here, Noor from there; the provider's request counts once. OpenID Connect has none of it here."""
+    if "sso.keep_answer" not in show.text:
+        assert "Ada signs out" not in show.text
+        return
+    left = show.after("Ada signs out")
+    assert re.findall(r"answer (\S+)", left) == [
+        "SentToSignOut",
+        "SignedOutThere",
+        "ProviderSessionsEnded",
+        "Refused",
+    ]
+    assert "ended 1 " in left
+    assert "Refused sso.response_replayed" in left
+
+
 def test_the_new_account_is_one_transaction(show: Show):
     done = show.after("Noor, whom nobody knows")
     assert "login_succeeded, user_signed_up, address_verified, sso_identity_link, member_add" in done

@@ -86,6 +86,6 @@ COMMAND: Final = Command(
     summary="play the post flow, or single sign-on, with the real components",
     described="Play a whole flow with the real components, on tables of its own. post-flow: an invitation, a detour "
     "over a second factor, a membership, and what is told of it. sso: an owner connects a provider, people come "
-    "through it, and somebody lies.",
+    "through it, and somebody lies; by SAML they sign out on both sides as well.",
     arguments=_arguments,
 )

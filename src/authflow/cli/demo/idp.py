@@ -41,14 +41,32 @@ class Idp(Protocol):
         ...
 
 
+class Leavable(Protocol):
+    """A provider with single logout; the browser carries what both sides say in the addresses it is sent to."""
+
+    def signs_out(self, url: str, back: str) -> str:
+        """End the session there that *url* asks to end; return the query that the browser brings to *back*."""
+        ...
+
+    def ends(self, subject: str, there: str) -> str:
+        """Return the query by which it asks, at *there*, to end the session of *subject* here."""
+        ...
+
+
 @attrs.frozen(kw_only=True)
 class Pair:
-    """Acme's provider and the liar's, and the kind that speaks to both; *posts*: the answer comes cross-site."""
+    """Acme's provider and the liar's, and the kind that speaks to both.
+
+    Args:
+        posts: The answer comes cross-site.
+        leaving: Acme's again, where sessions end on both sides.
+    """
 
     kind: Kind
     ours: Idp
     liars: Idp
     posts: bool = False
+    leaving: Leavable | None = None
 
 
 @attrs.frozen
@@ -117,6 +135,14 @@ class Saml:
         answered: Callback = self.fake.answer(departure, self.people[subject])
         return answered
 
+    def signs_out(self, url: str, back: str) -> str:
+        """Answer the request in *url*."""
+        return urlsplit(str(self.fake.ended_session(url, back))).query
+
+    def ends(self, subject: str, there: str) -> str:
+        """Ask for the session that its last answer about *subject* began."""
+        return urlsplit(str(self.fake.ends_session(self.fake.said[subject], there))).query
+
 
 @contextmanager
 def openid_pair() -> Generator[Pair]:
@@ -154,7 +180,7 @@ def saml_pair() -> Generator[Pair]:
     names = ("https://idp.acme.example/saml", "https://idp.globex.example/saml")
     ours, liars = (Saml(FakeSamlProvider(SystemClock(), entity_id=name)) for name in names)
     kind = Saml2(fetcher=HttpFetcher(), entropy=SystemEntropy())
-    yield Pair(kind=kind, ours=ours, liars=liars, posts=True)
+    yield Pair(kind=kind, ours=ours, liars=liars, posts=True, leaving=ours)
 
 
 PAIRS: Final[dict[str, Callable[[], AbstractContextManager[Pair]]]] = {"oidc": openid_pair, "saml": saml_pair}

@@ -20,7 +20,9 @@ MALLORYS_ADDRESS: Final = Address("mallory@example.net")
 NOORS_ADDRESS: Final = Address("noor@example.com")
 GLOBEX: Final = OrganizationId("globex")
 
-ENDPOINTS: Final = Endpoints.at("https://app.example/sso/{organization}/callback")
+ENDPOINTS: Final = Endpoints.at(
+    "https://app.example/sso/{organization}/callback", logout="https://app.example/sso/{organization}/logout"
+)
 
 OFFICE: Final = Context(ip="198.51.100.4", user_agent="Olga's browser")
 LAPTOP: Final = Context(ip="192.0.2.7", user_agent="Ada's laptop")

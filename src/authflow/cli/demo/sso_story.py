@@ -1,4 +1,4 @@
-"""Single sign-on as a story: a provider is connected, people come through it, and somebody lies."""
+"""Single sign-on as a story: a provider is connected, people come through it, somebody lies, and people leave."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from authflow.cli.demo.player import Player
 from authflow.facts.records import MailKind
 from authflow.journey.answers import Arrived
 from authflow.journey.providers.answers import ProviderAdded, ProviderTried
-from authflow.journey.sso.answers import AnswerKept, ChoiceOwed, MailSent, SentAway, SignedOn
+from authflow.journey.sso.answers import (
+    AnswerKept,
+    ChoiceOwed,
+    MailSent,
+    ProviderSessionsEnded,
+    SentAway,
+    SentToSignOut,
+    SignedOn,
+    SignedOutThere,
+)
 from authflow.membership.answers import Joined
 from authflow.policy import MEMBER, OWNER
 from authflow.sso.case import Choice
@@ -22,7 +31,7 @@ from authflow.values import NOBODY, Answer, Refused, Secret
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authflow.cli.demo.idp import Idp, Pair
+    from authflow.cli.demo.idp import Idp, Leavable, Pair
     from authflow.cli.demo.sso_whereabouts import SsoWhereabouts
     from authflow.sso.kinds import Callback
     from authflow.values import BrowserSession, Context, OrganizationId, UserId
@@ -63,9 +72,11 @@ class SsoStory(Player):
         self._connect()
         answered = self._newcomer()
         self._link()
-        self._return()
+        adas = self._return()
         self._lie()
         self._replay(answered)
+        if self.pair.leaving is not None:
+            self._leave(adas, self.pair.leaving)
         self._read_back()
 
     # --- a provider -------------------------------------------------------------------------------------------------
@@ -140,13 +151,14 @@ class SsoStory(Player):
         self._offered(self._act(ChoiceOwed, "sso.look", look))
         self._next(way, SignedOn, "sso.choose link", partial(self.flows.sso.choose, choice=Choice.LINK))
 
-    def _return(self) -> None:
+    def _return(self) -> Way:
         self.narrator.chapter("Ada comes back, and nobody asks her anything")
         way = self._start("Ada again", cast.LAPTOP, cast.ACME, self.pair.ours)
         came = self._back(way, "00u1", self.flows.sso.resume, "sso.resume", SignedOn)
         entered = partial(self.flows.members.enter, came.session, organization=cast.ACME)
         self.narrator.play("members.enter", entered)
         self._deliver()
+        return way
 
     # --- a liar -----------------------------------------------------------------------------------------------------
 
@@ -174,6 +186,23 @@ class SsoStory(Player):
         again = self._start("Replay", cast.CAFE, cast.ACME, self.pair.ours)
         self._resume(again, callback, self.flows.sso.resume, "sso.resume", Refused)
         self._resume(way, callback, self.flows.sso.resume, "sso.resume", Refused)
+
+    def _leave(self, adas: Way, idp: Leavable) -> None:
+        self.narrator.chapter("Ada signs out, and the provider ends Noor's session")
+        here = cast.ENDPOINTS.of(cast.ACME).logout
+        leave = partial(self.flows.sso.sign_out, adas.session, adas.device)
+        left = self._act(SentToSignOut, "sso.sign_out", leave)
+        self.narrator.show(("send to", left.url.partition("?")[0]))
+        self.narrator.tell("Nobody is signed in here any more, whatever the provider says. Here it says yes:")
+        finish = partial(self.flows.sso.finish_sign_out, ticket=left.ticket, query=idp.signs_out(left.url, here))
+        self._act(SignedOutThere, "sso.finish_sign_out", finish)
+        self.narrator.tell("Noor signs out at the provider, which asks the same of everybody whom it let in:")
+        query = idp.ends("00u2", here)
+        end = partial(self.flows.sso.end_sessions, cast.PHONE, organization=cast.ACME, query=query)
+        ended = self._act(ProviderSessionsEnded, "sso.end_sessions", end)
+        self.narrator.show(("ended", ended.count))
+        self.narrator.tell("The same request again ends nothing:")
+        self._act(Refused, "sso.end_sessions", end)
 
     def _read_back(self) -> None:
         self.narrator.chapter("What Acme's own log says")
