@@ -77,13 +77,7 @@ class Protecting(Door):
 
     @command("mfa.complete_totp", guesses=True)
     def complete_totp(
-        self,
-        session: BrowserSession,
-        context: Context,
-        flow: FlowId,
-        *,
-        code: str | None,
-        user: UserId | None = None,
+        self, session: BrowserSession, context: Context, flow: FlowId, *, code: str | None, user: UserId | None = None
     ) -> Enrolled | Refused:
         """Prove the proposed secret with *code*: the post flow, in one transaction (decision 32).
 
