@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
-from authflow.testing.contracts.links import FormerSubjectsContract, LinksContract, link
+from authflow.testing.contracts.former_subjects import FormerSubjectsContract
+from authflow.testing.contracts.links import LinksContract, link
 from authflow.testing.contracts.pipelines import EVERYTHING, PipelinesContract
 from authflow.testing.contracts.provider_sessions import ONE, ProviderSessionsContract
 from authflow.testing.contracts.providers import ProvidersContract, provider
