@@ -12,14 +12,14 @@ from authflow.cli.layout import columns
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 NOWHERE: Final = "http://localhost/"
 """Where a provider would send people back to: whoever is asked again sends nobody anywhere."""
 
 
 @contextmanager
-def heard() -> Iterator[None]:
+def heard() -> Generator[None]:
     """Show on standard error, for as long as it is open, which providers could not be asked, and why."""
     log, handler = logging.getLogger("authflow.sso"), logging.StreamHandler()
     handler.setLevel(logging.WARNING)
