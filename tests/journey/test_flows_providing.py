@@ -298,6 +298,21 @@ def test_a_provider_that_does_not_work_is_not_connected(stage: SsoStage, fault: 
     assert stage.audited_in(acme)[-1] == Audit.SSO_SIGN_ON_REFUSED
 
 
+def test_whoever_signs_in_is_told_the_code_alone(stage: SsoStage):
+    """What was wrong with a provider's answer is for who can mend it, and for the log."""
+    acme = stage.organization()
+    stage.connect(acme)
+    away = stage.flows.sso.start(NOBODY, CONTEXT, organization=acme)
+    assert isinstance(away, SentAway)
+    stage.idp.fault = Fault.REFUSED
+    back = stage.idp.answer(away.url, "00u1")
+    refused = stage.flows.sso.resume(away.session, CONTEXT, pipeline=away.pipeline, callback=back)
+    assert (code(refused), refused.problems) == (Code.SSO_PROVIDER_REFUSED, {})
+    stage.idp.fault = Fault.UNREACHABLE
+    refused = stage.flows.sso.start(NOBODY, CONTEXT, organization=acme)
+    assert (code(refused), refused.problems) == (Code.SSO_PROVIDER_UNREACHABLE, {})
+
+
 def test_a_provider_stands_once(stage: SsoStage):
     acme = stage.organization()
     olga, otto = stage.owner(acme), stage.owner(acme, "otto@example.com")
