@@ -107,7 +107,7 @@ def test_people_leave_on_both_sides_where_the_provider_can_be_told(show: Show):
         assert "Ada signs out" not in show.text
         return
     left = show.after("Ada signs out")
-    assert re.findall(r"answer (\S+)", left) == [
+    assert re.findall(r"answer ([A-Z]\w+)", left) == [
         "SentToSignOut",
         "SignedOutThere",
         "ProviderSessionsEnded",
