@@ -36,7 +36,10 @@ LOOKED_AT_ALL: Final = 8192
 """Steps of one machine that may be compared all the same."""
 
 MORE_MIN: Final = 3
-"""Steps of one outcome that are kept beside the first; of refusals that leave no trace only where there is room."""
+"""Steps of one outcome that are kept beside the first."""
+
+MORE_OF_REFUSALS: Final = 1
+"""The same of a refusal that ends or moves something; of one that leaves no trace only where there is room."""
 
 STEPS_MAX: Final = 280
 """Steps of one machine that are aimed at: few outcomes share the room among them."""
@@ -71,12 +74,14 @@ def representatives(steps: Iterable[AnyStep]) -> list[AnyStep]:
     return [
         step
         for _, alike in sorted(by_outcome.items())
-        for step in _different(_spread(alike, looked_at), room if _is_quiet(alike[0]) else max(room, MORE_MIN))
+        for step in _different(_spread(alike, looked_at), max(room, _more_min(alike[0])))
     ]
 
 
-def _is_quiet(step: AnyStep) -> bool:
-    return isinstance(step.answer, Refused) and step.target == step.state and not step.facts
+def _more_min(step: AnyStep) -> int:
+    if not isinstance(step.answer, Refused) or step.facts:
+        return MORE_MIN
+    return MORE_OF_REFUSALS if step.target != step.state else 0
 
 
 def _spread(steps: Sequence[AnyStep], count: int) -> Sequence[AnyStep]:
