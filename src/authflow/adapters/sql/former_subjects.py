@@ -46,13 +46,15 @@ class FormerStatements:
         here = [link.c.provider_id == sa.bindparam("whose"), link.c.provider_id == row.c.provider_id]
         here += [link.c.subject == row.c.subject, link.c.organization_id == row.c.organization_id]
         whose = sa.select(link.c.user_id).where(*here).correlate(row)
+        place = sa.select(sa.func.min(link.c.organization_id)).where(here[0]).scalar_subquery()  # of all
+        there = [row.c.organization_id == place, row.c.provider_id == sa.bindparam("whose")]
         rest = sa.select(*(link.c[name] for name in (*names, "user_id"))).where(here[0], ~sa.exists().where(*here[1:]))
         new: dict[str, Any] = {**key, "user_id": sa.bindparam("holder"), "removed_at": sa.null()}
         return cls(
             find=sa.select(row).where(*same),
             of_user=sa.select(row).where(mine),
             remember=insert_or_update(dialect, row, new, lambda given: {"user_id": given.user_id}),
-            remember_known=sa.update(row).where(whose.exists()).values(user_id=whose.scalar_subquery()),
+            remember_known=sa.update(row).where(*there, whose.exists()).values(user_id=whose.scalar_subquery()),
             remember_rest=sa.insert(row).from_select([*names, "user_id"], rest),
             bar=sa.update(row)
             .where(row.c.organization_id == sa.bindparam("place"), mine, ~linked)
