@@ -137,7 +137,7 @@ class Choose:
 
 @attrs.frozen(kw_only=True)
 class MailProof:
-    """Mail a link to *user*, whom nothing has been told about; none where nobody could be mailed."""
+    """Mail a link to *user*, or to nobody if nobody can be mailed; the answer is the same."""
 
     present: Present
     user: UserId | None

@@ -141,7 +141,7 @@ class SigningOn(SsoDoor):
 
     @command("sso.choose")
     def choose(self, session: BrowserSession, context: Context, *, pipeline: Secret, choice: Choice | str) -> Finished:
-        """Choose what the page offers, for a POST of a page of your own. *choice* counts for nobody but who is here.
+        """Choose what the page offers, for a POST of a page of your own. The choice counts for this browser alone.
 
         Args:
             session: The browser.

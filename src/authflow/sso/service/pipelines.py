@@ -14,7 +14,7 @@ from authflow.ports import Stored
 from authflow.sso import documents, login, setup
 from authflow.sso.pipeline import Flow, PipelineId, Present, not_theirs
 from authflow.sso.ports import SealedPipeline
-from authflow.sso.progress import Away
+from authflow.sso.progress import Away, ProofMailed, Proven
 from authflow.sso.provider import Connected
 from authflow.sso.sealing import proposal_binding, request_binding, settings_digest, state_binding, steps_digest
 from authflow.sso.service.desk import Desk
@@ -153,7 +153,7 @@ class Pipelines(Desk):
             handle=state.handle,
             state=self.vault.seal(documents.write(state), state_binding(state.handle.id)),
             away=isinstance(state, Away | Proposed),
-            user=getattr(state, "user", None),
+            user=state.user if isinstance(state, ProofMailed | Proven) else None,
         )
 
     def _connected(self, tx: SsoTransaction, handle: Handle) -> dict[str, Any]:
