@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -15,7 +16,7 @@ from authflow.sessions.states import Anonymous, Device, Ended, ResetLink, Signed
 from authflow.values import UserId
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from authflow.adapters.sql.connection import Connection
@@ -104,9 +105,11 @@ class SqlSessions:
         self._sql = statements
         self._visits = visits
         self._read: dict[SessionId, Stored[Session]] = {}
+        self._visited: set[SessionId] = set()
 
     def load(self, session: SessionId) -> Stored[Session] | None:
         if session not in self._read:
+            self._visited.add(session)
             row = self._visits.read(session)
             if row is None:
                 return None
@@ -118,6 +121,17 @@ class SqlSessions:
         row = None if session in self._read else self._visits.tell(browser, rows)
         if row is not None:
             self._read[session] = Stored(session_state.load(row), row.version)
+
+    def again(self, user: UserId) -> Callable[[], object] | None:
+        """Return what loads the session of *user* that was loaded, once it is forgotten; none without one.
+
+        One that was only seen beside something else is read beside that again.
+        """
+        for session in self._visited & self._read.keys():
+            state = self._read[session].state
+            if not isinstance(state, Anonymous | Ended) and state.user == user:
+                return partial(self.load, session)
+        return None
 
     def forget(self) -> None:
         """Read every row again when it is next asked for: a lock was waited for."""

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from authflow.adapters.sql.tables import Tables
     from authflow.sso.pipeline import PipelineId
     from authflow.sso.ports import Registrar
+    from authflow.values import UserId
 
 
 @attrs.frozen(kw_only=True)
@@ -156,7 +157,7 @@ class SqlTransaction:
         self.users = sql.users(run)
         self._forget_people: Callable[[], None] = getattr(self.users, "forget", _forget_nothing)
         self.organizations = sql.organizations(run)
-        self.accounts = SqlAccounts(run, sql.accounts, locked=self._forget)
+        self.accounts = SqlAccounts(run, sql.accounts, locked=self._forget, browser=self._browser)
         self.limits: SqlLimits | LimitsApart
         self.attempts: SqlAttempts | AttemptsApart
         if self._apart is None:
@@ -254,6 +255,10 @@ class SqlTransaction:
         self.provider_sessions = SqlProviderSessions(run, sql.provider_sessions)
         ours: Registrar | None = None if users is None else SqlRegistrar(users)
         self.registrar = ours if sql.registrar is None else sql.registrar(run)
+
+    def _browser(self, user: UserId) -> Callable[[], object] | None:
+        """Return what reads the row of the browser of *user* again; none if it was not read."""
+        return self.sessions.again(user)
 
     def _forget(self) -> None:
         """Forget what was read before a lock was waited for: of whom it is held, and of whoever asks."""
