@@ -9,7 +9,18 @@ from urllib.parse import parse_qs, urlsplit
 import attrs
 import pytest
 
-from authflow import Audit, Authflow, Code, ProviderSessionsEnded, Refused, Secret, SentToSignOut, SignedOn, SignedOut
+from authflow import (
+    Audit,
+    Authflow,
+    Code,
+    ProviderSessionsEnded,
+    Refused,
+    SecondFactorOwed,
+    Secret,
+    SentToSignOut,
+    SignedOn,
+    SignedOut,
+)
 from authflow import SignedOutThere as There
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.errors import ConfigInvalid
@@ -48,6 +59,26 @@ class Leaving(SamlStage):
         ):
             self.found(who, place)
             self.link(who.user, place, subject, f"{place}-{who.user}")
+
+    def owes(self, who: SamlPerson, person: Person, browser: Browser, place: OrganizationId | None = None) -> Secret:
+        """Let *person*, who has a second factor of ours, come by *browser* as far as it; return the pipeline."""
+        self.sign_in(person)
+        self.enroll(person)
+        away, idp = sent_away(self, browser, place or self.acme), self.other if place == self.globex else self.saml
+        brought = idp.answer(Departure(url=away.url, form=away.form, request={}), who)
+        owed = browser.ask(self.flows.sso.resume, browser.context, pipeline=away.pipeline, callback=brought)
+        assert isinstance(owed, SecondFactorOwed), owed
+        pipeline: Secret = away.pipeline
+        return pipeline
+
+    def passes(self, person: Person, browser: Browser) -> Any:
+        self.clock.advance(timedelta(seconds=30))
+        return self.verify(person, "totp", person.app.code(self.clock.now()), browser)
+
+    def state(self, browser: Browser) -> Any:
+        """Return the row of *browser* as it is stored."""
+        with self.uow.begin() as tx:
+            return tx.sessions.load(browser.session.id)
 
     def slo(self, place: OrganizationId) -> str:
         return self.here(place).logout
@@ -180,11 +211,46 @@ def test_a_request_counts_once_also_after_its_person_came_back(stage: Leaving):
 
 
 def test_a_sign_in_that_waits_for_a_second_factor_ends_too(stage: Leaving):
-    stage.sign_in(stage.ada)
-    stage.enroll(stage.ada)
-    browser = stage.comes(ADA, browser=stage.ada.browser)
+    """There is nothing any more that a code would finish; who goes on with the pipeline owes it anew."""
+    browser = Browser()
+    pipeline = stage.owes(ADA, stage.ada, browser)
     assert stage.ends(stage.asks(ADA)).count == 1
-    assert stage.here_is(browser) == stage.ada.user, "a password of her own stands there too"
+    refused(stage.passes(stage.ada, browser), Code.SESSION_NO_PENDING_LOGIN)
+    again = browser.ask(stage.flows.sso.resume, browser.context, pipeline=pipeline)
+    assert isinstance(again, SecondFactorOwed), again
+    assert stage.here_is(browser) is None
+
+
+@pytest.mark.parametrize("ends", ["there", "here"])
+def test_whoever_passed_a_second_factor_and_went_no_further_is_signed_out_on_both_sides(stage: Leaving, ends: str):
+    """The session has the provider's word from the code on, whether or not the browser goes back to the pipeline."""
+    browser = Browser()
+    stage.owes(ADA, stage.ada, browser)
+    stage.passes(stage.ada, browser)
+    assert stage.entered(browser) == {"acme"}
+    if ends == "here":
+        assert isinstance(stage.leaves(browser), SentToSignOut)
+    else:
+        assert stage.ends(stage.asks(ADA)).count == 1
+    assert stage.here_is(browser) is None
+
+
+@pytest.mark.parametrize("passed", [True, False], ids=["passed", "owed"])
+def test_nobody_loses_a_session_with_whoever_was_there_before(stage: Leaving, passed: bool):  # noqa: FBT001
+    """Bob came by this browser first; whatever is remembered of him there says nothing of Ada."""
+    browser = stage.comes(BOB)
+    with stage.uow.begin() as tx:
+        (bobs,) = tx.provider_sessions.of_session(browser.session.id)
+    stage.owes(ADA, stage.ada, browser)
+    assert stage.ends(stage.asks(BOB, everywhere=True)).count == 0, "his row was replaced by hers"
+    with stage.uow.begin() as tx:
+        tx.provider_sessions.put(bobs)
+    if passed:
+        stage.passes(stage.ada, browser)
+    before = stage.state(browser)
+    assert stage.ends(stage.asks(BOB, everywhere=True)).count == 0
+    assert stage.state(browser) == before
+    assert stage.audited_in(stage.acme).count(Audit.SSO_SIGNED_OUT) == 0
 
 
 # --- from here ------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 
 from authflow import (
     AccessShown,
+    Audit,
     Code,
     ConfirmationOwed,
     Policy,
@@ -20,6 +21,7 @@ from authflow import (
     UnaskedKept,
 )
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
+from authflow.journey.sso.holding import TOLD, network
 from authflow.membership.standing import Outside
 from authflow.policy import SsoPolicy
 from authflow.sso.case import Choice
@@ -40,6 +42,8 @@ ADA: Final = SamlPerson(subject="ada-1", email="ada@example.com", first_name="Ad
 MALLORY: Final = SamlPerson(subject="mallory-1", email="ada@example.com", first_name="Ada")
 LOOKED: Final = {"sso_pipeline", "single_use", "session"}
 """What a page that asks may write: the browser's row, its pipeline, and that the answer was taken."""
+TELLING: Final = {"audit", "outbox", "limit"}
+"""What a refusal writes beside that: the organization's log, within a budget."""
 
 
 class Unasked(SamlStage):
@@ -199,11 +203,11 @@ def test_it_links_nobody_and_makes_nobody(stage: Unasked):
     before = stage.snapshot()
     unknown = attrs.evolve(ADA, subject="evil")
     refused(stage.take(Browser(), stage.ticket(unknown)), Code.SSO_UNASKED_UNLINKED)
-    assert written(before, stage.snapshot()) <= LOOKED
+    assert written(before, stage.snapshot()) <= LOOKED | TELLING
     stage.sign_in(stage.ada)
     before = stage.snapshot()
     refused(stage.take(stage.ada.browser, stage.ticket(unknown)), Code.SSO_UNASKED_UNLINKED)
-    assert written(before, stage.snapshot()) <= LOOKED
+    assert written(before, stage.snapshot()) <= LOOKED | TELLING
 
 
 def test_it_makes_nobody_a_member(stage: Unasked):
@@ -290,6 +294,61 @@ def test_whoever_may_not_sign_in_does_not_come_in_so(stage: Unasked):
     stage.save(attrs.evolve(stage.user(stage.ada.user), active=False))
     refused(stage.confirm(browser, owed.pipeline), Code.SSO_IDENTITY_DISABLED)
     refused(stage.take(Browser(), stage.ticket(ADA)), Code.SSO_IDENTITY_DISABLED)
+
+
+def test_the_organization_is_told_of_whoever_was_refused(stage: Unasked):
+    """As of answers that were asked for: of whom it knows nobody, of who may not sign in, of a second use."""
+
+    def told() -> int:
+        return stage.audited_in(stage.acme).count(Audit.SSO_SIGN_ON_REFUSED)
+
+    posted = stage.sent(MALLORY)
+    once, twice = stage.kept(posted), stage.kept(posted)
+    assert isinstance(stage.take(Browser(), once.ticket), ConfirmationOwed)
+    assert told() == 0
+    refused(stage.take(Browser(), twice.ticket), Code.SSO_RESPONSE_REPLAYED)
+    assert told() == 1
+    stranger = attrs.evolve(ADA, subject="nobody-1")
+    refused(stage.take(Browser(), stage.ticket(stranger)), Code.SSO_UNASKED_UNLINKED)
+    assert told() == 2
+    stage.save(attrs.evolve(stage.user(stage.ada.user), active=False))
+    refused(stage.take(Browser(), stage.ticket(ADA)), Code.SSO_IDENTITY_DISABLED)
+    assert told() == 3
+
+
+def test_nobodys_refusals_hide_anothers(stage: Unasked):
+    """From one address: each subject is told of as often as any, and then no more."""
+
+    def inactive(person: Any, *, now: bool) -> None:
+        stage.save(attrs.evolve(stage.user(person.user), active=not now))
+
+    def told() -> int:
+        return stage.audited_in(stage.acme).count(Audit.SSO_SIGN_ON_REFUSED)
+
+    for who, person, before in ((MALLORY, stage.mallory, 0), (ADA, stage.ada, TOLD.limit)):
+        for _ in range(TOLD.limit + 1):
+            browser = Browser()
+            owed = stage.taken(browser, who)
+            inactive(person, now=True)
+            refused(stage.confirm(browser, owed.pipeline), Code.SSO_IDENTITY_DISABLED)
+            inactive(person, now=False)
+        assert told() == before + TOLD.limit
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("203.0.113.5", "203.0.113.6", False),
+        ("::ffff:203.0.113.5", "::ffff:198.51.100.7", False),
+        ("::ffff:203.0.113.5", "203.0.113.5", True),
+        ("2001:db8::1", "2001:db8::2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        (None, "not an address", True),
+    ],
+)
+def test_a_network_is_what_one_customer_has(one: str | None, other: str, *, same: bool):
+    """However a server with both kinds of addresses writes one of them."""
+    assert (network(one) == network(other)) is same
 
 
 def test_kinds_that_cannot_say_so():

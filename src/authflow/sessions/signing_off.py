@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from authflow.sessions.commands import Findings
     from authflow.sessions.ports import SessionsTransaction
     from authflow.sessions.states import Personal, Session
-    from authflow.values import Proof, ProviderId, SessionId
+    from authflow.values import Proof, ProviderId, SessionId, UserId
 
 
 def signed_off(state: Personal, provider: ProviderId, found: Findings, now: datetime) -> Step[Session, object] | None:
@@ -43,11 +43,15 @@ def signed_off(state: Personal, provider: ProviderId, found: Findings, now: date
 def sign_off(
     tx: SessionsTransaction,
     sessions: Collection[SessionId],
+    *,
+    user: UserId,
     provider: ProviderId,
     found: Findings,
     now: datetime,
 ) -> tuple[int, tuple[Fact, ...]]:
-    """Let *sessions*, whose people are held, lose what they have by *provider*; return how many did, and what to tell.
+    """Let *sessions* lose what *user*, who is held, has there by *provider*; return how many did, and what to tell.
+
+    One that is somebody else's by now is left alone: people follow each other in a browser.
 
     Raises:
         StaleVersion: One of them was changed by somebody who does not hold its person.
@@ -55,7 +59,7 @@ def sign_off(
     count, told = 0, list["Fact"]()
     for session in sessions:
         stored = tx.sessions.load(session)
-        if stored is None or isinstance(stored.state, Anonymous | Ended):
+        if stored is None or isinstance(stored.state, Anonymous | Ended) or standing.owner(stored.state) != user:
             continue
         step = signed_off(stored.state, provider, found, now)
         if step is not None:

@@ -49,7 +49,8 @@ class Handle:
         organization: Whose provider is asked.
         provider: Which; while it is being set up, the id that it is going to have.
         kind: Its kind, such as ``google`` or ``saml2``.
-        steps: Digest of the provider's steps and settings: another version of them cannot go on with this pipeline.
+        steps: Digest of the kind's version and of what stands for its settings: under others, or under the same after
+            the provider was disabled, nothing goes on with this pipeline.
         started_by: Who was signed in, or none.
         started_at, expires_at: Its life.
     """

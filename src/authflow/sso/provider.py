@@ -31,7 +31,8 @@ class Settings:
         newcomers: Whoever signs in for the first time becomes a member; otherwise an invitation is needed.
         default_role: For members who come without an invitation's role; none for the organization's own.
         config: The provider's settings, sealed for its row: endpoints, certificates, a client's secret.
-        steps: Digest of the kind's steps and of *config*: a pipeline that began under another one ends.
+        steps: 256 random bits, minted with every *config*: a pipeline that began under others ends. No digest of it: a
+            provider that is set up anew as it was does not take up what began before it was disabled (decision 35).
         confirms: It can be asked again about people who are linked, as its kind says of *config*.
     """
 

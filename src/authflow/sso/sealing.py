@@ -81,7 +81,7 @@ def canonical(document: Document) -> str:
 
 
 def settings_digest(kind: Kind, settings: Document) -> bytes:
-    """Return the digest of a provider's steps and settings, as `authflow.sso.provider.Settings` keeps it."""
+    """Return the digest of the settings of a provider that is being set up, and of its kind."""
     return hashlib.sha256(canonical({"kind": kind.key, "settings": dict(settings)}).encode()).digest()
 
 

@@ -30,7 +30,7 @@ from authflow.sso.provider import (
     ProviderEdited,
     Settings,
 )
-from authflow.sso.sealing import proposal_binding, provider_key, settings_binding, settings_digest
+from authflow.sso.sealing import canonical, proposal_binding, provider_key, settings_binding
 from authflow.values import Method, Proof, ProviderId, Refused, Role
 
 if TYPE_CHECKING:
@@ -190,8 +190,9 @@ class Connecting:
         if renamed is not None:
             raise Undone(renamed)
         wanted = self._settings(at, kind, stands.id, proposal)
-        same = attrs.evolve(wanted, config=stands.settings.config, scim=stands.settings.scim)
-        after = same if wanted.steps == stands.settings.steps else attrs.evolve(wanted, scim=stands.settings.scim)
+        after = attrs.evolve(wanted, scim=stands.settings.scim)
+        if canonical(proposal.config) == canonical(config):
+            after = attrs.evolve(after, config=stands.settings.config, steps=stands.settings.steps)
         expect(self.edit(at, stored, Edit(authority=authority, settings=after, trust=True)), ProviderSaved)
         return ProviderAdded(organization=at.organization, provider=stands.id, link=None, lifted=stands.lifted)
 
@@ -272,7 +273,7 @@ class Connecting:
             newcomers=proposal.newcomers,
             default_role=None if proposal.default_role is None else Role(proposal.default_role),
             config=self.travelling.vault.seal(config, settings_binding(at.organization, key)),
-            steps=settings_digest(kind, config),
+            steps=self.travelling.new_steps(),
             confirms=kind.can_confirm(config),
         )
 

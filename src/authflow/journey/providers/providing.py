@@ -25,7 +25,7 @@ from authflow.ports import Limited
 from authflow.sso.capabilities import Listing
 from authflow.sso.kinds import given_again
 from authflow.sso.provider import Connected, Edit, NoProvider, may_change_trust
-from authflow.sso.sealing import settings_binding, settings_digest
+from authflow.sso.sealing import settings_binding
 from authflow.values import Refused, Role, identifier
 
 if TYPE_CHECKING:
@@ -267,7 +267,7 @@ class Providers(Partnering, DescribingUs):
         return attrs.evolve(
             before,
             config=self._travelling.vault.seal(config, binding),
-            steps=settings_digest(kept.kind, config),
+            steps=self._travelling.new_steps(),
             confirms=kept.kind.can_confirm(config),
         )
 

@@ -131,15 +131,24 @@ class Admitting:
         By a link it is begun by the provider's word; by a mailed link, which proves nothing but this pipeline's
         mailbox (decision 20), with a proof that opens nothing.
         """
-        begun = self.sessions.opened(here.session)
-        if begun is not None and getattr(begun, "user", None) == user:
-            stands = self.sessions.look(here.session)
-            if isinstance(stands, SecondFactorOwed | EnrollmentOwed):
-                return stands
         link = here.known.link or here.known.former
+        answer = self._begun(here, user) or self._begin(here, user, link)
+        if link is not None and not isinstance(answer, Refused):  # the provider ends it while it waits, too
+            self.departures.remember(here.tx, here.at.provider, here.at.identity, link, answer.session.id)
+        return answer
+
+    def _begin(self, here: Arrival, user: UserId, link: Link | None) -> SecondFactorOwed | EnrollmentOwed | Refused:
         proof = _mailed(here) if link is None else _proof(here, link.id)
         answer = self.sessions.establish(here.session, here.context, user=user, proof=proof)
         return expect(answer, SecondFactorOwed, EnrollmentOwed, Refused)
+
+    def _begun(self, here: Arrival, user: UserId) -> SecondFactorOwed | EnrollmentOwed | None:
+        """Return the sign-in of *user* that is begun in this browser already, whatever began it; or none."""
+        begun = self.sessions.opened(here.session)
+        if begun is None or getattr(begun, "user", None) != user:
+            return None
+        stands = self.sessions.look(here.session)
+        return stands if isinstance(stands, SecondFactorOwed | EnrollmentOwed) else None
 
     # --- the link -------------------------------------------------------------------------------------------------
 

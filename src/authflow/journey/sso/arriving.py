@@ -17,7 +17,7 @@ from authflow.journey.arguments import require_callback
 from authflow.journey.door import carried
 from authflow.journey.sso.answers import ConfirmationOwed, SignedOn, UnaskedKept
 from authflow.journey.sso.door import SsoDoor
-from authflow.journey.sso.holding import Comer
+from authflow.journey.sso.holding import Comer, named
 from authflow.sso.kinds import Rejected
 from authflow.sso.progress import Unconfirmed
 from authflow.sso.service.pipelines import bearer
@@ -35,6 +35,15 @@ if TYPE_CHECKING:
     from authflow.values import Asker, BrowserSession, Context, OrganizationId, Secret
 
 T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class Comes:
+    """Who brings an answer: in which browser, from where, as whom."""
+
+    session: BrowserSession
+    context: Context
+    asker: Asker
 
 
 @attrs.frozen(kw_only=True)
@@ -74,7 +83,7 @@ class ArrivingUnasked(SsoDoor):
     def take_unasked(
         self,
         session: BrowserSession,
-        context: Context,  # noqa: ARG002  # every command that changes something takes it
+        context: Context,
         *,
         ticket: Secret,
     ) -> ConfirmationOwed | Refused:
@@ -96,7 +105,7 @@ class ArrivingUnasked(SsoDoor):
             if isinstance(brought, Refused) or isinstance(to, Refused):
                 refused = to if isinstance(to, Refused) else Refused(code=Code.SSO_STATE_INVALID)
                 return carried(refused, session, asker)
-            return self._taken(tx, session, asker, to, brought)
+            return self._taken(tx, Comes(session=session, context=context, asker=asker), to, brought)
 
     @command("sso.look_unasked")
     def look_unasked(self, session: BrowserSession, *, pipeline: Secret) -> ConfirmationOwed | Refused:
@@ -142,23 +151,25 @@ class ArrivingUnasked(SsoDoor):
             return ticket
         return UnaskedKept(ticket=ticket, expires_at=now + TICKET_LIFE)
 
-    def _taken(
-        self,
-        tx: JourneyTransaction,
-        session: BrowserSession,
-        asker: Asker,
-        to: Listening,
-        brought: Brought,
-    ) -> ConfirmationOwed | Refused:
-        opens = asker.session and asker.why_not is not Code.SESSION_SUPERSEDED
-        kept = attrs.evolve(session, renew=False) if opens else self._sessions.open()
-        begun = self._unasked.begin(tx, to, brought, attrs.evolve(asker, session=kept.id))
+    def _taken(self, tx: JourneyTransaction, by: Comes, to: Listening, brought: Brought) -> ConfirmationOwed | Refused:
+        opens = by.asker.session and by.asker.why_not is not Code.SESSION_SUPERSEDED
+        kept = attrs.evolve(by.session, renew=False) if opens else self._sessions.open()
+        begun = self._unasked.begin(tx, to, brought, attrs.evolve(by.asker, session=kept.id))
         if isinstance(begun, Refused):
-            return carried(begun, session, asker)
+            return carried(self._untaken(tx, by, brought, begun), by.session, by.asker)
         leaving, identity = begun
         self._travelling.begin(tx, Unconfirmed(handle=leaving.handle, identity=identity))
-        shown = self._page(tx, attrs.evolve(asker, session=kept.id, why_not=None), leaving.ticket)
+        shown = self._page(tx, attrs.evolve(by.asker, session=kept.id, why_not=None), leaving.ticket)
+        if isinstance(shown, Refused):
+            self._untaken(tx, by, brought, shown)
         return attrs.evolve(shown, session=kept)
+
+    def _untaken(self, tx: JourneyTransaction, by: Comes, brought: Brought, refused: Refused) -> Refused:
+        """Return *refused*, of which the organization is told as of the answers that were asked for."""
+        self._confirming.tell(
+            tx, brought, refused, comer=named(brought.said.subject), asker=by.asker, context=by.context
+        )
+        return refused
 
     def _page(self, tx: JourneyTransaction, asker: Asker, pipeline: Secret) -> ConfirmationOwed | Refused:
         who = bearer(asker, pipeline)

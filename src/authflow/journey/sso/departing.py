@@ -154,7 +154,8 @@ class Departing(SsoDoor):
     ) -> int:
         own, now, provider = [row for row in rows if row.user == user], self._clock.now(), of.provider
         found = Findings(policy=self._sessions.policy.sessions)
-        count, told = sign_off(tx, [row.session for row in own], provider.id, found, now)
+        sessions = [row.session for row in own]
+        count, told = sign_off(tx, sessions, user=user, provider=provider.id, found=found, now=now)
         for row in own:
             tx.provider_sessions.remove(row.session, row.provider)
         ended = SignedOutByProvider(organization=provider.organization, provider=provider.id, user=user, count=count)

@@ -14,7 +14,7 @@ from authflow.facts.sso import SignOnRefused
 from authflow.journey.sso.circumstances import Circumstances, Situation
 from authflow.ports import Allowed
 from authflow.sso.pipeline import barred, not_theirs
-from authflow.sso.progress import Away, Open, Over
+from authflow.sso.progress import Away, Open, Over, Unconfirmed
 from authflow.sso.provider import Connected
 from authflow.values import Budget, Refused
 
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from authflow.ports import Clock, Stored, UnitOfWork
     from authflow.recording import Recorder
     from authflow.sso.case import Choice
-    from authflow.sso.pipeline import Present
+    from authflow.sso.pipeline import Handle, Present
     from authflow.sso.progress import Login
     from authflow.sso.service import Travelling
     from authflow.sso.service.pipelines import Bearer
+    from authflow.sso.service.unasked import Brought
     from authflow.sso.setup import Setup
     from authflow.values import Asker, BrowserSession, Context
 
@@ -112,24 +113,47 @@ class Holding:
 
         Nothing is told of what strangers try without an answer of the provider.
         """
-        if refused.code not in UNTOLD:
-            stored = self.travelling.load(tx, who)
-            if not isinstance(stored, Refused) and self._tells(tx, stored.state, refused.code, asker, context):
-                handle = stored.state.handle
-                fact = SignOnRefused(
-                    organization=handle.organization, provider=handle.provider, code=refused.code.value
-                )
-                self.record(tx, (fact,), asker, context)
+        stored = refused if refused.code in UNTOLD else self.travelling.load(tx, who)
+        if not isinstance(stored, Refused):
+            self.tell(
+                tx,
+                stored.state.handle,
+                refused,
+                comer=_comer(stored.state, asker, context),
+                asker=asker,
+                context=context,
+            )
         return refused
 
-    def _tells(self, tx: JourneyTransaction, state: Login | Setup, code: Code, asker: Asker, context: Context) -> bool:
-        """Count a refusal, behind its pipeline's row: whoever waits for the counter holds nothing else."""
-        who = f"{state.handle.organization}\0{code}\0{_comer(state, asker, context)}"
-        return isinstance(tx.limits.hit(TOLD, hashlib.sha256(who.encode()).hexdigest(), self.clock.now()), Allowed)
+    def tell(
+        self,
+        tx: JourneyTransaction,
+        of: Handle | Brought,
+        refused: Refused,
+        *,
+        comer: str,
+        asker: Asker,
+        context: Context,
+    ) -> None:
+        """Record that *comer* was refused, unless nobody is told of it, or was often enough.
+
+        It is counted last of all: whoever waits for the counter holds nothing that is waited for behind it.
+        """
+        if refused.code in UNTOLD:
+            return
+        who = hashlib.sha256(f"{of.organization}\0{refused.code}\0{comer}".encode()).hexdigest()
+        if isinstance(tx.limits.hit(TOLD, who, self.clock.now()), Allowed):
+            fact = SignOnRefused(organization=of.organization, provider=of.provider, code=refused.code.value)
+            self.record(tx, (fact,), asker, context)
 
     def record(self, tx: JourneyTransaction, facts: Sequence[Fact], asker: Asker, context: Context) -> None:
         """Record *facts*, of whoever asks."""
         self.recorder.record(tx, facts, asker=asker, context=context, now=self.clock.now())
+
+
+def named(subject: str) -> str:
+    """Return that the refusals of whom the provider calls *subject* are counted together."""
+    return f"subject\0{subject}"
 
 
 def _comer(state: Login | Setup, asker: Asker, context: Context) -> str:
@@ -137,14 +161,16 @@ def _comer(state: Login | Setup, asker: Asker, context: Context) -> str:
 
     A stranger can make as many browsers as they like, but is named by no provider, and has few networks.
     """
-    if isinstance(state, Open):
-        return f"subject\0{state.identity.subject}"
-    return f"network\0{_network(context.ip)}" if asker.user is None else f"user\0{asker.user}"
+    if isinstance(state, Open | Unconfirmed):
+        return named(state.identity.subject)
+    return f"network\0{network(context.ip)}" if asker.user is None else f"user\0{asker.user}"
 
 
-def _network(ip: str | None) -> str:
+def network(ip: str | None) -> str:
+    """Return what one customer has of addresses, that *ip* is one of; the empty text where it is none."""
     try:
         address = ip_address(ip or "")
     except ValueError:  # the host's, who may not say it: all of them together
         return ""
+    address = getattr(address, "ipv4_mapped", None) or address
     return str(ip_network((address, PREFIX), strict=False)) if address.version == IPV6 else str(address)

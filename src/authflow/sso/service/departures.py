@@ -119,6 +119,7 @@ class Departures:
         document: Document = {
             "organization": provider.organization,
             "provider": provider.id,
+            "steps": provider.settings.steps.hex(),
             "request": dict(left.request),
             "at": now.isoformat(),
         }
@@ -135,7 +136,8 @@ class Departures:
         found = self.counterpart(tx, OrganizationId(document["organization"]))
         if isinstance(found, Refused):
             return found
-        same = found.provider.id == ProviderId(document["provider"])
+        stands = (found.provider.id, found.provider.settings.steps.hex())
+        same = stands == (ProviderId(document["provider"]), document["steps"])
         return (found, document["request"]) if same else Refused(code=Code.SSO_PROVIDER_CHANGED)
 
     def arrive(self, of: Counterpart, request: Document, query: str) -> LoggedOut | Refused:

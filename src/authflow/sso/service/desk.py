@@ -40,6 +40,10 @@ class Desk:
         """Return 256 new random bits."""
         return Secret(new_identifier(self.entropy.random_bytes(32)))
 
+    def new_steps(self) -> bytes:
+        """Return the mark of new settings of a provider: what began under others, or under the same before, is over."""
+        return self.entropy.random_bytes(32)
+
     def new_handle_secret(self, key: str) -> Secret:
         """Return 256 new random bits behind the *key* of the row that they lead to: at most 80 bytes in all.
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Purpose:
     """What a journey is for: everything that its pipeline will hold it to.
 
-    *digest* is that of the settings (`authflow.sso.sealing.settings_digest`).
+    *digest* stands for the settings: their `authflow.sso.provider.Settings.steps`, or, while a provider is being set
+    up, their `authflow.sso.sealing.settings_digest`.
     """
 
     flow: Flow
