@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from authflow.adapters.providers.saml.logout import logout_request, logout_response
 from authflow.adapters.providers.saml.request import redirect_url
+from authflow.adapters.providers.saml.rules import SKEW, write_instant
 from authflow.errors import Code
 from authflow.sso.capabilities import LoggedOut, LogoutRequested
 from authflow.sso.kinds import Assertion, Departure, Rejected
@@ -114,6 +115,16 @@ def test_a_request_of_anybody_else_ends_nothing(text: str, code: Code):
     assert refused.code is code
 
 
+@pytest.mark.parametrize(("left", "code"), [(timedelta(seconds=1), None), (timedelta(0), Code.SSO_IDENTITY_EXPIRED)])
+def test_a_request_ends_when_it_says(left: timedelta, code: Code | None):
+    """Core 3.7.1: ``NotOnOrAfter``, with the skew of two clocks."""
+    memory = {"value": "ada-1"}
+    request = logout_request(memory, identifier="_l", now=CLOCK.now(), destination=SLO, issuer=IDP)
+    request.set("NotOnOrAfter", write_instant(CLOCK.now() - SKEW + left))
+    asked = read(sent("SAMLRequest", request))
+    assert (asked.code if isinstance(asked, Rejected) else None) is code
+
+
 def test_a_signature_inside_of_a_message_in_an_url_is_none_that_we_look_at():
     """SAML bindings 3.4.4.1 takes it out: a message with two could be signed by two."""
     memory = {"value": "ada-1", "session_index": "_one"}
@@ -184,6 +195,13 @@ def test_we_ask_to_end_the_session_that_an_assertion_began_and_check_the_answer(
     answer[1][0].set("Value", "urn:oasis:names:tc:SAML:2.0:status:Responder")
     partly = kind().arrive_logout(settings(), HERE, left.request, sent("SAMLResponse", answer))
     assert partly == LoggedOut(complete=False)
+
+
+def test_whoever_is_meant_is_named_as_the_assertion_named_them():
+    memory = {"value": "ada-1", "format": "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent", "session_index": "_1"}
+    request = logout_request(memory, identifier="_l", now=CLOCK.now(), destination=SLO, issuer=IDP)
+    said_of = [(child.text, dict(child.attrib)) for child in request]
+    assert said_of == [(IDP, {}), ("ada-1", {"Format": memory["format"]}), ("_1", {})]
 
 
 @pytest.mark.parametrize(("changes", "memory"), [({"slo_url": ""}, {"value": "a"}), ({}, {})])

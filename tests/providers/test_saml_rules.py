@@ -235,6 +235,17 @@ def test_a_signed_response_says_where_it_goes_and_who_says_so(edit: Callable[[El
         judged(root, whole=True)
 
 
+@pytest.mark.parametrize("local", ["Response", "Assertion"])
+@pytest.mark.parametrize(("attribute", "value"), [("Version", "1.1"), ("ID", "")])
+def test_every_part_is_of_our_version_and_has_an_id_whoever_looked_at_the_schema(
+    local: str, attribute: str, value: str
+):
+    root = response(said())
+    first(root, local).set(attribute, value)
+    with pytest.raises(Unacceptable, match="Version"):
+        judged(root)
+
+
 @pytest.mark.parametrize("local", ["Status", "StatusCode", "Conditions", "AudienceRestriction"])
 def test_what_belongs_once_does_not_come_twice(local: str):
     expected = None if local == "AudienceRestriction" else INVALID

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import chain, islice, product
 from typing import TYPE_CHECKING
 
 import attrs
@@ -26,21 +26,61 @@ from authflow.sso.case import (
 )
 from authflow.sso.finishing import TABLE, UNASKED, decide, decide_unasked, may_tell, offers_account, tells
 from authflow.sso.identity import AHEAD
-from authflow.testing.samples.finishing import MALLORY, MIGRATING, PLAIN, RARE, STRANGE, cases, visitor
+from authflow.testing.samples.finishing import (
+    MALLORY,
+    MIGRATING,
+    PLAIN,
+    PROVERS,
+    RARE,
+    STRANGE,
+    VISITORS,
+    cases,
+    visitor,
+)
 from authflow.testing.samples.links import ADA, EVE, FORMER, MAILBOX, NOW, TICK, holder, identity, link, welcoming
 from authflow.values import Address, UserId, same_address
 from authflow.witness import Refusal, listen, unlisten
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from authflow.sso.case import Decision
 
 APART = 31
 """A prime: every so many cases have every value of everything that is known among them."""
 
 
+def migrating() -> Iterator[Case]:
+    """Yield what differs where the provider's former subject is somebody's, and this one nobody's yet."""
+    for user, who, (proven, prover), owes in product((ADA, EVE), VISITORS, PROVERS, (True, False)):
+        former = link(user, FORMER)
+        known = welcoming(former=former, holder=holder(user), visitor=who, prover=prover, owes=owes)
+        for choice, verified, registered, to_link in product(
+            Choice, (True, False), (None, MAILBOX, STRANGE), (True, False)
+        ):
+            yield Case(
+                identity=identity(email_verified=verified),
+                to_link=to_link,
+                choice=choice,
+                proven=proven,
+                registered=registered,
+                known=known,
+            )
+
+
+def everything() -> Iterator[Case]:
+    return chain(cases(), migrating())
+
+
 @pytest.fixture(scope="module")
 def decided() -> list[tuple[Case, Decision]]:
-    return [(case, decide(case, NOW)) for case in cases()]
+    return [(case, decide(case, NOW)) for case in everything()]
+
+
+def asked_for_by_another(case: Case, user: UserId) -> bool:
+    """Tell whether somebody else than *user* is signed in, and asks for the identity."""
+    who = case.known.visitor
+    return (case.to_link or case.choice is Choice.LINK) and who is not None and who.user != user
 
 
 def proved(case: Case) -> bool:
@@ -91,18 +131,24 @@ def test_somebody_comes_in_by_their_link_alone(decided: list[tuple[Case, Decisio
     for case, decision in decided:
         if isinstance(decision, Enter):
             assert decision.link == case.known.link
-            assert not case.to_link or case.known.visitor is None or decision.link.user == case.known.visitor.user
-        assert not isinstance(decision, TakeOver), "nothing former is linked in these cases"
+        if isinstance(decision, TakeOver):
+            assert case.known.link is None
+            assert decision.link == case.known.former
+            assert case.identity.email_verified, "who the former subject was is a trusted claim"
+            told = attrs.evolve(case.identity, email=STRANGE)
+            assert decide(attrs.evolve(case, identity=told), NOW) == decision
+        if isinstance(decision, Enter | TakeOver):
+            assert not asked_for_by_another(case, decision.link.user)
 
 
 @pytest.mark.parametrize("visitor", [UserId("0"), UserId("~")])
 def test_whoever_asks_for_an_identity_does_not_come_in_as_somebody_else(visitor: UserId):
     """Invariant 1: an id that sorts before the other one, or behind it, is another one."""
-    for case in islice(cases(), 0, None, APART):
+    for case in islice(everything(), 0, None, APART):
         known, asks = case.known, case.to_link or case.choice is Choice.LINK
-        if asks and known.link is not None and known.visitor is not None:
+        if asks and (known.link or known.former) is not None and known.visitor is not None:
             turned = attrs.evolve(known, visitor=attrs.evolve(known.visitor, user=visitor))
-            assert not isinstance(decide(attrs.evolve(case, known=turned), NOW), Enter | Challenge)
+            assert not isinstance(decide(attrs.evolve(case, known=turned), NOW), Enter | TakeOver | Challenge)
 
 
 def test_another_asserted_address_changes_nothing_for_anybody_who_has_an_account(decided: list[tuple[Case, Decision]]):
@@ -112,6 +158,8 @@ def test_another_asserted_address_changes_nothing_for_anybody_who_has_an_account
             continue
         if isinstance(decision, LinkTo) and case.choice is Choice.NOTHING:
             continue  # a member's own subject changed: it takes an address of their own
+        if case.known.former is not None and case.identity.email_verified:
+            continue  # so did somebody's who is linked: it takes a trusted claim, and no address
         if case.registered is not None:
             continue
         told = attrs.evolve(case.identity, email=STRANGE, email_verified=False)
@@ -123,6 +171,7 @@ def test_an_account_is_made_only_for_whoever_has_none(decided: list[tuple[Case, 
     for case, decision in decided:
         if isinstance(decision, Register):
             assert case.known.link is None
+            assert case.known.former is None or not case.identity.email_verified
             assert case.known.second_accounts or not case.known.taken
             assert case.known.open_to_newcomers
             assert case.choice is Choice.NEW_ACCOUNT or case.registered == MAILBOX
@@ -170,15 +219,16 @@ def test_a_second_factor_comes_before_the_sign_in_and_before_the_link(decided: l
     seen = set[str]()
     for case, decision in decided:
         known = case.known
-        if isinstance(decision, Enter) or (isinstance(decision, LinkTo) and decision.by is By.MAILED_PROOF):
+        if isinstance(decision, Enter | TakeOver) or (isinstance(decision, LinkTo) and decision.by is By.MAILED_PROOF):
             assert not known.owes
         if isinstance(decision, Challenge):
             assert known.owes
             by_link = known.link is not None and decision.user == known.link.user
+            by_former = known.former is not None and decision.user == known.former.user
             by_proof = proved(case) and case.choice is Choice.LINK and decision.user == case.proven
-            assert by_link or by_proof
-            seen |= {"link"} if by_link else {"proof"}
-    assert seen == {"link", "proof"}
+            assert by_link or by_former or by_proof
+            seen |= {"link"} if by_link else {"former"} if by_former else {"proof"}
+    assert seen == {"link", "former", "proof"}
 
 
 def test_pages_say_who_is_there(decided: list[tuple[Case, Decision]]):
@@ -190,7 +240,7 @@ def test_pages_say_who_is_there(decided: list[tuple[Case, Decision]]):
 
 def test_every_decision_is_taken(decided: list[tuple[Case, Decision]]):
     kinds = {type(decision) for _, decision in decided}
-    assert kinds == {Enter, LinkTo, Challenge, Register, ProveAddress, Ask, Deny}
+    assert kinds == {Enter, TakeOver, LinkTo, Challenge, Register, ProveAddress, Ask, Deny}
 
 
 def test_every_row_decides_something(decided: list[tuple[Case, Decision]]):
@@ -232,17 +282,18 @@ def test_whoever_owned_the_identity_may_finish_what_somebody_else_began():
 
 
 def test_the_first_rows_hold_whatever_else_is_true():
-    for case in cases():
+    for case in everything():
         if case.known.verify_first or case.known.vouched or case.to_link:
             continue
         early = attrs.evolve(case, identity=identity(at=NOW + AHEAD + TICK))
         assert decide(early, NOW) == Deny(Code.SSO_IDENTITY_EXPIRED)
-        who, linked = case.known.visitor, case.known.link
-        if who is not None and (linked is None or linked.user != who.user):
-            assert decide(attrs.evolve(case, started_by=MALLORY), NOW) == Deny(Code.SSO_IDENTITY_MISMATCH)
+        who, linked = case.known.visitor, case.known.link or case.known.former
+        if who is not None:
+            of_another = decide(attrs.evolve(case, started_by=MALLORY), NOW) == Deny(Code.SSO_IDENTITY_MISMATCH)
+            assert of_another == (linked is None or linked.user != who.user)
         gone = attrs.evolve(case, known=attrs.evolve(case.known, removed=True))
         assert decide(gone, NOW) == Deny(Code.SSO_MEMBER_REMOVED)
-        if case.known.link is not None:
+        if linked is not None:
             idle = attrs.evolve(case, known=attrs.evolve(case.known, holder=holder(active=False)))
             assert decide(idle, NOW) == Deny(Code.SSO_IDENTITY_DISABLED)
 
@@ -259,6 +310,12 @@ def test_whoever_is_here_to_link_is_not_signed_in_as_the_person_of_a_former_subj
 def test_a_former_subject_needs_a_trusted_claim():
     case = Case(identity=identity(email_verified=False), known=MIGRATING)
     assert decide(case, NOW) == Ask(Page.STRANGER)
+
+
+def test_a_former_subject_moves_nothing_where_this_one_is_somebodys():
+    both = attrs.evolve(MIGRATING, link=link(EVE), holder=holder(EVE), visitor=visitor(ADA))
+    case = Case(identity=identity(email_verified=True), to_link=True, known=both)
+    assert decide(case, NOW) == Ask(Page.VISITOR)
 
 
 def test_whoever_began_signed_in_may_finish_signed_out():
@@ -278,7 +335,9 @@ def test_addresses_fold_as_everywhere():
 @pytest.fixture(scope="module")
 def unasked() -> list[tuple[Case, Decision]]:
     """Decide about as many cases as differ: nothing is chosen, and nobody proves a mailbox."""
-    plain = (case for case in cases() if case.choice is Choice.NOTHING and case.proven is None and not case.to_link)
+    plain = (
+        case for case in everything() if case.choice is Choice.NOTHING and case.proven is None and not case.to_link
+    )
     return [(case, decide_unasked(case, NOW)) for case in (*plain, *RARE)]
 
 
