@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
+from authflow import ProviderSessionsEnded, SignedOn, SignedOut
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.errors import BrokenPromise, Code
 from authflow.policy import SsoPolicy
 from authflow.sso.case import Choice
 from authflow.testing.browsers import Browser
+from authflow.testing.federation import FakeFederation
 from authflow.values import Refused
 from tests.journey.sso_stage import SsoStage
 from tests.stage import CONTEXT
@@ -21,6 +23,7 @@ from tests.stage import CONTEXT
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from authflow.sso.kinds import Document
     from authflow.sso.ports import Newcomer
     from authflow.values import UserId
 
@@ -98,5 +101,52 @@ def test_a_kind_that_raises_is_a_refusal(at: str, code: Code, caplog: pytest.Log
         refused(trip.resume(callback), code)
         stage.idp.probe = lambda: None
         refused(trip.resume(callback), Code.SSO_PIPELINE_EXPIRED)
+    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert [error.exc_info is not None for error in errors] == [True]
+
+
+class Raising(FakeFederation):
+    """A kind that raises where it ends sessions, in the method named *at*."""
+
+    at = ""
+
+    def named(self, memory: Document) -> Any:
+        return broken() if self.at == "named" else super().named(memory)
+
+    def depart_logout(self, settings: Document, trip: Any, memory: Document) -> Any:
+        return broken() if self.at == "depart" else super().depart_logout(settings, trip, memory)
+
+    def answer_logout(self, settings: Document, trip: Any, asked: Any) -> Any:
+        return broken() if self.at == "answer" else super().answer_logout(settings, trip, asked)
+
+
+class RaisingStage(SsoStage):
+    """`SsoStage` whose organization's provider is one of those."""
+
+    idp: Raising
+
+    def provider(self) -> Raising:
+        return Raising(secret=True)
+
+
+@pytest.mark.parametrize("at", ["named", "depart", "answer"])
+def test_a_kind_that_raises_where_sessions_end_keeps_nobody_in_or_out(at: str, caplog: pytest.LogCaptureFixture):
+    """Ours ends, and is begun, all the same; the provider is not told, and a traceback is in the log."""
+    stage, browser = RaisingStage(MemoryUnitOfWork()), Browser()
+    acme = stage.organization("acme")
+    stage.connect(acme)
+    ada = stage.person("ada@example.com")
+    stage.found(ada, acme)
+    stage.idp.person("00u1", email="ada@example.com")
+    stage.link(ada.user, acme, "00u1")
+    stage.idp.at = at
+    assert isinstance(stage.come(browser, acme, "00u1").answer, SignedOn)
+    if at == "answer":
+        ended = stage.flows.sso.end_sessions(CONTEXT, organization=acme, query=stage.idp.ends("00u1", "r1"))
+        assert isinstance(ended, ProviderSessionsEnded), ended
+        assert (ended.count, ended.url) == (1, None)
+    else:
+        assert isinstance(browser.ask(stage.flows.sso.sign_out, CONTEXT), SignedOut)
+    assert stage.flows.sessions.identify(browser.session).user is None
     errors = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert [error.exc_info is not None for error in errors] == [True]

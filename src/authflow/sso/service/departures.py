@@ -20,7 +20,7 @@ from authflow.sso.service.tickets import read_ticket, write_ticket
 from authflow.values import OrganizationId, ProviderId, Refused
 
 if TYPE_CHECKING:
-    from authflow.sso.capabilities import LoggedOut, LogoutRequested
+    from authflow.sso.capabilities import LoggedOut, LogoutRequested, Named
     from authflow.sso.identity import Identity
     from authflow.sso.kinds import Departure, Document
     from authflow.sso.links import Link
@@ -72,7 +72,7 @@ class Departures:
         if kind is None or not isinstance(kind, LoggingOut):
             return
         memory = self.travelling.vault.open(identity.memory, memory_binding(identity.provider, identity.subject))
-        named = kind.named(memory)
+        named = _named(kind, memory)
         if named is None:
             return
         row = ProviderSession(
@@ -112,8 +112,8 @@ class Departures:
         """Return where to send the browser, and a ticket for when it is back; none where there is nowhere to ask."""
         kind, now = leave.of.kind, self.travelling.clock.now()
         trip = self._trip(leave.of, now)
-        left = self.travelling.uow.outside(lambda: kind.depart_logout(leave.of.settings, trip, leave.memory))
-        if left is None:
+        left = ask(self.travelling.uow, kind, lambda: kind.depart_logout(leave.of.settings, trip, leave.memory))
+        if left is None or isinstance(left, Rejected):
             return None
         provider = leave.of.provider
         document: Document = {
@@ -163,7 +163,8 @@ class Departures:
     def answer(self, of: Counterpart, asked: LogoutRequested) -> Departure | None:
         """Let the kind say that it is done."""
         trip = self._trip(of, self.travelling.clock.now())
-        return self.travelling.uow.outside(lambda: of.kind.answer_logout(of.settings, trip, asked))
+        said = ask(self.travelling.uow, of.kind, lambda: of.kind.answer_logout(of.settings, trip, asked))
+        return None if isinstance(said, Rejected) else said
 
     # --- pieces ---------------------------------------------------------------------------------------------------
 
@@ -206,3 +207,12 @@ class Departures:
         told = (of.provider.kind, of.provider.organization, came.code, shown(came.detail))
         LOG.info("%s of %s, single logout, rejected: %s %s", *told)
         return Refused(code=came.code)
+
+
+def _named(kind: LoggingOut, memory: Document) -> Named | None:
+    """Return what the provider calls a session; none where *kind* raises: a sign-on does not fail of it."""
+    try:
+        return kind.named(memory)
+    except Exception:  # noqa: BLE001  # as `authflow.sso.service.asking`: a kind may be anybody's code
+        LOG.exception("the kind %s raised instead of naming a session", type(kind).__name__)
+        return None
