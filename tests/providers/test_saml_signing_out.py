@@ -27,9 +27,11 @@ from authflow.errors import ConfigInvalid
 from authflow.sso.endpoints import Endpoints
 from authflow.sso.kinds import Departure, Kinds
 from authflow.sso.provider import NoProvider
+from authflow.sso.sealing import Vault, settings_binding
 from authflow.testing.browsers import CALLBACK, Browser
 from authflow.testing.providers import FakeProvider
 from authflow.testing.saml import SLO_URL, FakeSamlProvider, SamlPerson
+from authflow.values import ProviderId
 from tests.faces import FACES
 from tests.journey.sso_stage import SsoStage
 from tests.providers.saml.installed import SamlStage, sent_away
@@ -278,6 +280,33 @@ def test_an_answer_is_to_the_request_that_was_made(stage: Leaving):
     refused(flows.finish_sign_out(ticket=Secret("none.AAAA"), query=partly), Code.SSO_STATE_INVALID)
     stage.clock.advance(timedelta(minutes=10))
     refused(flows.finish_sign_out(ticket=one.ticket, query=partly), Code.SSO_PIPELINE_EXPIRED)
+
+
+@pytest.mark.parametrize("other", [ProviderId("!"), ProviderId("~")])
+def test_an_answer_counts_for_nobody_but_the_provider_that_was_asked(stage: Leaving, other: ProviderId):
+    """Where another one, with the same settings, stands in its place: whichever way their ids sort."""
+    left = stage.leaves(stage.comes(ADA))
+    answer = urlsplit(stage.saml.ended_session(left.url, stage.slo(stage.acme))).query
+    vault = Vault(stage.cipher)
+    with stage.uow.begin() as tx:
+        stored = tx.providers.load(stage.acme, lock=True)
+        made: Any = stored.state
+        document = vault.open(made.settings.config, settings_binding(stage.acme, made.id))
+        moved = attrs.evolve(made.settings, config=vault.seal(document, settings_binding(stage.acme, other)))
+        tx.providers.save(stage.acme, NoProvider(), expected=stored.version)
+        tx.providers.save(stage.acme, attrs.evolve(made, id=other, settings=moved), expected=0)
+    refused(stage.flows.sso.finish_sign_out(ticket=left.ticket, query=answer), Code.SSO_PROVIDER_CHANGED)
+
+
+@pytest.mark.parametrize("last", ["acme", "globex"])
+def test_whoever_came_by_two_providers_is_sent_to_the_last(stage: Leaving, last: str):
+    first, then = (stage.globex, stage.acme) if last == "acme" else (stage.acme, stage.globex)
+    browser = stage.comes(ADA, first)
+    stage.clock.advance(timedelta(seconds=1))
+    left = stage.leaves(stage.comes(ADA, then, browser))
+    assert isinstance(left, SentToSignOut)
+    answer = urlsplit((stage.saml if last == "acme" else stage.other).ended_session(left.url, stage.slo(then))).query
+    assert stage.flows.sso.finish_sign_out(ticket=left.ticket, query=answer) == There(complete=True)
 
 
 def test_whoever_did_not_come_by_a_provider_is_signed_out_here_alone(stage: Leaving):
