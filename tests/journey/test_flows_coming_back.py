@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.errors import Code
 from authflow.journey.people import AccountsMerged
 from authflow.journey.providers.answers import ProviderAdded, ProviderRemoved, ProviderTried
-from authflow.journey.sso.answers import AccountLinked, LinkEnded, SentAway, SignedOn
+from authflow.journey.sso.answers import AccountLinked, ChoiceOwed, LinkEnded, SentAway, SignedOn
 from authflow.membership.standing import Member, Removed
 from authflow.sso.case import Choice
 from authflow.testing.browsers import Browser
@@ -263,3 +264,26 @@ def test_a_removal_after_the_merge_is_one_of_every_subject(stage: SsoStage, acme
     remove(stage, acme, boss, bob)
     for subject in (OWN, OTHER):
         stays_out(stage, acme, subject)
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["alone", "both_linked"])
+@pytest.mark.parametrize("belongs", [False, True], ids=["outside", "member"])
+@pytest.mark.parametrize("suspended", ["source", "target", "both"])
+def test_nobody_suspended_becomes_somebody_new_by_a_merge(
+    stage: SsoStage, acme: OrganizationId, suspended: str, *, belongs: bool, linked: bool
+):
+    """Decision 15: whichever of the two accounts may not sign in, and whatever becomes of the links."""
+    ada, bob = member(stage, acme, "ada@example.com", OWN), stage.person("bob@example.com")
+    if belongs:
+        stage.found(bob, acme)
+    if linked:
+        stage.link(bob.user, acme, OTHER)
+    for person, name in ((ada, "source"), (bob, "target")):
+        if suspended in {name, "both"}:
+            stage.save(attrs.evolve(stage.user(person.user), active=False))
+    merge(stage, ada, bob)
+    for subject in (OWN, OTHER) if linked and suspended != "source" else (OWN,):
+        trip = stage.come(Browser(), acme, subject)
+        answer = trip.choose(Choice.NEW_ACCOUNT) if isinstance(trip.answer, ChoiceOwed) else trip.answer
+        assert isinstance(answer, Refused), answer
+        assert answer.code in {Code.SSO_IDENTITY_DISABLED, Code.SSO_MEMBER_REMOVED}

@@ -100,22 +100,38 @@ def test_only_a_signed_in_person_moves_a_link():
     assert {s.command.ground for s in moved if isinstance(s.command, Attach)} == {OWN}
 
 
-def test_a_merge_gives_a_link_to_a_member_who_may_sign_in_and_has_none_and_ends_every_other():
-    """Nobody's is left with an account that is gone, and nobody loses their own."""
+def test_whoever_was_inactive_is_not_let_in_under_their_subject_after_any_merge():
+    """Decision 15: it is that of somebody inactive, or barred; and where both may sign in, nobody is barred."""
     merged = [s for s in EXPLORED.steps if isinstance(s.command, Inherit)]
     assert merged
     for step in merged:
         assert isinstance(step.command, Inherit)
         assert isinstance(step.state, Held | Crossed)
-        free = isinstance(step.state, Held) and step.state.holder.active
-        if free and step.command.member and step.command.person.active:
+        inactive = not (step.state.holder.active and step.command.person.active)
+        if isinstance(step.target, Linked):
+            assert step.target.holder.active is not inactive
+        else:
+            assert isinstance(step.answer, Released)
+            assert step.answer.barred is inactive
+
+
+def test_a_merge_gives_a_link_to_a_member_who_has_none_and_ends_every_other():
+    """Nobody's is left with an account that is gone, nobody loses their own, and none opens what it did not before."""
+    merged = [s for s in EXPLORED.steps if isinstance(s.command, Inherit)]
+    assert merged
+    for step in merged:
+        assert isinstance(step.command, Inherit)
+        assert isinstance(step.state, Held | Crossed)
+        active = step.command.person.active
+        if isinstance(step.state, Held) and step.command.member and (step.state.holder.active or not active):
             inherited = attrs.evolve(step.state.link, id=NEW, user=ADA)
-            assert step.target == Linked(link=inherited, holder=holder())
+            assert step.target == Linked(link=inherited, holder=holder(active=active))
             assert step.answer == Attached(link=inherited, dropped=(step.state.link.id,), former=EVE)
             assert [type(fact) for fact in step.facts] == [facts.IdentityMoved]
         else:
             kept = LinkedElsewhere(own=step.state.own) if isinstance(step.state, Crossed) else Unlinked()
-            assert (step.target, step.answer) == (kept, Released(link=step.state.link.id))
+            assert isinstance(step.answer, Released)
+            assert (step.target, step.answer.link) == (kept, step.state.link.id)
             assert [getattr(fact, "reason", None) for fact in step.facts] == ["account_merged"]
 
 

@@ -139,9 +139,10 @@ class Recognized(Answer):
 
 @attrs.frozen(kw_only=True)
 class Released(Answer):
-    """The link is gone."""
+    """The link is gone; *barred*: so are its subject, and others that were its person's, as by a removal."""
 
     link: LinkId
+    barred: bool = False
 
 
 LinkAnswer = Attached | Recognized | Released | Refused

@@ -136,10 +136,13 @@ def release(state: Linked | Held, command: Release, _now: datetime) -> LinkStep:
 
 
 def inherit(state: Held, command: Inherit, _now: datetime) -> LinkStep:
-    """The link of a merged account becomes the other person's, by a new row, where both may sign in; else it ends."""
+    """The link of a merged account becomes the other person's, by a new row, or ends where they do not belong.
+
+    A link by which nobody may sign in does not let in whoever may: it ends, too.
+    """
     gone = state.link
-    if not command.member or disabled(state.holder) or disabled(command.person):
-        return Step(Unlinked(), Released(link=gone.id), (_released(gone, Reason.ACCOUNT_MERGED),))
+    if not command.member or (command.person.active and disabled(state.holder)):
+        return Step(Unlinked(), _merged(state, command), (_released(gone, Reason.ACCOUNT_MERGED),))
     fact = facts.IdentityMoved(
         organization=gone.organization,
         provider=gone.provider,
@@ -150,13 +153,17 @@ def inherit(state: Held, command: Inherit, _now: datetime) -> LinkStep:
         recipients=command.recipients,
     )
     inherited = attrs.evolve(gone, id=command.id, user=command.person.user)
-    return _stands(inherited, (fact,), dropped=(gone.id,), former=gone.user)
+    return Step(
+        Linked(link=inherited, holder=command.person),
+        Attached(link=inherited, dropped=(gone.id,), former=gone.user),
+        (fact,),
+    )
 
 
-def keep_own(state: Crossed, _command: Inherit, _now: datetime) -> LinkStep:
+def keep_own(state: Crossed, command: Inherit, _now: datetime) -> LinkStep:
     """Whoever has a link there keeps it, since a person has one at a provider; the merged account's ends."""
     told = _released(state.link, Reason.ACCOUNT_MERGED)
-    return Step(LinkedElsewhere(own=state.own), Released(link=state.link.id), (told,))
+    return Step(LinkedElsewhere(own=state.own), _merged(state, command), (told,))
 
 
 MACHINE = Machine[Linking, Command, LinkAnswer](
@@ -265,6 +272,11 @@ def _new(command: Attach, now: datetime) -> Link:
         verified_at=now,
         synced_at=now,
     )
+
+
+def _merged(state: Held | Crossed, command: Inherit) -> Released:
+    """Return that a merged account's link ends; its subject is nobody's to come back by where one may not sign in."""
+    return Released(link=state.link.id, barred=not (state.holder.active and command.person.active))
 
 
 def _released(gone: Link, reason: Reason) -> Fact:

@@ -91,7 +91,10 @@ class Links(Desk):
     def inherit(
         self, tx: SsoTransaction, link: Link, target: UserId, *, member: bool, now: datetime
     ) -> Step[Linking, LinkAnswer]:
-        """Let *link* be that of *target*, into whose account its person's is merged, or end it."""
+        """Let *link* be that of *target*, into whose account its person's is merged, or end it.
+
+        The subjects of somebody who may not sign in are barred with it, as by a removal.
+        """
         own = tx.links.of_user(link.provider, target, lock=True)
         command = Inherit(
             person=self._holder(tx, target),
@@ -104,8 +107,10 @@ class Links(Desk):
         tx.links.remove(link.id)
         if isinstance(step.answer, Attached):
             tx.links.add(step.answer.link)
-        else:
-            self.remember(tx, link, target)
+            return step
+        self.remember(tx, link, link.user)
+        if isinstance(step.answer, Released) and step.answer.barred:
+            tx.former_subjects.bar(link.organization, link.user, now)
         return step
 
     def remember(self, tx: SsoTransaction, link: Link, user: UserId) -> None:
