@@ -28,6 +28,7 @@ from authflow.sso.endpoints import Endpoints
 from authflow.sso.kinds import Departure, Kinds
 from authflow.sso.provider import NoProvider
 from authflow.sso.sealing import Vault, settings_binding
+from authflow.sso.service.departures import Counterpart, Leave
 from authflow.testing.browsers import CALLBACK, Browser
 from authflow.testing.providers import FakeProvider
 from authflow.testing.saml import SLO_URL, FakeSamlProvider, SamlPerson
@@ -325,6 +326,19 @@ def test_whoever_did_not_come_by_a_provider_is_signed_out_here_alone(stage: Leav
     assert stage.here_is(adas) is None
     nobody = stage.leaves(Browser())
     refused(nobody, Code.SESSION_REQUIRED)
+
+
+def test_a_refusal_is_in_the_log_with_whose_it_is(stage: Leaving, caplog: pytest.LogCaptureFixture):
+    caplog.set_level("INFO", "authflow.sso")
+    refused(stage.ends("https://app.example.org/?"), Code.SSO_RESPONSE_INVALID)
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "authflow.sso"]
+    assert line.startswith(f"saml2 of {stage.acme}, single logout, rejected: {Code.SSO_RESPONSE_INVALID} query: ")
+
+
+def test_neither_settings_nor_what_was_kept_is_printed():
+    nobody: Any = None
+    of = Counterpart(provider=nobody, kind=nobody, settings={"private_key": "hush"})
+    assert "hush" not in repr((of, Leave(of=of, memory={"value": "hush"})))
 
 
 def test_kinds_and_hosts_that_cannot_say_so():

@@ -26,7 +26,7 @@ from authflow.membership.standing import Outside
 from authflow.policy import SsoPolicy
 from authflow.sso.case import Choice
 from authflow.sso.kinds import Callback
-from authflow.sso.service.unasked import TICKET_LIFE
+from authflow.sso.service.unasked import TICKET_LIFE, Listening
 from authflow.testing.browsers import Browser
 from authflow.testing.saml import Asked, SamlFault, SamlPerson, callback
 from tests.faces import FACES
@@ -294,6 +294,18 @@ def test_whoever_may_not_sign_in_does_not_come_in_so(stage: Unasked):
     stage.save(attrs.evolve(stage.user(stage.ada.user), active=False))
     refused(stage.confirm(browser, owed.pipeline), Code.SSO_IDENTITY_DISABLED)
     refused(stage.take(Browser(), stage.ticket(ADA)), Code.SSO_IDENTITY_DISABLED)
+
+
+def test_a_refusal_is_in_the_log_with_whose_it_is(stage: Unasked, caplog: pytest.LogCaptureFixture):
+    caplog.set_level("INFO", "authflow.sso")
+    refused(stage.kept(Callback(fields={"SAMLResponse": ("AAAA",)})), Code.SSO_RESPONSE_INVALID)
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "authflow.sso"]
+    assert line.startswith(f"saml2 of {stage.acme}, unasked, rejected: {Code.SSO_RESPONSE_INVALID} ")
+
+
+def test_no_settings_are_printed():
+    nobody: Any = None
+    assert "hush" not in repr(Listening(provider=nobody, kind=nobody, settings={"private_key": "hush"}))
 
 
 def test_the_organization_is_told_of_whoever_was_refused(stage: Unasked):
