@@ -279,7 +279,12 @@ def test_an_answer_is_to_the_request_that_was_made(stage: Leaving):
     partly = urlsplit(stage.saml.ended_session(one.url, slo, complete=False)).query
     assert flows.finish_sign_out(ticket=one.ticket, query=partly) == There(complete=False)
     refused(flows.finish_sign_out(ticket=Secret("none.AAAA"), query=partly), Code.SSO_STATE_INVALID)
+    moment = timedelta(microseconds=1)
+    stage.clock.advance(-moment)
+    refused(flows.finish_sign_out(ticket=one.ticket, query=partly), Code.SSO_PIPELINE_EXPIRED)
     stage.clock.advance(timedelta(minutes=10))
+    assert flows.finish_sign_out(ticket=one.ticket, query=partly) == There(complete=False)
+    stage.clock.advance(moment)
     refused(flows.finish_sign_out(ticket=one.ticket, query=partly), Code.SSO_PIPELINE_EXPIRED)
 
 
