@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from authflow import LinksRechecked
-from authflow.errors import DatabaseUnavailable
+from authflow.errors import DatabaseUnavailable, InUnitOfWork
 from authflow.facts.records import Audit
 from authflow.journey.sso.rechecking import Rechecking
 from authflow.membership.changes import FlagGroup
@@ -298,6 +298,41 @@ def test_a_database_that_is_away_ends_the_round(stage: SsoStage, monkeypatch: py
     monkeypatch.setattr(Rechecking, "_store", away)
     with pytest.raises(DatabaseUnavailable):
         stage.flows.upkeep.recheck_links()
+
+
+def test_what_cannot_be_stored_is_in_the_log_with_its_link(
+    stage: SsoStage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    acme = stage.organization()
+    stage.connect(acme)
+    ada = joined(stage, acme, "ada@example.com")
+    said(stage, {})
+    stage.clock.advance(DAY)
+
+    def broken(*_args: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(Rechecking, "_store", broken)
+    assert stage.flows.upkeep.recheck_links() == LinksRechecked(failed=1)
+    assert the_link(stage, ada).id in caplog.text
+
+
+def test_nobody_is_asked_within_a_transaction(stage: SsoStage):
+    with stage.uow.begin(), pytest.raises(InUnitOfWork):
+        stage.flows.upkeep.recheck_links()
+
+
+@pytest.mark.parametrize(("byte", "asked"), [(b"\0", False), (b"\xff", True)])
+def test_links_that_were_made_together_are_asked_about_up_to_two_hours_apart(
+    stage: SsoStage, monkeypatch: pytest.MonkeyPatch, byte: bytes, *, asked: bool
+):
+    acme = stage.organization()
+    stage.connect(acme)
+    joined(stage, acme, "ada@example.com")
+    said(stage, {})
+    stage.clock.advance(DAY - timedelta(hours=2) + timedelta(minutes=1))
+    monkeypatch.setattr(type(stage.entropy), "random_bytes", lambda _entropy, count: byte * count)
+    assert stage.flows.upkeep.recheck_links().confirmed == asked
 
 
 # --- rotation ---------------------------------------------------------------------------------------------------------
