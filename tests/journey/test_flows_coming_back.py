@@ -14,8 +14,10 @@ from authflow.journey.people import AccountsMerged
 from authflow.journey.providers.answers import ProviderAdded, ProviderRemoved, ProviderTried
 from authflow.journey.sso.answers import AccountLinked, ChoiceOwed, LinkEnded, SentAway, SignedOn
 from authflow.membership.standing import Member, Removed
+from authflow.policy import Policy, SsoPolicy
 from authflow.sso.case import Choice
 from authflow.testing.browsers import Browser
+from authflow.testing.clocks import START
 from authflow.values import OrganizationId, Refused
 from tests.journey.sso_stage import SsoStage
 from tests.stage import CONTEXT, STEP
@@ -133,6 +135,62 @@ def test_a_removal_bars_no_subject_that_is_somebody_elses_by_then(stage: SsoStag
     unlink(stage, eve)
     connected(stage, boss, acme, newcomers=True)
     assert isinstance(as_somebody_new(stage, acme, OWN), SignedOn)
+
+
+@pytest.mark.parametrize("deleted", [False, True], ids=["stands", "deleted"])
+def test_no_member_frees_the_subject_of_somebody_removed_by_linking_it(
+    stage: SsoStage, acme: OrganizationId, boss: Person, *, deleted: bool
+):
+    """Decision 15: it is linked by nobody else, before an invitation that is newer than the removal."""
+    ada, bob = member(stage, acme, "ada@example.com", OWN), member(stage, acme, "bob@example.com", OTHER)
+    remove(stage, acme, boss, ada)
+    if deleted:
+        stage.sign_in(ada)
+        assert not isinstance(ada.browser.ask(stage.flows.accounts.delete, CONTEXT, user=ada.user), Refused)
+    stage.sign_in(bob)
+    assert stage.come(bob.browser, acme, OWN, link=True).answer.code is Code.SSO_MEMBER_REMOVED
+    stranger = stage.come(Browser(), acme, OWN)
+    stage.sign_in(bob, stranger.browser)
+    assert stranger.choose(Choice.LINK).code is Code.SSO_MEMBER_REMOVED
+    assert isinstance(stage.come(Browser(), acme, OTHER).answer, SignedOn)
+    stays_out(stage, acme, OWN)
+
+
+def test_whoever_is_invited_again_links_their_own_subject_again(stage: SsoStage, acme: OrganizationId, boss: Person):
+    """And the next removal is one of it, too, though nothing is linked to it by then."""
+    ada = member(stage, acme, "ada@example.com", OWN)
+    remove(stage, acme, boss, ada)
+    stage.clock.advance(STEP)
+    stage.sign_in(boss)
+    stage.invite(boss, acme, "ada@example.com")
+    stage.sign_in(ada)
+    claim(stage, acme, ada, OWN)
+    unlink(stage, ada)
+    remove(stage, acme, boss, ada)
+    stays_out(stage, acme, OWN)
+
+
+def test_a_subject_that_the_provider_uses_no_more_counts_as_its_persons(boss_of: tuple[SsoStage, Person]):
+    """Decision 24: whoever is removed after it was taken over does not come back by it under yet another one."""
+    stage, boss = boss_of
+    acme = OrganizationId("acme")
+    for subject in ("s1", "s2"):
+        stage.google.person(subject, email="ada@corp.example", email_verified=True, legacy="ada@corp.example")
+    ada = member(stage, acme, "ada@example.com", "ada@corp.example")
+    assert isinstance(stage.come(Browser(), acme, "s1").answer, SignedOn)
+    remove(stage, acme, boss, ada)
+    for subject in ("s1", "s2"):
+        stays_out(stage, acme, subject)
+
+
+@pytest.fixture
+def boss_of() -> tuple[SsoStage, Person]:
+    """A stage whose links go over to a provider's new subjects, and the owner of its organization."""
+    until = START + timedelta(days=30)
+    stage = SsoStage(MemoryUnitOfWork(), Policy(sso=SsoPolicy(migrate_until=until)))
+    acme = stage.organization()
+    stage.connect(acme, stage.google, required=False)
+    return stage, stage.owner(acme, "boss@example.com")
 
 
 def connected(stage: SsoStage, boss: Person, acme: OrganizationId, **settings: Any) -> None:

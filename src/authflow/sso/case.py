@@ -54,7 +54,8 @@ class Known:
         prover: Whoever proved a mailbox in this pipeline, as they are now; none where nobody did.
         owes: Whoever would come in (the link's person, else whoever proved a mailbox) has a second factor, or must
             enroll one, and is not signed in here.
-        removed: The person was removed from the organization and may not come back (decision 15).
+        removed: The person was removed from the organization and may not come back, or somebody else was under this
+            subject, and may not (decision 15).
         subject_removed: This subject was, and so nobody new comes in by it.
         taken: Somebody holds the asserted address verified, and there may be a new account.
         vouched: An invitation that only ever left by mail to the asserted address is open for it (decision 21).

@@ -164,7 +164,7 @@ class FormerSubjects(Protocol):
         ...
 
     def clear(self, organization: OrganizationId, provider: ProviderId, subject: Subject) -> None:
-        """Forget *subject*: it is somebody's by right again."""
+        """Forget *subject*, and a removal of it: it is somebody's by right again."""
         ...
 
     def forget(self, user: UserId) -> None:

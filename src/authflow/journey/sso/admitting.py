@@ -230,10 +230,12 @@ class Admitting:
             return None, lost.code
         if not isinstance(joined, Joined):
             return None, joined.code if isinstance(joined, Refused) else Code.INVITATION_REQUIREMENTS_OPEN
-        former = here.tx.former_subjects
+        former, user = here.tx.former_subjects, joined.member.user
         for place in ((provider.organization, provider.id, subject) for subject in identity.subjects):
-            if former.find(*place) is not None:
+            known = former.find(*place)
+            if known is not None and (known.user, known.removed_at) != (user, None):
                 former.clear(*place)
+                former.remember(*place, user)  # their next removal is one of it, though nothing is linked to it now
         return joined.member.id, None
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from authflow.policy import SsoPolicy
     from authflow.sso.case import Case
     from authflow.sso.identity import Identity, Subject
-    from authflow.sso.links import Link
+    from authflow.sso.links import Former, Link
     from authflow.sso.progress import Open, Unconfirmed
     from authflow.sso.provider import Connected
     from authflow.values import Address, Asker, ProviderId, UserId
@@ -94,7 +94,7 @@ class Circumstances:
             visitor=self._visitor(tx, at, link, lock=lock),
             prover=prover,
             owes=_owes(tx, owner or prover, at.asker),
-            removed=self._removed(tx, at, owner, prover),
+            removed=self._removed(tx, at, owner, prover) or (newcomer.removed and _anothers(tx, at, prover)),
             subject_removed=newcomer.removed,
             taken=owner is None and _taken(tx, at),
             vouched=vouched,
@@ -190,10 +190,22 @@ def _taken(tx: JourneyTransaction, at: Situation) -> bool:
 
 def _removed_at(tx: JourneyTransaction, at: Situation) -> datetime | None:
     """Return when whom the provider means was removed, under this subject or the former one of the same person."""
+    gone = (former.removed_at for former in _former_of(tx, at))
+    return max((when for when in gone if when is not None), default=None)
+
+
+def _anothers(tx: JourneyTransaction, at: Situation, prover: Holder | None) -> bool:
+    """Tell whether there is somebody to link it to, and another person was removed under it: nobody frees theirs."""
+    linker = at.asker.user or (None if prover is None else prover.user)
+    return linker is not None and any(
+        former.removed_at is not None and former.user != linker for former in _former_of(tx, at)
+    )
+
+
+def _former_of(tx: JourneyTransaction, at: Situation) -> tuple[Former, ...]:
     place, identity = at.provider.organization, at.identity
     found = (tx.former_subjects.find(place, at.provider.id, subject) for subject in identity.subjects)
-    gone = (None if former is None else former.removed_at for former in found)
-    return max((when for when in gone if when is not None), default=None)
+    return tuple(former for former in found if former is not None)
 
 
 def _proven(at: Situation, *, vouched: bool) -> Address | None:
