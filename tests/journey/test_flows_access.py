@@ -205,8 +205,11 @@ def test_an_invitation_says_which_provider_it_takes_and_is_accepted_behind_it(st
 
 
 def glass(stage: SsoStage, person: Person, organization: OrganizationId) -> bool:
+    """Tell whether *person* breaks the glass; of whoever does not, nothing is written."""
+    before = stage.audited_in(organization)
     shown = access(stage, person, organization)
     assert shown.met == shown.broken_glass == isinstance(enters(stage, person, organization), Entered)
+    assert shown.broken_glass or stage.audited_in(organization) == before
     return bool(shown.broken_glass)
 
 
