@@ -84,6 +84,7 @@ class Standing(StrEnum):
 
 humans = st.sampled_from(NAMES)
 standings = st.sampled_from([Standing.SIGNED_OUT, Standing.SIGNED_IN, *Standing])
+chosen = st.sampled_from([Choice.LINK, Choice.NEW_ACCOUNT])
 choices = st.sampled_from([None, Choice.LINK, Choice.NEW_ACCOUNT, Choice.NEW_ACCOUNT])
 places = st.sampled_from([ACME, GLOBEX])
 subjects = st.sampled_from(["ada", "ADA", "ada ", "bob", "s1", "owner"])
@@ -426,7 +427,7 @@ class SsoStory(RuleBasedStateMachine):
         self.go(journey, lambda: journey.trip.choose(choice))
 
     @precondition(lambda self: self.journeys)
-    @rule(which=which, choice=st.sampled_from(Choice), ask=st.booleans())
+    @rule(which=which, choice=chosen, ask=st.booleans())
     def use_a_mail(self, which: int, choice: Choice, *, ask: bool) -> None:
         """Everybody reads their own mailbox, and opens what is in it in their own browser; then they choose."""
         journey = self.journey(which)
@@ -447,7 +448,7 @@ class SsoStory(RuleBasedStateMachine):
     # --- what attackers do ------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.journeys)
-    @rule(name=humans, which=which, choice=st.sampled_from(Choice))
+    @rule(name=humans, which=which, choice=chosen)
     def go_on_with_anothers(self, name: str, which: int, choice: Choice) -> None:
         """A pipeline that was taken from somebody else's browser opens nothing here (security 26)."""
         thief, journey, flows = self.humans[name], self.journey(which), self.stage.flows.sso
