@@ -14,7 +14,7 @@ from authflow.adapters.memory.sso import MemoryProviders
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.errors import Code, ConfigInvalid, InputInvalid, InUnitOfWork
 from authflow.facts.records import Audit
-from authflow.journey.providers.answers import ProviderTried
+from authflow.journey.providers.answers import ProviderAdded, ProviderTried
 from authflow.journey.sso.answers import AnswerKept, ChoiceOwed, PipelineAbandoned, SignedOn
 from authflow.journey.sso.holding import TOLD
 from authflow.ports import Stored
@@ -479,6 +479,33 @@ def test_the_answer_to_a_setup_is_none_to_a_sign_in_and_the_other_way_round(stag
     callback = trip.callback("00u1")
     refused(at.ask(providers.resume, at.context, pipeline=trip.pipeline, callback=callback), Code.SSO_PIPELINE_INVALID)
     assert isinstance(trip.resume(callback), SignedOn)
+
+
+@pytest.mark.parametrize("over", ["abandoned", "finished"])
+def test_a_setup_that_is_over_is_no_sign_in_either(stage: SsoStage, acme: OrganizationId, over: str):
+    """Whatever a browser asks of its pipeline is answered; commands of sign-ins tell nothing of a setup."""
+    owner, globex, providers = (
+        stage.owner(acme, "owner@example.com"),
+        stage.organization("globex"),
+        stage.flows.providers,
+    )
+    stage.found(owner, globex, role="owner")
+    stage.elevate(owner)
+    at = owner.browser
+    asked = {"organization": globex, "kind": "fake", "settings": {}}
+    setup = Trip(stage, at, at.ask(providers.start_setup, at.context, **asked))
+    if over == "abandoned":
+        assert isinstance(setup.abandon(), PipelineAbandoned)
+    else:
+        at.ask(providers.resume, at.context, pipeline=setup.pipeline, callback=setup.callback("00u1"))
+        confirmed = at.ask(providers.confirm, at.context, pipeline=setup.pipeline)
+        assert isinstance(confirmed, ProviderAdded), confirmed
+    refused(setup.look(), Code.SSO_PIPELINE_INVALID)
+    refused(setup.choose(Choice.LINK), Code.SSO_PIPELINE_INVALID)
+    refused(setup.mail_proof(), Code.SSO_PIPELINE_INVALID)
+    refused(setup.open_link(Secret("token")), Code.SSO_PIPELINE_INVALID)
+    confirm = stage.flows.sso.confirm_unasked
+    refused(at.ask(confirm, at.context, pipeline=setup.pipeline), Code.SSO_PIPELINE_INVALID)
 
 
 def test_whoever_gives_up_is_out(stage: SsoStage, acme: OrganizationId):

@@ -269,6 +269,17 @@ def test_a_browser_that_waits_for_its_own_answer_takes_no_other(stage: Unasked):
     assert isinstance(stage.take(browser, stage.ticket(ADA)), ConfirmationOwed)
 
 
+def test_a_browser_that_asked_itself_meanwhile_confirms_no_other_answer(stage: Unasked):
+    """Decision 25: while it waits for its own; the page goes on once it does not."""
+    browser = Browser()
+    page = stage.taken(browser, ADA)
+    trip = stage.start(browser, stage.acme)
+    refused(stage.confirm(browser, page.pipeline), Code.SSO_STATE_INVALID)
+    assert stage.here_is(browser) is None
+    trip.abandon()
+    assert isinstance(stage.confirm(browser, page.pipeline), SignedOn)
+
+
 def test_an_answer_that_was_asked_for_is_not_taken_as_one_that_was_not(stage: Unasked):
     trip = stage.start(Browser(), stage.acme)
     refused(stage.kept(stage.answered(trip.away, ADA)), Code.SSO_STATE_INVALID)

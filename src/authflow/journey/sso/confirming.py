@@ -15,7 +15,7 @@ from authflow.journey.sso.holding import HeldPipeline, Holding
 from authflow.sso.case import Choice, Deny, Known
 from authflow.sso.finishing import decide_unasked
 from authflow.sso.login import case_of
-from authflow.sso.pipeline import barred, not_theirs
+from authflow.sso.pipeline import Flow, barred, not_theirs
 from authflow.sso.progress import ConfirmUnasked, FactorAsked, Finish, Over, Unconfirmed
 from authflow.sso.provider import Connected
 from authflow.values import Refused
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from authflow.journey.sso.holding import Comer
     from authflow.policy import SsoPolicy
     from authflow.sessions.commands import EnrollmentOwed, SecondFactorOwed
+    from authflow.sso.pipeline import Handle
     from authflow.sso.service.pipelines import Bearer
     from authflow.values import Asker, Secret, UserId
 
@@ -103,13 +104,22 @@ class Confirming(Holding):
             return stored
         provider = tx.providers.load(stored.state.handle.organization, lock=lock).state
         state, present = stored.state, self.travelling.present(tx, stored.state, who)
-        if not_theirs(state.handle, present) is not None or not isinstance(state, Unconfirmed | Over):
+        theirs = state.handle.flow is Flow.UNASKED and not_theirs(state.handle, present) is None
+        if not theirs or not isinstance(state, Unconfirmed | Over):
             return Refused(code=Code.SSO_PIPELINE_INVALID)
-        if not self.policy.idp_initiated:
-            return Refused(code=Code.SSO_UNASKED_CLOSED)
+        closed = self._closed(tx, state.handle)
+        if closed is not None:
+            return Refused(code=closed)
         if isinstance(state, Over) or barred(state.handle, present, self.clock.now()) is not None:
             return HeldPipeline(stored=stored, present=present, at=None)
         if not isinstance(provider, Connected):  # `barred` has seen it in this very transaction
             return Refused(code=Code.SSO_PROVIDER_CHANGED)
         at = Situation(state=state, provider=provider, asker=asker, choice=Choice.NOTHING)
         return HeldPipeline(stored=stored, present=present, at=at)
+
+    def _closed(self, tx: JourneyTransaction, handle: Handle) -> Code | None:
+        """Return why no such pipeline goes on now: a browser that waits for its own answer takes no other (25)."""
+        if not self.policy.idp_initiated:
+            return Code.SSO_UNASKED_CLOSED
+        waits = tx.pipelines.waits(handle.session, handle.provider, self.clock.now())
+        return Code.SSO_STATE_INVALID if waits else None

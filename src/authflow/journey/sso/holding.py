@@ -13,7 +13,7 @@ from authflow.errors import Code
 from authflow.facts.sso import SignOnRefused
 from authflow.journey.sso.circumstances import Circumstances, Situation
 from authflow.ports import Allowed
-from authflow.sso.pipeline import barred, not_theirs
+from authflow.sso.pipeline import Flow, barred, not_theirs
 from authflow.sso.progress import Away, Open, Over, Unconfirmed
 from authflow.sso.provider import Connected
 from authflow.values import Budget, Refused
@@ -99,7 +99,8 @@ class Holding:
             return stored
         provider = tx.providers.load(stored.state.handle.organization, lock=lock).state
         state, present = stored.state, self.travelling.present(tx, stored.state, who)
-        if not_theirs(state.handle, present) is not None or not isinstance(state, Away | Open | Over):
+        theirs = state.handle.flow is not Flow.SETUP and not_theirs(state.handle, present) is None
+        if not theirs or not isinstance(state, Away | Open | Over):
             return Refused(code=Code.SSO_PIPELINE_INVALID)
         if not isinstance(state, Open) or barred(state.handle, present, self.clock.now()) is not None:
             return HeldPipeline(stored=stored, present=present, at=None)
