@@ -16,6 +16,7 @@ from authflow.membership.changes import FlagGroup
 from authflow.membership.standing import MemberFlag
 from authflow.sso.access import CONFIRMED_WITHIN
 from authflow.sso.case import Choice
+from authflow.sso.identity import Subject
 from authflow.testing.browsers import Browser
 from authflow.values import NOBODY, OrganizationId
 from tests.journey.sso_stage import SsoStage
@@ -450,6 +451,27 @@ def test_a_merge_moves_links_where_the_other_account_has_none_and_belongs(stage:
     assert MemberFlag.SSO_LINKED in stage.member(ben.user, acme).flags  # type: ignore[union-attr]  # they are a member
     assert stage.flows.sessions.identify(ben.browser.session).user is None
     assert [stage.audited_in(place).count(Audit.SSO_IDENTITY_MOVED) for place in (acme, globex, soylent)] == [1, 0, 0]
+
+
+@pytest.mark.parametrize("removed_first", [True, False])
+def test_a_merge_takes_former_subjects_along_for_a_removal_to_bar(stage: SsoStage, *, removed_first: bool):
+    """Decision 15: whoever is removed as one of two accounts does not walk back in by what was the other's."""
+    acme = stage.organization()
+    owner, root, ada = stage.owner(acme), stage.administrator(), stage.person("ada@example.com")
+    ben, eve = joined(stage, acme, "ben@example.com"), stage.person("eve@example.com")
+    stage.connect(acme)
+    with stage.uow.begin() as tx:
+        provider = tx.providers.load(acme).state.id
+        tx.former_subjects.remember(acme, provider, Subject("ada-0"), ada.user)
+    if removed_first:
+        remove(stage, owner, ben, acme)
+    merged = root.browser.ask(stage.flows.accounts.merge, CONTEXT, source=ada.user, target=ben.user)
+    assert not isinstance(merged, Refused), merged
+    if not removed_first:
+        remove(stage, owner, ben, acme)
+    stage.sign_in(eve)
+    stage.idp.person("ada-0")
+    assert code(stage.come(eve.browser, acme, "ada-0").answer) is Code.SSO_MEMBER_REMOVED
 
 
 def test_a_sign_on_elevates_nobody(stage: SsoStage):
