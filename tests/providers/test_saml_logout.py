@@ -125,6 +125,23 @@ def test_a_request_ends_when_it_says(left: timedelta, code: Code | None):
     assert (asked.code if isinstance(asked, Rejected) else None) is code
 
 
+@pytest.mark.parametrize(
+    ("qualifier", "party", "code"),
+    [
+        ("NameQualifier", IDP, None),
+        ("NameQualifier", "https://other.example", Code.SSO_RESPONSE_INVALID),
+        ("SPNameQualifier", HERE.metadata, None),
+        ("SPNameQualifier", "https://other.example", Code.SSO_RESPONSE_INVALID),
+    ],
+)
+def test_a_name_of_other_parties_is_nobodys_here(qualifier: str, party: str, code: Code | None):
+    """Core 3.7.3.2: the name has to match as it does in an assertion."""
+    request = logout_request({"value": "ada-1"}, identifier="_l", now=CLOCK.now(), destination=SLO, issuer=IDP)
+    request[-1].set(qualifier, party)
+    asked = read(sent("SAMLRequest", request))
+    assert (asked.code if isinstance(asked, Rejected) else None) is code
+
+
 def test_a_signature_inside_of_a_message_in_an_url_is_none_that_we_look_at():
     """SAML bindings 3.4.4.1 takes it out: a message with two could be signed by two."""
     memory = {"value": "ada-1", "session_index": "_one"}

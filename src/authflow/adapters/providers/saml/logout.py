@@ -21,6 +21,7 @@ from authflow.adapters.providers.saml.certificates import certificate
 from authflow.adapters.providers.saml.gate import SUCCESS, inflate
 from authflow.adapters.providers.saml.request import message
 from authflow.adapters.providers.saml.rules import require_message, single_use
+from authflow.adapters.providers.saml.subject import require_unqualified
 from authflow.adapters.providers.saml.xml import Unacceptable, Untrusted, children, name, only, parse, shown, text
 from authflow.sso.capabilities import LoggedOut, LogoutRequested
 
@@ -48,13 +49,16 @@ def read_logout_request(query: str, *, certificates: Collection[str], expected: 
     """Return the ``LogoutRequest`` in *query*, the text behind the question mark as it came.
 
     Raises:
-        Unacceptable: It is none, nobody we know signed it, or it is for somebody else, or too old.
+        Unacceptable: It is none, nobody we know signed it, or it is for somebody else, or too old, or names somebody
+            by a name of other parties (core 3.7.3.2).
     """
     request = _read(query, "SAMLRequest", "LogoutRequest", certificates=certificates)
     require_message(request, expected, "NotOnOrAfter")
+    person = only(request, "saml", "NameID")
+    require_unqualified(person, expected)
     return LogoutRequested(
         id=request.get("ID", ""),
-        name_id=text(only(request, "saml", "NameID")),
+        name_id=text(person),
         sessions=tuple(text(index) for index in children(request, "samlp", "SessionIndex")),
         state=_state(query),
         once=single_use(request, expected),

@@ -102,12 +102,24 @@ def _name_id(assertion: Element, expected: Expected) -> dict[str, str]:
     found = children(only(assertion, "saml", "Subject"), "saml", "NameID")
     if not found:
         return {}
-    element = found[0]
-    qualified = element.get("NameQualifier", expected.issuer), element.get("SPNameQualifier", expected.audience)
-    if len(found) > 1 or qualified != (expected.issuer, expected.audience):
-        msg = f"NameID: several, or of {shown(qualified[0])} for {shown(qualified[1])}"
+    if len(found) > 1:
+        msg = "NameID: several"
         raise Unacceptable(msg)
+    element = found[0]
+    require_unqualified(element, expected)
     return {"value": text(element), "format": element.get("Format", "")}
+
+
+def require_unqualified(name_id: Element, expected: Expected) -> None:
+    """Return if *name_id* is of nobody but the provider, for nobody but us.
+
+    Raises:
+        Unacceptable: It is qualified by other parties (core 8.3.7).
+    """
+    qualified = name_id.get("NameQualifier", expected.issuer), name_id.get("SPNameQualifier", expected.audience)
+    if qualified != (expected.issuer, expected.audience):
+        msg = f"NameID: of {shown(qualified[0])} for {shown(qualified[1])}"
+        raise Unacceptable(msg)
 
 
 def _session_index(assertion: Element) -> str:
