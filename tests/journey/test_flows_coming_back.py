@@ -171,13 +171,24 @@ def test_whoever_is_invited_again_links_their_own_subject_again(stage: SsoStage,
 
 
 def test_a_subject_that_the_provider_uses_no_more_counts_as_its_persons(boss_of: tuple[SsoStage, Person]):
-    """Decision 24: whoever is removed after it was taken over does not come back by it under yet another one."""
+    """Decision 24: whoever is removed after it was taken over does not come back by it under yet another one.
+
+    Nor does whoever came back by right, and is removed again.
+    """
     stage, boss = boss_of
     acme = OrganizationId("acme")
     for subject in ("s1", "s2"):
         stage.google.person(subject, email="ada@corp.example", email_verified=True, legacy="ada@corp.example")
     ada = member(stage, acme, "ada@example.com", "ada@corp.example")
     assert isinstance(stage.come(Browser(), acme, "s1").answer, SignedOn)
+    remove(stage, acme, boss, ada)
+    for subject in ("s1", "s2"):
+        stays_out(stage, acme, subject)
+    stage.clock.advance(STEP)
+    stage.sign_in(boss)
+    stage.invite(boss, acme, "ada@example.com")
+    stage.sign_in(ada)
+    claim(stage, acme, ada, "s1")
     remove(stage, acme, boss, ada)
     for subject in ("s1", "s2"):
         stays_out(stage, acme, subject)
@@ -191,6 +202,22 @@ def boss_of() -> tuple[SsoStage, Person]:
     acme = stage.organization()
     stage.connect(acme, stage.google, required=False)
     return stage, stage.owner(acme, "boss@example.com")
+
+
+def test_a_subject_that_somebody_new_came_in_by_is_no_former_one_of_anybody_else(
+    stage: SsoStage, acme: OrganizationId, boss: Person
+):
+    """Nor is it once their account is gone."""
+    ada = member(stage, acme, "ada@example.com", OWN)
+    unlink(stage, ada)
+    new = as_somebody_new(stage, acme, OWN)
+    assert isinstance(new, SignedOn)
+    root = stage.administrator()
+    stage.elevate(root)
+    gone = root.browser.ask(stage.flows.accounts.delete, CONTEXT, user=new.user)
+    assert not isinstance(gone, Refused), gone
+    remove(stage, acme, boss, ada)
+    assert isinstance(as_somebody_new(stage, acme, OWN), SignedOn)
 
 
 def connected(stage: SsoStage, boss: Person, acme: OrganizationId, **settings: Any) -> None:
