@@ -201,6 +201,7 @@ def relay(scene: Scene) -> None:
     begun, died = stage.clock.now(), 0
     for death in deaths(act, prepare=database.restore):
         died += 1
+        stage.entropy.begin(death.name)  # whoever comes next draws other ids than whoever died
         stage.clock.set(begun + stage.policy.outbox.lease + stage.policy.outbox.longest_delay)
         stage.mailer.sent.clear()
         stage.flows.relay.drain_until_quiet()
