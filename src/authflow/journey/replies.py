@@ -96,6 +96,7 @@ CLASSES: Final[Mapping[str, type]] = {
         providers.ProviderSaved,
         sso.AccountLinked,
         sso.ChoiceOwed,
+        sso.ConfirmationOwed,
         sso.LinkEnded,
         sso.MailSent,
         sso.Offer,
