@@ -119,7 +119,7 @@ class SignOns:
                 self.link(state, browser, subject, session)
 
     def _subject(self) -> str:
-        return f"person-{next(self._numbers)}@example.com"
+        return f"guest-{next(self._numbers)}@example.com"
 
 
 def _expect(visit: Any) -> None:  # noqa: ANN401  # the driver's cursor

@@ -115,7 +115,7 @@ class SignOns:
             raise AssertionError(subject)
 
     def _subject(self) -> str:
-        return f"person-{next(self._numbers)}@example.com"
+        return f"guest-{next(self._numbers)}@example.com"  # nobody of another row
 
     def _come_back(self, browser: Client, subject: str, watch: Any = None, *, link: bool = False) -> None:  # noqa: ANN401  # a context
         """Go away, and bring the provider's answer; only the request that brings it is watched."""
