@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
@@ -12,7 +12,7 @@ from authflow.sso.sealing import memory_binding, session_binding, settings_bindi
 from authflow.values import Sealed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from authflow.journey.ports import JourneyTransaction
     from authflow.ports import Cipher, UnitOfWork
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from authflow.values import OrganizationId
 
     Report = Callable[[SecretUnavailable], None]
+
+FoundT = TypeVar("FoundT")
+PlaceT = TypeVar("PlaceT")
 
 
 @attrs.frozen(kw_only=True)
@@ -39,47 +42,48 @@ class Resealing:
 
         *report* is told of each that cannot be opened.
         """
-        done = self._settings(limit, report)
-        done += self._memories(limit - done, report)
-        return done + self._sessions(limit - done, report)
+        done = self._walk(
+            limit,
+            keys=lambda tx: tx.providers.sealing_keys(),
+            page=lambda tx, keys, some, after: tx.providers.sealed_under(keys, limit=some, after=after),
+            reseal=lambda place: self._reseal_settings(place, report),
+            place=lambda place: place,
+        )
+        done += self._walk(
+            limit - done,
+            keys=lambda tx: tx.links.sealing_keys(),
+            page=lambda tx, keys, some, after: tx.links.sealed_under(keys, limit=some, after=after),
+            reseal=lambda link: self._reseal_memory(link, report),
+            place=lambda link: link.id,
+        )
+        return done + self._walk(
+            limit - done,
+            keys=lambda tx: tx.provider_sessions.sealing_keys(),
+            page=lambda tx, keys, some, after: tx.provider_sessions.sealed_under(keys, limit=some, after=after),
+            reseal=lambda row: self._reseal_session(row, report),
+            place=lambda row: (row.session, row.provider),
+        )
 
-    def _settings(self, limit: int, report: Report) -> int:
+    def _walk(
+        self,
+        limit: int,
+        *,
+        keys: Callable[[JourneyTransaction], Iterable[str]],
+        page: Callable[[JourneyTransaction, list[str], int, PlaceT | None], Sequence[FoundT]],
+        reseal: Callable[[FoundT], bool],
+        place: Callable[[FoundT], PlaceT],
+    ) -> int:
+        """Seal up to *limit* of one kind of rows anew, page by page in the order of their *place*; return how many."""
         done, after = 0, None
         with self.uow.begin() as tx:
-            keys = self._older(tx.providers.sealing_keys())
-        while keys and done < limit:
+            older = self._older(keys(tx))
+        while older and done < limit:
             with self.uow.begin() as tx:
-                found = tx.providers.sealed_under(keys, limit=limit - done, after=after)
+                found = page(tx, older, limit - done, after)
             if not found:
                 break
-            done += sum(self._reseal_settings(place, report) for place in found)
-            after = found[-1]
-        return done
-
-    def _memories(self, limit: int, report: Report) -> int:
-        done, after = 0, None
-        with self.uow.begin() as tx:
-            keys = self._older(tx.links.sealing_keys())
-        while keys and done < limit:
-            with self.uow.begin() as tx:
-                found = tx.links.sealed_under(keys, limit=limit - done, after=after)
-            if not found:
-                break
-            done += sum(self._reseal_memory(link, report) for link in found)
-            after = found[-1].id
-        return done
-
-    def _sessions(self, limit: int, report: Report) -> int:
-        done, after = 0, None
-        with self.uow.begin() as tx:
-            keys = self._older(tx.provider_sessions.sealing_keys())
-        while keys and done < limit:
-            with self.uow.begin() as tx:
-                found = tx.provider_sessions.sealed_under(keys, limit=limit - done, after=after)
-            if not found:
-                break
-            done += sum(self._reseal_session(row, report) for row in found)
-            after = found[-1].session, found[-1].provider
+            done += sum(reseal(one) for one in found)
+            after = place(found[-1])
         return done
 
     def _reseal_settings(self, organization: OrganizationId, report: Report) -> bool:
