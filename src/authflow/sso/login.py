@@ -15,11 +15,10 @@ from authflow.machine import Machine, Step, on
 from authflow.ports import Limited
 from authflow.sso import finishing
 from authflow.sso.case import Ask, Case, Challenge, Choice, Deny, ProveAddress
-from authflow.sso.identity import Identity
-from authflow.sso.pipeline import Flow, barred, not_theirs
+from authflow.sso.pipeline import Flow
+from authflow.sso.pipeline_rules import abandon, failed, live, named, repeat, too_late
 from authflow.sso.progress import (
     Abandon,
-    Abandoned,
     AddressAsked,
     AddressMailed,
     AddressProven,
@@ -52,7 +51,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from authflow.sso.case import Decision, Known
-    from authflow.sso.pipeline import Present
 
 LoginStep = Step[Login, LoginAnswer]
 
@@ -63,26 +61,18 @@ PROOF_LIFE: Final = timedelta(minutes=10)
 # --- rules ------------------------------------------------------------------------------------------------------------
 
 
-def receive(state: Away, command: Return, now: datetime) -> LoginStep:
+@live
+def receive(state: Away, command: Return, _now: datetime) -> LoginStep:
     """The answer that was asked for is taken once; any other ends the pipeline, and so does a provider's refusal."""
-    stopped = _stopped(state, command.present, now)
-    if stopped is not None:
-        return stopped
-    if not hmac.compare_digest(state.state, command.state):
-        return _fails(state, Code.SSO_STATE_INVALID)
-    if not isinstance(command.said, Identity):
-        return _fails(state, command.said)
-    theirs = (command.said.organization, command.said.provider) == (state.handle.organization, state.handle.provider)
-    if not theirs:
-        return _fails(state, Code.SSO_IDENTITY_MISMATCH)
-    return Step(Identified(handle=state.handle, identity=command.said), Received())
+    said = named(state, command)
+    if isinstance(said, Code):
+        return failed(state, said)
+    return Step(Identified(handle=state.handle, identity=said), Received())
 
 
+@live
 def choose(state: Open, command: Choose, now: datetime) -> LoginStep:
     """The table of finishing decides; whoever is asked, or refused for what they can mend, may choose again."""
-    stopped = _stopped(state, command.present, now)
-    if stopped is not None:
-        return stopped
     decision = finishing.decide(case_of(state, command.choice, command.known), now)
     if isinstance(command.allowance, Limited) and finishing.tells(decision):
         return Step(state, Refused(code=Code.SSO_RATE_LIMITED, retry_after=command.allowance.retry_after))
@@ -103,11 +93,9 @@ def _decided(state: Open, command: Choose, decision: Decision) -> LoginStep:
             return Step(Over(handle=state.handle, why=Why.FINISHED), Finish(decision=decision))
 
 
+@live
 def confirm(state: Unconfirmed, command: ConfirmUnasked, now: datetime) -> LoginStep:
     """Whoever meant it comes in by the link that stands, behind their second factor; no link is made (decision 25)."""
-    stopped = _stopped(state, command.present, now)
-    if stopped is not None:
-        return stopped
     decision = finishing.decide_unasked(case_of(state, Choice.NOTHING, command.known), now)
     match decision:
         case Deny():
@@ -118,29 +106,27 @@ def confirm(state: Unconfirmed, command: ConfirmUnasked, now: datetime) -> Login
             return Step(Over(handle=state.handle, why=Why.FINISHED), Finish(decision=decision))
 
 
-def too_early(state: Away, command: Choose | MailProof | OpenLink, now: datetime) -> LoginStep:
+@live
+def too_early(state: Away, _command: Choose | MailProof | OpenLink, _now: datetime) -> LoginStep:
     """There is nothing to choose and nothing to prove before the provider has answered."""
-    stopped = _stopped(state, command.present, now)
-    return Step(state, Refused(code=Code.SSO_PROVIDER_UNTRIED)) if stopped is None else stopped
+    return Step(state, Refused(code=Code.SSO_PROVIDER_UNTRIED))
 
 
-def only_confirmed(state: Unconfirmed, command: Choose | MailProof | OpenLink, now: datetime) -> LoginStep:
+@live
+def only_confirmed(state: Unconfirmed, _command: Choose | MailProof | OpenLink, _now: datetime) -> LoginStep:
     """What nobody had asked for is confirmed or given up: nothing else can be made of it."""
-    stopped = _stopped(state, command.present, now)
-    return Step(state, Refused(code=Code.SSO_PIPELINE_INVALID)) if stopped is None else stopped
+    return Step(state, Refused(code=Code.SSO_PIPELINE_INVALID))
 
 
-def nothing_to_confirm(state: Away | Open, command: ConfirmUnasked, now: datetime) -> LoginStep:
+@live
+def nothing_to_confirm(state: Away | Open, _command: ConfirmUnasked, _now: datetime) -> LoginStep:
     """This answer was asked for, or is: while a pipeline waits for its own, it takes no other (decision 25)."""
-    stopped = _stopped(state, command.present, now)
-    return Step(state, Refused(code=Code.SSO_PIPELINE_INVALID)) if stopped is None else stopped
+    return Step(state, Refused(code=Code.SSO_PIPELINE_INVALID))
 
 
+@live
 def mail_proof(state: Open, command: MailProof, now: datetime) -> LoginStep:
     """A link is mailed to whoever can be mailed, and all are told the same (decisions 20 and 22)."""
-    stopped = _stopped(state, command.present, now)
-    if stopped is not None:
-        return stopped
     if isinstance(command.allowance, Limited):
         return Step(state, Refused(code=Code.SSO_RATE_LIMITED, retry_after=command.allowance.retry_after))
     if command.user is None:
@@ -155,14 +141,12 @@ def mail_proof(state: Open, command: MailProof, now: datetime) -> LoginStep:
     return Step(after, Mailed())
 
 
+@live
 def prove(state: ProofMailed, command: OpenLink, now: datetime) -> LoginStep:
     """The mailed link proves the mailbox here and now, once; what is too old or another one proves nothing.
 
     Nor does one whose mailbox is not theirs any more.
     """
-    stopped = _stopped(state, command.present, now)
-    if stopped is not None:
-        return stopped
     if not hmac.compare_digest(state.token, command.token):
         return Step(state, Refused(code=Code.SSO_PROOF_INVALID))
     if now >= state.expires_at:
@@ -172,40 +156,18 @@ def prove(state: ProofMailed, command: OpenLink, now: datetime) -> LoginStep:
     return Step(Proven(handle=state.handle, identity=state.identity, user=state.user), Opened())
 
 
+@live
 def prove_address(state: AddressMailed, command: OpenLink, now: datetime) -> LoginStep:
     """The mailed link proves a newcomer's address, once, for as long as the pipeline lives (sso 6.7)."""
-    stopped = _stopped(state, command.present, now)
-    if stopped is not None:
-        return stopped
     if not hmac.compare_digest(state.token, command.token):
         return Step(state, Refused(code=Code.SSO_PROOF_INVALID))
     return Step(AddressProven(handle=state.handle, identity=state.identity, address=state.address), Opened())
 
 
-def prove_nothing(state: Identified | Proven | AddressProven, command: OpenLink, now: datetime) -> LoginStep:
+@live
+def prove_nothing(state: Identified | Proven | AddressProven, _command: OpenLink, _now: datetime) -> LoginStep:
     """No link is open here: the second click, or another pipeline's mail."""
-    stopped = _stopped(state, command.present, now)
-    return Step(state, Refused(code=Code.SSO_PROOF_INVALID)) if stopped is None else stopped
-
-
-def repeat(state: Open | Unconfirmed, command: Return, now: datetime) -> LoginStep:
-    """The provider's answer is taken once: whatever comes after it is refused, and changes nothing."""
-    stopped = _stopped(state, command.present, now)
-    return Step(state, Refused(code=Code.SSO_STATE_INVALID)) if stopped is None else stopped
-
-
-def abandon(state: Away | Open | Unconfirmed, command: Abandon, _now: datetime) -> LoginStep:
-    """Whoever started it may end it."""
-    code = not_theirs(state.handle, command.present)
-    if code is not None:
-        return Step(state, Refused(code=code))
-    return Step(Over(handle=state.handle, why=Why.ABANDONED), Abandoned())
-
-
-def too_late(state: Over, command: Command, _now: datetime) -> LoginStep:
-    """It is over, and stays so; only the browser that started it is told."""
-    code = not_theirs(state.handle, command.present)
-    return Step(state, Refused(code=code or Code.SSO_PIPELINE_EXPIRED))
+    return Step(state, Refused(code=Code.SSO_PROOF_INVALID))
 
 
 MACHINE = Machine[Login, Command, LoginAnswer](
@@ -267,24 +229,9 @@ MACHINE = Machine[Login, Command, LoginAnswer](
 # --- pieces -----------------------------------------------------------------------------------------------------------
 
 
-def _stopped(state: Away | Open | Unconfirmed, present: Present, now: datetime) -> Step[Login, Refused] | None:
-    """Return the step of a pipeline that may not go on, or none. Without its time or provider it is over for good."""
-    code = barred(state.handle, present, now)
-    if code is None:
-        return None
-    if code is Code.SSO_PIPELINE_INVALID:
-        return Step(state, Refused(code=code))
-    return _fails(state, code)
-
-
-def _fails(state: Away | Open | Unconfirmed, code: Code) -> Step[Login, Refused]:
-    why = Why.EXPIRED if code is Code.SSO_PIPELINE_EXPIRED else Why.FAILED
-    return Step(Over(handle=state.handle, why=why), Refused(code=code))
-
-
 def _denied(state: Open | Unconfirmed, code: Code) -> Step[Login, Refused]:
     """An assertion that is too old has to be made again, in another pipeline; all else may be mended in this one."""
-    return _fails(state, code) if code is Code.SSO_IDENTITY_EXPIRED else Step(state, Refused(code=code))
+    return failed(state, code) if code is Code.SSO_IDENTITY_EXPIRED else Step(state, Refused(code=code))
 
 
 def case_of(state: Open | Unconfirmed, choice: Choice, known: Known) -> Case:

@@ -6,16 +6,14 @@ and it is their identity that is linked, whatever address the provider asserts (
 
 from __future__ import annotations
 
-import hmac
 from typing import TYPE_CHECKING
 
 import attrs
 
 from authflow.errors import Code
 from authflow.machine import Machine, Step, on
-from authflow.sso.identity import Identity
 from authflow.sso.linking import stale
-from authflow.sso.pipeline import barred, not_theirs
+from authflow.sso.pipeline_rules import abandon, failed, live, named, repeat, too_late
 from authflow.sso.progress import Abandon, Abandoned, Over, Received, Return, Why
 from authflow.sso.provider import may_change_trust
 from authflow.values import Answer, Refused
@@ -24,6 +22,7 @@ from authflow.witness import gate
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from authflow.sso.identity import Identity
     from authflow.sso.pipeline import Handle, Present
     from authflow.sso.provider import Authority
     from authflow.values import Sealed, UserId
@@ -92,59 +91,33 @@ SetupStep = Step[Setup, SetupAnswer]
 # --- rules ------------------------------------------------------------------------------------------------------------
 
 
-def receive(state: Proposed, command: Return, now: datetime) -> SetupStep:
+@live
+def receive(state: Proposed, command: Return, _now: datetime) -> SetupStep:
     """The answer that was asked for is taken once; any other ends the pipeline, and so does a provider's refusal."""
-    stopped = _stopped(state, command.present, now)
-    if stopped is not None:
-        return stopped
-    if not hmac.compare_digest(state.state, command.state):
-        return _fails(state, Code.SSO_STATE_INVALID)
-    if not isinstance(command.said, Identity):
-        return _fails(state, command.said)
-    if (command.said.organization, command.said.provider) != (state.handle.organization, state.handle.provider):
-        return _fails(state, Code.SSO_IDENTITY_MISMATCH)
-    return Step(Tried(handle=state.handle, identity=command.said, proposal=state.proposal), Received())
+    said = named(state, command)
+    if isinstance(said, Code):
+        return failed(state, said)
+    return Step(Tried(handle=state.handle, identity=said, proposal=state.proposal), Received())
 
 
-def repeat(state: Tried, command: Return, now: datetime) -> SetupStep:
-    """The provider's answer is taken once."""
-    stopped = _stopped(state, command.present, now)
-    return Step(state, Refused(code=Code.SSO_STATE_INVALID)) if stopped is None else stopped
-
-
+@live
 def confirm(state: Tried, command: Confirm, now: datetime) -> SetupStep:
     """In the order of section 8: signed in, the same person, an owner still, and no other provider meanwhile."""
-    stopped = _stopped(state, command.present, now)
-    if stopped is not None:
-        return stopped
     if stale(state.identity, now) is not None:
-        return _fails(state, Code.SSO_IDENTITY_EXPIRED)
+        return failed(state, Code.SSO_IDENTITY_EXPIRED)
     code = not_the_beginner(state.handle, command) or may_change_trust(command.authority)
-    if code is None and command.exists:
-        return _fails(state, Code.SSO_PROVIDER_EXISTS)
     if code is not None:
         return Step(state, Refused(code=code))
+    if command.exists:
+        return failed(state, Code.SSO_PROVIDER_EXISTS)
     answer = Stands(identity=state.identity, proposal=state.proposal, user=command.authority.user)
     return Step(Over(handle=state.handle, why=Why.FINISHED), answer)
 
 
-def abandon(state: Proposed | Tried, command: Abandon, _now: datetime) -> SetupStep:
-    """Whoever began may end it."""
-    code = not_theirs(state.handle, command.present)
-    if code is not None:
-        return Step(state, Refused(code=code))
-    return Step(Over(handle=state.handle, why=Why.ABANDONED), Abandoned())
-
-
-def too_early(state: Proposed, command: Confirm, now: datetime) -> SetupStep:
+@live
+def too_early(state: Proposed, _command: Confirm, _now: datetime) -> SetupStep:
     """Nobody has signed in through it yet."""
-    stopped = _stopped(state, command.present, now)
-    return Step(state, Refused(code=Code.SSO_PROVIDER_UNTRIED)) if stopped is None else stopped
-
-
-def too_late(state: Over, command: Command, _now: datetime) -> SetupStep:
-    """It is over, and stays so."""
-    return Step(state, Refused(code=not_theirs(state.handle, command.present) or Code.SSO_PIPELINE_EXPIRED))
+    return Step(state, Refused(code=Code.SSO_PROVIDER_UNTRIED))
 
 
 MACHINE = Machine[Setup, Command, SetupAnswer](
@@ -174,15 +147,3 @@ def not_the_beginner(handle: Handle, command: Confirm) -> Code | None:
         return Code.SESSION_REQUIRED
     same = command.visitor == handle.started_by == command.authority.user
     return None if same else Code.SSO_IDENTITY_MISMATCH
-
-
-def _stopped(state: Proposed | Tried, present: Present, now: datetime) -> Step[Setup, Refused] | None:
-    code = barred(state.handle, present, now)
-    if code is None:
-        return None
-    return Step(state, Refused(code=code)) if code is Code.SSO_PIPELINE_INVALID else _fails(state, code)
-
-
-def _fails(state: Proposed | Tried, code: Code) -> Step[Setup, Refused]:
-    why = Why.EXPIRED if code is Code.SSO_PIPELINE_EXPIRED else Why.FAILED
-    return Step(Over(handle=state.handle, why=why), Refused(code=code))
