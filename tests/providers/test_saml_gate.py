@@ -44,6 +44,15 @@ BOMBS = {
     "xml:id": b'<r xml:id="a"/>',
     "a relative namespace": b'<r xmlns:a="relative"><a:b/></r>',
     "an undeclared prefix": b"<a:r/>",
+    "a comment": b"<r>a<!---->b</r>",
+    "a comment beside the root": b"<!----><r/>",
+    "an instruction": b"<r>a<?x?>b</r>",
+    "an instruction beside the root": b"<r/><?x?>",
+}
+DECLARED = {
+    "a document type alone": b"<!DOCTYPE r>",
+    "an entity that is never used": b'<!DOCTYPE r [<!ENTITY e "ada-1">]>',
+    "an address": b'<!DOCTYPE r SYSTEM "http://127.0.0.1:1/x.dtd">',
 }
 
 
@@ -58,6 +67,17 @@ def test_documents_that_are_traps_are_not_read(read: Callable[[bytes], object], 
     with pytest.raises(Unacceptable):
         read(document)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 * 1024
+
+
+@pytest.mark.parametrize("declared", DECLARED.values(), ids=DECLARED)
+def test_a_document_type_before_what_is_genuine_refuses_it(declared: bytes):
+    """CVE-2026-41066: nothing else is wrong with these documents."""
+    metadata = provider().metadata().encode()
+    assert who(arrive(signed())) == GENUINE
+    assert read_metadata(metadata).entity_id == provider().entity_id
+    assert who(arrive(declared + signed())) is None
+    with pytest.raises(Unacceptable):
+        read_metadata(declared + metadata)
 
 
 def test_a_text_with_elements_inside_is_no_text():

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from lxml import etree
 
 from authflow.adapters.providers.saml.logout import logout_request, logout_response
 from authflow.adapters.providers.saml.request import redirect_url
@@ -148,6 +149,16 @@ def test_a_signature_inside_of_a_message_in_an_url_is_none_that_we_look_at():
     request = logout_request(memory, identifier="_l", now=CLOCK.now(), destination=SLO, issuer=IDP)
     sign(request, keys("idp"))
     assert isinstance(read(sent("SAMLRequest", request)), Rejected)
+
+
+def test_a_document_type_before_a_request_that_is_signed_ends_nothing():
+    """CVE-2026-41066: nothing else is wrong with it."""
+    request = logout_request({"value": "ada-1"}, identifier="_l", now=CLOCK.now(), destination=SLO, issuer=IDP)
+    declared = b'<!DOCTYPE LogoutRequest [<!ENTITY e "ada-1">]>' + etree.tostring(request)
+    document: Any = etree.fromstring(declared).getroottree()  # a tree is written with what stands before its root
+    assert etree.tostring(document).startswith(b"<!DOCTYPE")
+    assert isinstance(read(sent("SAMLRequest", request)), LogoutRequested)
+    assert isinstance(read(sent("SAMLRequest", document)), Rejected)
 
 
 def test_the_signature_is_over_the_text_and_not_over_its_meaning():

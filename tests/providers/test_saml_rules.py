@@ -273,8 +273,8 @@ def test_a_condition_that_is_not_understood_is_not_met_whoever_looked_at_the_sch
 
 
 def test_an_answer_to_no_request_is_another_thing_than_one_to_ours():
-
     unasked, asked = (callback(provider().write(said(request=r)), "") for r in (None, said().request))
+    assert answered(request=None) is ASKED
     assert who(kind().arrive_unasked(settings(), TRIP, unasked)) == GENUINE
     assert code(kind().arrive_unasked(settings(), TRIP, asked)) is ASKED
 

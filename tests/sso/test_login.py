@@ -97,7 +97,7 @@ def test_after_its_hour_it_is_over_for_good():
 def test_the_providers_answer_is_taken_once():
     """Invariant 9: state is single use."""
     taken = [step for step in EXPLORED.steps if isinstance(step.answer, Received)]
-    assert {type(step.state) for step in taken} == {Away}
+    assert {(type(step.state), type(step.target)) for step in taken} == {(Away, Identified)}
     assert not any(isinstance(step.target, Away) for step in EXPLORED.steps if step.target != step.state)
 
 
