@@ -5,6 +5,7 @@ The commands are those of the facade, and so are their arguments: one that has n
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -22,14 +23,15 @@ from authflow import (
     Secret,
 )
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
+from authflow.awaitable import AsyncAuthflow
 from authflow.command import Command
-from authflow.errors import BrokenPromise, DatabaseError, InputInvalid
+from authflow.errors import BrokenPromise, DatabaseError, EventInvalid, InputInvalid
 from authflow.membership.changes import FlagGroup
 from authflow.membership.standing import MemberFlag
 from authflow.values import Answer
 from authflow.wiring import Authflow
 from tests.journey.sso_stage import SsoStage
-from tests.stage import CONTEXT
+from tests.stage import CONTEXT, SECURITY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,15 +56,11 @@ BAD: Final[dict[str, Any]] = {
 """In the place of every argument."""
 
 
-WORKERS: Final = {"events", "relay", "outbox", "upkeep"}
-"""They are called by a host's own jobs, with what those have."""
-
-
 @cache
 def commands() -> dict[str, Command[..., Any]]:
-    """Return every command of the parts that answer browsers, and those who administer."""
+    """Return every command of the facade."""
     flows = Authflow.in_memory()
-    parts = [type(getattr(flows, field.name)) for field in attrs.fields(Authflow) if field.name not in WORKERS]
+    parts = [type(getattr(flows, field.name)) for field in attrs.fields(Authflow)]
     members = [inspect.getattr_static(part, name) for part in parts for name in dir(part)]
     return {found.name: found for found in members if isinstance(found, Command)}
 
@@ -127,6 +125,18 @@ def scene_on(stage: SsoStage) -> Scene:
         "newcomers": True,
         "scim": None,
         "default_role": None,
+        "project_id": SECURITY,
+        "event": "0" * 31 + "1",
+        "day": "2026-01-01",
+        "client_ip": None,
+        "raw": False,
+        "assume_normalized": False,
+        "start_time": None,
+        "cache_key": None,
+        "skip_send_first_transaction": False,
+        "has_attachments": False,
+        "ids": (),
+        "rounds": 1,
     }
     return Scene(stage=stage, browser=olga.browser, given=given)
 
@@ -174,16 +184,46 @@ def test_every_database_answers_alike(uow: Any, alone: dict[tuple[str, str, str]
     assert told(uow) == alone
 
 
-NAMED = ("session", "context", "pipeline", "token", "ticket", "callback", "choice", "settings", "required", "newcomers")
+NAMED = (
+    *("session", "context", "pipeline", "token", "ticket", "callback", "choice", "settings", "required", "newcomers"),
+    *("project_id", "day", "client_ip", "start_time", "cache_key", "ids", "rounds", "limit"),
+    *("raw", "assume_normalized", "skip_send_first_transaction", "has_attachments"),
+)
+
+FITTING = {
+    "ids": {"list"},
+    "required": {"int"},
+    "start_time": {"int"},
+    "rounds": {"int"},
+    "limit": {"int"},
+    "client_ip": {"long"},
+}
+"""What is of the right type after all."""
+
+WORKERS = ("events", "outbox", "relay", "upkeep")
+"""What a host's own jobs call."""
 
 
 @pytest.mark.parametrize("argument", NAMED)
 def test_what_is_of_another_type_is_refused_by_its_name(argument: str, alone: dict[tuple[str, str, str], str]):
     """Whatever else is wrong with the call, and before anything is read."""
-    kinds = {"int", "list", "bytes", "object", "long"} - ({"int"} if argument == "required" else set())
+    kinds = {"int", "list", "bytes", "object", "long"} - FITTING.get(argument, set())
     found = {place: code for place, code in alone.items() if place[1] == argument and place[2] in kinds}
     assert found
     assert {place for place, code in found.items() if code != Code.INPUT_INVALID} == set()
+
+
+def test_the_awaitable_face_refuses_the_same_by_the_same_name():
+    """No database is there to wait for: all is refused before one is asked."""
+    stage = SsoStage(MemoryUnitOfWork())
+    given, flows = scene_on(stage).given, AsyncAuthflow(stage.flows)
+    places = [(name, each) for name in commands() if name.split(".")[0] in WORKERS for each in arguments_of(name)]
+    for name, argument in places:
+        part, method = name.split(".")
+        handed = {each: given[each] for each in arguments_of(name)}
+        with pytest.raises((InputInvalid, EventInvalid)) as refusal:
+            asyncio.run(getattr(getattr(flows, part), method)(**{**handed, argument: object()}))
+        assert isinstance(refusal.value, EventInvalid) or refusal.value.field == argument
 
 
 @pytest.mark.parametrize("choice", [Choice.LINK, "link", Offer.LINK])

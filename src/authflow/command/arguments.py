@@ -6,17 +6,22 @@ Python's or of a database driver, or count as true.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from inspect import Parameter
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
 from authflow.errors import InputInvalid
-from authflow.values import BrowserSession, Context, Proof, Secret
+from authflow.values import IDENTIFIER_MAX, BrowserSession, Context, Proof, Secret, identifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from inspect import Signature
+
+
+COUNT_MAX: Final = 2**31 - 1
+"""Whole numbers are counts and limits here; more than this no database takes in a LIMIT."""
 
 
 def _is_secret(given: object) -> bool:
@@ -24,15 +29,44 @@ def _is_secret(given: object) -> bool:
     return isinstance(given, Secret) and isinstance(cast("object", given.reveal()), str)
 
 
+def _is_count(given: object) -> bool:
+    return type(given) is int and 1 <= given <= COUNT_MAX
+
+
+def _is_number(given: object) -> bool:
+    return isinstance(given, int | float) and not isinstance(given, bool)
+
+
+def _is_project(given: object) -> bool:
+    try:
+        identifier(given, field="project")
+    except InputInvalid:
+        return False
+    return True
+
+
+def _are_texts(given: object) -> bool:
+    """Tell whether it is a collection of texts: a lone text would be taken for its letters."""
+    if isinstance(given, str | bytes) or not isinstance(given, Collection):
+        return False
+    return all(isinstance(each, str) for each in cast("Collection[object]", given))
+
+
 CHECKED: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
     "BrowserSession": (lambda given: isinstance(given, BrowserSession), "must be a BrowserSession"),
     "Context": (lambda given: isinstance(given, Context), "must be a Context"),
     "Proof": (lambda given: isinstance(given, Proof), "must be a Proof"),
     "Secret": (_is_secret, "must be a Secret of a text"),
-    "int": (lambda given: isinstance(given, int), "must be a number"),
+    "int": (_is_count, f"must be a whole number from 1 to {COUNT_MAX}"),
+    "float": (_is_number, "must be a number"),
     "bool": (lambda given: isinstance(given, bool), "must be True or False"),
+    "ProjectId": (_is_project, f"must be 1 to {IDENTIFIER_MAX} printable ASCII characters without blanks"),
+    "Sequence[str]": (_are_texts, "must be a list of texts"),
 }
-"""What an argument of this annotated type has to be. Texts are read by the method itself: many have an answer."""
+"""What an argument of this annotated type has to be. Texts are read by the method itself: many have an answer.
+
+A project is the host's own, which no stranger names: what cannot be one has no answer.
+"""
 
 OPTIONAL: Final = " | None"
 

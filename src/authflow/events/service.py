@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 CACHE_KEY_MAX: Final = 255
 
+DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
 
 @attrs.frozen(kw_only=True)
 class Events(Desk):
@@ -32,6 +35,7 @@ class Events(Desk):
         Raises:
             EventInvalid: It is no JSON object.
             EventTooLarge: It is larger than the policy allows.
+            InputInvalid: *project_id* can be no project's.
         """
         return EventDraft.of(event, policy=self._policy, project=project_id)
 
@@ -42,7 +46,9 @@ class Events(Desk):
         Raises:
             NormalizedTwice: It is normalized already, or a draft for another project.
             EventInvalid: It is no JSON object.
+            InputInvalid: *project_id* can be no project's, or *client_ip* is no text.
         """
+        _require_text(client_ip, field="client_ip", optional=True)
         draft = event if isinstance(event, EventDraft) else self.draft(event)
         return draft.normalize(project_id, self._receipt(client_ip=client_ip), self._policy)
 
@@ -75,8 +81,9 @@ class Events(Desk):
             UnknownProject: There is no such project. Nothing was written.
             NormalizedTwice: The draft was made or normalized for another project.
             EventInvalid: This is no event; its subclasses say too large, or of a type that is not saved here.
-            InputInvalid: *start_time* or *cache_key* is malformed.
+            InputInvalid: *project_id*, *start_time*, *cache_key* or a flag is malformed.
         """
+        started, kept_at = _start_time(start_time), _cache_key(cache_key)
         draft = event if isinstance(event, EventDraft) else self.draft(event)
         ready = draft.ready(project_id, self._receipt(), self._policy, assume_normalized=assume_normalized)
 
@@ -88,8 +95,8 @@ class Events(Desk):
                 delivery = Delivery(
                     organization=project.organization,
                     skip_consume=raw,
-                    start_time=_start_time(start_time),
-                    cache_key=_cache_key(cache_key),
+                    start_time=started,
+                    cache_key=kept_at,
                     skip_first_transaction=skip_send_first_transaction,
                     has_attachments=has_attachments,
                 )
@@ -99,23 +106,48 @@ class Events(Desk):
 
     @command("events.get")
     def get(self, project_id: ProjectId, event: str) -> SavedEvent | None:
-        """Return the latest ingested event with this id, of whatever day, or none."""
+        """Return the latest ingested event with this id, of whatever day, or none.
+
+        Raises:
+            InputInvalid: *project_id* can be no project's, or *event* is no text.
+        """
+        _require_text(event, field="event")
         key = event_id(event)
         with self._uow.begin() as tx:
             return None if key is None else tx.events.find(project_id, key)
 
     @command("events.of_day")
     def of_day(self, project_id: ProjectId, day: str, event: str) -> SavedEvent | None:
-        """Return the event with this id that happened on *day*, ``YYYY-MM-DD`` in UTC, or none."""
+        """Return the event with this id that happened on *day*, ``YYYY-MM-DD`` in UTC, or none.
+
+        Raises:
+            InputInvalid: *project_id* can be no project's, *day* is none, or *event* is no text.
+        """
+        _require_text(event, field="event")
+        _require_day(day)
         key = event_id(event)
         with self._uow.begin() as tx:
             return None if key is None else tx.events.find(project_id, key, day=day)
 
     @command("events.latest")
     def latest(self, project_id: ProjectId, *, limit: int = 100) -> tuple[SavedEvent, ...]:
-        """Return the latest ingested events of a project, newest first."""
+        """Return the latest ingested events of a project, newest first.
+
+        Raises:
+            InputInvalid: *project_id* can be no project's, or *limit* is no count.
+        """
         with self._uow.begin() as tx:
             return tx.events.latest(project_id, limit=limit)
+
+
+def _require_text(given: object, *, field: str, optional: bool = False) -> None:
+    if not isinstance(given, str) and not (given is None and optional):
+        raise InputInvalid(field=field, problem="must be a text")
+
+
+def _require_day(given: object) -> None:
+    if not isinstance(given, str) or DAY.fullmatch(given) is None:
+        raise InputInvalid(field="day", problem="must be YYYY-MM-DD")
 
 
 def _start_time(given: float | None) -> str | None:
@@ -126,6 +158,7 @@ def _start_time(given: float | None) -> str | None:
 
 
 def _cache_key(given: str | None) -> str | None:
+    _require_text(given, field="cache_key", optional=True)
     if given is not None and not (1 <= len(given) <= CACHE_KEY_MAX and given.isascii() and given.isprintable()):
         raise InputInvalid(field="cache_key", problem=f"must be 1 to {CACHE_KEY_MAX} printable ASCII characters")
     return given

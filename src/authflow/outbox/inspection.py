@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from authflow.command import command
-from authflow.errors import InputInvalid
 from authflow.outbox.delivery import MACHINE, Due, Redrive
+from authflow.values import identifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,16 +43,18 @@ class Inspection:
         """Return how many messages wait in each lane, the deepest first; no *limit* means every lane.
 
         Raises:
-            InputInvalid: *limit* is not positive.
+            InputInvalid: *limit* is no count.
         """
-        if limit is not None and limit <= 0:
-            raise InputInvalid(field="limit", problem="must be positive")
         with self._uow.begin() as tx:
             return tx.queue.depths(limit=limit)
 
     @command("outbox.parked")
     def parked(self, *, limit: int = 100) -> tuple[ParkedMessage, ...]:
-        """Return what was set aside, the latest first. Payloads hold personal data: show them to nobody else."""
+        """Return what was set aside, the latest first. Payloads hold personal data: show them to nobody else.
+
+        Raises:
+            InputInvalid: *limit* is no count.
+        """
         with self._uow.begin() as tx:
             return tx.parked.newest(limit=limit)
 
@@ -62,7 +64,12 @@ class Inspection:
 
         If something younger about the same object waits, that is delivered instead. If it was delivered already,
         the older message comes after it: handlers that need the present state read it.
+
+        Raises:
+            InputInvalid: One of *ids* can be no id at all.
         """
+        for each in ids:
+            identifier(each, field="ids")
         now = self._clock.now()
         with self._uow.begin() as tx:
             back, dropped = list[str](), list[str]()
