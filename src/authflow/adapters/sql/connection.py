@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from authflow.adapters.sql.faults import Rules
-    from authflow.adapters.sql.pipeline import Pipeline
     from authflow.adapters.sql.prepared import Bound, Parameters, Plan, Prepared
     from authflow.adapters.sql.rows import Row
     from authflow.adapters.sql.tap import Tap
+    from authflow.adapters.sql.wire_pipeline import WirePipeline
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ class Connection:
     prepared: Prepared
     rules: Rules
     tap: Tap | None = None
-    pipeline: Pipeline | None = None
+    pipeline: WirePipeline | None = None
     failed: bool = False
     lost: bool = False
     _depth: int = 0

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from authflow.adapters.sql import columns as c
 from authflow.adapters.sql.dialect import insert_or_update
-from authflow.adapters.sql.memory import Memory
+from authflow.adapters.sql.read_once import ReadOnce
 from authflow.sso.identity import Subject
 from authflow.sso.links import Former
 from authflow.values import OrganizationId, ProviderId, UserId
@@ -71,7 +71,7 @@ class SqlFormerSubjects:
     def __init__(self, connection: Connection, statements: FormerStatements) -> None:
         self._connection = connection
         self._sql = statements
-        self._read: Memory[tuple[OrganizationId, ProviderId, Subject], Former | None] = Memory(connection)
+        self._read: ReadOnce[tuple[OrganizationId, ProviderId, Subject], Former | None] = ReadOnce(connection)
         self._unknown: set[tuple[ProviderId, Subject]] = set()
 
     def reread(self) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from authflow.adapters.sql import columns as c
 from authflow.adapters.sql import membership_state as rows
 from authflow.adapters.sql.membership import one_row
-from authflow.adapters.sql.memory import Memory
+from authflow.adapters.sql.read_once import ReadOnce
 from authflow.errors import UniqueViolated
 from authflow.membership.standing import Member, Outside, Removed
 from authflow.ports import Stored
@@ -100,7 +100,7 @@ class SqlMembers:
     def __init__(self, connection: Connection, statements: MemberStatements) -> None:
         self._connection = connection
         self._sql = statements
-        self._read: Memory[tuple[OrganizationId, UserId], Stored[Membership]] = Memory(connection)
+        self._read: ReadOnce[tuple[OrganizationId, UserId], Stored[Membership]] = ReadOnce(connection)
 
     def load(self, organization: OrganizationId, user: UserId) -> Stored[Membership]:
         return self._read.get((organization, user), lambda: self._load(organization, user))

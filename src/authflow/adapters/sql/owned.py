@@ -10,7 +10,7 @@ import attrs
 from authflow.adapters.sql.autocommit import commits_by_itself
 from authflow.adapters.sql.connection import LOG, Connection
 from authflow.adapters.sql.faults import translated
-from authflow.adapters.sql.pipeline import pipeline_of
+from authflow.adapters.sql.wire_pipeline import wire_pipeline_of
 from authflow.errors import ConfigInvalid
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Source:
                 prepared=self.prepared,
                 rules=self.rules,
                 tap=tap,
-                pipeline=pipeline_of(raw),
+                pipeline=wire_pipeline_of(raw),
             )
 
     @contextmanager

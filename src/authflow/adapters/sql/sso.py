@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from authflow.adapters.registering import person_of
 from authflow.adapters.sql import columns as c
 from authflow.adapters.sql.dialect import insert_or_tell
-from authflow.adapters.sql.memory import Memory
+from authflow.adapters.sql.read_once import ReadOnce
 from authflow.adapters.sql.telling import inserted
 from authflow.errors import StaleVersion
 from authflow.ports import Stored
@@ -78,7 +78,7 @@ class SqlProviders:
     def __init__(self, connection: Connection, statements: ProviderStatements) -> None:
         self._connection = connection
         self._sql = statements
-        self._read: Memory[OrganizationId, Stored[Provider]] = Memory(connection)
+        self._read: ReadOnce[OrganizationId, Stored[Provider]] = ReadOnce(connection)
         self._beside: Callable[[OrganizationId], Row | None] = self.alone
 
     def alone(self, organization: OrganizationId) -> Row | None:

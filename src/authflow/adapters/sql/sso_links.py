@@ -8,7 +8,7 @@ import attrs
 import sqlalchemy as sa
 
 from authflow.adapters.sql import columns as c
-from authflow.adapters.sql.memory import Memory
+from authflow.adapters.sql.read_once import ReadOnce
 from authflow.errors import StaleVersion
 from authflow.sso.identity import Subject
 from authflow.sso.links import Link
@@ -89,8 +89,8 @@ class SqlLinks:
         self._connection = connection
         self._sql = statements
         self._visits = visits
-        self._by_subject: Memory[tuple[ProviderId, Subject], Link | None] = Memory(connection)
-        self._of_user: Memory[tuple[ProviderId, UserId], Link | None] = Memory(connection)
+        self._by_subject: ReadOnce[tuple[ProviderId, Subject], Link | None] = ReadOnce(connection)
+        self._of_user: ReadOnce[tuple[ProviderId, UserId], Link | None] = ReadOnce(connection)
 
     def forget(self) -> None:
         """Read again what is not held: a lock was waited for."""

@@ -8,7 +8,7 @@ import attrs
 import sqlalchemy as sa
 
 from authflow.adapters.sql import columns as c
-from authflow.adapters.sql.memory import Memory
+from authflow.adapters.sql.read_once import ReadOnce
 from authflow.adapters.sql.sso_visits import KEPT_APART
 from authflow.errors import StaleVersion
 from authflow.ports import Stored
@@ -93,7 +93,7 @@ class SqlPipelines:
         self._connection = connection
         self._sql = statements
         self._visits = visits
-        self._read: Memory[PipelineId, Stored[SealedPipeline] | None] = Memory(connection)
+        self._read: ReadOnce[PipelineId, Stored[SealedPipeline] | None] = ReadOnce(connection)
         self._unwritten: dict[PipelineId, Saved] = {}
 
     def add(self, pipeline: SealedPipeline) -> None:

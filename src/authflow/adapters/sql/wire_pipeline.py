@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 
-class Pipeline:
+class WirePipeline:
     """The pipeline of one psycopg connection.
 
     Args:
@@ -53,12 +53,12 @@ class Pipeline:
                 raise
 
 
-def pipeline_of(raw: Any) -> Pipeline | None:
+def wire_pipeline_of(raw: Any) -> WirePipeline | None:
     """Return the pipeline of the connection *raw*, or none where its driver has none."""
     psycopg: Any = sys.modules.get("psycopg")  # whoever has a connection of it has loaded it
     if psycopg is None or not isinstance(raw, psycopg.Connection) or not psycopg.Pipeline.is_supported():
         return None
-    return Pipeline(raw)
+    return WirePipeline(raw)
 
 
 def _words(level: Any) -> str:

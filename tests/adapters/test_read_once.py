@@ -7,7 +7,7 @@ from typing import Any, cast
 import attrs
 import pytest
 
-from authflow.adapters.sql.memory import Memory
+from authflow.adapters.sql.read_once import ReadOnce
 
 
 @attrs.frozen
@@ -28,8 +28,8 @@ class Table:
         return self.reads
 
 
-def memory(*, alone: bool = False) -> Memory[str, int]:
-    return Memory(cast("Any", Connection(alone)))
+def memory(*, alone: bool = False) -> ReadOnce[str, int]:
+    return ReadOnce(cast("Any", Connection(alone)))
 
 
 @pytest.mark.parametrize("alone", [True, False])

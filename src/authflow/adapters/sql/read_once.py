@@ -13,7 +13,7 @@ KeyT = TypeVar("KeyT")
 FoundT = TypeVar("FoundT")
 
 
-class Memory(Generic[KeyT, FoundT]):
+class ReadOnce(Generic[KeyT, FoundT]):
     """Rows by their keys, and whether they are held. Where nobody else writes meanwhile, every row that is read is.
 
     A repository is made anew when a savepoint is undone, so nothing here outlives what it was read from.
