@@ -20,6 +20,7 @@ from authflow.sso.progress import (
     ConfirmUnasked,
     FactorAsked,
     Finish,
+    Identified,
     Mailed,
     MailProof,
     Opened,
