@@ -203,7 +203,19 @@ def test_an_answer_counts_once(stage: SsoStage, acme: OrganizationId):
     refused(first.resume(callback), Code.SSO_PIPELINE_EXPIRED)
     waiting = stage.start(Browser(), acme)
     refused(waiting.resume(callback), Code.SSO_STATE_INVALID)
-    refused(waiting.back("00u1"), Code.SSO_PIPELINE_EXPIRED)
+    assert isinstance(waiting.back("00u1"), SignedOn)
+
+
+def test_neither_another_tab_nor_a_forged_state_ends_a_sign_in(stage: SsoStage, acme: OrganizationId):
+    """The browser keeps one pipeline's secret, the newest: the older tab is refused, and the newer one goes on."""
+    browser = Browser()
+    older, newer = stage.start(browser, acme), stage.start(browser, acme)
+    late, forged = older.callback("00u1"), Callback(fields={"state": ("forged",), "code": ("stolen",)})
+    with stage.writes():
+        refused(newer.resume(late), Code.SSO_STATE_INVALID)
+        refused(newer.resume(forged), Code.SSO_STATE_INVALID)
+    assert isinstance(newer.back("00u1"), SignedOn)
+    refused(newer.resume(late), Code.SSO_PIPELINE_EXPIRED)
 
 
 def test_an_assertion_that_was_used_elsewhere_is_a_replay(stage: SsoStage, acme: OrganizationId):
@@ -337,7 +349,7 @@ def test_the_id_of_a_pipeline_opens_nothing_writes_nothing_and_counts_nothing(st
 def test_what_strangers_try_again_and_again_is_in_no_log(stage: SsoStage, acme: OrganizationId):
     stage.idp.person("00u2", email="new@example.com")
     trip, back = stage.come(Browser(), acme, "00u2"), stage.start(Browser(), acme)
-    with stage.writes("sso_pipeline"):
+    with stage.writes():
         refused(trip.choose(Choice.LINK), Code.SSO_LINK_UNPROVEN)
         refused(back.resume(Callback(fields={"state": ("wrong",)})), Code.SSO_STATE_INVALID)
 
@@ -363,6 +375,7 @@ def test_a_state_is_there_once_and_right(stage: SsoStage, acme: OrganizationId, 
     refused(stage.flows.sso.keep_answer(callback=Callback(fields=fields)), Code.SSO_STATE_INVALID)
     refused(trip.resume(Callback(fields=fields)), Code.SSO_STATE_INVALID)
     assert asked == [], "nobody is asked about an answer that was not asked for"
+    assert isinstance(trip.back("00u1"), SignedOn)
 
 
 # --- cross-site, as SAML comes ----------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from authflow.testing.samples.pipelines import (
     STATE,
     STRANGE,
     TRIED,
+    WRONG,
 )
 from authflow.values import Address, Refused, UserId
 
@@ -104,6 +105,12 @@ def test_what_cannot_be_mended_ends_it(command: Confirm, now: object, code: Code
 def test_nothing_stands_that_nobody_signed_in_through():
     step = MACHINE.step(PROPOSED, confirm(), NOW)
     assert (step.state, step.answer) == (PROPOSED, Refused(code=Code.SSO_PROVIDER_UNTRIED))
+
+
+def test_an_answer_that_was_not_asked_for_changes_nothing():
+    for said in (identity(), Code.SSO_IDENTITY_INCOMPLETE):
+        step = MACHINE.step(PROPOSED, Return(present=PRESENT, state=WRONG, said=said), NOW)
+        assert (step.state, step.answer) == (PROPOSED, Refused(code=Code.SSO_STATE_INVALID))
 
 
 def test_a_provider_cannot_speak_for_another():

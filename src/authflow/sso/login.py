@@ -16,7 +16,7 @@ from authflow.ports import Limited
 from authflow.sso import finishing
 from authflow.sso.case import Ask, Case, Challenge, Choice, Deny, ProveAddress
 from authflow.sso.pipeline import Flow
-from authflow.sso.pipeline_rules import abandon, failed, live, named, repeat, too_late
+from authflow.sso.pipeline_rules import abandon, answers, failed, live, named, repeat, too_late
 from authflow.sso.progress import (
     Abandon,
     AddressAsked,
@@ -63,7 +63,12 @@ PROOF_LIFE: Final = timedelta(minutes=10)
 
 @live
 def receive(state: Away, command: Return, _now: datetime) -> LoginStep:
-    """The answer that was asked for is taken once; any other ends the pipeline, and so does a provider's refusal."""
+    """The answer that was asked for is taken once, and ends the pipeline if it names nobody; any other changes nothing.
+
+    Anybody can send this browser back with a state of their own, and so does an older tab of it.
+    """
+    if not answers(state, command):
+        return Step(state, Refused(code=Code.SSO_STATE_INVALID))
     said = named(state, command)
     if isinstance(said, Code):
         return failed(state, said)

@@ -93,10 +93,13 @@ def too_late(state: Over, command: Going, _now: datetime) -> Step[Over, Refused]
 # --- pieces -----------------------------------------------------------------------------------------------------------
 
 
+def answers(state: Away | Proposed, command: Return) -> bool:
+    """Tell whether what came back is the answer that was asked for: nobody else knows the state that it carries."""
+    return hmac.compare_digest(state.state, command.state)
+
+
 def named(state: Away | Proposed, command: Return) -> Identity | Code:
     """Return whom the provider named in the answer that was asked for; or why that is none, which ends the pipeline."""
-    if not hmac.compare_digest(state.state, command.state):
-        return Code.SSO_STATE_INVALID
     said, handle = command.said, state.handle
     if isinstance(said, Code):
         return said
