@@ -79,10 +79,11 @@ def test_an_address_is_verified_for_its_own_person_in_time_and_once():
 
 
 def test_looking_changes_nothing():
-    for step in EXPLORED.steps:
-        if isinstance(step.command, Look):
-            assert step.target == step.state
-            assert step.facts == ()
+    looked = [step for step in EXPLORED.steps if isinstance(step.command, Look)]
+    assert ConfirmationView in {type(step.answer) for step in looked}
+    for step in looked:
+        assert step.target == step.state
+        assert step.facts == ()
 
 
 def test_nobody_else_is_told_anything():

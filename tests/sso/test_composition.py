@@ -58,6 +58,7 @@ def test_nothing_skips_a_second_factor_that_somebody_has():
     """Invariant 6: no invitation, no provider and no policy leads past it."""
     for _, coming, result in cells():
         if coming.factor is Factor.UNPROVEN:
+            assert isinstance(result.decision, Challenge | Deny | None)
             assert result.code is not None
             assert not result.joined
 
