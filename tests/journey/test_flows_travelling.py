@@ -469,12 +469,17 @@ def test_an_organization_that_is_over_lets_nobody_in(stage: SsoStage, acme: Orga
 
 def test_a_journey_lives_an_hour_whatever_happens(stage: SsoStage, acme: OrganizationId):
     stage.idp.person("00u2", email="new@example.com")
-    trip, late = stage.come(Browser(), acme, "00u2"), stage.start(Browser(), acme)
+    trip, late, kept = stage.come(Browser(), acme, "00u2"), stage.start(Browser(), acme), stage.start(Browser(), acme)
     stage.clock.advance(FRESH)
     refused(trip.choose(Choice.NEW_ACCOUNT), Code.SSO_IDENTITY_EXPIRED)
     stage.clock.advance(LIFE - FRESH)
     refused(late.back("00u1"), Code.SSO_PIPELINE_EXPIRED)
     refused(late.look(), Code.SSO_PIPELINE_EXPIRED)
+    assert isinstance(stage.flows.sso.keep_answer(callback=kept.callback("00u1")), AnswerKept), "it decides nothing"
+    refused(kept.resume(), Code.SSO_PIPELINE_EXPIRED)
+    stage.clock.advance(-LIFE)
+    for over in (late.back("00u1"), kept.resume()):  # decision 35
+        refused(over, Code.SSO_PIPELINE_EXPIRED)
 
 
 def test_the_answer_to_a_setup_is_none_to_a_sign_in_and_the_other_way_round(stage: SsoStage, acme: OrganizationId):

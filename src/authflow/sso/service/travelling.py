@@ -130,7 +130,10 @@ class Travelling(Pipelines):
     # --- kept until the browser goes on ---------------------------------------------------------------------------
 
     def keep(self, tx: SsoTransaction, callback: Callback, now: datetime) -> Refused | None:
-        """Store an answer that came by a cross-site request, for the pipeline whose state it carries."""
+        """Store an answer that came by a cross-site request, for the pipeline whose state it carries.
+
+        Whether it comes in time is told, and stored, when its browser goes on (decision 35).
+        """
         state = stated(callback)
         key = None if state is None else read_key(state.reveal())
         found = None if key is None else self.find(tx, PipelineId(key), lock=True)
@@ -139,8 +142,6 @@ class Travelling(Pipelines):
         waiting = found.state
         if not hmac.compare_digest(waiting.state, token_digest(state)):
             return Refused(code=Code.SSO_STATE_INVALID)
-        if now >= waiting.handle.expires_at:
-            return Refused(code=Code.SSO_PIPELINE_EXPIRED)
         fields: dict[str, Any] = {name: list(values) for name, values in callback.fields.items()}
         document: Document = {"fields": fields, "at": now.isoformat()}
         if len(canonical(document)) > ANSWER_MAX:
