@@ -91,7 +91,6 @@ if TYPE_CHECKING:
         LinkList,
         LinkView,
         MailSent,
-        Offer,
         PipelineAbandoned,
         ProviderSessionsEnded,
         SentAway,
@@ -143,7 +142,7 @@ if TYPE_CHECKING:
         SignedOut,
         SignInCancelled,
     )
-    from authflow.sso.case import Choice, Page
+    from authflow.sso.case import Choice, Offer, Page
     from authflow.sso.endpoints import Endpoints
     from authflow.sso.kinds import Callback, Kinds
     from authflow.values import (
@@ -470,7 +469,6 @@ _HOMES: Final = {
         "LinkList",
         "LinkView",
         "MailSent",
-        "Offer",
         "PipelineAbandoned",
         "ProviderSessionsEnded",
         "SentAway",
@@ -538,6 +536,7 @@ _HOMES: Final = {
     ),
     "authflow.sso.case": (
         "Choice",
+        "Offer",
         "Page",
     ),
     "authflow.sso.endpoints": ("Endpoints",),

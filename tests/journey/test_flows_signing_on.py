@@ -13,12 +13,12 @@ from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.errors import Code
 from authflow.facts.records import Audit, MailKind
 from authflow.journey.post_flow import InvitationFate
-from authflow.journey.sso.answers import ChoiceOwed, MailSent, Offer, SignedOn
+from authflow.journey.sso.answers import ChoiceOwed, MailSent, SignedOn
 from authflow.membership.answers import Entered
 from authflow.membership.standing import Member, MemberFlag
 from authflow.policy import MembershipPolicy
 from authflow.sessions.commands import EnrollmentOwed, SecondFactorOwed
-from authflow.sso.case import Choice, Page
+from authflow.sso.case import Choice, Offer, Page
 from authflow.sso.login import PROOF_LIFE
 from authflow.testing.browsers import Browser
 from authflow.values import Level, Refused

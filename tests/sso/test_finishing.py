@@ -19,12 +19,13 @@ from authflow.sso.case import (
     Enter,
     Known,
     LinkTo,
+    Offer,
     Page,
     ProveAddress,
     Register,
     TakeOver,
 )
-from authflow.sso.finishing import TABLE, UNASKED, decide, decide_unasked, may_tell, offers_account, tells
+from authflow.sso.finishing import TABLE, UNASKED, decide, decide_unasked, may_tell, offers, tells
 from authflow.sso.identity import AHEAD
 from authflow.testing.samples.finishing import (
     MALLORY,
@@ -199,7 +200,8 @@ def test_a_stranger_cannot_tell_who_is_invited(decided: list[tuple[Case, Decisio
                 case, known=attrs.evolve(case.known, open_to_newcomers=not case.known.open_to_newcomers)
             )
             assert decide(turned, NOW) == decision
-            assert offers_account(turned) == offers_account(case)
+            if isinstance(decision, Ask):
+                assert offers(turned, decision.page) == offers(case, decision.page)
         if not case.known.open_to_newcomers:
             assert not isinstance(decision, Register)
 
@@ -234,8 +236,36 @@ def test_a_second_factor_comes_before_the_sign_in_and_before_the_link(decided: l
 def test_pages_say_who_is_there(decided: list[tuple[Case, Decision]]):
     for case, decision in decided:
         if isinstance(decision, Ask):
-            expected = Page.PROVEN if proved(case) else Page.STRANGER if case.known.visitor is None else Page.VISITOR
+            by_mail = proved(case) and case.known.link is None
+            expected = Page.PROVEN if by_mail else Page.STRANGER if case.known.visitor is None else Page.VISITOR
             assert decision.page is expected
+
+
+def test_whatever_a_page_offers_is_done_or_can_be_mended(decided: list[tuple[Case, Decision]]):
+    """Nobody is led to a dead end: a recent proof can be given, and whether an address is taken no page tells."""
+    mendable = {
+        Choice.LINK: {Deny(Code.SESSION_ELEVATION_REQUIRED)},
+        Choice.NEW_ACCOUNT: {Deny(Code.SSO_IDENTITY_CONFLICT)},
+    }
+    seen = set[Offer]()
+    for case, page in ((case, decision.page) for case, decision in decided if isinstance(decision, Ask)):
+        offered = offers(case, page)
+        seen |= offered
+        assert (Offer.SIGN_IN in offered) == (Offer.MAIL_PROOF in offered) == (page is Page.STRANGER)
+        for choice, mended in mendable.items():
+            then = decide(attrs.evolve(case, choice=choice), NOW)
+            if Offer(choice) in offered:
+                assert not isinstance(then, Deny) or then in mended
+                assert then != Deny(Code.SSO_IDENTITY_CONFLICT) or (case.known.taken and page is Page.VISITOR)
+            elif page is not Page.PROVEN:
+                assert isinstance(then, Deny), "what would be done is offered"
+    assert seen == set(Offer) - {Offer.CONTINUE}
+
+
+def test_nobody_proves_the_mailbox_of_a_provider_that_names_none():
+    nameless = Case(identity=identity(email=None), known=welcoming())
+    assert offers(nameless, Page.STRANGER) == {Offer.SIGN_IN}
+    assert offers(nameless, None) == {Offer.CONTINUE}
 
 
 def test_every_decision_is_taken(decided: list[tuple[Case, Decision]]):

@@ -170,6 +170,25 @@ class Page(StrEnum):
     VISITOR = "visitor"
 
 
+@unique
+class Offer(StrEnum):
+    """What a person may do next.
+
+    Attributes:
+        CONTINUE: Nothing has to be chosen: ``sso.resume``.
+        SIGN_IN: Sign in with what they have here; then choose.
+        MAIL_PROOF: Be mailed a link that proves the account is theirs: ``sso.mail_proof``.
+        LINK: Make the identity their own: ``sso.choose``.
+        NEW_ACCOUNT: Get a new account: ``sso.choose``.
+    """
+
+    CONTINUE = "continue"
+    SIGN_IN = "sign_in"
+    MAIL_PROOF = "mail_proof"
+    LINK = "link"
+    NEW_ACCOUNT = "new_account"
+
+
 @attrs.frozen
 class Ask:
     """Let the person choose on *page*; nothing is written."""

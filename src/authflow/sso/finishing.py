@@ -17,6 +17,7 @@ from authflow.sso.case import (
     Deny,
     Enter,
     LinkTo,
+    Offer,
     Page,
     ProveAddress,
     Register,
@@ -126,16 +127,19 @@ def unverified(case: Case, _now: datetime) -> Decision | None:
 
 
 def proven(case: Case, _now: datetime) -> Decision | None:
-    """Somebody proved a mailbox for this identity, here: they may link, behind their second factor (decision 20)."""
+    """Somebody proved a mailbox for this identity, here: they may link, behind their second factor (decision 20).
+
+    What is somebody's already no mail takes from them: for that a person asks who is signed in.
+    """
     person, visitor = case.known.prover, case.known.visitor
     if person is None or person.user != case.proven or (visitor is not None and visitor.user != person.user):
         return None
     if not person.active:
         return Deny(Code.SSO_IDENTITY_DISABLED)
+    if case.known.link is not None:
+        return None
     if case.choice is not Choice.LINK:
         return Ask(Page.PROVEN)
-    if case.known.link is not None:
-        return Deny(Code.SSO_IDENTITY_CONFLICT)
     return Challenge(person.user) if case.known.owes else LinkTo(person.user, By.MAILED_PROOF)
 
 
@@ -245,15 +249,22 @@ def registers(case: Case) -> bool:
     return case.choice is Choice.NOTHING and _proved_address(case)
 
 
-def offers_account(case: Case) -> bool:
-    """Tell whether a page may offer a new account: the person may come in, or may when their address is proved."""
-    known = case.known
-    return (
-        known.sign_up
-        and not case.to_link
-        and case.identity.email is not None
-        and (known.open_to_newcomers or not _is_theirs(case))
-    )
+def offers(case: Case, page: Page | None) -> frozenset[Offer]:
+    """Return what the person may do on *page*; where no page asks for anything, they only go on.
+
+    Nothing is offered that is denied for what they cannot mend.
+    """
+    if page is None:
+        return frozenset({Offer.CONTINUE})
+    mail = {Offer.MAIL_PROOF} if case.identity.email is not None else set[Offer]()
+    account = {Offer.NEW_ACCOUNT} if _may_register(case) else set[Offer]()
+    match page:
+        case Page.STRANGER:
+            return frozenset({Offer.SIGN_IN} | mail | account)
+        case Page.PROVEN:
+            return frozenset({Offer.LINK})
+        case Page.VISITOR:
+            return frozenset({Offer.LINK} | account)
 
 
 def tells(decision: Decision) -> bool:
@@ -271,6 +282,17 @@ def _claims(case: Case, link: Link) -> bool:
     """Tell whether somebody who is signed in here asks for an identity that is another's by *link*."""
     visitor = case.known.visitor
     return (case.to_link or case.choice is Choice.LINK) and visitor is not None and visitor.user != link.user
+
+
+def _may_register(case: Case) -> bool:
+    """Tell whether there may be a new account: for whoever may come in, or may when their address is proved."""
+    known = case.known
+    return (
+        known.sign_up
+        and not case.to_link
+        and case.identity.email is not None
+        and (known.open_to_newcomers or not _is_theirs(case))
+    )
 
 
 def _is_theirs(case: Case) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum, unique
 from typing import TYPE_CHECKING
 
 import attrs
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from authflow.errors import Code
     from authflow.journey.post_flow import InvitationOutcome
-    from authflow.sso.case import Page
+    from authflow.sso.case import Offer, Page
     from authflow.values import Address, Level, LinkId, MemberId, OrganizationId, ProviderId, Secret, UserId
 
 
@@ -82,25 +81,6 @@ class ConfirmationOwed(Answer):
     name: str
     user: UserId
     expires_at: datetime
-
-
-@unique
-class Offer(StrEnum):
-    """What a person may do next.
-
-    Attributes:
-        CONTINUE: Nothing has to be chosen: ``sso.resume``.
-        SIGN_IN: Sign in with what they have here; then choose.
-        MAIL_PROOF: Be mailed a link that proves the account is theirs: ``sso.mail_proof``.
-        LINK: Make the identity their own: ``sso.choose``.
-        NEW_ACCOUNT: Get a new account: ``sso.choose``.
-    """
-
-    CONTINUE = "continue"
-    SIGN_IN = "sign_in"
-    MAIL_PROOF = "mail_proof"
-    LINK = "link"
-    NEW_ACCOUNT = "new_account"
 
 
 @attrs.frozen(kw_only=True)

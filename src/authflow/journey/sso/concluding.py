@@ -9,12 +9,12 @@ import attrs
 from authflow.errors import Code, StaleVersion, UniqueViolated
 from authflow.journey.door import carried, expect
 from authflow.journey.sso.admitting import Admitting, Arrival, Undone
-from authflow.journey.sso.answers import ChoiceOwed, MailSent, Offer, PipelineAbandoned
+from authflow.journey.sso.answers import ChoiceOwed, MailSent, PipelineAbandoned
 from authflow.journey.sso.proving import Proving
 from authflow.ports import Allowed
 from authflow.sso import login
-from authflow.sso.case import Ask, Choice, Deny, Known, Page
-from authflow.sso.finishing import decide, offers_account
+from authflow.sso.case import Ask, Choice, Deny, Known
+from authflow.sso.finishing import decide, offers
 from authflow.sso.identity import read_subject
 from authflow.sso.kinds import Assertion
 from authflow.sso.progress import (
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from authflow.journey.sso.answers import Finished
     from authflow.journey.sso.circumstances import Situation
     from authflow.journey.sso.holding import Comer, HeldPipeline
+    from authflow.sso.case import Page
     from authflow.sso.kinds import Rejected
     from authflow.sso.service.pipelines import Bearer
     from authflow.sso.service.trips import Back
@@ -153,16 +154,9 @@ def _stopped(held: HeldPipeline, now: datetime) -> Refused:
 
 
 def _page(at: Situation, known: Known, page: Page | None) -> ChoiceOwed:
-    wanted: dict[Page | None, set[Offer]] = {
-        None: {Offer.CONTINUE},
-        Page.STRANGER: {Offer.SIGN_IN, Offer.NEW_ACCOUNT, *([Offer.MAIL_PROOF] if at.identity.email else [])},
-        Page.PROVEN: {Offer.LINK},
-        Page.VISITOR: {Offer.LINK, Offer.NEW_ACCOUNT},
-    }
-    offers = wanted[page] - (set() if offers_account(at.case(known)) else {Offer.NEW_ACCOUNT})
     return ChoiceOwed(
         page=page,
-        offers=frozenset(offers),
+        offers=offers(at.case(known), page),
         organization=at.provider.organization,
         provider=at.provider.name,
         email=at.identity.email,
