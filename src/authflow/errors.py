@@ -379,13 +379,17 @@ class NaiveDatetime(AuthflowError):
 
 
 class InputInvalid(AuthflowError):
-    """An argument that the host itself makes is malformed. ``field`` names it."""
+    """An argument that the host itself makes is malformed. ``field`` names it.
+
+    Where several are, such as settings of a provider, ``problems`` has each with what is wrong with it, this one first.
+    """
 
     code = Code.INPUT_INVALID
 
-    def __init__(self, *, field: str, problem: str) -> None:
+    def __init__(self, *, field: str, problem: str, others: tuple[tuple[str, str], ...] = ()) -> None:
         self.field, self.problem = field, problem
-        super().__init__(f"[{field} {problem}]")
+        self.problems = ((field, problem), *others)
+        super().__init__("[" + "; ".join(f"{name} {wrong}" for name, wrong in self.problems) + "]")
 
 
 class ConfigInvalid(AuthflowError):

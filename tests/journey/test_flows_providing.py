@@ -275,8 +275,11 @@ def test_a_proposal_that_cannot_be_is_refused_by_name(stage: SsoStage):
     acme = stage.organization()
     olga = stage.owner(acme)
     assert code(propose(stage, olga, acme, kind="none")) is Code.SSO_KIND_UNKNOWN
-    bad = propose(stage, olga, acme, settings={"colour": "red"})
-    assert (bad.code, dict(bad.problems)) == (Code.SSO_INPUT_INVALID, {"colour": "is unknown"})
+    bad = propose(stage, olga, acme, settings={"colour": "red", "shape": "round"})
+    assert (bad.code, dict(bad.problems)) == (
+        Code.SSO_INPUT_INVALID,
+        {"colour": "is unknown", "shape": "is unknown"},
+    )
     assert propose(stage, olga, acme, default_role="king").problems == {
         "default_role": "is no role of this installation"
     }

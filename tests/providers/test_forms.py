@@ -20,6 +20,7 @@ from authflow.testing.openid import InProcess
 from authflow.testing.providers import FakeProvider
 from tests.providers import test_github, test_google, test_oauth2, test_oidc
 from tests.providers.peers import provider
+from tests.providers.saml.stage import keys
 from tests.providers.saml.stage import kind as saml_kind
 from tests.providers.saml.stage import provider as saml_provider
 
@@ -52,13 +53,24 @@ CHOSEN: Final = [
 
 
 def refused(kind: Kind, changes: dict[str, Any]) -> str | None:
-    """Return the name of the setting that is refused; a setting that is none is left out."""
+    """Return the name of the setting that is refused first; a setting that is none is left out."""
     given = {name: value for name, value in {**GOOD[kind.key], **changes}.items() if value is not None}
+    return next(iter(problems(kind, given)), None)
+
+
+def problems(kind: Kind, given: dict[str, Any]) -> dict[str, str]:
+    """Return what is wrong with what is *given*, by the settings' names."""
     try:
         kind.read(given)
     except InputInvalid as error:
-        return error.field
-    return None
+        return dict(error.problems)
+    return {}
+
+
+def test_an_error_says_everything_in_its_text_too():
+    with pytest.raises(InputInvalid, match=r"\[issuer is missing; client_id is missing\]") as error:
+        KINDS["oidc"].read({})
+    assert (error.value.field, error.value.problem) == error.value.problems[0] == ("issuer", "is missing")
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
@@ -73,11 +85,27 @@ def test_every_setting_is_listed_once_and_no_other(kind: Kind):
 
 @pytest.mark.parametrize(("kind", "setting"), EACH)
 def test_a_setting_is_of_its_shape_and_missed_where_it_is_required(kind: Kind, setting: Setting):
-    ours = setting.name == "certificate"  # it is read with its key, and refused with that
-    given = {"private_key": "no key" if ours else None, setting.name: NO_SUCH[setting.shape]}
-    assert refused(kind, given) == ("private_key" if ours else setting.name)
+    key = keys("sp").private_key.reveal() if setting.name == "certificate" else None  # it is read where there is one
+    assert refused(kind, {"private_key": key, setting.name: NO_SUCH[setting.shape]}) == setting.name
     alone = setting.name not in {"entity_id", "sso_url", "certificates"}  # SAML's metadata says them as well
     assert (refused(kind, {setting.name: None}) == setting.name) == (setting.required or not alone)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_everything_that_is_missing_is_said_at_once(kind: Kind):
+    assert isinstance(kind, Listing)
+    by_hand = {"entity_id", "sso_url", "certificates"} if kind.key == "saml2" else set[str]()
+    required = {each.name for each in kind.settings if each.required} | by_hand
+    assert problems(kind, {}) == dict.fromkeys(required, "is missing")
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_everything_that_is_wrong_is_said_at_once(kind: Kind):
+    assert isinstance(kind, Listing)
+    read = [each for each in kind.settings if each.name != "metadata"]  # its URL stands in for it
+    given = {each.name: NO_SUCH[each.shape] for each in read}
+    described = {"entity_id", "sso_url", "sso_binding", "slo_url", "certificates", "valid_until"}  # by the metadata
+    assert set(problems(kind, {**given, "colour": "red", "shape": 1})) == {"colour", "shape", *given} - described
 
 
 @pytest.mark.parametrize(("kind", "setting"), CHOSEN)

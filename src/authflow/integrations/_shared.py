@@ -218,7 +218,7 @@ class Problem:
         """Return what a person outside may know of *said*: never why, and of an error neither its text nor the cure."""
         if isinstance(said, Refused):
             return cls._made(said.code, said.problems, said.retry_after, attempts_left=said.attempts_left)
-        problems = {said.field: said.problem} if isinstance(said, InputInvalid) else {}
+        problems = dict(said.problems) if isinstance(said, InputInvalid) else {}
         wait = BUSY_FOR if isinstance(said, Retryable | DatabaseUnavailable) else None
         made = cls._made(said.code, problems, wait, attempts_left=None)
         return attrs.evolve(made, body={**made.body, "message": FAULT}) if made.status >= OURS else made

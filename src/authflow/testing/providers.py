@@ -97,9 +97,10 @@ class FakeProvider:
 
     def read(self, settings: Document) -> Document:
         """Return *settings*, which may have an ``url``, an ``issuer`` and a ``client_secret``."""
-        unknown = set(settings) - {"url", "issuer", "client_secret"}
+        unknown = sorted(set(settings) - {"url", "issuer", "client_secret"})
         if unknown:
-            raise InputInvalid(field=min(unknown), problem="is unknown")
+            others = tuple((name, "is unknown") for name in unknown[1:])
+            raise InputInvalid(field=unknown[0], problem="is unknown", others=others)
         return {"url": URL, **settings}
 
     def can_confirm(self, settings: Document) -> bool:  # noqa: ARG002  # the port gives them

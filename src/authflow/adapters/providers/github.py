@@ -21,9 +21,9 @@ from authflow.adapters.providers.documents import (
     unfetched,
 )
 from authflow.adapters.providers.oauth2 import gain, subject_of
-from authflow.adapters.providers.settings import Fields
+from authflow.adapters.providers.settings import MISSING, reading
 from authflow.adapters.system import SystemEntropy
-from authflow.errors import Code, InputInvalid
+from authflow.errors import Code
 from authflow.mailbox import read_address
 from authflow.sso.capabilities import Setting, Shape
 from authflow.sso.fetching import Request, Unfetched
@@ -98,20 +98,20 @@ class GithubKind:
         self._fetcher, self._entropy, self._web, self._api = fetcher, entropy or SystemEntropy(), web, api
 
     def read(self, settings: Document) -> Document:
-        fields = Fields(settings, self.trust)
-        organization = fields.text("organization")
-        if LOGIN.fullmatch(organization) is None:
-            raise InputInvalid(field="organization", problem="is no name of an organization")
-        number = fields.number("organization_id", 1, 2**53)
-        if number is None:
-            raise InputInvalid(field="organization_id", problem="is missing")
-        return {
-            "client_id": fields.text("client_id"),
-            "client_secret": fields.required_secret("client_secret"),
-            "organization": organization,
-            "organization_id": number,
-            "verified_address": fields.flag("verified_address", default=False),
-        }
+        with reading(settings, self.trust) as fields:
+            organization = fields.text("organization")
+            if LOGIN.fullmatch(organization) is None:
+                fields.wrong("organization", "is no name of an organization")
+            number = fields.number("organization_id", 1, 2**53)
+            if number is None:
+                fields.wrong("organization_id", MISSING)
+            return {
+                "client_id": fields.text("client_id"),
+                "client_secret": fields.required_secret("client_secret"),
+                "organization": organization,
+                "organization_id": number,
+                "verified_address": fields.flag("verified_address", default=False),
+            }
 
     def can_confirm(self, settings: Document) -> bool:  # noqa: ARG002  # the access token asks, and does not expire
         return True

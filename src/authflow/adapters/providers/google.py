@@ -11,17 +11,18 @@ from authflow.adapters.providers.directory import Directory
 from authflow.adapters.providers.documents import text, texts
 from authflow.adapters.providers.oidc import SCOPES, assertion
 from authflow.adapters.providers.oidc_flow import OidcFlow, Party
-from authflow.adapters.providers.settings import Fields
+from authflow.adapters.providers.settings import MISSING, reading
 from authflow.adapters.system import SystemEntropy
-from authflow.errors import Code, InputInvalid
+from authflow.errors import Code
 from authflow.sso.capabilities import Setting, Shape
 from authflow.sso.identity import read_subject, vouches
 from authflow.sso.kinds import Assertion, Departure, Rechecked, Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
 
+    from authflow.adapters.providers.settings import Fields
     from authflow.ports import Entropy
     from authflow.sso.fetching import Fetcher
     from authflow.sso.kinds import Callback, Document, Json, Trip
@@ -105,13 +106,12 @@ class GoogleKind:
         self._flow = OidcFlow(fetcher, directory or Directory(fetcher), entropy or SystemEntropy())
 
     def read(self, settings: Document) -> Document:
-        fields = Fields(settings, self.trust | {"domain"})
-        single = fields.text("domain").split() if settings.get("domain") is not None else []
-        return {
-            "client_id": fields.text("client_id"),
-            "client_secret": fields.required_secret("client_secret"),
-            "domains": _domains([*fields.listed("domains"), *single]),
-        }
+        with reading(settings, self.trust | {"domain"}) as fields:
+            return {
+                "client_id": fields.text("client_id"),
+                "client_secret": fields.required_secret("client_secret"),
+                "domains": _domains(fields, older=bool(settings.get("domain"))),
+            }
 
     def can_confirm(self, settings: Document) -> bool:  # noqa: ARG002  # Google always gives a token to ask with
         return True
@@ -153,17 +153,14 @@ def _is_of_domain(claims: Document, settings: Document) -> bool:
     return domain is not None and domain not in PUBLIC_DOMAINS and domain in texts(settings, "domains")
 
 
-def _domains(given: Sequence[str]) -> list[Json]:
-    """Return the domains in lower case, sorted, each once.
-
-    Raises:
-        InputInvalid: There is none, one is no domain, or everybody gets a mailbox in one.
-    """
-    folded = sorted({domain.lower().removesuffix(".") for domain in given})
-    if not folded:
-        raise InputInvalid(field="domains", problem="is missing")
+def _domains(fields: Fields, *, older: bool) -> list[Json]:
+    """Return the domains in lower case, sorted, each once; *older* settings name a single one beside the list."""
+    single = fields.text("domain", default="").split()
+    folded = sorted({domain.lower().removesuffix(".") for domain in (*fields.listed("domains"), *single)})
+    if not folded and not older:
+        fields.wrong("domains", MISSING)
     if not all(DOMAIN.fullmatch(domain) for domain in folded):
-        raise InputInvalid(field="domains", problem="holds what is no domain name")
+        fields.wrong("domains", "holds what is no domain name")
     if PUBLIC_DOMAINS & set(folded):
-        raise InputInvalid(field="domains", problem="holds a domain in which everybody gets a mailbox")
+        fields.wrong("domains", "holds a domain in which everybody gets a mailbox")
     return [*folded]

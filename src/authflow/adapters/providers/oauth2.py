@@ -20,9 +20,9 @@ from authflow.adapters.providers.code_flow import (
 )
 from authflow.adapters.providers.directory import BASIC, JSON, METHODS
 from authflow.adapters.providers.documents import document, invalid, person_name, text, texts
-from authflow.adapters.providers.settings import Fields
+from authflow.adapters.providers.settings import reading
 from authflow.adapters.system import SystemEntropy
-from authflow.errors import Code, InputInvalid
+from authflow.errors import Code
 from authflow.mailbox import read_address
 from authflow.sso.capabilities import Setting, Shape
 from authflow.sso.fetching import Request
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from authflow.adapters.providers.code_flow import Tokens
+    from authflow.adapters.providers.settings import Fields
     from authflow.ports import Entropy
     from authflow.sso.fetching import Errand, Fetcher
     from authflow.sso.kinds import Callback, Document, Json, Trip
@@ -95,20 +96,20 @@ class Oauth2Kind:
         self._fetcher, self._entropy = fetcher, entropy or SystemEntropy()
 
     def read(self, settings: Document) -> Document:
-        fields = Fields(settings, self.trust)
-        return {
-            "authorization_url": fields.url("authorization_url", self._fetcher),
-            "token_url": fields.url("token_url", self._fetcher),
-            "userinfo_url": fields.url("userinfo_url", self._fetcher),
-            "client_id": fields.text("client_id"),
-            "client_secret": fields.secret("client_secret"),
-            "client_auth": fields.choice("client_auth", tuple(METHODS), default="basic"),
-            "scopes": fields.scopes("scopes", default=()),
-            "subject": _pointer(fields, "subject"),
-            "email": _pointer(fields, "email") if settings.get("email") else None,
-            "name": _pointer(fields, "name") if settings.get("name") else None,
-            "recheck": fields.flag("recheck", default=False),
-        }
+        with reading(settings, self.trust) as fields:
+            return {
+                "authorization_url": fields.url("authorization_url", self._fetcher),
+                "token_url": fields.url("token_url", self._fetcher),
+                "userinfo_url": fields.url("userinfo_url", self._fetcher),
+                "client_id": fields.text("client_id"),
+                "client_secret": fields.secret("client_secret"),
+                "client_auth": fields.choice("client_auth", tuple(METHODS), default="basic"),
+                "scopes": fields.scopes("scopes", default=()),
+                "subject": _pointer(fields, "subject"),
+                "email": _pointer(fields, "email", default="") or None,
+                "name": _pointer(fields, "name", default="") or None,
+                "recheck": fields.flag("recheck", default=False),
+            }
 
     def can_confirm(self, settings: Document) -> bool:
         return settings.get("recheck") is True
@@ -206,10 +207,10 @@ def _userinfo(errand: Errand, settings: Document, tokens: Tokens) -> Document | 
     return document(errand.fetch(Request(url=url, headers=headers)), "the userinfo document")
 
 
-def _pointer(fields: Fields, name: str) -> str:
-    where = fields.text(name)
+def _pointer(fields: Fields, name: str, *, default: str | None = None) -> str:
+    where = fields.text(name, default=default)
     if where.startswith("/") and "~" in where.replace("~0", "").replace("~1", ""):
-        raise InputInvalid(field=name, problem="is no JSON Pointer")
+        fields.wrong(name, "is no JSON Pointer")
     return where
 
 

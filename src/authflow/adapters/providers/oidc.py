@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from authflow.adapters.providers.directory import METHODS, Directory
 from authflow.adapters.providers.documents import person_name, text, texts
 from authflow.adapters.providers.oidc_flow import OidcFlow, Party
-from authflow.adapters.providers.settings import Fields
+from authflow.adapters.providers.settings import reading
 from authflow.adapters.providers.signatures import TYPES
 from authflow.adapters.system import SystemEntropy
 from authflow.mailbox import read_address
@@ -88,21 +88,21 @@ class OidcKind:
         self._flow = OidcFlow(fetcher, directory or Directory(fetcher), entropy or SystemEntropy())
 
     def read(self, settings: Document) -> Document:
-        fields = Fields(settings, self.trust)
-        scopes = fields.scopes("scopes", default=SCOPES, always=("openid",))
-        return {
-            "issuer": fields.issuer("issuer", self._fetcher),
-            "client_id": fields.text("client_id"),
-            "client_secret": fields.secret("client_secret"),
-            "client_auth": fields.choice("client_auth", ("", *METHODS), default=""),
-            "scopes": scopes,
-            "algorithms": fields.choices("algorithms", TYPES, default=("RS256",)),
-            # Core 11: a refresh token is given where the person agrees to it, each time
-            "prompt": fields.choice("prompt", PROMPTS, default="consent" if OFFLINE in scopes else ""),
-            "max_age": fields.number("max_age", *MAX_AGE),
-            "require_pkce": fields.flag("require_pkce", default=True),
-            "userinfo": fields.flag("userinfo", default=True),
-        }
+        with reading(settings, self.trust) as fields:
+            scopes = fields.scopes("scopes", default=SCOPES, always=("openid",))
+            return {
+                "issuer": fields.issuer("issuer", self._fetcher),
+                "client_id": fields.text("client_id"),
+                "client_secret": fields.secret("client_secret"),
+                "client_auth": fields.choice("client_auth", ("", *METHODS), default=""),
+                "scopes": scopes,
+                "algorithms": fields.choices("algorithms", TYPES, default=("RS256",)),
+                # Core 11: a refresh token is given where the person agrees to it, each time
+                "prompt": fields.choice("prompt", PROMPTS, default="consent" if OFFLINE in scopes else ""),
+                "max_age": fields.number("max_age", *MAX_AGE),
+                "require_pkce": fields.flag("require_pkce", default=True),
+                "userinfo": fields.flag("userinfo", default=True),
+            }
 
     def can_confirm(self, settings: Document) -> bool:
         return OFFLINE in texts(settings, "scopes")

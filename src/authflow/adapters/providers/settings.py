@@ -1,17 +1,20 @@
-"""Reading what an owner set: one field after the other, each refused by its name."""
+"""Reading what an owner set: one field after the other, and everything that is wrong said at once, by its name."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from authflow.errors import InputInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Generator, Sequence
 
     from authflow.sso.fetching import Fetcher
     from authflow.sso.kinds import Document, Json
+
+T = TypeVar("T")
 
 VISIBLE: Final = re.compile(r"[ -~]+")
 """RFC 6749 appendix A: client identifiers and secrets are printable ASCII."""
@@ -57,30 +60,26 @@ class Fields:
         """Return a secret that must be there."""
         return self.text(name, most=SECRET_MAX)
 
-    def url(self, name: str, fetcher: Fetcher) -> str:
-        """Return an URL that may be fetched."""
+    def url(self, name: str, fetcher: Fetcher, *, default: str | None = None) -> str:
+        """Return an URL that may be fetched; *default* where it is left out, or it must be there."""
         given = self._settings.get(name)
-        if not isinstance(given, str) or not given:
-            raise InputInvalid(field=name, problem="is missing")
-        if not fetcher.permits(given):
-            raise InputInvalid(field=name, problem="is not an https URL without credentials and fragment")
+        if given is None or given == "":
+            return default if default is not None else self._refused(name, MISSING, "")
+        if not isinstance(given, str) or not fetcher.permits(given):
+            return self._refused(name, UNSAFE_URL, "")
         return given
 
     def issuer(self, name: str, fetcher: Fetcher) -> str:
         """Return the URL of an issuer, exactly as it names itself (OIDC Discovery 3: no query)."""
         given = self.url(name, fetcher)
-        if "?" in given:
-            raise InputInvalid(field=name, problem="has a query, which an issuer has not")
-        return given
+        return self._refused(name, "has a query, which an issuer has not", "") if "?" in given else given
 
     def flag(self, name: str, *, default: bool) -> bool:
         """Return true or false, and nothing that is like them."""
         given = self._settings.get(name)
         if given is None:
             return default
-        if not isinstance(given, bool):
-            raise InputInvalid(field=name, problem="is neither true nor false")
-        return given
+        return given if isinstance(given, bool) else self._refused(name, "is neither true nor false", default)
 
     def number(self, name: str, least: int, most: int) -> int | None:
         """Return a whole number, or none where there is none."""
@@ -88,7 +87,7 @@ class Fields:
         if given is None:
             return None
         if not isinstance(given, int) or isinstance(given, bool) or not least <= given <= most:
-            raise InputInvalid(field=name, problem=f"is no whole number from {least} to {most}")
+            return self._refused(name, f"is no whole number from {least} to {most}", None)
         return given
 
     def choice(self, name: str, among: Sequence[str], *, default: str) -> str:
@@ -97,21 +96,21 @@ class Fields:
         if given is None:
             return default
         if not isinstance(given, str) or given not in among:
-            raise InputInvalid(field=name, problem=f"is none of {', '.join(filter(None, among))}")
+            return self._refused(name, f"is none of {', '.join(filter(None, among))}", default)
         return given
 
     def choices(self, name: str, among: Collection[str], *, default: Collection[str]) -> list[Json]:
         """Return one or more of *among*, sorted."""
         given = self.listed(name) or sorted(default)
         if not set(given) <= set(among):
-            raise InputInvalid(field=name, problem=f"holds something else than {', '.join(sorted(among))}")
+            self.wrong(name, f"holds something else than {', '.join(sorted(among))}")
         return [*sorted(set(given))]
 
     def scopes(self, name: str, *, default: Sequence[str], always: Sequence[str] = ()) -> list[Json]:
         """Return scopes in their order, each once; *always* are asked for whatever else is."""
         given = self.listed(name) or [*default]
         if not all(SCOPE.fullmatch(scope) for scope in given):
-            raise InputInvalid(field=name, problem="holds what is no scope")
+            self.wrong(name, "holds what is no scope")
         return [*dict.fromkeys([*always, *given])]
 
     def listed(self, name: str) -> list[str]:
@@ -120,8 +119,12 @@ class Fields:
         if given is None:
             return []
         if not isinstance(given, list) or len(given) > LIST_MAX:
-            raise InputInvalid(field=name, problem=f"is no list of up to {LIST_MAX} texts")
+            return self._refused(name, f"is no list of up to {LIST_MAX} texts", [])
         texts = [item for item in given if isinstance(item, str) and 0 < len(item) <= TEXT_MAX]
         if len(texts) != len(given):
-            raise InputInvalid(field=name, problem="holds something that is no short text")
+            self.wrong(name, f"holds something that is no text of up to {TEXT_MAX} characters")
         return texts
+
+    def _refused(self, name: str, problem: str, instead: T) -> T:
+        self.wrong(name, problem)
+        return instead

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from authflow.sessions.service import Sessions
     from authflow.sso.kinds import Document, Kind
     from authflow.sso.pipeline import Handle
-    from authflow.sso.provider import Command, Provider, ProviderStep
+    from authflow.sso.provider import Command, Configure, Edit, Provider, ProviderStep
     from authflow.sso.service import Links, Travelling
     from authflow.sso.service.departures import Departures
     from authflow.sso.setup import Stands, Tried
@@ -66,6 +66,11 @@ class Proposal:
     required: bool = True
     newcomers: bool = True
     default_role: str | None = None
+
+    def decided(self) -> dict[str, Any]:
+        """Return what is decided about members, as `Settings` have it."""
+        role = None if self.default_role is None else Role(self.default_role)
+        return {"required": self.required, "newcomers": self.newcomers, "default_role": role}
 
 
 @attrs.frozen(kw_only=True)
@@ -127,7 +132,7 @@ class Connecting:
         try:
             return self.uow.outside(lambda: kind.read(settings))
         except InputInvalid as error:
-            return Refused(code=Code.SSO_INPUT_INVALID, problems={error.field: error.problem})
+            return Refused(code=Code.SSO_INPUT_INVALID, problems=dict(error.problems))
 
     # --- connecting -------------------------------------------------------------------------------------------------
 
@@ -143,7 +148,7 @@ class Connecting:
         kind = self.kind(handle.kind)
         opened = self.travelling.vault.open(stands.proposal, proposal_binding(handle.id))
         made = self._made(at, kind, handle.provider, Proposal(**opened), partner=False)
-        added = self._added(at, made, authority)
+        added = self._added(at, Connect(authority=authority, provider=made))
         person = at.tx.users.get(stands.user)
         if person is None:
             raise Undone(Refused(code=Code.SESSION_USER_INACTIVE))

@@ -89,7 +89,7 @@ def _shown(kind: Describing, here: Endpoints, settings: Document | None) -> Meta
     try:
         document = kind.describe(settings, endpoints=here)
     except InputInvalid as error:
-        return Refused(code=Code.SSO_INPUT_INVALID, problems={error.field: error.problem})
+        return Refused(code=Code.SSO_INPUT_INVALID, problems=dict(error.problems))
     return MetadataShown(
         document=document,
         media_type=MEDIA_TYPE,

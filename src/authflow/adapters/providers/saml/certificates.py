@@ -98,19 +98,6 @@ def fingerprint(body: str) -> str:
     return certificate(body).fingerprint(hashes.SHA256()).hex(":").upper()
 
 
-def read_own_keys(private_key: object, own: object) -> OwnKeys:
-    """Return our pair.
-
-    Raises:
-        Unacceptable: No RSA key in unencrypted PEM, or the certificate is of another key.
-    """
-    held, body = Secret(str(private_key)), read_certificate(own)
-    if rsa_key(held, check=True).public_key() != certificate(body).public_key():
-        msg = "is not the key of the certificate"
-        raise Unacceptable(msg)
-    return OwnKeys(private_key=held, certificate=body)
-
-
 def rsa_key(private_key: Secret, *, check: bool = False) -> rsa.RSAPrivateKey:
     """Return the key that the PEM in *private_key* holds; to *check* its numbers takes 50 ms, once, when it is set.
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
 from authflow.adapters.providers.saml.answer import EITHER, SIGNED
-from authflow.adapters.providers.saml.certificates import CERTIFICATES_MAX, OwnKeys, read_certificate, read_own_keys
+from authflow.adapters.providers.saml.certificates import (
+    CERTIFICATES_MAX,
+    OwnKeys,
+    certificate,
+    read_certificate,
+    rsa_key,
+)
 from authflow.adapters.providers.saml.metadata import BINDINGS, ENTITY_ID_MAX, REDIRECT, Peer, read_metadata
 from authflow.adapters.providers.saml.rules import read_instant, write_instant
 from authflow.adapters.providers.saml.subject import Attributes
 from authflow.adapters.providers.saml.xml import Unacceptable
-from authflow.adapters.providers.settings import Fields
-from authflow.errors import InputInvalid
+from authflow.adapters.providers.settings import MISSING, UNSAFE_URL, reading
 from authflow.sso.capabilities import Setting, Shape
 from authflow.values import Secret
 
@@ -22,8 +27,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from authflow.adapters.providers.saml.presets import Preset
+    from authflow.adapters.providers.settings import Fields
     from authflow.sso.fetching import Fetcher
     from authflow.sso.kinds import Document, Json
+
+T = TypeVar("T")
 
 PEER: Final = ("entity_id", "sso_url", "sso_binding", "slo_url", "certificates", "valid_until")
 MAPPING: Final = ("identifier", "email", "first_name", "last_name")
@@ -78,38 +86,48 @@ def read_settings(given: Document, preset: Preset, fetcher: Fetcher, fetch: Call
     """Return *given* complete and in its canonical form; *fetch* gets the metadata, where an URL is set.
 
     Raises:
-        InputInvalid: A setting is missing, unknown or unusable; *field* names it.
+        InputInvalid: Settings are missing, unknown or unusable; *problems* names each.
     """
-    fields = Fields(given, GIVEN)
-    url = fields.url("metadata_url", fetcher) if given.get("metadata_url") else ""
-    if url:
-        peer = _described(given, "metadata_url", lambda: fetch(url))
-    elif given.get("metadata"):
-        peer = _described(given, "metadata", lambda: _markup(given))
+    with reading(given, GIVEN) as fields:
+        peer = _peer(given, fields, fetcher, fetch)
+        signs, encrypted = fields.flag("sign_requests", default=False), fields.flag("encrypted", default=False)
+        own = _own(given, fields, needed=signs or encrypted)
+        return {
+            "metadata_url": fields.url("metadata_url", fetcher, default=""),
+            **({} if peer is None else _kept_peer(peer)),
+            **_mapping(fields, preset),
+            "signed": fields.choice("signed", SIGNED, default=EITHER),
+            "encrypted": encrypted,
+            "sign_requests": signs,
+            "idp_initiated": fields.flag("idp_initiated", default=False),
+            "private_key": own.private_key.reveal() if own else "",
+            "certificate": own.certificate if own else "",
+        }
+
+
+def _peer(given: Document, fields: Fields, fetcher: Fetcher, fetch: Callable[[str], bytes]) -> Peer | None:
+    """Return the provider that its metadata describes, or that was typed; none if it is wrong."""
+    if not given.get("metadata_url") and not given.get("metadata"):
+        return _by_hand(given, fields, fetcher)
+    url, said = fields.url("metadata_url", fetcher, default=""), given.get("entity_id")
+    wanted = said if isinstance(said, str) else ""
+    if given.get("metadata_url"):
+        peer = _accepted(fields, "metadata_url", lambda: read_metadata(fetch(url), entity_id=wanted)) if url else None
     else:
-        peer = _by_hand(given, fields, fetcher)
-    _require_urls(peer, fetcher)
-    signs, encrypted = fields.flag("sign_requests", default=False), fields.flag("encrypted", default=False)
-    own = _own(given, needed=signs or encrypted)
-    return {
-        "metadata_url": url,
-        **_kept_peer(peer),
-        **_mapping(given, fields, preset),
-        "signed": fields.choice("signed", SIGNED, default=EITHER),
-        "encrypted": encrypted,
-        "sign_requests": signs,
-        "idp_initiated": fields.flag("idp_initiated", default=False),
-        "private_key": own.private_key.reveal() if own else "",
-        "certificate": own.certificate if own else "",
-    }
+        peer = _accepted(fields, "metadata", lambda: read_metadata(_markup(given), entity_id=wanted))
+    for field, found in (("sso_url", peer.sso_url), ("slo_url", peer.slo_url)) if peer else ():
+        if found and not fetcher.permits(found):  # what metadata names is as free as what is typed
+            fields.wrong(field, UNSAFE_URL)
+    return peer
 
 
-def _described(given: Document, field: str, get: Callable[[], bytes]) -> Peer:
-    entity_id = given.get("entity_id")
+def _accepted(fields: Fields, name: str, read: Callable[[], T]) -> T | None:
+    """Return what a field is read to; none, and noted, if it cannot be accepted."""
     try:
-        return read_metadata(get(), entity_id=entity_id if isinstance(entity_id, str) else "")
+        return read()
     except Unacceptable as refused:
-        raise InputInvalid(field=field, problem=refused.problem) from refused
+        fields.wrong(name, refused.problem)
+        return None
 
 
 def _markup(given: Document) -> bytes:
@@ -117,54 +135,60 @@ def _markup(given: Document) -> bytes:
 
 
 def _by_hand(given: Document, fields: Fields, fetcher: Fetcher) -> Peer:
-    valid_until = given.get("valid_until")
     return Peer(
         entity_id=fields.text("entity_id", most=ENTITY_ID_MAX),
         sso_url=fields.url("sso_url", fetcher),
         sso_binding=fields.choice("sso_binding", tuple(BINDINGS.values()), default=BINDINGS[REDIRECT]),
-        slo_url=fields.url("slo_url", fetcher) if given.get("slo_url") else "",
-        certificates=_certificates(given.get("certificates")),
-        valid_until=_instant(valid_until) if valid_until else None,
+        slo_url=fields.url("slo_url", fetcher, default=""),
+        certificates=_certificates(given, fields),
+        valid_until=_instant(given, fields),
     )
 
 
-def _instant(given: Json) -> datetime:
-    instant = read_instant(given) if isinstance(given, str) else None
-    if instant is None:
-        raise InputInvalid(field="valid_until", problem="is no instant in UTC, such as 2030-01-31T00:00:00Z")
+def _instant(given: Document, fields: Fields) -> datetime | None:
+    typed = given.get("valid_until")
+    instant = read_instant(typed) if isinstance(typed, str) else None
+    if instant is None and typed:
+        fields.wrong("valid_until", "is no instant in UTC, such as 2030-01-31T00:00:00Z")
     return instant
 
 
-def _certificates(given: Json) -> tuple[str, ...]:
-    if not isinstance(given, list) or not 1 <= len(given) <= CERTIFICATES_MAX:
-        raise InputInvalid(field="certificates", problem=f"is no list of 1 to {CERTIFICATES_MAX}")
-    try:
-        return tuple(dict.fromkeys(read_certificate(pasted) for pasted in given))
-    except Unacceptable as refused:
-        raise InputInvalid(field="certificates", problem=refused.problem) from refused
+def _certificates(given: Document, fields: Fields) -> tuple[str, ...]:
+    pasted = given.get("certificates")
+    if pasted is None:
+        fields.wrong("certificates", MISSING)
+    if not isinstance(pasted, list) or not 1 <= len(pasted) <= CERTIFICATES_MAX:
+        fields.wrong("certificates", f"is no list of 1 to {CERTIFICATES_MAX} certificates")
+        return ()
+    read = _accepted(fields, "certificates", lambda: tuple(dict.fromkeys(map(read_certificate, pasted))))
+    return read or ()
 
 
-def _require_urls(peer: Peer, fetcher: Fetcher) -> None:
-    """Nobody is sent where nothing could be fetched from: what metadata names is as free as what is typed."""
-    for field, url in (("sso_url", peer.sso_url), ("slo_url", peer.slo_url)):
-        if url and not fetcher.permits(url):
-            raise InputInvalid(field=field, problem="is not an https URL without credentials and fragment")
+def _mapping(fields: Fields, preset: Preset) -> dict[str, Json]:
+    """Return what the attributes are called; the preset knows, or the first two are asked for."""
+    nameless = {"first_name": "", "last_name": ""}
+    usual: dict[str, str] = attrs.asdict(preset.attributes) if preset.attributes else nameless
+    return {name: fields.text(name, default=usual.get(name)) for name in MAPPING}
 
 
-def _mapping(given: Document, fields: Fields, preset: Preset) -> dict[str, Json]:
-    usual = attrs.asdict(preset.attributes) if preset.attributes else {}
-    filled = {name: given.get(name) or usual.get(name, "") for name in MAPPING}
-    reader = Fields({**given, **filled}, GIVEN)
-    return {name: reader.text(name) if filled[name] or name in MAPPING[:2] else "" for name in MAPPING}
-
-
-def _own(given: Document, *, needed: bool) -> OwnKeys | None:
+def _own(given: Document, fields: Fields, *, needed: bool) -> OwnKeys | None:
     if not needed and not given.get("private_key"):
         return None
-    try:
-        return read_own_keys(given.get("private_key"), given.get("certificate"))
-    except Unacceptable as refused:
-        raise InputInvalid(field="private_key", problem=refused.problem) from refused
+    key = _pasted(given, fields, "private_key", lambda pem: rsa_key(Secret(str(pem)), check=True))
+    body = _pasted(given, fields, "certificate", read_certificate)
+    if key is None or body is None:
+        return None
+    if key.public_key() != certificate(body).public_key():
+        fields.wrong("private_key", "is not the key of the certificate")
+    return OwnKeys(private_key=Secret(str(given.get("private_key"))), certificate=body)
+
+
+def _pasted(given: Document, fields: Fields, name: str, read: Callable[[Json], T]) -> T | None:
+    value = given.get(name)
+    if not value:
+        fields.wrong(name, MISSING)
+        return None
+    return _accepted(fields, name, lambda: read(value))
 
 
 # --- keeping --------------------------------------------------------------------------------------------------------
