@@ -14,7 +14,7 @@ import attrs
 from authflow.errors import InputInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from authflow.errors import Code
@@ -210,6 +210,14 @@ class Kind(Protocol):
         """
         ...
 
+    @property
+    def memory_sent_to(self) -> frozenset[str]:
+        """Which settings say where what links remember goes, such as refresh tokens, and on behalf of whom.
+
+        Where one of these changes, all of it is forgotten: it is between its client and who issued it (RFC 6749 10.4).
+        """
+        ...
+
     def read(self, settings: Document) -> Document:
         """Return *settings* complete and in their canonical form.
 
@@ -239,19 +247,6 @@ class Kind(Protocol):
     def recheck(self, settings: Document, memory: Document, now: datetime) -> Rechecked:
         """Ask whether the person of a link may still come in. Never called where `can_confirm` is false."""
         ...
-
-
-def given_again(kind: Kind, before: Document, after: Document, silent: Iterable[str]) -> frozenset[str]:
-    """Return which of the *silent* secrets, which nobody gave, would go elsewhere *after* than *before*.
-
-    They are given again, so that nobody sends what somebody else typed in to an address of their own.
-    """
-    anything = kind.trust - kind.secrets
-    return frozenset(
-        secret
-        for secret in silent
-        if any(before.get(name) != after.get(name) for name in kind.sent_to.get(secret, anything))
-    )
 
 
 class Kinds:

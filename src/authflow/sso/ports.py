@@ -112,6 +112,10 @@ class LinkRows(Protocol):
         """Delete every link of *user*; return them, as `all_of_user` does."""
         ...
 
+    def forget_memories(self, provider: ProviderId) -> int:
+        """Let no link at *provider* have a memory any more; return how many had one."""
+        ...
+
     def take_due(
         self, providers: Collection[ProviderId], before: datetime, now: datetime, *, beyond: datetime, limit: int
     ) -> tuple[Link, ...]:

@@ -1,6 +1,6 @@
-"""The provider of an organization: connected once, edited and disabled by its owners (sso 8, 14.2).
+"""The provider of an organization: what it is, what can be asked of it, and what comes of that (sso 8, 14.2).
 
-Nobody connects a provider who did not just sign in through it: that is `authflow.sso.setup`.
+What is decided is `authflow.sso.keeping`'s.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 import attrs
 
 from authflow.errors import Code
-from authflow.facts import sso as facts
-from authflow.machine import Machine, Step, on
+from authflow.machine import Step
+from authflow.sso.difference import SAME
 from authflow.values import Answer, Refused
 from authflow.witness import gate
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from authflow.sso.difference import Difference
     from authflow.values import Address, OrganizationId, ProviderId, Role, Sealed, UserId
 
 
@@ -104,15 +105,54 @@ class Connect:
 
 
 @attrs.frozen(kw_only=True)
-class Edit:
-    """Change the settings; *trust*: what is believed of the provider changes, not only who must use it.
+class Provision:
+    """Let the partner's *provider* stand, untried; where it stands, let it be set up as *provider* is.
 
-    *provisions*: the host serves SCIM to this provider.
+    *difference*: of what its kind is set to from what stands; none where another kind stands, or nothing.
+    """
+
+    authority: Authority
+    provider: Connected
+    difference: Difference = SAME
+
+
+@attrs.frozen(kw_only=True)
+class Edit:
+    """Let the kind be set to what *settings* seal; what the provider means for members stays.
+
+    Args:
+        authority: Who commands.
+        settings: The ones that stand, with the kind's sealed anew where they differ.
+        difference: From those that stood when the new ones were read.
+        overtaken: Something else was stored since then: *difference* is from what does not stand any more.
     """
 
     authority: Authority
     settings: Settings
-    trust: bool
+    difference: Difference
+    overtaken: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Configure:
+    """Change what the provider is called, and what it means for members.
+
+    Args:
+        authority: Who commands.
+        name: What people call it.
+        settings: The ones that stand, with what is decided about members.
+        rank_before: How high the role ranks that members without an invitation's have so far.
+        rank_after: How high it would rank.
+        ungranted: Why *authority* may not give anybody the role that they would have, or none (decision 36).
+        provisions: The host serves SCIM to this provider.
+    """
+
+    authority: Authority
+    name: str
+    settings: Settings
+    rank_before: int = 0
+    rank_after: int = 0
+    ungranted: Code | None = None
     provisions: bool = False
 
 
@@ -123,7 +163,7 @@ class Disable:
     authority: Authority
 
 
-Command = Connect | Edit | Disable
+Command = Connect | Provision | Edit | Configure | Disable
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------
@@ -138,10 +178,11 @@ class ProviderConnected(Answer):
 
 @attrs.frozen(kw_only=True)
 class ProviderEdited(Answer):
-    """*changed* names the settings that are different now."""
+    """*changed* names the settings that are different now; *forgets*: so that links remember nothing any more."""
 
     provider: Connected
     changed: tuple[str, ...]
+    forgets: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -156,81 +197,7 @@ ProviderAnswer = ProviderConnected | ProviderEdited | ProviderDisabled | Refused
 ProviderStep = Step[Provider, ProviderAnswer]
 
 
-# --- rules ------------------------------------------------------------------------------------------------------------
-
-
-def connect(state: NoProvider, command: Connect, _now: datetime) -> ProviderStep:
-    """Owners connect; the organization's receivers, its log and all owners are told."""
-    code = may_change_trust(command.authority)
-    if code is not None:
-        return Step(state, Refused(code=code))
-    made = command.provider
-    fact = facts.ProviderConnected(
-        organization=made.organization,
-        provider=made.id,
-        kind=made.kind,
-        user=command.authority.user,
-        lifted=made.lifted,
-        recipients=command.authority.recipients,
-    )
-    return Step(made, ProviderConnected(provider=made), (fact,))
-
-
-def connect_another(state: Connected, command: Connect, _now: datetime) -> ProviderStep:
-    """An organization has one provider: of two admins who race, one is told that it stands."""
-    return Step(state, Refused(code=may_change_trust(command.authority) or Code.SSO_PROVIDER_EXISTS))
-
-
-def edit(state: Connected, command: Edit, _now: datetime) -> ProviderStep:
-    """Whoever manages says who must use it; what is believed of it is an owner's to change (decision 5)."""
-    authority = command.authority
-    code = (may_change_trust(authority) if command.trust else authority.refusal) or locked(state, authority)
-    code = code or unserved(state, command)
-    if code is not None:
-        return Step(state, Refused(code=code))
-    after = attrs.evolve(state, settings=command.settings)
-    changed = _changed(state.settings, command.settings)
-    fact = facts.ProviderEdited(
-        organization=state.organization,
-        provider=state.id,
-        changed=",".join(changed),
-        recipients=authority.recipients if command.trust else (),
-    )
-    return Step(after, ProviderEdited(provider=after, changed=changed), (fact,) if changed else ())
-
-
-def disable(state: Connected, command: Disable, _now: datetime) -> ProviderStep:
-    """Owners disable; what connecting it had switched off is required again (decision 26)."""
-    authority = command.authority
-    code = may_change_trust(authority) or locked(state, authority)
-    if code is not None:
-        return Step(state, Refused(code=code))
-    fact = facts.ProviderDisabled(
-        organization=state.organization, provider=state.id, kind=state.kind, recipients=authority.recipients
-    )
-    return Step(NoProvider(), ProviderDisabled(provider=state.id, restored=state.lifted), (fact,))
-
-
-def nothing_to_change(state: NoProvider, command: Edit | Disable, _now: datetime) -> ProviderStep:
-    """There is none: it was never connected, or another owner was faster."""
-    return Step(state, Refused(code=command.authority.refusal or Code.SSO_NO_PROVIDER))
-
-
-MACHINE = Machine[Provider, Command, ProviderAnswer](
-    "sso.provider",
-    rows=(
-        # state          command           rule               next
-        on(NoProvider, Connect).to(connect, NoProvider, Connected),
-        on(NoProvider, Edit).to(nothing_to_change, NoProvider),
-        on(NoProvider, Disable).to(nothing_to_change, NoProvider),
-        on(Connected, Connect).to(connect_another, Connected),
-        on(Connected, Edit).to(edit, Connected),
-        on(Connected, Disable).to(disable, Connected, NoProvider),
-    ),
-)
-
-
-# --- gates ------------------------------------------------------------------------------------------------------------
+# --- who may ------------------------------------------------------------------------------------------------------
 
 
 @gate
@@ -241,21 +208,3 @@ def may_change_trust(authority: Authority) -> Code | None:
     if not authority.owner:
         return Code.MEMBERSHIP_FORBIDDEN
     return None if authority.elevated else Code.SESSION_ELEVATION_REQUIRED
-
-
-@gate
-def locked(provider: Connected, authority: Authority) -> Code | None:
-    """What a partner provisioned is the partner's to change, and nothing else is (sso 4.6)."""
-    return None if provider.partner == authority.partner else Code.SSO_PARTNER_LOCKED
-
-
-@gate
-def unserved(provider: Connected, command: Edit) -> Code | None:
-    """SCIM is switched on where the host serves it, and off anywhere (sso 4.7)."""
-    switched_on = command.settings.scim and not provider.settings.scim
-    return Code.SSO_SCIM_UNAVAILABLE if switched_on and not command.provisions else None
-
-
-def _changed(before: Settings, after: Settings) -> tuple[str, ...]:
-    names = ("required", "scim", "newcomers", "default_role", "config")
-    return tuple(name for name in names if getattr(before, name) != getattr(after, name))

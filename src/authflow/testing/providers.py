@@ -79,6 +79,7 @@ class FakeProvider:
     naming: frozenset[str] = frozenset({"issuer"})
     secrets: frozenset[str] = frozenset({"client_secret"})
     sent_to: Mapping[str, frozenset[str]] = attrs.field(factory=lambda: {"client_secret": frozenset({"url", "issuer"})})
+    memory_sent_to: frozenset[str] = frozenset({"url", "issuer"})
 
     def person(self, subject: str, **claims: Any) -> FakePerson:  # noqa: ANN401  # each claim has its own type
         """Add somebody, or change what is said of them; return them."""

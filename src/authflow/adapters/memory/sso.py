@@ -126,6 +126,12 @@ class MemoryLinks:
     def remove_of_user(self, user: UserId) -> tuple[Link, ...]:
         return self._remove(row for row in self._rows.rows() if row.user == user)
 
+    def forget_memories(self, provider: ProviderId) -> int:
+        known = [row for row in self.of_provider(provider) if row.memory is not None]
+        for link in known:
+            self._rows.put(link.id, attrs.evolve(link, memory=None))
+        return len(known)
+
     def take_due(
         self, providers: Collection[ProviderId], before: datetime, now: datetime, *, beyond: datetime, limit: int
     ) -> tuple[Link, ...]:

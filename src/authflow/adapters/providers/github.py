@@ -93,6 +93,7 @@ class GithubKind:
         Setting(name="verified_address", shape=Shape.FLAG),
     )
     sent_to: Mapping[str, frozenset[str]] = {"client_secret": frozenset({"client_id"})}
+    memory_sent_to: frozenset[str] = frozenset()  # access tokens, which ask GitHub for themselves and for no client
 
     def __init__(self, fetcher: Fetcher, *, entropy: Entropy | None = None, web: str = WEB, api: str = API) -> None:
         self._fetcher, self._entropy, self._web, self._api = fetcher, entropy or SystemEntropy(), web, api

@@ -93,6 +93,7 @@ class GoogleKind:
         Setting(name="domains", shape=Shape.LIST, required=True),
     )
     sent_to: Mapping[str, frozenset[str]] = {"client_secret": frozenset({"client_id"})}
+    memory_sent_to = frozenset({"client_id"})
 
     def __init__(
         self,

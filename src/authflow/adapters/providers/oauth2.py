@@ -91,6 +91,7 @@ class Oauth2Kind:
         Setting(name="recheck", shape=Shape.FLAG),
     )
     sent_to: Mapping[str, frozenset[str]] = {"client_secret": frozenset({"token_url", "client_id"})}
+    memory_sent_to = frozenset({"token_url", "userinfo_url", "client_id"})
 
     def __init__(self, fetcher: Fetcher, *, entropy: Entropy | None = None) -> None:
         self._fetcher, self._entropy = fetcher, entropy or SystemEntropy()

@@ -82,6 +82,7 @@ class OidcKind:
         Setting(name="userinfo", shape=Shape.FLAG),
     )
     sent_to: Mapping[str, frozenset[str]] = {"client_secret": frozenset({"issuer", "client_id"})}
+    memory_sent_to = frozenset({"issuer", "client_id"})
 
     def __init__(self, fetcher: Fetcher, *, directory: Directory | None = None, entropy: Entropy | None = None) -> None:
         self._fetcher = fetcher

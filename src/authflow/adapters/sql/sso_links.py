@@ -43,6 +43,7 @@ class LinkStatements:
     remove: sa.Executable
     remove_of_provider: sa.Executable
     remove_of_user: sa.Executable
+    forget_memories: sa.Executable
     due: sa.Executable
     stamp: sa.Executable
     sealing_keys: sa.Executable
@@ -70,6 +71,9 @@ class LinkStatements:
             remove=sa.delete(row).where(one),
             remove_of_provider=sa.delete(row).where(here).returning(*row.c),
             remove_of_user=sa.delete(row).where(mine).returning(*row.c),
+            forget_memories=sa.update(row)
+            .where(here, row.c.sealing_key.is_not(None))
+            .values(sealing_key=None, memory=None),
             due=due.order_by(row.c.synced_at, row.c.id).limit(sa.bindparam("most")).with_for_update(skip_locked=True),
             stamp=sa.update(row)
             .where(row.c.id.in_(sa.bindparam("taken", expanding=True)))
@@ -159,6 +163,10 @@ class SqlLinks:
     def remove_of_user(self, user: UserId) -> tuple[Link, ...]:
         self._changed()
         return _in_order(self._connection.run(self._sql.remove_of_user, {"owner": user}))
+
+    def forget_memories(self, provider: ProviderId) -> int:
+        self._changed()
+        return self._connection.changed(self._sql.forget_memories, {"place": provider})
 
     def sealing_keys(self) -> frozenset[str]:
         return frozenset(row.sealing_key for row in self._connection.run(self._sql.sealing_keys))

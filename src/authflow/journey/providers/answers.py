@@ -139,10 +139,12 @@ class ProviderSaved(Answer):
     Args:
         provider: Whose.
         changed: The names of those that are different now.
+        forgotten: How many links forgot what the provider was asked by about them, since it would go elsewhere now.
     """
 
     provider: ProviderId
     changed: tuple[str, ...]
+    forgotten: int = 0
 
 
 @attrs.frozen(kw_only=True)

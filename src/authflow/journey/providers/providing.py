@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -17,14 +17,14 @@ from authflow.journey.providers.answers import (
     ProviderSaved,
     ProviderView,
 )
-from authflow.journey.providers.connecting import another_provider
 from authflow.journey.providers.describing import DescribingUs
 from authflow.journey.providers.partnering import Partnering
 from authflow.membership.standing import may_grant, may_manage
 from authflow.ports import Limited
+from authflow.recording import shown
 from authflow.sso.capabilities import Listing
-from authflow.sso.kinds import given_again
-from authflow.sso.provider import Connected, Edit, NoProvider, may_change_trust
+from authflow.sso.difference import compare
+from authflow.sso.provider import Configure, Connected, Edit, NoProvider
 from authflow.sso.sealing import settings_binding
 from authflow.values import Refused, Role, identifier
 
@@ -34,15 +34,13 @@ if TYPE_CHECKING:
     from authflow.membership.service import Membership
     from authflow.policy import Policy
     from authflow.sso.kinds import Document, Json, Kind
-    from authflow.sso.provider import Settings
     from authflow.values import Asker, BrowserSession, Context, OrganizationId
 
 
 @attrs.frozen(kw_only=True)
 class _Kept:
-    """What stands before it is edited: under which version, of which kind, with which settings."""
+    """What stands before it is edited: of which kind, with which settings."""
 
-    version: int
     provider: Connected
     kind: Kind
     config: dict[str, Json] = attrs.field(repr=False)
@@ -93,7 +91,8 @@ class Providers(Partnering, DescribingUs):
 
         Whose names the subjects are, such as an issuer, is not edited: another one is another provider. Where one of
         the settings says whom to believe, it takes an owner who proved recently who they are, and all owners are
-        mailed (decision 5). Whatever was begun under the former settings ends.
+        mailed (decision 5). Whatever was begun under the former settings ends. Where what links remember would be sent
+        elsewhere (`Kind.memory_sent_to`), it is forgotten: who is linked is confirmed by the next sign-in alone.
 
         Raises:
             InUnitOfWork: A transaction is open, or a host's is shared.
@@ -110,8 +109,7 @@ class Providers(Partnering, DescribingUs):
         config = self._connecting.config(kept.kind, {**secret, **settings})
         if isinstance(config, Refused):
             return attrs.evolve(config, session=session)
-        silent = frozenset(name for name, value in secret.items() if value) - settings.keys()
-        return self._one(lambda: self._edited(session, context, kept, dict(config), silent))
+        return self._one(lambda: self._edited(session, context, kept, config, frozenset(settings)))
 
     @command("providers.configure")
     def configure(
@@ -124,8 +122,12 @@ class Providers(Partnering, DescribingUs):
         newcomers: bool | None = None,
         scim: bool | None = None,
         default_role: str | None = None,
+        name: str | None = None,
     ) -> ProviderSaved | Refused:
         """Change what the provider means for members, for whoever manages the organization; none leaves as it is.
+
+        Whoever lets more people in, or in as more, proved recently who they are, and all owners are mailed; not to
+        require it any more takes an owner, as `disable` does (decision 5).
 
         Args:
             session: The manager's.
@@ -137,21 +139,24 @@ class Providers(Partnering, DescribingUs):
                 governs nobody's role any more.
             default_role: For members who come without an invitation's role, at most one's own; the empty text is the
                 organization's own.
+            name: What people call it; the kind's name if it is empty.
 
         Raises:
             InputInvalid: *organization* cannot be an organization's id; or an argument is of another type.
         """
         identifier(organization, field="organization")
-        require_types(default_role=default_role)
+        require_types(default_role=default_role, name="" if name is None else name)
         changes = {"required": required, "newcomers": newcomers, "scim": scim}
-        given = {name: value for name, value in changes.items() if value is not None}
+        given: dict[str, Any] = {flag: value for flag, value in changes.items() if value is not None}
+        if default_role is not None:
+            given["default_role"] = Role(default_role) if default_role else None
         with self._uow.begin() as tx:
             asker = self._sessions.identify(session, self._clock.now(), lock=True)
             at = self._desk(tx, asker, context, organization)
             if default_role and self._connecting.unknown_role(default_role):
                 problems = {"default_role": "is no role of this installation"}
                 return carried(Refused(code=Code.SSO_INPUT_INVALID, problems=problems), session, asker)
-            return carried(self._configured(at, given, default_role), session, asker)
+            return carried(self._configured(at, given, name), session, asker)
 
     @command("providers.remind")
     def remind(
@@ -224,78 +229,52 @@ class Providers(Partnering, DescribingUs):
                 return carried(Refused(code=Code.SSO_KIND_UNKNOWN), session, asker)
             binding = settings_binding(organization, stored.state.id)
             config = self._travelling.vault.open(stored.state.settings.config, binding)
-            return _Kept(version=stored.version, provider=stored.state, kind=kind, config=config)
+            return _Kept(provider=stored.state, kind=kind, config=config)
 
     def _edited(
-        self,
-        session: BrowserSession,
-        context: Context,
-        kept: _Kept,
-        config: dict[str, Json],
-        silent: frozenset[str],
+        self, session: BrowserSession, context: Context, kept: _Kept, config: Document, given: frozenset[str]
     ) -> ProviderSaved | Refused:
-        """Store what was read while no transaction was open, unless something else was stored meanwhile.
-
-        *silent* are the secrets that nobody gave.
-        """
+        """Store what was read while no transaction was open; *given* are the settings that somebody typed in."""
         organization = kept.provider.organization
         with self._uow.begin() as tx:
             asker = self._sessions.identify(session, self._clock.now(), lock=True)
             at = self._desk(tx, asker, context, organization)
             stored = tx.providers.load(organization, lock=True)
-            authority = self._connecting.authority(tx, asker, organization)
-            if authority.refusal is None and stored.version != kept.version:
-                return carried(Refused(code=Code.SSO_PROVIDER_CHANGED), session, asker)
-            trust = _differ(kept, config, kept.kind.trust | kept.kind.secrets)
-            renamed = another_provider(kept.kind, kept.config, config)
-            if renamed is not None and may_change_trust(authority) is None:
-                return carried(renamed, session, asker)
-            again = given_again(kept.kind, kept.config, config, silent)
-            if again and may_change_trust(authority) is None:
-                problems = dict.fromkeys(sorted(again), "has to be given again, with what it is sent to")
-                return carried(Refused(code=Code.SSO_INPUT_INVALID, problems=problems), session, asker)
-            settings = self._settings(kept, config)
-            edit = Edit(authority=authority, settings=settings, trust=trust)
-            return carried(self._connecting.edit(at, stored, edit), session, asker)
+            edit = Edit(
+                authority=self._connecting.authority(tx, asker, organization),
+                settings=self._connecting.anew(kept.provider, kept.kind, kept.config, config),
+                difference=compare(kept.kind, kept.config, config, given=given),
+                overtaken=stored.state != kept.provider,
+            )
+            return carried(self._connecting.change(at, stored, edit), session, asker)
 
-    def _settings(self, kept: _Kept, config: dict[str, Json]) -> Settings:
-        """Return the settings with *config*; what is sealed anew counts as changed, so that the same stays as it is."""
-        before = kept.provider.settings
-        if config == kept.config:
-            return before
-        binding = settings_binding(kept.provider.organization, kept.provider.id)
-        return attrs.evolve(
-            before,
-            config=self._travelling.vault.seal(config, binding),
-            steps=self._travelling.new_steps(),
-            confirms=kept.kind.can_confirm(config),
-        )
-
-    def _configured(self, at: Desk, given: dict[str, bool], role: str | None) -> ProviderSaved | Refused:
+    def _configured(self, at: Desk, given: dict[str, Any], name: str | None) -> ProviderSaved | Refused:
         stored = at.tx.providers.load(at.organization, lock=True)
         authority = self._connecting.authority(at.tx, at.asker, at.organization)
         if not isinstance(stored.state, Connected):
             return Refused(code=authority.refusal or Code.SSO_NO_PROVIDER)
-        before = stored.state.settings
-        settings = attrs.evolve(
-            before,
-            required=given.get("required", before.required),
-            newcomers=given.get("newcomers", before.newcomers),
-            scim=given.get("scim", before.scim),
-            default_role=before.default_role if role is None else (Role(role) if role else None),
+        before, settings = stored.state.settings, attrs.evolve(stored.state.settings, **given)
+        standing = self._membership.authority(at.asker, organization=at.organization)
+        own = standing.organization.default_role
+        command = Configure(
+            authority=authority,
+            name=stored.state.name if name is None else self._name(stored.state, name),
+            settings=settings,
+            rank_before=self._rank(before.default_role or own),
+            rank_after=self._rank(settings.default_role or own),
+            ungranted=may_grant(standing, settings.default_role or own),
+            provisions=self._travelling.kinds.may_provision(at.organization, stored.state.kind),
         )
-        if role is not None or (settings.newcomers and not before.newcomers):
-            code = self._grants(at, settings)
-            if code is not None:
-                return Refused(code=code)
-        served = self._travelling.kinds.may_provision(at.organization, stored.state.kind)
-        command = Edit(authority=authority, settings=settings, trust=False, provisions=served)
-        return self._connecting.edit(at, stored, command)
+        return self._connecting.change(at, stored, command)
 
-    def _grants(self, at: Desk, settings: Settings) -> Code | None:
-        """Return why the asker may not let newcomers be what *settings* make of them, or none (decision 36)."""
-        authority = self._membership.authority(at.asker, organization=at.organization)
-        return may_grant(authority, settings.default_role or authority.organization.default_role)
+    def _name(self, provider: Connected, name: str) -> str:
+        kind = self._travelling.kinds.get(provider.kind)
+        return shown(name) or (provider.kind if kind is None else kind.name)
+
+    def _rank(self, role: Role) -> int:
+        """Return how high *role* ranks; one that the installation does not know gives nothing."""
+        rank = self._policy.membership.rank(role)
+        return -1 if rank is None else rank
 
     def _reminded(self, at: Desk) -> MembersReminded | Refused:
         code = may_manage(self._membership.authority(at.asker, organization=at.organization))
@@ -307,7 +286,3 @@ class Providers(Partnering, DescribingUs):
             return Refused(code=Code.SSO_RATE_LIMITED, retry_after=allowance.retry_after)
         self._connecting.remind(at, provider)
         return MembersReminded(left=allowance.left)
-
-
-def _differ(kept: _Kept, config: dict[str, Json], names: frozenset[str]) -> bool:
-    return any(config.get(name) != kept.config.get(name) for name in names)

@@ -181,6 +181,22 @@ class LinksContract:
             assert tx.links.sealed_under(["old", "older"], limit=2, after=made[3].id) == (made[4],)
             assert tx.links.sealed_under(["none"], limit=2) == ()
 
+    def test_what_links_remember_at_one_provider_is_forgotten(self, uow: UnitOfWork[SsoTransaction]) -> None:
+        """And nothing else of them, nor anybody else's; a row that was read before in this transaction is read anew."""
+        sealed = Sealed(key_id="key", ciphertext=b"1")
+        knows, other = (attrs.evolve(link(n), memory=sealed) for n in (1, 2))
+        blank, there = attrs.evolve(link(3), memory=None), attrs.evolve(link(4), provider=OTHER_IDP, memory=sealed)
+        with uow.begin() as tx:
+            for one in (knows, other, blank, there):
+                tx.links.add(one)
+        with uow.begin() as tx:
+            assert tx.links.of_user(IDP, knows.user, lock=True) == knows
+            assert [tx.links.forget_memories(IDP) for _ in range(2)] == [2, 0]
+            assert tx.links.of_user(IDP, knows.user) == attrs.evolve(knows, memory=None)
+        with uow.begin() as tx:
+            assert tx.links.get(other.id) == attrs.evolve(other, memory=None)
+            assert (tx.links.get(blank.id), tx.links.get(there.id)) == (blank, there)
+
     def test_links_are_asked_about_when_they_are_due(self, uow: UnitOfWork[SsoTransaction]) -> None:
         """The longest unasked first, up to the limit, and each once; they come back as they were."""
         due = [attrs.evolve(link(number), synced_at=START + number * TICK) for number in range(4)]

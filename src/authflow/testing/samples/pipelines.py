@@ -11,7 +11,9 @@ import attrs
 from authflow.errors import Code
 from authflow.ports import Allowed, Limited
 from authflow.sso.case import Choice, Visitor
+from authflow.sso.difference import SAME, Difference
 from authflow.sso.identity import FRESH
+from authflow.sso.keeping import MACHINE as PROVIDER_MACHINE
 from authflow.sso.login import MACHINE, PROOF_LIFE
 from authflow.sso.pipeline import LIFE, Flow, Handle, PipelineId, Present
 from authflow.sso.progress import (
@@ -31,8 +33,17 @@ from authflow.sso.progress import (
     Unconfirmed,
     Why,
 )
-from authflow.sso.provider import MACHINE as PROVIDER_MACHINE
-from authflow.sso.provider import Authority, Connect, Connected, Disable, Edit, NoProvider, Settings
+from authflow.sso.provider import (
+    Authority,
+    Configure,
+    Connect,
+    Connected,
+    Disable,
+    Edit,
+    NoProvider,
+    Provision,
+    Settings,
+)
 from authflow.sso.setup import MACHINE as SETUP_MACHINE
 from authflow.sso.setup import Confirm, Proposed, Tried
 from authflow.testing.samples.alphabet import Alphabet
@@ -51,7 +62,7 @@ from authflow.testing.samples.links import (
     welcoming,
 )
 from authflow.testing.samples.links import identity as asserted
-from authflow.values import Sealed, Secret, SessionId, token_digest
+from authflow.values import Role, Sealed, Secret, SessionId, token_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -219,17 +230,53 @@ def setup_commands(_state: Setup) -> Iterator[tuple[SetupCommand, datetime]]:
         yield Abandon(present=present), now
 
 
+DIFFERENCES: Final = (
+    SAME,
+    Difference(trusted=frozenset({"certificates"})),
+    Difference(trusted=frozenset({"token_url"}), forgets=True),
+    Difference(trusted=frozenset({"token_url"}), withheld=frozenset({"client_secret"}), forgets=True),
+    Difference(trusted=frozenset({"issuer"}), naming=frozenset({"issuer"}), withheld=frozenset({"client_secret"})),
+)
+"""Nothing; whom to believe; where tokens go; the same without the secret that goes there too; another provider."""
+
+DECIDED: Final = (
+    SETTINGS,
+    attrs.evolve(SETTINGS, required=False),
+    attrs.evolve(SETTINGS, newcomers=False),
+    attrs.evolve(SETTINGS, scim=True),
+    attrs.evolve(SETTINGS, default_role=Role("manager")),
+)
+
+
+def edits(authority: Authority) -> Iterator[ProviderCommand]:
+    """Yield what *authority* can do to settings of the kind, as an owner and as a partner."""
+    theirs = attrs.evolve(CONNECTED, partner=True)
+    for difference in DIFFERENCES:
+        settings = SETTINGS if difference == SAME else attrs.evolve(SETTINGS, config=OTHER_CONFIG)
+        yield Edit(authority=authority, settings=settings, difference=difference)
+        made = attrs.evolve(theirs, settings=settings)
+        yield Provision(authority=authority, provider=made, difference=difference)
+    yield Edit(authority=authority, settings=SETTINGS, difference=DIFFERENCES[-1], overtaken=True)
+    yield Provision(authority=authority, provider=CONNECTED)
+    yield Provision(authority=authority, provider=attrs.evolve(theirs, kind="saml2"))
+
+
+def configurations(authority: Authority) -> Iterator[ProviderCommand]:
+    """Yield what *authority* can decide about members, with a role that ranks higher and one that ranks lower."""
+    for settings, rank, ungranted in product(DECIDED, (2, 0), (None, Code.ROLE_NOT_ALLOWED)):
+        if rank or not ungranted:
+            asked: dict[str, Any] = {"name": "Acme", "settings": settings, "rank_before": 1, "rank_after": rank}
+            yield Configure(authority=authority, ungranted=ungranted, provisions=not ungranted, **asked)
+    yield Configure(authority=authority, name="Another name", settings=SETTINGS)
+
+
 def provider_commands(_state: Provider) -> Iterator[tuple[ProviderCommand, datetime]]:
     """Yield what can be asked of an organization's provider."""
     for authority in (*AUTHORITIES, PARTNER):
         for lifted in (True, False):
             yield Connect(authority=authority, provider=attrs.evolve(CONNECTED, lifted=lifted)), NOW
-        for trust, settings in product((True, False), (SETTINGS, attrs.evolve(SETTINGS, required=False))):
-            yield Edit(authority=authority, settings=settings, trust=trust), NOW
-        for provisions in (True, False):
-            served = attrs.evolve(SETTINGS, scim=True)
-            yield Edit(authority=authority, settings=served, trust=False, provisions=provisions), NOW
-        yield Disable(authority=authority), NOW
+        for command in (*edits(authority), *configurations(authority), Disable(authority=authority)):
+            yield command, NOW
 
 
 SETUP: Final = Alphabet(

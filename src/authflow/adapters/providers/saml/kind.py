@@ -117,6 +117,11 @@ class Saml2:
         return {"private_key": frozenset()}
 
     @property
+    def memory_sent_to(self) -> frozenset[str]:
+        """Nowhere: what a link remembers names somebody, and opens nothing."""
+        return frozenset()
+
+    @property
     def settings(self) -> tuple[Setting, ...]:
         """The provider's metadata, or what it would say; then what of an assertion is whom."""
         return listed_settings(self.preset)
