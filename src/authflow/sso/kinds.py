@@ -222,7 +222,8 @@ class Kind(Protocol):
         """Return *settings* complete and in their canonical form.
 
         Raises:
-            InputInvalid: One is missing, unknown or unusable; *field* names it.
+            InputInvalid: Some are missing, unknown or unusable; *problems* names each, so that an owner is told of all
+                at once.
         """
         ...
 

@@ -29,32 +29,58 @@ SECRET_MAX: Final = 4096
 LIST_MAX: Final = 100
 
 
-class Fields:
-    """The fields of *settings*, each of which is taken once; *names* are all there may be.
+MISSING: Final = "is missing"
+UNSAFE_URL: Final = "is not an https URL without credentials and fragment"
+
+
+@contextmanager
+def reading(settings: Document, names: Collection[str]) -> Generator[Fields]:
+    """Give the fields of *settings*, of which *names* are all there may be; nothing comes of them if one is wrong.
 
     Raises:
-        InputInvalid: From every method, with the field's name; and at once for a field that is not among *names*.
+        InputInvalid: At the end, if anything is wrong: with every field that is, in the order in which they were read.
     """
+    fields = Fields(settings)
+    for name in sorted(set(settings) - set(names))[:LIST_MAX]:
+        fields.wrong(name[:TEXT_MAX], "is no setting of this kind of provider")
+    yield fields
+    fields.require_sound()
 
-    def __init__(self, settings: Document, names: Collection[str]) -> None:
-        unknown = sorted(set(settings) - set(names))
-        if unknown:
-            raise InputInvalid(field=unknown[0][:TEXT_MAX], problem="is no setting of this kind of provider")
+
+class Fields:
+    """The fields of *settings*. One that is wrong is noted, and read to something that nobody will see: `reading`."""
+
+    def __init__(self, settings: Document) -> None:
         self._settings = settings
+        self._problems = dict[str, str]()
 
-    def text(self, name: str, *, most: int = TEXT_MAX) -> str:
-        """Return the printable ASCII of a field that must be there."""
+    def wrong(self, name: str, problem: str) -> None:
+        """Note what is wrong with a field; what was noted of it first stands."""
+        self._problems.setdefault(name, problem)
+
+    def require_sound(self) -> None:
+        """Return if nothing was wrong.
+
+        Raises:
+            InputInvalid: Something was.
+        """
+        if self._problems:
+            (field, problem), *others = self._problems.items()
+            raise InputInvalid(field=field, problem=problem, others=tuple(others))
+
+    def text(self, name: str, *, most: int = TEXT_MAX, default: str | None = None) -> str:
+        """Return the printable ASCII of a field; *default* where it is left out, or it must be there."""
         given = self._settings.get(name)
-        if not isinstance(given, str) or not given:
-            raise InputInvalid(field=name, problem="is missing")
-        if len(given) > most or VISIBLE.fullmatch(given) is None or given != given.strip():
-            raise InputInvalid(field=name, problem=f"is not up to {most} printable ASCII characters")
+        if given is None or given == "":
+            return default if default is not None else self._refused(name, MISSING, "")
+        printable = isinstance(given, str) and VISIBLE.fullmatch(given) is not None and given == given.strip()
+        if not isinstance(given, str) or not printable or len(given) > most:
+            return self._refused(name, f"is not up to {most} printable ASCII characters", "")
         return given
 
     def secret(self, name: str) -> str | None:
         """Return a secret, or none where there is none."""
-        given = self._settings.get(name)
-        return None if given is None or given == "" else self.text(name, most=SECRET_MAX)
+        return self.text(name, most=SECRET_MAX, default="") or None
 
     def required_secret(self, name: str) -> str:
         """Return a secret that must be there."""
