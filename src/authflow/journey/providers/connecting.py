@@ -16,18 +16,19 @@ from authflow.membership.changes import FlagGroup
 from authflow.membership.standing import MemberFlag, may_manage, role_in
 from authflow.recording import shown
 from authflow.sessions.commands import SignedIn
+from authflow.sso.difference import compare
 from authflow.sso.grounds import Attached, OwnSession
+from authflow.sso.keeping import MACHINE
 from authflow.sso.provider import (
-    MACHINE,
     Authority,
     Connect,
     Connected,
     Disable,
-    Edit,
     NoProvider,
     ProviderConnected,
     ProviderDisabled,
     ProviderEdited,
+    Provision,
     Settings,
 )
 from authflow.sso.sealing import canonical, proposal_binding, provider_key, settings_binding
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from authflow.sessions.service import Sessions
     from authflow.sso.kinds import Document, Kind
     from authflow.sso.pipeline import Handle
-    from authflow.sso.provider import Command, Provider, ProviderStep
+    from authflow.sso.provider import Command, Configure, Edit, Provider, ProviderStep
     from authflow.sso.service import Links, Travelling
     from authflow.sso.service.departures import Departures
     from authflow.sso.setup import Stands, Tried
@@ -66,6 +67,11 @@ class Proposal:
     required: bool = True
     newcomers: bool = True
     default_role: str | None = None
+
+    def decided(self) -> dict[str, Any]:
+        """Return what is decided about members, as `Settings` have it."""
+        role = None if self.default_role is None else Role(self.default_role)
+        return {"required": self.required, "newcomers": self.newcomers, "default_role": role}
 
 
 @attrs.frozen(kw_only=True)
@@ -143,7 +149,7 @@ class Connecting:
         kind = self.kind(handle.kind)
         opened = self.travelling.vault.open(stands.proposal, proposal_binding(handle.id))
         made = self._made(at, kind, handle.provider, Proposal(**opened), partner=False)
-        added = self._added(at, made, authority)
+        added = self._added(at, Connect(authority=authority, provider=made))
         person = at.tx.users.get(stands.user)
         if person is None:
             raise Undone(Refused(code=Code.SESSION_USER_INACTIVE))
@@ -179,33 +185,48 @@ class Connecting:
             UniqueViolated: As of `connect`.
         """
         stored = at.tx.providers.load(at.organization, lock=True)
-        if isinstance(stored.state, NoProvider):
-            key = provider_key(at.organization, kind, proposal.config)
-            return self._added(at, self._made(at, kind, key, proposal, partner=True), authority)
         stands = stored.state
-        if not stands.partner or stands.kind != kind.key:
-            raise Undone(Refused(code=Code.SSO_PROVIDER_EXISTS))
-        config = self.travelling.vault.open(stands.settings.config, settings_binding(at.organization, stands.id))
-        renamed = another_provider(kind, config, proposal.config)
-        if renamed is not None:
-            raise Undone(renamed)
-        wanted = self._settings(at, kind, stands.id, proposal)
-        after = attrs.evolve(wanted, scim=stands.settings.scim)
-        if canonical(proposal.config) == canonical(config):
-            after = attrs.evolve(after, config=stands.settings.config, steps=stands.settings.steps)
-        expect(self.edit(at, stored, Edit(authority=authority, settings=after, trust=True)), ProviderSaved)
+        if isinstance(stands, NoProvider):
+            key = provider_key(at.organization, kind, proposal.config)
+            made = self._made(at, kind, key, proposal, partner=True)
+            return self._added(at, Provision(authority=authority, provider=made))
+        config = self._opened(stands) if stands.kind == kind.key else {}
+        settings = attrs.evolve(self.anew(stands, kind, config, proposal.config), **proposal.decided())
+        command = Provision(
+            authority=authority,
+            provider=attrs.evolve(stands, kind=kind.key, name=proposal.name, settings=settings),
+            difference=compare(kind, config, proposal.config, given=proposal.config),
+        )
+        saved = self.change(at, stored, command)
+        if isinstance(saved, Refused):
+            raise Undone(saved)
         return ProviderAdded(organization=at.organization, provider=stands.id, link=None, lifted=stands.lifted)
 
-    # --- editing and disabling --------------------------------------------------------------------------------------
+    # --- changing and disabling -------------------------------------------------------------------------------------
 
-    def edit(self, at: Desk, stored: Stored[Provider], command: Edit) -> ProviderSaved | Refused:
-        """Store what the table makes of new settings; a provider that makes no members any more governs none."""
+    def change(
+        self, at: Desk, stored: Stored[Provider], command: Edit | Configure | Provision
+    ) -> ProviderSaved | Refused:
+        """Store what the table makes of *command*, and what follows for members and links."""
         step = self._step(at, stored, command)
         if not isinstance(step.answer, ProviderEdited):
             return expect(step.answer, Refused)
-        if "scim" in step.answer.changed and not command.settings.scim:
+        made = step.answer.provider
+        if "scim" in step.answer.changed and not made.settings.scim:  # what makes no members any more governs none
             self.membership.clear_flags(at.organization, FlagGroup.IDP)
-        return ProviderSaved(provider=step.answer.provider.id, changed=step.answer.changed)
+        forgotten = at.tx.links.forget_memories(made.id) if step.answer.forgets else 0
+        return ProviderSaved(provider=made.id, changed=step.answer.changed, forgotten=forgotten)
+
+    def anew(self, stands: Connected, kind: Kind, before: Document, after: Document) -> Settings:
+        """Return the settings that stand with *after* for the kind's; the same is not sealed anew: it would differ."""
+        if canonical(before) == canonical(after):
+            return stands.settings
+        return attrs.evolve(
+            stands.settings,
+            config=self.travelling.vault.seal(after, settings_binding(stands.organization, stands.id)),
+            steps=self.travelling.new_steps(),
+            confirms=kind.can_confirm(after),
+        )
 
     def disable(self, at: Desk, authority: Authority) -> ProviderRemoved | Refused:
         """Take the provider away, with its links and everybody's flags; the requirement that it lifted comes back."""
@@ -242,39 +263,37 @@ class Connecting:
             raise Undone(Refused(code=Code.SSO_KIND_UNKNOWN))
         return found
 
-    def _added(self, at: Desk, made: Connected, authority: Authority) -> ProviderAdded:
-        if made.lifted:
-            self._require_second_factor(at, required=False)
-        step = MACHINE.step(NoProvider(), Connect(authority=authority, provider=made), at.now)
+    def _added(self, at: Desk, command: Connect | Provision) -> ProviderAdded:
+        made, step = command.provider, MACHINE.step(NoProvider(), command, at.now)
         if not isinstance(step.answer, ProviderConnected):
             raise Undone(expect(step.answer, Refused))
+        if made.lifted:
+            self._require_second_factor(at, required=False)
         at.tx.providers.save(at.organization, made, expected=0)
         self._tell(at, step.facts)
         return ProviderAdded(organization=at.organization, provider=made.id, link=None, lifted=made.lifted)
 
+    def _opened(self, made: Connected) -> Document:
+        return self.travelling.vault.open(made.settings.config, settings_binding(made.organization, made.id))
+
     def _made(self, at: Desk, kind: Kind, key: ProviderId, proposal: Proposal, *, partner: bool) -> Connected:
         place = at.tx.organizations.get(at.organization)
         needed = place is not None and place.require_second_factor
+        settings = Settings(
+            **proposal.decided(),
+            config=self.travelling.vault.seal(proposal.config, settings_binding(at.organization, key)),
+            steps=self.travelling.new_steps(),
+            confirms=kind.can_confirm(proposal.config),
+        )
         return Connected(
             id=key,
             organization=at.organization,
             kind=kind.key,
             name=proposal.name,
-            settings=self._settings(at, kind, key, proposal),
+            settings=settings,
             partner=partner,
             lifted=self.policy.sso.exclusive_second_factor and needed,
             connected_at=at.now,
-        )
-
-    def _settings(self, at: Desk, kind: Kind, key: ProviderId, proposal: Proposal) -> Settings:
-        config = proposal.config
-        return Settings(
-            required=proposal.required,
-            newcomers=proposal.newcomers,
-            default_role=None if proposal.default_role is None else Role(proposal.default_role),
-            config=self.travelling.vault.seal(config, settings_binding(at.organization, key)),
-            steps=self.travelling.new_steps(),
-            confirms=kind.can_confirm(config),
         )
 
     def _require_second_factor(self, at: Desk, *, required: bool) -> None:
@@ -298,10 +317,3 @@ class Connecting:
 
     def _tell(self, at: Desk, facts: tuple[Fact, ...]) -> None:
         self.recorder.record(at.tx, facts, asker=at.asker, context=at.context, now=at.now)
-
-
-def another_provider(kind: Kind, before: Document, after: Document) -> Refused | None:
-    """Refuse settings under which the names of subjects mean other people: links by the former ones would stand."""
-    problem = "says whose names the subjects are: disable this provider, and set the other one up"
-    problems = {name: problem for name in sorted(kind.naming) if before.get(name) != after.get(name)}
-    return Refused(code=Code.SSO_INPUT_INVALID, problems=problems) if problems else None
