@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import Dialect
 
 BUSY_TIMEOUT_MS: Final = 5000
-"""How long a statement waits for somebody else's lock before the answer is `Retryable`."""
+"""How long a statement waits for somebody else's lock before the answer is `Retryable` (decision 11)."""
 
 DRIVERS: Final = {
     "sqlite": "sqlite+pysqlite",
