@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from authflow.adapters.providers.cache import REFETCH_EVERY, REMEMBERED, Cache
-from authflow.adapters.providers.directory import Directory, Metadata
+from authflow.adapters.providers.directory import PAUSE, Directory, Metadata
 from authflow.adapters.providers.documents import invalid
 from authflow.errors import Code
 from authflow.sso.fetching import Failure, Unfetched
@@ -55,6 +55,36 @@ def test_whoever_can_go_on_without_an_answer_does_not_ask_again_at_once():
     assert [at(LIFE + REFETCH_EVERY, REFUSED), cache.last("url")] == [REFUSED, 7]
     assert at(LIFE + 2 * REFETCH_EVERY, 8) == cache.last("url") == 8
     assert len(asked) == 4
+
+
+class Refusing:
+    """An errand whose provider answers nothing; it counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def left(self) -> timedelta:
+        return timedelta(seconds=10)
+
+    def fetch(self, request: Request) -> Response | Unfetched:
+        self.asked += 1
+        return Unfetched(failure=Failure.UNREACHABLE, detail=request.url)
+
+
+def test_an_issuer_that_refuses_is_left_alone_for_a_while_and_no_other_one():
+    """Anybody may begin a sign-in, and each would fetch."""
+    refusing, directory = Refusing(), Directory(InProcess(provider()))
+
+    def code(issuer: str, after: timedelta) -> Code | None:
+        found = directory.metadata(issuer, refusing, START + after)
+        return found.code if isinstance(found, Rejected) else None
+
+    instant = timedelta(microseconds=1)
+    for after, asked in ((timedelta(), 1), (instant, 1), (PAUSE - instant, 1), (PAUSE, 2), (PAUSE + instant, 2)):
+        assert (code("https://a.example", after), refusing.asked) == (Code.SSO_PROVIDER_UNREACHABLE, asked)
+    assert (code("https://b.example", PAUSE), refusing.asked) == (Code.SSO_PROVIDER_UNREACHABLE, 3)
+    works = provider()
+    assert isinstance(directory.metadata(works.issuer, InProcess(works), START), Metadata)
 
 
 def test_more_is_asked_for_once_a_minute_whether_it_comes_or_not():

@@ -81,6 +81,9 @@ class Failure(StrEnum):
     SLOW = "slow"
     """The errand's budget was used up."""
 
+    BUSY = "busy"
+    """Too much is being fetched at once; nothing was connected to."""
+
     LARGE = "large"
     """The body is longer than `BODY_MAX`."""
 

@@ -62,7 +62,7 @@ class Entry(Generic[T]):
 class Cache(Generic[T]):
     """Values by URL, each fetched by one thread at a time; the least recently used ones are forgotten.
 
-    After a refusal nobody asks again for a *pause*: for callers that can go on without an answer.
+    After a refusal nobody asks again for a *pause*: where one can go on without an answer, or where anybody may ask.
     """
 
     def __init__(self, life: timedelta, *, size: int = REMEMBERED, pause: timedelta = timedelta(0)) -> None:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 METADATA_LIFE: Final = timedelta(hours=24)
 KEYS_LIFE: Final = timedelta(hours=1)
 
+PAUSE: Final = timedelta(seconds=30)
+"""How long a discovery document that could not be had is not asked for again: anybody may begin a sign-in."""
+
 WELL_KNOWN: Final = "/.well-known/openid-configuration"
 """OpenID Connect Discovery 4."""
 
@@ -71,11 +74,14 @@ class Directory:
 
     def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
-        self._metadata = Cache[Metadata](METADATA_LIFE)
+        self._metadata = Cache[Metadata](METADATA_LIFE, pause=PAUSE)
         self._keys = Cache[tuple[PublicKey, ...]](KEYS_LIFE)
 
     def metadata(self, issuer: str, errand: Errand, now: datetime) -> Metadata | Rejected:
-        """Return what *issuer* publishes; what another issuer wrote is refused (Discovery 4.3)."""
+        """Return what *issuer* publishes; what another issuer wrote is refused (Discovery 4.3).
+
+        After a refusal it is not asked again for half a minute.
+        """
 
         def fetch() -> Metadata | Rejected:
             fetched = errand.fetch(Request(url=issuer.rstrip("/") + WELL_KNOWN, headers=JSON))

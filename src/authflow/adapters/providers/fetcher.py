@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -13,16 +12,16 @@ import httpcore2
 import httpx2
 
 from authflow.adapters.providers.addresses import is_loopback, is_public
+from authflow.adapters.providers.lookups import Busy, Lookups
 from authflow.errors import ConfigInvalid
 from authflow.sso.fetching import BODY_MAX, BUDGET, Failure, Response, Unfetched, is_well_formed
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
+    from authflow.adapters.providers.lookups import Resolve
     from authflow.sso.fetching import Request
-
-    Resolve = Callable[[str, int], Sequence[str]]
 
 ATTEMPTS: Final = 4
 """Addresses of one name that are tried, each with its share of the time that is left."""
@@ -38,7 +37,8 @@ class HttpFetcher:
         loopback: Origins such as ``http://127.0.0.1:8080`` that may be reached although they are this machine's own,
             without TLS if they say so. For development and tests; an installation that people use names none.
         tls: What a certificate is checked against; the operating system's authorities unless given.
-        resolve: Looks a name up, for a host with a resolver of its own. Its answers are checked like any other.
+        resolve: Looks a name up, for a host with a resolver of its own. Its answers are checked like any other. It may
+            be asked by 16 threads at once.
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class HttpFetcher:
     ) -> None:
         self._loopback = frozenset(_loopback_origin(origin) for origin in loopback)
         self._tls = tls or httpx2.create_ssl_context(trust_env=False)
-        self._resolve = resolve or _addresses_of
+        self._lookups = Lookups(resolve or _addresses_of)
 
     def permits(self, url: str) -> bool:
         return is_well_formed(url) and (urlsplit(url).scheme == "https" or _origin(url) in self._loopback)
 
     def errand(self) -> HttpErrand:
-        return HttpErrand(self, Network(self._loopback, self._resolve, time.monotonic() + BUDGET.total_seconds()))
+        return HttpErrand(self, Network(self._loopback, self._lookups, time.monotonic() + BUDGET.total_seconds()))
 
     def pool(self, network: Network) -> httpcore2.ConnectionPool:
         """Return connections for one errand: none outlives it, so that none is used with another one's checks."""
@@ -75,6 +75,8 @@ class HttpErrand:
             return self._fetch(request)
         except Forbidden as error:
             return Unfetched(failure=Failure.FORBIDDEN, detail=str(error))
+        except Busy:
+            return Unfetched(failure=Failure.BUSY, detail="too many names of providers are not answered")
         except (httpcore2.TimeoutException, httpx2.TimeoutException):
             return Unfetched(failure=Failure.SLOW, detail=f"no answer within {BUDGET.total_seconds():.0f} s")
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
@@ -119,8 +121,8 @@ class Forbidden(Exception):
 class Network(httpcore2.NetworkBackend):
     """Connections to checked addresses, until *deadline* on the monotonic clock."""
 
-    def __init__(self, loopback: frozenset[str], resolve: Resolve, deadline: float) -> None:
-        self._loopback, self._resolve, self.deadline = loopback, resolve, deadline
+    def __init__(self, loopback: frozenset[str], lookups: Lookups, deadline: float) -> None:
+        self._loopback, self._lookups, self.deadline = loopback, lookups, deadline
 
     def left(self) -> float:
         """Return the seconds that are left."""
@@ -159,23 +161,12 @@ class Network(httpcore2.NetworkBackend):
         return addresses
 
     def _looked_up(self, host: str, port: int) -> Sequence[str]:
-        """Look *host* up in a thread of its own: the operating system's resolver knows no deadline."""
-        found: list[Sequence[str] | OSError] = []
-
-        def look_up() -> None:
-            try:
-                found.append(self._resolve(host, port))
-            except (OSError, UnicodeError) as error:  # UnicodeError: a label that IDNA cannot say
-                found.append(OSError(str(error)))
-
-        thread = threading.Thread(target=look_up, name="authflow-resolve", daemon=True)
-        thread.start()
-        thread.join(self.left())
-        if not found:
-            raise httpcore2.ConnectTimeout
-        if isinstance(found[0], OSError):
-            raise httpcore2.ConnectError(_said(found[0])) from found[0]
-        return found[0]
+        try:
+            return self._lookups.addresses(host, port, self.left)
+        except TimeoutError as error:
+            raise httpcore2.ConnectTimeout from error
+        except OSError as error:
+            raise httpcore2.ConnectError(_said(error)) from error
 
     def _connect(self, address: str, port: int, seconds: float) -> Timed:
         connected = socket.create_connection((address, port), seconds)
