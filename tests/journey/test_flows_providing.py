@@ -533,6 +533,22 @@ def test_a_provider_that_makes_no_members_any_more_governs_none(stage: SsoStage)
     assert flags(stage, ben.user, acme) == MemberFlag.MEMBER_LIMIT_RESTRICTED
 
 
+def test_who_comes_back_after_the_provider_is_gone_is_governed_by_nobody(stage: SsoStage):
+    """A demoted member's flags come back with the membership (decision 16), but for those of a provider that ended."""
+    acme = stage.organization()
+    olga, ben = stage.owner(acme), member(stage, acme, "ben@example.com")
+    connected(stage, olga, acme, required=False)
+    given = MemberFlag.IDP_PROVISIONED | MemberFlag.IDP_ROLE_RESTRICTED
+    stage.flows.members.set_flags(CONTEXT, organization=acme, user=ben.user, group=FlagGroup.IDP, flags=given)
+    with stage.uow.begin() as tx:
+        was = tx.members.load(acme, ben.user).state
+    gone = olga.browser.ask(stage.flows.members.demote, CONTEXT, organization=acme, member=was.id)
+    assert isinstance(do(stage, olga, "disable", acme), ProviderRemoved)
+    stage.sign_in(ben)
+    joined = ben.browser.ask(stage.flows.invitations.accept, CONTEXT, organization=acme, invitation=gone.invitation)
+    assert joined.member.flags == MemberFlag.NONE
+
+
 def test_scim_is_switched_on_where_the_host_serves_it_and_off_anywhere(stage: SsoStage):
     """4.7: the fake kind is served, the other one is not; what stands from before may go, and stay meanwhile."""
     acme = stage.organization()

@@ -60,8 +60,16 @@ class InvitationRows(Protocol):
         """Delete what *user* requested and what is bound to them; return how many there were."""
         ...
 
+    def clear_flags(self, organization: OrganizationId, flags: MemberFlag) -> int:
+        """Take *flags* from every invitation to *organization* that would give them back; return how many had any."""
+        ...
+
     def remove_over(self, before: datetime) -> int:
-        """Delete what was over before *before*: accepted, withdrawn, expired; return how many there were."""
+        """Delete what was over before *before*: accepted, withdrawn, expired; return how many there were.
+
+        A way back of somebody whom a provider made a member (`MemberFlag.IDP_PROVISIONED`) stays: it is all that is
+        left of what the provider made (sso 2.4).
+        """
         ...
 
 

@@ -104,6 +104,18 @@ class MemoryInvitations:
     def remove_of_user(self, user: UserId) -> int:
         return self._rows.drop_all(key for key, row in self._rows.items() if _concerns(row.state, user))
 
+    def clear_flags(self, organization: OrganizationId, flags: MemberFlag) -> int:
+        flagged = [
+            (key, row.version, row.state)
+            for key, row in self._rows.items()
+            if isinstance(row.state, Pending | Expired)
+            and row.state.offer.organization == organization
+            and row.state.flags & flags
+        ]
+        for key, version, state in flagged:
+            self._rows.put(key, Stored(attrs.evolve(state, flags=state.flags & ~flags), version + 1))
+        return len(flagged)
+
     def remove_over(self, before: datetime) -> int:
         return self._rows.drop_all(key for key, row in self._rows.items() if _over(row.state, before))
 
@@ -128,6 +140,8 @@ def _concerns(state: Invitation, user: UserId) -> bool:
 
 
 def _over(state: Invitation, before: datetime) -> bool:
+    if isinstance(state, Pending | Expired) and MemberFlag.IDP_PROVISIONED in state.flags:
+        return False
     if isinstance(state, Pending):
         return state.expires_at < before
     return isinstance(state, Accepted | Withdrawn | Expired) and state.at < before

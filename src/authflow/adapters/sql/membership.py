@@ -12,6 +12,7 @@ from authflow.adapters.sql import membership_state as rows
 from authflow.errors import StaleVersion
 from authflow.membership.consent import NoConsent
 from authflow.membership.offer import Absent, Accepted, Expired, Pending, Requested, Withdrawn
+from authflow.membership.standing import MemberFlag
 from authflow.ports import Stored
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class InvitationStatements:
     open_to_here: sa.Executable
     open_in: sa.Executable
     remove_of_user: sa.Executable
+    clear_flags: sa.Executable
     remove_over: sa.Executable
 
     @classmethod
@@ -67,6 +69,9 @@ class InvitationStatements:
             open_to_here=open_to.where(i.c.organization_id == sa.bindparam("place")).with_for_update(),
             open_in=_open_in(i),
             remove_of_user=_remove_of_user(i),
+            clear_flags=sa.update(i)
+            .where(i.c.organization_id == sa.bindparam("place"), i.c.flags.bitwise_and(sa.bindparam("taken")) != 0)
+            .values(flags=i.c.flags.bitwise_and(sa.bindparam("left")), version=i.c.version + 1),
             remove_over=_remove_over(i),
         )
 
@@ -88,7 +93,8 @@ def _remove_over(i: sa.Table) -> sa.Executable:
     over = i.c.state.in_([rows.INVITATIONS[state] for state in (Accepted, Withdrawn, Expired)])
     dead = sa.or_(i.c.expires_at.is_(None), i.c.expires_at < before)
     pending = i.c.state == rows.INVITATIONS[Pending]
-    return sa.delete(i).where(sa.or_(sa.and_(over, i.c.since < before), sa.and_(pending, dead)))
+    provisioned = i.c.flags.bitwise_and(MemberFlag.IDP_PROVISIONED.value) != 0
+    return sa.delete(i).where(~provisioned, sa.or_(sa.and_(over, i.c.since < before), sa.and_(pending, dead)))
 
 
 class SqlInvitations:
@@ -148,6 +154,11 @@ class SqlInvitations:
     def remove_of_user(self, user: UserId) -> int:
         self.forget()
         return self._connection.changed(self._sql.remove_of_user, {"owner": user})
+
+    def clear_flags(self, organization: OrganizationId, flags: MemberFlag) -> int:
+        self.forget()
+        which = {"place": organization, "taken": flags.value, "left": (~flags).value}
+        return self._connection.changed(self._sql.clear_flags, which)
 
     def remove_over(self, before: datetime) -> int:
         self.forget()

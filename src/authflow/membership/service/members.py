@@ -218,12 +218,17 @@ class Members(Desk):
             return self._change(case, user, self._membership(case, user), SetFlags(group=group, flags=flags))
 
     def clear_flags(self, organization: OrganizationId, *groups: FlagGroup) -> int:
-        """Take the flags of *groups* from everybody in *organization*; return how many had any."""
+        """Take the flags of *groups* from everybody in *organization*; return how many members had any.
+
+        A demoted member's way back gives none of them back either.
+        """
         taken = MemberFlag.NONE
         for group in groups:
             taken |= group.value
         with self.uow.begin() as tx:
-            return tx.members.clear_flags(organization, taken)
+            cleared = tx.members.clear_flags(organization, taken)
+            tx.invitations.clear_flags(organization, taken)
+            return cleared
 
     def of_user(self, user: UserId) -> tuple[Member, ...]:
         """Return every membership of *user*, for an export or a page of their own."""

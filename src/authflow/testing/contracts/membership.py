@@ -65,7 +65,7 @@ def pending(key: str = "i1", email: str = "Ada@example.org", place: Organization
         token=digest(key),
         issued_at=INSTANT,
         expires_at=END,
-        flags=MemberFlag.IDP_PROVISIONED | MemberFlag.SSO_LINKED,
+        flags=MemberFlag.IDP_ROLE_RESTRICTED | MemberFlag.SSO_LINKED,
     )
 
 
@@ -286,3 +286,32 @@ class InvitationRowsContract:
             assert tx.invitations.remove_over(END) == 0
             assert tx.invitations.remove_over(END + TICK) == 1
             assert tx.invitations.open_in(ACME, limit=9) == (asked,)
+
+    def test_flags_are_taken_from_every_way_back_to_one_organization(
+        self, uow: UnitOfWork[MembershipTransaction]
+    ) -> None:
+        """Other flags and other organizations stay as they are; a version that was read before is stale."""
+        linked, governed = MemberFlag.SSO_LINKED, MemberFlag.IDP_ROLE_RESTRICTED
+        plain = attrs.evolve(pending("i2", "c@example.org"), flags=governed)
+        gone = Expired(offer=offer("i3", "d@example.org"), sponsor=EVE, token=digest("x"), at=INSTANT, flags=linked)
+        elsewhere = pending("i4", place=GLOBEX)
+        self.put(uow, pending(), plain, gone, elsewhere, accepted(pending("i5", "e@example.org")))
+        with uow.begin() as tx:
+            assert tx.invitations.clear_flags(ACME, linked | MemberFlag.SSO_INVALID) == 2
+            left = attrs.evolve(pending(), flags=governed)
+            assert tx.invitations.open_in(ACME, limit=9) == (left, plain, attrs.evolve(gone, flags=MemberFlag.NONE))
+            assert tx.invitations.load(GLOBEX, InvitationId("i4")).state == elsewhere
+            with pytest.raises(StaleVersion):
+                tx.invitations.save(ACME, InvitationId("i1"), left, expected=1)
+
+    def test_a_sweep_leaves_the_way_back_of_whom_a_provider_made_a_member(
+        self, uow: UnitOfWork[MembershipTransaction]
+    ) -> None:
+        """However long it is over, for as long as the provider makes members (sso 2.4)."""
+        made, late = MemberFlag.IDP_PROVISIONED | MemberFlag.SSO_LINKED, END + timedelta(days=999)
+        gone = Expired(offer=offer("i2"), sponsor=EVE, token=digest("x"), at=INSTANT, bound_to=EVE, flags=made)
+        self.put(uow, attrs.evolve(pending(), bound_to=ADA, flags=made), gone)
+        with uow.begin() as tx:
+            assert tx.invitations.remove_over(late) == 0
+            assert tx.invitations.clear_flags(ACME, MemberFlag.IDP_PROVISIONED) == 2
+            assert tx.invitations.remove_over(late) == 2
