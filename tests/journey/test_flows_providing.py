@@ -487,6 +487,9 @@ def test_managers_say_who_must_use_it_and_owners_whom_to_believe(stage: SsoStage
     stage.sign_in(mia)
     saved = do(stage, mia, "configure", acme, required=True, newcomers=False, default_role="admin")
     assert saved.changed == ("required", "newcomers", "default_role")
+    said = stage.flows.audit.of_organization(acme)[0].data  # the newest, and of what did not change how it is
+    assert (said["changed"], said["required"], said["newcomers"]) == ("required,newcomers,default_role", True, False)
+    assert (said["scim"], said["default_role"]) == (False, "admin")
     assert code(do(stage, mia, "configure", acme, required=False)) is Code.ORGANIZATION_SSO_REQUIRED
     assert do(stage, olga, "configure", acme, required=False).changed == ("required",)
     assert code(do(stage, mia, "configure", acme, default_role="owner")) is Code.ROLE_NOT_ALLOWED

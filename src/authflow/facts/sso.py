@@ -11,7 +11,7 @@ from authflow.machine import Fact
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from authflow.values import Address, OrganizationId, ProviderId, Secret, UserId
+    from authflow.values import Address, OrganizationId, ProviderId, Role, Secret, UserId
 
 
 @attrs.frozen(kw_only=True)
@@ -88,11 +88,18 @@ class ProviderConnected(Fact):
 
 @attrs.frozen(kw_only=True)
 class ProviderEdited(Fact):
-    """Settings of a provider changed; *changed* names them. *recipients* are told where trust changed."""
+    """Settings of a provider changed; *changed* names them, and what it means for members is said as it is now.
+
+    *recipients* are told where trust changed.
+    """
 
     organization: OrganizationId
     provider: ProviderId
     changed: str
+    required: bool
+    newcomers: bool
+    scim: bool
+    default_role: Role | None
     recipients: tuple[Address, ...]
 
 

@@ -78,7 +78,7 @@ SSO: Final[dict[type[Fact], Records]] = {
     sso.ProviderEdited: Records(
         about=About.ORGANIZATION,
         audit=Audit.SSO_EDIT,
-        fields=("changed",),
+        fields=("changed", "required", "newcomers", "scim", "default_role"),
         target="provider",
         mail=MailKind.SSO_TRUST_CHANGED,
     ),

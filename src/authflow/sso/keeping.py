@@ -217,7 +217,15 @@ def _edited(
 ) -> ProviderStep:
     names = tuple(name for name in SETTINGS if getattr(before.settings, name) != getattr(after.settings, name))
     changed = names if before.name == after.name else ("name", *names)
+    stands = after.settings
     fact = facts.ProviderEdited(
-        organization=before.organization, provider=before.id, changed=",".join(changed), recipients=recipients
+        organization=before.organization,
+        provider=before.id,
+        changed=",".join(changed),
+        required=stands.required,
+        newcomers=stands.newcomers,
+        scim=stands.scim,
+        default_role=stands.default_role,
+        recipients=recipients,
     )
     return Step(after, ProviderEdited(provider=after, changed=changed, forgets=forgets), (fact,) if changed else ())
