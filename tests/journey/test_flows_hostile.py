@@ -194,7 +194,7 @@ def test_a_look_alike_is_nobodys_address(world: World, email: str):
     """Dotless i, Cyrillic, full width, zero width, Punycode (CVE-2019-19844): mail goes to a stored address only."""
     before, sent = world.victims(), len(world.mailer.sent)
     browser = Browser()
-    trip = world.come(browser, world.globex, world.lie(world.idp, email))
+    trip = world.come(browser, world.acme, world.lie(world.idp, email))
     told(world, trip.mail_proof(), browser)
     world.flows.relay.drain_until_quiet()
     assert [mail.to for mail in world.mailer.sent[sent:]] == []
@@ -202,6 +202,15 @@ def test_a_look_alike_is_nobodys_address(world: World, email: str):
     world.flows.relay.drain_until_quiet()
     assert {str(mail.to) for mail in world.mailer.sent[sent:]} <= {email}
     assert world.victims() == before
+
+
+def test_mail_goes_to_the_address_as_its_person_stored_it(world: World):
+    """CVE-2019-19844: it is found by what a provider asserts, and never sent there."""
+    sent = len(world.mailer.sent)
+    trip = world.come(Browser(), world.acme, world.lie(world.idp, ADA.upper()))
+    assert isinstance(trip.mail_proof(), MailSent)
+    world.flows.relay.drain_until_quiet()
+    assert [mail.to for mail in world.mailer.sent[sent:]] == [ADA]
 
 
 @pytest.mark.parametrize("email", NO_ADDRESSES, ids=lambda email: ascii(email)[:40])

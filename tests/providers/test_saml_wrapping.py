@@ -117,6 +117,25 @@ def test_a_signed_response_says_nothing_for_an_assertion_of_another_one():
     assert isinstance(arrive(etree.tostring(root)), Rejected)
 
 
+@pytest.mark.parametrize("beside", ["a forged assertion", "a forged response"])
+def test_what_else_the_provider_signed_signs_no_answer(beside: str):
+    """Such as its metadata, which anybody may have: carried along, with its signature where an answer's belongs."""
+    other = etree.Element("{urn:odd}Described", {"ID": "_described"}, nsmap={None: "urn:odd"})
+    etree.SubElement(other, "{urn:odd}Name").text = "idp"
+    sign(other, keys("idp"))
+    other = etree.fromstring(etree.tostring(other))
+    root = etree.fromstring(etree.tostring(response(said(name_id="mallory"))))
+    place = root if beside == "a forged response" else root.find(name("saml", "Assertion"))
+    signature = other.find(name("ds", "Signature"))
+    assert place is not None
+    assert signature is not None
+    place.insert(1, signature)
+    extensions = etree.Element(name("samlp", "Extensions"))
+    extensions.append(other)
+    root.insert(1 + (place is root), extensions)
+    assert isinstance(arrive(etree.tostring(root)), Rejected)
+
+
 @pytest.mark.parametrize("signs", SIGNED)
 def test_what_the_settings_demand_to_be_signed_is(signs: str):
     demanded = {
