@@ -62,7 +62,7 @@ def test_a_method_takes_the_same_on_both(name: str):
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_every_name_is_documented(name: str):
-    assert f"\n        {name}: " in f"{Authflow.__doc__}"
+    assert f"\n    {name}: " in f"{inspect.getdoc(Authflow)}"
 
 
 def test_every_setting_is_documented():
