@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import subprocess
 import sys
+import warnings
 from copy import deepcopy
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import attrs
@@ -232,6 +233,25 @@ def padded() -> str:
         x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.1"), bytes(8192)), critical=False
     )
     return base64.b64encode(made.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)).decode()
+
+
+@pytest.mark.parametrize("serial", [b"\x00", b"\xff"], ids=["zero", "negative"])
+@pytest.mark.parametrize("warned", ["error", "ignore"])
+def test_a_certificate_that_no_later_version_will_load_is_refused_when_it_is_read(
+    serial: bytes, warned: Literal["error", "ignore"]
+):
+    key, nobody = rsa_key(keys("idp").private_key), x509.Name([])
+    made = x509.CertificateBuilder(nobody, nobody, key.public_key(), 1, NOW, NOW + timedelta(days=1))
+    good = made.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    one = b"\x02\x01\x01\x30"
+    assert good.count(one) == 1
+    assert read(certificates=[base64.b64encode(good).decode()])
+    bad = base64.b64encode(good.replace(one, b"\x02\x01" + serial + b"\x30")).decode()
+    with warnings.catch_warnings(), pytest.raises(InputInvalid) as refused:
+        warnings.simplefilter(warned)
+        read(certificates=[bad])
+    assert refused.value.field == "certificates"
+    assert "serial number" in refused.value.problem
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,9 @@ class Upkeep:
         """Seal up to *limit* secrets that lie under an older key under the active one; return how many were.
 
         What cannot be opened stays as it is, and is logged once for each key.
+
+        Raises:
+            InputInvalid: *limit* is no count.
         """
         report = EachKeyOnce()
         done = self._factors.reseal(limit=limit, report=report)
@@ -111,5 +114,6 @@ class Upkeep:
 
         Raises:
             InUnitOfWork: A transaction is open, or a host's is shared.
+            InputInvalid: *limit* is no count.
         """
         return self._rechecking.round(limit)

@@ -142,6 +142,7 @@ class Relay:
 
         Raises:
             InUnitOfWork, DatabaseError: As of `drain`.
+            InputInvalid: *rounds* is no count.
         """
         total = Drained()
         for _ in range(rounds):

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from cryptography.utils import CryptographyDeprecationWarning
 
 from authflow.adapters.providers.saml.xml import Unacceptable
 from authflow.values import Secret
@@ -40,6 +41,7 @@ OWN_LIFE: Final = timedelta(days=3650)
 
 _HEAD: Final = "-----BEGIN CERTIFICATE-----"
 _FOOT: Final = "-----END CERTIFICATE-----"
+_OUTDATED: Final = "is not as RFC 5280 wants it, such as a serial number that is not positive"
 
 
 @attrs.frozen(kw_only=True)
@@ -54,7 +56,7 @@ def read_certificate(pasted: object) -> str:
     """Return a certificate, as PEM or as bare base64, in the form that settings hold: base64 of DER in one line.
 
     Raises:
-        Unacceptable: No certificate, or one of a weak key.
+        Unacceptable: No certificate, one of a weak key, or one that is read today and by no later version.
     """
     if not isinstance(pasted, str):
         msg = "is no text"
@@ -69,6 +71,10 @@ def read_certificate(pasted: object) -> str:
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         msg = "is no X.509 certificate, or of a key that is not known"
         raise Unacceptable(msg) from error
+    except CryptographyDeprecationWarning as warning:  # where the host makes errors of warnings
+        raise Unacceptable(_OUTDATED) from warning
+    if found.serial_number <= 0:  # RFC 5280 4.1.2.2; cryptography warns that it will not load it any more
+        raise Unacceptable(_OUTDATED)
     strong = (isinstance(key, rsa.RSAPublicKey) and key.key_size >= RSA_BITS_MIN) or (
         isinstance(key, ec.EllipticCurvePublicKey) and key.key_size >= CURVE_BITS_MIN
     )
