@@ -19,12 +19,11 @@ from authflow.journey.providers.providing import Providers
 from authflow.journey.providers.telling import MemberMails
 from authflow.journey.replaying import Replaying
 from authflow.journey.signing_in import SigningIn
+from authflow.journey.sso.aftermath import Inheriting, MovedLinks, Severing
 from authflow.journey.sso.composing import single_sign_on
 from authflow.journey.sso.entrances import Entrances
 from authflow.journey.sso.rechecking import Rechecking
 from authflow.journey.sso.resealing import Resealing
-from authflow.journey.sso.severing import Inheriting, Severing
-from authflow.journey.sso.single_sign_on import MovedLinks, SingleSignOn
 from authflow.journey.upkeep import Upkeep
 from authflow.journey.waiting import Waiting
 from authflow.membership.service import Membership
@@ -41,6 +40,7 @@ from authflow.sso.service.departures import Departures
 
 if TYPE_CHECKING:
     from authflow.adapters.keys import KeyRing
+    from authflow.journey.sso.single_sign_on import SingleSignOn
     from authflow.outbox.signals import Receivers
     from authflow.policy import Policy
     from authflow.ports import Cipher, Clock, Entropy, Mailer, Pepper, SsoStatus, UnitOfWork

@@ -16,7 +16,7 @@ from authflow.errors import Code, ConfigInvalid, InputInvalid, InUnitOfWork
 from authflow.facts.records import Audit
 from authflow.journey.providers.answers import ProviderAdded, ProviderTried
 from authflow.journey.sso.answers import AnswerKept, ChoiceOwed, PipelineAbandoned, SignedOn
-from authflow.journey.sso.holding import TOLD
+from authflow.journey.sso.refusals import TOLD
 from authflow.ports import Stored
 from authflow.sso.case import Choice
 from authflow.sso.endpoints import Endpoints

@@ -21,7 +21,7 @@ from authflow import (
     UnaskedKept,
 )
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
-from authflow.journey.sso.holding import TOLD, network
+from authflow.journey.sso.refusals import TOLD, network
 from authflow.membership.standing import Outside
 from authflow.policy import SsoPolicy
 from authflow.sso.case import Choice

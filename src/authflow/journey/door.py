@@ -19,15 +19,97 @@ if TYPE_CHECKING:
     from authflow.values import Asker, BrowserSession
 
 AnswerT = TypeVar("AnswerT", bound=Answer)
+T = TypeVar("T")
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
 D = TypeVar("D")
 
 
+class Declined(Exception):  # it carries an answer, and is no error
+    """A helper ends the command that called it: *answer* is what that answers.
+
+    Who catches it says what stands, and it never leaves the transaction. Around a savepoint, what was begun in it is
+    undone. Around the rest of a command (`settled`) nothing is: what was written before stays, such as a count, or
+    that the log was told.
+    """
+
+    def __init__(self, answer: Refused) -> None:
+        self.answer = answer
+        super().__init__(answer.code)
+
+
+def need(found: T | Refused) -> T:
+    """Return *found*, without which the command cannot go on.
+
+    Raises:
+        Declined: It is a refusal.
+    """
+    if isinstance(found, Refused):
+        raise Declined(found)
+    return found
+
+
+def settled(command: Callable[[], AnswerT]) -> AnswerT | Refused:
+    """Return what *command* answers, or with what a helper of it declined; what it wrote before that stays."""
+    try:
+        return command()
+    except Declined as declined:
+        return declined.answer
+
+
+def hold(tx: JourneyTransaction, first: UserId | None, *others: UserId) -> None:
+    """Hold the accounts of *first*, and of the *others* who exist, in one order.
+
+    Raises:
+        InputInvalid: One of the *others* cannot be a person's id.
+    """
+    known = {user for user in others if tx.users.get(UserId(identifier(user, field="user"))) is not None}
+    for user in sorted(known | ({first} if first is not None else set())):
+        tx.accounts.lock(user)
+
+
+@attrs.frozen(kw_only=True)
+class Askers:
+    """Turns sessions into who asks, for commands that are composed of parts."""
+
+    uow: UnitOfWork[JourneyTransaction]
+    clock: Clock
+    sessions: Sessions
+
+    def asked(
+        self, session: BrowserSession, command: Callable[[JourneyTransaction, Asker], AnswerT]
+    ) -> AnswerT | Refused:
+        """Let *command* answer whoever *session* is, in one transaction; the answer carries the session on.
+
+        Their account is held before the session is read: whoever ends it comes before the command, or after it.
+        """
+        return self._answer(session, command, lock=True)
+
+    def shown(self, session: BrowserSession, look: Callable[[JourneyTransaction, Asker], AnswerT]) -> AnswerT | Refused:
+        """Let *look*, which changes nothing, answer likewise; nobody waits for anybody."""
+        return self._answer(session, look, lock=False)
+
+    def held(self, tx: JourneyTransaction, session: BrowserSession, *others: UserId) -> Asker:
+        """Return who asks, in the caller's transaction, with their account held and those of the *others* who exist.
+
+        Raises:
+            InputInvalid: One of the *others* cannot be a person's id.
+        """
+        hold(tx, self.sessions.identify(session, self.clock.now()).user, *others)
+        return self.sessions.identify(session, self.clock.now())
+
+    def _answer(
+        self, session: BrowserSession, command: Callable[[JourneyTransaction, Asker], AnswerT], *, lock: bool
+    ) -> AnswerT | Refused:
+        with self.uow.begin() as tx:
+            asker = self.sessions.identify(session, self.clock.now(), lock=lock)
+            return carried(settled(lambda: command(tx, asker)), session, asker)
+
+
 @attrs.frozen(kw_only=True)
 class Door:
-    """What the composed services share: the unit of work that makes one transaction of several slices."""
+    """What the facades of one class share: the unit of work that makes one transaction of several slices."""
 
     _uow: UnitOfWork[JourneyTransaction] = attrs.field(alias="uow")
     _clock: Clock = attrs.field(alias="clock")
@@ -62,14 +144,8 @@ class Door:
         Raises:
             InputInvalid: One of the *others* cannot be a person's id.
         """
-        self._hold(tx, self._sessions.identify(session, self._clock.now()).user, *others)
+        hold(tx, self._sessions.identify(session, self._clock.now()).user, *others)
         return self._sessions.identify(session, self._clock.now())
-
-    def _hold(self, tx: JourneyTransaction, first: UserId | None, *others: UserId) -> None:
-        """Hold the accounts of *first*, and of the *others* who exist, in one order."""
-        known = {user for user in others if tx.users.get(UserId(identifier(user, field="user"))) is not None}
-        for user in sorted(known | ({first} if first is not None else set())):
-            tx.accounts.lock(user)
 
 
 @overload

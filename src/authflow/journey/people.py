@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from authflow.accounts.service import Addresses
     from authflow.accounts.states import Over, Sent
     from authflow.journey.ports import JourneyTransaction
-    from authflow.journey.sso.severing import Inheriting
+    from authflow.journey.sso.aftermath import Inheriting
     from authflow.journey.waiting import Waiting
     from authflow.machine import Fact
     from authflow.membership.service import Membership

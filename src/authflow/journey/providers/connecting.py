@@ -9,9 +9,8 @@ import attrs
 from authflow.errors import Code, InputInvalid
 from authflow.facts.records import MailKind
 from authflow.facts.sso import MembersToMail, RequirementChanged, SignOnRefused
-from authflow.journey.door import expect
+from authflow.journey.door import Declined, expect
 from authflow.journey.providers.answers import ProviderAdded, ProviderRemoved, ProviderSaved
-from authflow.journey.sso.admitting import Undone
 from authflow.membership.changes import FlagGroup
 from authflow.membership.standing import MemberFlag, may_manage, role_in
 from authflow.recording import shown
@@ -143,7 +142,7 @@ class Connecting:
         """Let the provider that *authority* tried stand, link it to them, and sign them on (sso 8).
 
         Raises:
-            Undone: The organization's second factor is required elsewhere than in its row.
+            Declined: The organization's second factor is required elsewhere than in its row.
             UniqueViolated: Another one was connected at this very moment.
         """
         kind = self.kind(handle.kind)
@@ -152,7 +151,7 @@ class Connecting:
         added = self._added(at, Connect(authority=authority, provider=made))
         person = at.tx.users.get(stands.user)
         if person is None:
-            raise Undone(Refused(code=Code.SESSION_USER_INACTIVE))
+            raise Declined(Refused(code=Code.SESSION_USER_INACTIVE))
         ground = OwnSession(user=person.id, elevated=authority.elevated)
         linked = self.links.attach(at.tx, person, stands.identity, ground, at.now)
         link = expect(linked.answer, Attached).link
@@ -181,7 +180,7 @@ class Connecting:
         """Let a partner's provider stand, untried; whoever asks twice is told the same.
 
         Raises:
-            Undone: As of `connect`; or another provider stands, or *proposal* is of another.
+            Declined: As of `connect`; or another provider stands, or *proposal* is of another.
             UniqueViolated: As of `connect`.
         """
         stored = at.tx.providers.load(at.organization, lock=True)
@@ -199,7 +198,7 @@ class Connecting:
         )
         saved = self.change(at, stored, command)
         if isinstance(saved, Refused):
-            raise Undone(saved)
+            raise Declined(saved)
         return ProviderAdded(organization=at.organization, provider=stands.id, link=None, lifted=stands.lifted)
 
     # --- changing and disabling -------------------------------------------------------------------------------------
@@ -256,17 +255,17 @@ class Connecting:
         """Return the kind.
 
         Raises:
-            Undone: This installation does not know it.
+            Declined: This installation does not know it.
         """
         found = self.travelling.kinds.get(key)
         if found is None:
-            raise Undone(Refused(code=Code.SSO_KIND_UNKNOWN))
+            raise Declined(Refused(code=Code.SSO_KIND_UNKNOWN))
         return found
 
     def _added(self, at: Desk, command: Connect | Provision) -> ProviderAdded:
         made, step = command.provider, MACHINE.step(NoProvider(), command, at.now)
         if not isinstance(step.answer, ProviderConnected):
-            raise Undone(expect(step.answer, Refused))
+            raise Declined(expect(step.answer, Refused))
         if made.lifted:
             self._require_second_factor(at, required=False)
         at.tx.providers.save(at.organization, made, expected=0)
@@ -298,7 +297,7 @@ class Connecting:
 
     def _require_second_factor(self, at: Desk, *, required: bool) -> None:
         if not at.tx.organizations.demand_second_factor(at.organization, required=required):
-            raise Undone(Refused(code=Code.SSO_REQUIREMENT_FIXED))
+            raise Declined(Refused(code=Code.SSO_REQUIREMENT_FIXED))
         reason = "provider_disabled" if required else "provider_connected"
         changed = RequirementChanged(organization=at.organization, require_second_factor=required, reason=reason)
         self._tell(at, (changed,))

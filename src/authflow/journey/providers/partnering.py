@@ -9,11 +9,10 @@ import attrs
 from authflow.command import command, operation
 from authflow.errors import Code, UniqueViolated
 from authflow.journey.arguments import require_types
-from authflow.journey.door import carried
+from authflow.journey.door import Declined, carried
 from authflow.journey.gates import may_administer
 from authflow.journey.providers.connecting import Proposal
 from authflow.journey.providers.setting_up import EXISTS, SettingUp
-from authflow.journey.sso.admitting import Undone
 from authflow.nobody import NO_USER
 from authflow.recording import shown
 from authflow.sso.provider import Authority
@@ -93,8 +92,8 @@ class Partnering(SettingUp):
         try:
             with self._uow.savepoint():
                 return self._connecting.disable(at, authority)
-        except Undone as undone:
-            return undone.answer
+        except Declined as declined:
+            return declined.answer
 
     def _partner(self, tx: JourneyTransaction, asker: Asker, organization: OrganizationId) -> Authority:
         """Return who commands for a partner: an administrator of the installation, who proved who they are."""
@@ -129,8 +128,8 @@ class Partnering(SettingUp):
             try:
                 with self._uow.savepoint():
                     return carried(self._connecting.provision(at, kind, proposal, authority), session, asker)
-            except Undone as undone:
-                return carried(undone.answer, session, asker)
+            except Declined as declined:
+                return carried(declined.answer, session, asker)
             except UniqueViolated as violated:
                 if violated.rule not in EXISTS:
                     raise

@@ -10,10 +10,9 @@ from authflow.command import command, operation
 from authflow.command.running import in_one
 from authflow.errors import Code, UniqueViolated
 from authflow.journey.arguments import require_callback, require_types
-from authflow.journey.door import Door, carried, expect
+from authflow.journey.door import Declined, Door, carried, expect
 from authflow.journey.providers.answers import ProviderAdded, ProviderTried
 from authflow.journey.providers.connecting import Desk, Proposal
-from authflow.journey.sso.admitting import Undone
 from authflow.journey.sso.answers import PipelineAbandoned, SentAway
 from authflow.recording import shown
 from authflow.sso.pipeline import Flow, barred
@@ -151,8 +150,8 @@ class SettingUp(Door):
             try:
                 with self._uow.savepoint():
                     return self._confirmed(at, session, who, stored)
-            except Undone as undone:
-                return carried(undone.answer, session, asker)
+            except Declined as declined:
+                return carried(declined.answer, session, asker)
             except UniqueViolated as violated:
                 if violated.rule not in EXISTS:
                     raise

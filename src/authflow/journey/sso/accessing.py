@@ -6,38 +6,29 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from authflow.command import command
 from authflow.errors import Code
-from authflow.journey.door import carried
 from authflow.journey.sso.answers import AccessShown
-from authflow.journey.sso.door import SsoDoor
 from authflow.membership.standing import administrates, role_in
 from authflow.membership.terms import well_formed
 from authflow.values import Level, Refused
 
 if TYPE_CHECKING:
+    from authflow.journey.door import Askers
     from authflow.journey.ports import JourneyTransaction
     from authflow.journey.sso.entrances import Entrance, Entrances
     from authflow.values import Asker, BrowserSession, OrganizationId
 
 
 @attrs.frozen(kw_only=True)
-class Accessing(SsoDoor):
-    """The part of ``flows.sso`` that a host asks before it lets a session act in an organization."""
+class Accessing:
+    """The command that a host gives before it lets a session act in an organization."""
 
-    _entrances: Entrances = attrs.field(alias="entrances")
+    askers: Askers
+    entrances: Entrances
 
-    @command("sso.access")
-    def access(self, session: BrowserSession, *, organization: OrganizationId) -> AccessShown | Refused:
-        """Answer whether this session meets the organization's single sign-on now (sso 14.3).
-
-        ``members.enter`` asks this and everything else that an organization requires; this says what is missing.
-        A password never meets it, and neither does the sign-on of another organization (decisions 1, 2): whoever has
-        nothing but that is told nothing of this one.
-        """
-        with self._uow.begin() as tx:
-            asker = self._sessions.identify(session, self._clock.now())
-            return carried(self._access(tx, asker, organization), session, asker)
+    def access(self, session: BrowserSession, organization: OrganizationId) -> AccessShown | Refused:
+        """Say whether the session may act there as far as single sign-on goes, and what is missing."""
+        return self.askers.shown(session, lambda tx, asker: self._access(tx, asker, organization))
 
     def _access(self, tx: JourneyTransaction, asker: Asker, organization: OrganizationId) -> AccessShown | Refused:
         user = None if asker.user is None else tx.users.get(asker.user)
@@ -50,7 +41,7 @@ class Accessing(SsoDoor):
             return Refused(code=Code.SESSION_ELEVATION_REQUIRED)
         if role_in(organization, tx.members.load(organization, user.id).state) is None:
             return AccessShown(met=True) if administrates(user) else Refused(code=Code.MEMBERSHIP_FORBIDDEN)
-        return _shown(self._entrances.enter(tx, organization, asker))
+        return _shown(self.entrances.enter(tx, organization, asker))
 
 
 def _shown(found: Entrance | None) -> AccessShown:

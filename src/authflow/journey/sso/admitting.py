@@ -13,11 +13,12 @@ import attrs
 from authflow.errors import BrokenPromise, Code, StaleVersion, UniqueViolated
 from authflow.facts.accounts import AddressVerified
 from authflow.facts.sso import SignedUp
-from authflow.journey.door import expect
+from authflow.journey.door import Declined, expect
 from authflow.journey.post_flow import InvitationFate
 from authflow.journey.sso.answers import AccountLinked, SignedOn
 from authflow.membership.answers import Joined
 from authflow.sessions.commands import EnrollmentOwed, SecondFactorOwed, SignedIn
+from authflow.sessions.states import Pending
 from authflow.sso.case import By, Enter, LinkTo, Register, TakeOver
 from authflow.sso.grounds import Attached, MailedProof, NewAccount, OwnSession, Recognized
 from authflow.sso.pipeline import Flow
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from authflow.journey.ports import JourneyTransaction
     from authflow.journey.post_flow import InvitationOutcome
     from authflow.journey.sso.circumstances import Situation
+    from authflow.journey.sso.comers import Comer
     from authflow.journey.waiting import Waiting
     from authflow.machine import Fact, Step
     from authflow.membership.service import Membership
@@ -44,24 +46,14 @@ if TYPE_CHECKING:
     from authflow.sso.links import Link, Linking
     from authflow.sso.service import Links
     from authflow.sso.service.departures import Departures
-    from authflow.values import Asker, BrowserSession, Context, LinkId, MemberId
-
-
-class Undone(Exception):  # it carries an answer out of a savepoint, and is no error
-    """What was begun is not done after all: *answer* says why, and the savepoint undoes it."""
-
-    def __init__(self, answer: Refused) -> None:
-        self.answer = answer
-        super().__init__(answer.code)
+    from authflow.values import Asker, LinkId, MemberId
 
 
 @attrs.frozen(kw_only=True)
 class Arrival:
-    """One finish: whose browser, from where, when, and what stands."""
+    """One finish: who goes on, when, and what stands."""
 
-    tx: JourneyTransaction
-    session: BrowserSession
-    context: Context
+    by: Comer
     at: Situation
     known: Known
     now: datetime
@@ -96,21 +88,20 @@ class Admitting:
         """Do what *decision* says, and sign its person in.
 
         Raises:
-            Undone: A table said no on the way; nothing of it may stand.
+            Declined: A table said no on the way; nothing of it may stand.
             UniqueViolated, StaleVersion: Somebody else was faster; likewise.
         """
-        settled = self._settle(here, decision)
+        by, settled = here.by, self._settle(here, decision)
         link = settled.link
-        proof = _proof(here, link.id)
-        session = self.sessions.establish(here.session, here.context, user=link.user, proof=proof)
+        session = self.sessions.establish(by.session, by.context, user=link.user, proof=_proof(here, link.id))
         if not isinstance(session, SignedIn):
-            raise Undone(expect(session, Refused))
-        self.departures.remember(here.tx, here.at.provider, here.at.identity, link, session.session.id)
+            raise Declined(expect(session, Refused))
+        self.departures.remember(by.tx, here.at.provider, here.at.identity, link, session.session.id)
         asker = self.sessions.identify(session.session, here.now)
-        self.recorder.record(here.tx, settled.facts, asker=asker, context=here.context, now=here.now)
+        self.recorder.record(by.tx, settled.facts, asker=asker, context=by.context, now=here.now)
         if settled.unconfirmed:
-            self.addresses.send(asker, here.context, user=link.user, address=None)
-        invitation = self.waiting.settled(asker, session.session, here.context)
+            self.addresses.send(asker, by.context, user=link.user, address=None)
+        invitation = self.waiting.settled(asker, session.session, by.context)
         member, code = self._join(here, asker, invitation)
         answer = AccountLinked if here.at.state.handle.flow is Flow.LINK else SignedOn
         return answer(
@@ -134,31 +125,31 @@ class Admitting:
         link = here.known.link or here.known.former
         answer = self._begun(here, user) or self._begin(here, user, link)
         if link is not None and not isinstance(answer, Refused):  # the provider ends it while it waits, too
-            self.departures.remember(here.tx, here.at.provider, here.at.identity, link, answer.session.id)
+            self.departures.remember(here.by.tx, here.at.provider, here.at.identity, link, answer.session.id)
         return answer
 
     def _begin(self, here: Arrival, user: UserId, link: Link | None) -> SecondFactorOwed | EnrollmentOwed | Refused:
         proof = _mailed(here) if link is None else _proof(here, link.id)
-        answer = self.sessions.establish(here.session, here.context, user=user, proof=proof)
+        answer = self.sessions.establish(here.by.session, here.by.context, user=user, proof=proof)
         return expect(answer, SecondFactorOwed, EnrollmentOwed, Refused)
 
     def _begun(self, here: Arrival, user: UserId) -> SecondFactorOwed | EnrollmentOwed | None:
         """Return the sign-in of *user* that is begun in this browser already, whatever began it; or none."""
-        begun = self.sessions.opened(here.session)
-        if begun is None or getattr(begun, "user", None) != user:
+        begun = self.sessions.opened(here.by.session)
+        if not isinstance(begun, Pending) or begun.user != user:
             return None
-        stands = self.sessions.look(here.session)
+        stands = self.sessions.look(here.by.session)
         return stands if isinstance(stands, SecondFactorOwed | EnrollmentOwed) else None
 
     # --- the link -------------------------------------------------------------------------------------------------
 
     def _settle(self, here: Arrival, decision: Decision) -> _Settled:
-        identity, now = here.at.identity, here.now
+        tx, identity, now = here.by.tx, here.at.identity, here.now
         match decision:
             case Enter(link=link):
-                return _settled(self.links.recognize(here.tx, link, identity, now))
+                return _settled(self.links.recognize(tx, link, identity, now))
             case TakeOver(link=link):
-                return _settled(self.links.migrate(here.tx, link, identity, self.policy.migrate_until, now))
+                return _settled(self.links.migrate(tx, link, identity, self.policy.migrate_until, now))
             case LinkTo(user=user, by=by):
                 return self._attach(here, user, self._ground(here, by))
             case Register(verified=verified):
@@ -175,22 +166,23 @@ class Admitting:
         raise BrokenPromise(answer=by.value)
 
     def _attach(self, here: Arrival, user: UserId, ground: Ground) -> _Settled:
-        person = here.tx.users.get(user)
+        person = here.by.tx.users.get(user)
         if person is None:
-            raise Undone(Refused(code=Code.SSO_IDENTITY_DISABLED))
-        return _settled(self.links.attach(here.tx, person, here.at.identity, ground, here.now))
+            raise Declined(Refused(code=Code.SSO_IDENTITY_DISABLED))
+        return _settled(self.links.attach(here.by.tx, person, here.at.identity, ground, here.now))
 
     def _register(self, here: Arrival, *, verified: bool) -> _Settled:
         """Person, address and link, all three or none (sso 6.6).
 
         Raises:
-            StaleVersion: Somebody else verified the address at this very moment: it is not verified twice.
+            Declined: Somebody else verified the address at this very moment: it is not verified twice.
         """
-        registrar, identity, email = here.tx.registrar, here.at.identity, here.at.identity.email
+        tx, identity, email = here.by.tx, here.at.identity, here.at.identity.email
+        registrar = tx.registrar
         if registrar is None or email is None:
             raise BrokenPromise(answer="a newcomer whom nobody can register")
         if verified and not self.addresses.free(email):
-            raise StaleVersion
+            raise Declined(Refused(code=Code.SSO_IDENTITY_CONFLICT))
         newcomer = Newcomer(
             id=UserId(new_identifier(self.entropy.random_bytes(16))),
             name=identity.name,
@@ -198,8 +190,8 @@ class Admitting:
             verified_at=here.now if verified else None,
         )
         user = registrar.register(newcomer)
-        _require_new(here.tx, user, newcomer)
-        here.tx.accounts.lock(user)
+        _require_new(tx, user, newcomer)
+        tx.accounts.lock(user)
         linked = self._attach(here, user, NewAccount(user=user))
         made = SignedUp(
             organization=identity.organization, provider=identity.provider, kind=here.at.provider.kind, user=user
@@ -221,7 +213,7 @@ class Admitting:
             with self.uow.savepoint():
                 joined = self.membership.come_in(
                     asker,
-                    here.context,
+                    here.by.context,
                     organization=provider.organization,
                     role=provider.settings.default_role,
                     newcomers=provider.settings.newcomers and here.at.state.handle.flow is not Flow.UNASKED,
@@ -230,7 +222,7 @@ class Admitting:
             return None, lost.code
         if not isinstance(joined, Joined):
             return None, joined.code if isinstance(joined, Refused) else Code.INVITATION_REQUIREMENTS_OPEN
-        former, user = here.tx.former_subjects, joined.member.user
+        former, user = here.by.tx.former_subjects, joined.member.user
         for place in ((provider.organization, provider.id, subject) for subject in identity.subjects):
             known = former.find(*place)
             if known is not None and (known.user, known.removed_at) != (user, None):
@@ -266,7 +258,7 @@ def _settled(step: Step[Linking, LinkAnswer]) -> _Settled:
         case Recognized(link=link):
             return _Settled(link=link, written=bool(step.facts), facts=step.facts)
         case Refused() as refused:
-            raise Undone(refused)
+            raise Declined(refused)
         case _:
             raise BrokenPromise(answer=type(step.answer).__name__)
 

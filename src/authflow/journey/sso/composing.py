@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
+from authflow.journey.door import Askers
+from authflow.journey.sso.accessing import Accessing
 from authflow.journey.sso.admitting import Admitting
 from authflow.journey.sso.circumstances import Circumstances
-from authflow.journey.sso.concluding import Concluding
+from authflow.journey.sso.comers import Comers
 from authflow.journey.sso.confirming import Confirming
+from authflow.journey.sso.finishing import Finishing
+from authflow.journey.sso.idp_initiated import IdpInitiated
+from authflow.journey.sso.links import LinkKeeping
+from authflow.journey.sso.logout import SingleLogout
+from authflow.journey.sso.mailed_proofs import MailedProofs
+from authflow.journey.sso.refusals import RefusalLog
+from authflow.journey.sso.sign_on import SignOn
 from authflow.journey.sso.single_sign_on import SingleSignOn
+from authflow.journey.sso.standing import Standings
 from authflow.sso.service.unasked import UnaskedAnswers
 
 if TYPE_CHECKING:
@@ -18,43 +30,90 @@ if TYPE_CHECKING:
     from authflow.policy import Policy
 
 
+@attrs.frozen(kw_only=True)
+class _Shared:
+    """What sign-ins that begin here and sign-ins that begin at the provider have in common."""
+
+    comers: Comers
+    circumstances: Circumstances
+    refusals: RefusalLog
+    admitting: Admitting
+
+
 def single_sign_on(ports: Ports, policy: Policy, slices: Slices, replays: Replaying, waiting: Waiting) -> SingleSignOn:
     """Return the services over *ports* and *slices*, as the facade shows them."""
-    circumstances = Circumstances(membership=slices.membership, policy=policy.sso)
-    admitting = _admitting(ports, policy, slices, waiting)
-    concluding = Concluding(
-        uow=ports.uow,
-        clock=ports.clock,
-        recorder=slices.recorder,
-        travelling=slices.travelling,
-        circumstances=circumstances,
-        admitting=admitting,
-        mails=policy.accounts.mails,
-    )
-    confirming = Confirming(
-        uow=ports.uow,
-        clock=ports.clock,
-        recorder=slices.recorder,
-        travelling=slices.travelling,
-        circumstances=circumstances,
-        mails=policy.accounts.mails,
-        admitting=admitting,
-        policy=policy.sso,
+    uow, clock, sessions, recorder = ports.uow, ports.clock, slices.sessions, slices.recorder
+    askers = Askers(uow=uow, clock=clock, sessions=sessions)
+    shared = _Shared(
+        comers=Comers(clock=clock, sessions=sessions, travelling=slices.travelling),
+        circumstances=Circumstances(membership=slices.membership, policy=policy.sso),
+        refusals=RefusalLog(clock=clock, recorder=recorder, travelling=slices.travelling),
+        admitting=_admitting(ports, policy, slices, waiting),
     )
     return SingleSignOn(
+        uow=uow,
+        replays=replays,
+        sign_on=_sign_on(ports, policy, slices, shared),
+        idp_initiated=_idp_initiated(ports, policy, slices, shared),
+        logout=SingleLogout(uow=uow, clock=clock, sessions=sessions, recorder=recorder, departures=slices.departures),
+        kept_links=LinkKeeping(
+            uow=uow, clock=clock, askers=askers, links=slices.links, membership=slices.membership, recorder=recorder
+        ),
+        accessing=Accessing(askers=askers, entrances=slices.entrances),
+    )
+
+
+def _sign_on(ports: Ports, policy: Policy, slices: Slices, shared: _Shared) -> SignOn:
+    standings = Standings(clock=ports.clock, travelling=slices.travelling)
+    proofs = MailedProofs(
+        clock=ports.clock,
+        recorder=slices.recorder,
+        travelling=slices.travelling,
+        standings=standings,
+        refusals=shared.refusals,
+        mails=policy.accounts.mails,
+    )
+    finishing = Finishing(
+        uow=ports.uow,
+        clock=ports.clock,
+        travelling=slices.travelling,
+        circumstances=shared.circumstances,
+        standings=standings,
+        refusals=shared.refusals,
+        proofs=proofs,
+        admitting=shared.admitting,
+    )
+    return SignOn(
         uow=ports.uow,
         clock=ports.clock,
         sessions=slices.sessions,
-        replays=replays,
         travelling=slices.travelling,
-        concluding=concluding,
-        links=slices.links,
-        membership=slices.membership,
-        recorder=slices.recorder,
-        entrances=slices.entrances,
+        comers=shared.comers,
+        finishing=finishing,
+        proofs=proofs,
+        refusals=shared.refusals,
+    )
+
+
+def _idp_initiated(ports: Ports, policy: Policy, slices: Slices, shared: _Shared) -> IdpInitiated:
+    confirming = Confirming(
+        uow=ports.uow,
+        clock=ports.clock,
+        travelling=slices.travelling,
+        circumstances=shared.circumstances,
+        refusals=shared.refusals,
+        admitting=shared.admitting,
+        policy=policy.sso,
+    )
+    return IdpInitiated(
+        uow=ports.uow,
+        clock=ports.clock,
+        sessions=slices.sessions,
+        travelling=slices.travelling,
         unasked=UnaskedAnswers(travelling=slices.travelling, policy=policy.sso),
+        comers=shared.comers,
         confirming=confirming,
-        departures=slices.departures,
+        refusals=shared.refusals,
     )
 
 

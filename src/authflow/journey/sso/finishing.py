@@ -1,4 +1,7 @@
-"""Going on with a sign-in through a provider: its table is asked, and what it says is done, in one transaction."""
+"""Going on with a sign-in through a provider: its table is asked, and what it says is done, in one transaction.
+
+What is decided is `authflow.sso.finishing`'s; here it is driven.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,9 @@ from typing import TYPE_CHECKING
 import attrs
 
 from authflow.errors import Code, StaleVersion, UniqueViolated
-from authflow.journey.door import carried, expect
-from authflow.journey.sso.admitting import Admitting, Arrival, Undone
+from authflow.journey.door import Declined, expect, need
+from authflow.journey.sso.admitting import Arrival
 from authflow.journey.sso.answers import ChoiceOwed, MailSent, PipelineAbandoned
-from authflow.journey.sso.proving import Proving
 from authflow.ports import Allowed
 from authflow.sso import login
 from authflow.sso.case import Ask, Choice, Deny, Known
@@ -36,115 +38,121 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from authflow.journey.ports import JourneyTransaction
+    from authflow.journey.sso.admitting import Admitting
     from authflow.journey.sso.answers import Finished
-    from authflow.journey.sso.circumstances import Situation
-    from authflow.journey.sso.holding import Comer, HeldPipeline
+    from authflow.journey.sso.circumstances import Circumstances, Situation
+    from authflow.journey.sso.comers import Comer
+    from authflow.journey.sso.mailed_proofs import MailedProofs
+    from authflow.journey.sso.refusals import RefusalLog
+    from authflow.journey.sso.standing import HeldPipeline, Standings
+    from authflow.ports import Clock, UnitOfWork
     from authflow.sso.case import Page
     from authflow.sso.kinds import Rejected
-    from authflow.sso.service.pipelines import Bearer
+    from authflow.sso.service import Travelling
     from authflow.sso.service.trips import Back
-    from authflow.values import Asker, Context, UserId
+    from authflow.values import UserId
 
 
 @attrs.frozen(kw_only=True)
-class Concluding(Proving):
+class Finishing:
     """What one command makes of a pipeline; every method runs in its caller's transaction."""
 
+    uow: UnitOfWork[JourneyTransaction]
+    clock: Clock
+    travelling: Travelling
+    circumstances: Circumstances
+    standings: Standings
+    refusals: RefusalLog
+    proofs: MailedProofs
     admitting: Admitting
 
     # --- who has to be held -----------------------------------------------------------------------------------------
 
-    def concerned(self, tx: JourneyTransaction, who: Bearer, came: Assertion | Rejected | None) -> tuple[UserId, ...]:
+    def concerned(self, by: Comer, came: Assertion | Rejected | None) -> tuple[UserId, ...]:
         """Return whose accounts have to be held before the pipeline is: those that the identity leads to."""
-        state = self.travelling.peek(tx, who)
+        state = self.travelling.peek(by.tx, by.who)
         if state is None:
             return ()
         if isinstance(state, Open):
             identity, prover = state.identity, state.user if isinstance(state, ProofMailed | Proven) else None
-            own = self.circumstances.owners(tx, state.handle.provider, (identity.subject, identity.legacy))
+            own = self.circumstances.owners(by.tx, state.handle.provider, (identity.subject, identity.legacy))
             return own if prover is None else (*own, prover)
         if not isinstance(came, Assertion):
             return ()
-        return self.circumstances.owners(
-            tx, state.handle.provider, (read_subject(came.subject), read_subject(came.legacy))
-        )
+        said = (read_subject(came.subject), read_subject(came.legacy))
+        return self.circumstances.owners(by.tx, state.handle.provider, said)
 
     # --- the provider's answer --------------------------------------------------------------------------------------
 
-    def take(self, tx: JourneyTransaction, by: Comer, back: Back, came: Assertion | Rejected) -> Refused | None:
+    def take(self, by: Comer, back: Back, came: Assertion | Rejected) -> Refused | None:
         """Take the answer, once; return why it was not taken, or none."""
-        taken = self.travelling.take(tx, by.who, back, came, self.clock.now())
+        taken = self.travelling.take(by.tx, by.who, back, came, self.clock.now())
         answer = taken if isinstance(taken, Refused) else taken.answer
-        if isinstance(answer, Received):
-            return None
-        return self.refused(tx, by.who, expect(answer, Refused), by.asker, by.context)
+        return None if isinstance(answer, Received) else self.refusals.told(by, answer)
 
     # --- what follows from it -----------------------------------------------------------------------------------------
 
-    def finish(self, tx: JourneyTransaction, by: Comer, choice: Choice) -> Finished:
+    def finish(self, by: Comer, choice: Choice) -> Finished:
         """Decide about the identity with what is known now, and do it; whoever loses a race may choose again."""
         try:
             with self.uow.savepoint():
-                return self._finished(tx, by, choice)
-        except Undone as undone:
-            answer = undone.answer
+                return self._finished(by, choice)
+        except Declined as declined:
+            answer = declined.answer
         except (UniqueViolated, StaleVersion):
             answer = Refused(code=Code.SSO_IDENTITY_CONFLICT)
-        return carried(self.refused(tx, by.who, answer, by.asker, by.context), by.session, by.asker)
+        return by.carried(self.refusals.told(by, answer))
 
-    def _finished(self, tx: JourneyTransaction, by: Comer, choice: Choice) -> Finished:
-        session, context, asker, who = by.session, by.context, by.asker, by.who
-        token = self.travelling.new_secret()
-        allowance = self.allowance(tx, who, choice)
-        held = self.held(tx, who, asker, choice, lock=True)
-        if isinstance(held, Refused):
-            return carried(held, session, asker)
+    def _finished(self, by: Comer, choice: Choice) -> Finished:
+        token, allowance = self.travelling.new_secret(), self.proofs.allowance(by, choice)
+        held = self.standings.of(by, choice, lock=True)
+        if isinstance(held, Refused):  # it answers, and declines nothing: what was counted stays, and nobody is told
+            return by.carried(held)
         now = self.clock.now()
-        known = Known() if held.at is None else self.circumstances.known(tx, held.at, now, lock=True)
+        known = Known() if held.at is None else self.circumstances.known(by.tx, held.at, now, lock=True)
         command = Choose(
             present=held.present, choice=choice, known=known, token=token_digest(token), allowance=allowance
         )
-        answer = self.travelling.step(tx, held.stored, command, now).answer
+        answer = self.travelling.step(by.tx, held.stored, command, now).answer
         if held.at is None or isinstance(answer, Refused):
-            refused = self.refused(tx, who, expect(answer, Refused), asker, context)
-            return carried(refused, session, asker)
-        here = Arrival(tx=tx, session=session, context=context, at=held.at, known=known, now=now)
+            return by.carried(self.refusals.told(by, answer))
+        here = Arrival(by=by, at=held.at, known=known, now=now)
         match answer:
             case Finish(decision=decision):
                 return self.admitting.admit(here, decision)
             case FactorAsked(user=user):
                 return self.admitting.challenge(here, user)
             case AddressAsked(taken=taken):
-                self.mail_newcomer(here, token, asker, taken=taken)
-                return carried(MailSent(), session, asker)
+                self.proofs.mail_newcomer(here, token, taken=taken)
+                return by.carried(MailSent())
             case _:
-                return carried(_page(held.at, known, expect(answer, Asked).page), session, asker)
+                return by.carried(_page(held.at, known, expect(answer, Asked).page))
 
-    def look(self, tx: JourneyTransaction, asker: Asker, who: Bearer) -> ChoiceOwed | Refused:
-        """Return the page that the pipeline waits at; nothing is written."""
-        held, now = self.held(tx, who, asker, Choice.NOTHING, lock=False), self.clock.now()
-        if isinstance(held, Refused):
-            return held
+    def look(self, by: Comer) -> ChoiceOwed | Refused:
+        """Return the page that the pipeline waits at; nothing is written.
+
+        Raises:
+            Declined: There is no such sign-in here.
+        """
+        held, now = need(self.standings.of(by, Choice.NOTHING, lock=False)), self.clock.now()
         if held.at is None:
             return _stopped(held, now)
-        known = self.circumstances.known(tx, held.at, now, lock=False)
+        known = self.circumstances.known(by.tx, held.at, now, lock=False)
         decision = decide(held.at.case(known), now)
         if isinstance(decision, Deny):
             return Refused(code=decision.code)
         return _page(held.at, known, decision.page if isinstance(decision, Ask) else None)
 
-    def abandon(
-        self, tx: JourneyTransaction, asker: Asker, context: Context, who: Bearer
-    ) -> PipelineAbandoned | Refused:
-        """End it, whatever it was for."""
-        stored = self.travelling.load(tx, who, lock=True)
-        if isinstance(stored, Refused):
-            return stored
-        command = Abandon(present=self.travelling.present(tx, stored.state, who))
-        answer = self.travelling.step(tx, stored, command, self.clock.now()).answer
-        if isinstance(answer, Abandoned):
-            return PipelineAbandoned()
-        return self.refused(tx, who, expect(answer, Refused), asker, context)
+    def abandon(self, by: Comer) -> PipelineAbandoned | Refused:
+        """End it, whatever it was for.
+
+        Raises:
+            Declined: There is none here.
+        """
+        stored = need(self.travelling.load(by.tx, by.who, lock=True))
+        command = Abandon(present=self.travelling.present(by.tx, stored.state, by.who))
+        answer = self.travelling.step(by.tx, stored, command, self.clock.now()).answer
+        return PipelineAbandoned() if isinstance(answer, Abandoned) else self.refusals.told(by, answer)
 
 
 def _stopped(held: HeldPipeline, now: datetime) -> Refused:

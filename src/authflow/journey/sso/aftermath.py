@@ -1,4 +1,4 @@
-"""What of single sign-on ends with a membership, or with a whole account (decision 15)."""
+"""What follows for single sign-on where people are removed, deleted or merged, or a link becomes somebody else's."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import attrs
 
 from authflow.membership.changes import FlagGroup
 from authflow.membership.standing import Member, MemberFlag
+from authflow.nobody import SYSTEM
 from authflow.sso.grounds import Attached, Reason
 from authflow.sso.provider import Connected
+from authflow.values import Context, OrganizationId, UserId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,17 +19,18 @@ if TYPE_CHECKING:
     from authflow.journey.ports import JourneyTransaction
     from authflow.machine import Fact
     from authflow.membership.service import Membership
+    from authflow.outbox.signals import Notice
     from authflow.ports import Clock, UnitOfWork
     from authflow.recording import Recorder
     from authflow.sessions.service import Sessions
     from authflow.sso.links import Link
     from authflow.sso.service import Links
-    from authflow.values import Asker, Context, OrganizationId, ProviderId, UserId
+    from authflow.values import Asker, ProviderId
 
 
 @attrs.frozen(kw_only=True)
 class Severing:
-    """`authflow.membership.ports.Aftermath`: the link and the marks of whoever was removed, and their subjects."""
+    """`authflow.membership.ports.Aftermath`: the link and the marks of whoever was removed, and their subjects (15)."""
 
     uow: UnitOfWork[JourneyTransaction]
     clock: Clock
@@ -107,3 +110,23 @@ class Inheriting:
             tx.former_subjects.remember(former.organization, former.provider, former.subject, target)
         for removed in tx.members.removed_of_user(target):
             tx.former_subjects.bar(removed.organization, target, removed.at)
+
+
+@attrs.frozen(kw_only=True)
+class MovedLinks:
+    """Hears that a link moved to somebody else: whoever had it is marked invalid, unless they have another by now."""
+
+    uow: UnitOfWork[JourneyTransaction]
+    membership: Membership
+
+    def __call__(self, notice: Notice) -> None:
+        """Read again, and mark. Told twice, or once per region, it does the same (decision 27)."""
+        organization, user = OrganizationId(str(notice.subject)), UserId(str(notice.args["user_id"]))
+        with self.uow.begin() as tx:
+            tx.accounts.lock(user)
+            provider = tx.providers.load(organization).state
+            if isinstance(provider, Connected) and tx.links.of_user(provider.id, user) is not None:
+                return
+            self.membership.mark_unlinked(
+                SYSTEM, Context(), organization=organization, user=user, flags=MemberFlag.SSO_INVALID
+            )

@@ -1,0 +1,187 @@
+"""Signing in through an organization's provider, and linking another identity, from the first redirect to the last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import attrs
+
+from authflow.command.running import in_one
+from authflow.errors import Code
+from authflow.journey.door import carried, settled
+from authflow.journey.sso.answers import AnswerKept, SentAway
+from authflow.sso.case import Choice
+from authflow.sso.pipeline import Flow
+from authflow.sso.progress import Away
+from authflow.sso.service.trips import Back
+from authflow.values import Answer, Context, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authflow.journey.ports import JourneyTransaction
+    from authflow.journey.sso.answers import ChoiceOwed, Finished, MailSent, PipelineAbandoned
+    from authflow.journey.sso.comers import Comer, Comers
+    from authflow.journey.sso.finishing import Finishing
+    from authflow.journey.sso.mailed_proofs import MailedProofs
+    from authflow.journey.sso.refusals import RefusalLog
+    from authflow.ports import Clock, UnitOfWork
+    from authflow.sessions.service import Sessions
+    from authflow.sso.kinds import Assertion, Callback, Rejected
+    from authflow.sso.service import Travelling
+    from authflow.sso.service.trips import Leaving, Left
+    from authflow.values import Asker, BrowserSession, OrganizationId, Secret
+
+T = TypeVar("T")
+AnswerT = TypeVar("AnswerT", bound=Answer)
+
+
+@attrs.frozen(kw_only=True)
+class SignOn:
+    """The commands of a sign-in that began here: each makes its transactions, and knows who goes on in them."""
+
+    uow: UnitOfWork[JourneyTransaction]
+    clock: Clock
+    sessions: Sessions
+    travelling: Travelling
+    comers: Comers
+    finishing: Finishing
+    proofs: MailedProofs
+    refusals: RefusalLog
+
+    # --- there ----------------------------------------------------------------------------------------------------
+
+    def start(self, session: BrowserSession, organization: OrganizationId, flow: Flow) -> SentAway | Refused:
+        """Send the browser away: whereto is asked of the kind, between two transactions."""
+        self.uow.require_closed()
+        leaving = self._one(lambda: self._leave(session, organization, flow))
+        if isinstance(leaving, Refused):
+            return leaving
+        kept, journey = leaving
+        left = self.travelling.depart(journey)
+        if isinstance(left, Refused):
+            return attrs.evolve(left, session=kept)
+        return self._one(lambda: self._sent(kept, journey, left))
+
+    def _leave(
+        self, session: BrowserSession, organization: OrganizationId, flow: Flow
+    ) -> tuple[BrowserSession, Leaving] | Refused:
+        now = self.clock.now()
+        with self.uow.begin() as tx:
+            asker = self.sessions.identify(session, now)
+            refusal = _may_link(asker) if flow is Flow.LINK else None
+            provider = Refused(code=refusal) if refusal else self.travelling.connected(tx, organization)
+            if isinstance(provider, Refused):
+                return carried(provider, session, asker)
+            opens = asker.session and asker.why_not is not Code.SESSION_SUPERSEDED
+            kept = attrs.evolve(session, renew=False) if opens else self.sessions.open()
+            purpose = self.travelling.purpose(provider, flow, kept.id, asker.user)
+            return kept, self.travelling.leave(purpose, now)
+
+    def _sent(self, kept: BrowserSession, journey: Leaving, left: Left) -> SentAway:
+        with self.uow.begin() as tx:
+            self.travelling.begin(tx, Away(handle=journey.handle, state=left.state, request=left.request))
+        return SentAway(
+            session=kept,
+            url=left.url,
+            form=left.form,
+            pipeline=journey.ticket,
+            expires_at=journey.handle.expires_at,
+        )
+
+    # --- and back -------------------------------------------------------------------------------------------------
+
+    def keep_answer(self, callback: Callback) -> AnswerKept | Refused:
+        """Store what the provider said, for the browser to come for."""
+        with self.uow.begin() as tx:
+            return self.travelling.keep(tx, callback, self.clock.now()) or AnswerKept()
+
+    def resume(
+        self, session: BrowserSession, context: Context, pipeline: Secret, callback: Callback | None
+    ) -> Finished:
+        """Let the kind check the answer, between two transactions; where there is nothing to check, go on at once."""
+        self.uow.require_closed()
+        back = self._one(lambda: self._back(session, context, pipeline, callback))
+        if not isinstance(back, Back):
+            return back
+        came = self.travelling.arrive(back)
+        return self._one(lambda: self._take(session, context, pipeline, back, came))
+
+    def _back(
+        self, session: BrowserSession, context: Context, pipeline: Secret, callback: Callback | None
+    ) -> Back | Finished:
+        with self.uow.begin() as tx:
+            by = self.comers.met(tx, session, context, pipeline)
+            if isinstance(by, Refused):
+                return by
+            back = self.travelling.back(tx, by.who, callback, self.clock.now())
+            if isinstance(back, Refused):
+                return by.carried(self.refusals.told(by, back))
+            return back or self.choose(session, context, pipeline, Choice.NOTHING)
+
+    def _take(
+        self, session: BrowserSession, context: Context, pipeline: Secret, back: Back, came: Assertion | Rejected
+    ) -> Finished:
+        """Take the answer and finish, with the accounts held that the identity leads to."""
+        with self.uow.begin() as tx:
+            by = self.comers.held(tx, session, context, pipeline, lambda by: self.finishing.concerned(by, came))
+            if isinstance(by, Refused):
+                return by
+            refused = self.finishing.take(by, back, came)
+            return self.finishing.finish(by, Choice.NOTHING) if refused is None else by.carried(refused)
+
+    # --- the page in between --------------------------------------------------------------------------------------
+
+    def choose(self, session: BrowserSession, context: Context, pipeline: Secret, choice: Choice) -> Finished:
+        """Finish with *choice*, with the accounts held that the identity leads to."""
+        with self.uow.begin() as tx:
+            by = self.comers.held(tx, session, context, pipeline, lambda by: self.finishing.concerned(by, None))
+            return by if isinstance(by, Refused) else self.finishing.finish(by, choice)
+
+    def look(self, session: BrowserSession, pipeline: Secret) -> ChoiceOwed | Refused:
+        """Show the page; nobody waits for anybody."""
+        return self._answer(session, Context(), pipeline, self.finishing.look, lock=False)
+
+    def mail_proof(self, session: BrowserSession, context: Context, pipeline: Secret) -> MailSent | Refused:
+        """Mail a link."""
+        return self._answer(session, context, pipeline, self.proofs.mail, lock=True)
+
+    def open_link(
+        self, session: BrowserSession, context: Context, pipeline: Secret, token: Secret
+    ) -> ChoiceOwed | Refused:
+        """Use the link, and show the page that comes next."""
+
+        def opened(by: Comer) -> ChoiceOwed | Refused:
+            return self.proofs.open(by, token) or self.finishing.look(by)
+
+        return self._answer(session, context, pipeline, opened, lock=True)
+
+    def abandon(self, session: BrowserSession, context: Context, pipeline: Secret) -> PipelineAbandoned | Refused:
+        """End it."""
+        return self._answer(session, context, pipeline, self.finishing.abandon, lock=True)
+
+    # --- pieces ---------------------------------------------------------------------------------------------------
+
+    def _one(self, work: Callable[[], T]) -> T:
+        return in_one(self.uow, work)
+
+    def _answer(
+        self,
+        session: BrowserSession,
+        context: Context,
+        pipeline: Secret,
+        step: Callable[[Comer], AnswerT],
+        *,
+        lock: bool,
+    ) -> AnswerT | Refused:
+        """Let *step* answer whoever goes on with *pipeline*, in one transaction, with or without their account held."""
+        with self.uow.begin() as tx:
+            by = self.comers.met(tx, session, context, pipeline, lock=lock)
+            return by if isinstance(by, Refused) else by.carried(settled(lambda: step(by)))
+
+
+def _may_link(asker: Asker) -> Code | None:
+    """Linking is a lasting change: for whoever is signed in, and proved recently who they are (decision 5)."""
+    if asker.user is None:
+        return asker.why_not or Code.SESSION_REQUIRED
+    return None if asker.elevated else Code.SESSION_ELEVATION_REQUIRED
