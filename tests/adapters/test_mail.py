@@ -56,12 +56,16 @@ def test_a_link_with_a_placeholder_that_the_mail_does_not_know_is_refused():
         render(sent, {MailKind.INVITATION: "https://app.example/{invite}/{token}"})
 
 
-def test_a_mail_without_a_token_leads_somewhere_if_the_host_says_where():
-    sent = mail(MailKind.SSO_LINK_ACCOUNT, organization="17", kind="oidc")
-    led = render(sent, {MailKind.SSO_LINK_ACCOUNT: "https://app.example/sso/{organization}"})
-    assert "Sign in through it once.\n\nhttps://app.example/sso/17\n\nWhen: " in led.body
+@pytest.mark.parametrize(
+    ("kind", "before"),
+    [(MailKind.SSO_LINK_ACCOUNT, "Sign in through it once."), (MailKind.SSO_ENDED, "if you have none, set one.")],
+)
+def test_a_mail_without_a_token_leads_somewhere_if_the_host_says_where(kind: MailKind, before: str):
+    sent = mail(kind, organization="17", kind="oidc")
+    led = render(sent, {kind: "https://app.example/sso/{organization}"})
+    assert f"{before}\n\nhttps://app.example/sso/17\n\nWhen: " in led.body
     for links in ({}, {MailKind.INVITATION: "https://app.example/{token}"}):
-        assert "Sign in through it once.\n\nWhen: " in render(sent, links).body
+        assert f"{before}\n\nWhen: " in render(sent, links).body
 
 
 def test_among_links_none_is_missing():

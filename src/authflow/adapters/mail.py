@@ -91,10 +91,11 @@ TEMPLATES: Final[dict[MailKind, Text]] = {
         ),
     ),
     MailKind.SETUP_SECOND_FACTOR: Text(
-        subject="Your organization requires a second factor",
+        subject="Your membership waits for you",
         body=(
-            "{organization_name}, to which you belong, requires a second factor, and your account has none. "
-            "Set one up and come back with this link, which works once and until it expires:\n\n{link}\n"
+            "{organization_name} turned your membership into an invitation that is for you alone. If it requires a "
+            "second factor, or a verified address, and your account has none, set that up first. Then come back with "
+            "this link, which works once and until it expires:\n\n{link}\n"
         ),
     ),
     MailKind.ADDRESS_CONFIRMATION: Text(
@@ -174,7 +175,7 @@ TEMPLATES: Final[dict[MailKind, Text]] = {
         subject="Your organization does not use single sign-on any more",
         body=(
             "{organization_name}, to which you belong, does not sign in through its provider any more. Sign in with "
-            "your own password; if you have none, set one.\n\nWhen: {at}\nBy: {actor}\n"
+            "your own password; if you have none, set one.\n{page}\nWhen: {at}\nBy: {actor}\n"
         ),
     ),
 }
@@ -195,8 +196,8 @@ def render(mail: Mail, links: Mapping[MailKind, str] = NO_LINKS) -> Text:
         links: Where each kind of mail that has a token leads, such as
             ``https://app.example/join/{organization}/{invitation}#{token}``. The placeholders are the names of the
             mail's context, each percent-encoded; what is empty there is ``unknown``. Without any links, for
-            development, a mail shows the token itself. Of those without a token, ``SSO_LINK_ACCOUNT`` shows a link if
-            it has one.
+            development, a mail shows the token itself. Of those without a token, ``SSO_LINK_ACCOUNT`` and
+            ``SSO_ENDED`` show a link if they have one.
 
     Raises:
         ConfigInvalid: A link has a placeholder that this kind of mail does not know, is no pattern at all, or is
