@@ -13,7 +13,7 @@ from authflow.adapters.providers.fetcher import HttpFetcher
 from authflow.adapters.providers.github import GithubKind
 from authflow.adapters.providers.oauth2 import Oauth2Kind
 from authflow.adapters.providers.oidc import OidcKind
-from authflow.adapters.providers.signatures import TYPES, Signed, read_keys, verify
+from authflow.adapters.providers.signatures import TYPES, VerifiedToken, read_keys, verify
 from authflow.errors import InputInvalid
 from authflow.sso.kinds import Assertion, Callback, Rechecked, Rejected
 from authflow.testing import ManualClock
@@ -128,19 +128,19 @@ def test_any_token_that_was_altered_is_refused(more: Any, said: Any, damage: int
     token = KEY.sign(said, more)
     keys = read_keys({"keys": [KEY.jwk, rsa_key().jwk]})
     whole = verify(token, keys, TYPES)
-    if isinstance(whole, Signed):
+    if isinstance(whole, VerifiedToken):
         assert (whole.claims, whole.algorithm, more.get("kid", "key-1")) == (said, "ES256", "key-1")
     place = damage % len(token)
     altered = token[:place] + octet + token[place + 1 :]
     refused = verify(altered, keys, TYPES)
-    if isinstance(refused, Signed):  # the last letters of a base64 text have bits that mean nothing
+    if isinstance(refused, VerifiedToken):  # the last letters of a base64 text have bits that mean nothing
         assert refused.claims == said
 
 
 @settings(max_examples=often(40, 20_000))
 @given(text=st.text() | st.binary().map(encode) | st.lists(st.binary().map(encode)).map(".".join))
 def test_any_text_is_no_token(text: str):
-    assert not isinstance(verify(text, read_keys({"keys": [KEY.jwk]}), TYPES), Signed)
+    assert not isinstance(verify(text, read_keys({"keys": [KEY.jwk]}), TYPES), VerifiedToken)
 
 
 @settings(max_examples=often(40, 20_000))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 import pytest
 
-from authflow.adapters.providers.directory import Directory
+from authflow.adapters.providers.discovery import Discovery
 from authflow.adapters.providers.oidc import OidcKind
 from authflow.errors import Code
 from authflow.sso.kinds import Assertion, Rejected
@@ -50,7 +50,7 @@ def hostile() -> FakeOpenId:
 def ways(honest: FakeOpenId, hostile: FakeOpenId) -> tuple[Way, Way]:
     """Return the ways to both, of one installation, which remembers what providers publish."""
     fetcher = Both(honest, hostile)
-    kind = OidcKind(fetcher, directory=Directory(fetcher))
+    kind = OidcKind(fetcher, discovery=Discovery(fetcher))
     client = {"client_id": "client", "client_secret": "a secret", "algorithms": ["ES256"]}
     to = (Way(kind, kind.read({**client, "issuer": each.issuer}), each) for each in (honest, hostile))
     return next(to), next(to)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from authflow.adapters.providers.code_flow import challenge
-from authflow.adapters.providers.directory import Directory, Metadata
+from authflow.adapters.providers.discovery import Discovery, Metadata
 from authflow.adapters.providers.oidc import OidcKind
 from authflow.errors import Code, InputInvalid
 from authflow.sso.kinds import Assertion, Callback, Departure, Rechecked, Rejected
@@ -91,7 +91,7 @@ def test_of_a_long_document_only_known_words_are_kept():
     }
     fake = provider(metadata=words)
     fetcher = InProcess(fake)
-    read = Directory(fetcher).metadata(fake.issuer, fetcher, fake.clock.now())
+    read = Discovery(fetcher).metadata(fake.issuer, fetcher, fake.clock.now())
     assert isinstance(read, Metadata)
     assert (read.client_auth, read.checks_pkce) == ({"client_secret_post"}, True)
 

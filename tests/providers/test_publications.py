@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from authflow.adapters.providers.cache import REFETCH_EVERY, REMEMBERED, Cache
-from authflow.adapters.providers.directory import PAUSE, Directory, Metadata
+from authflow.adapters.providers.discovery import PAUSE, Discovery, Metadata
 from authflow.adapters.providers.documents import invalid
 from authflow.errors import Code
 from authflow.sso.fetching import Failure, Unfetched
@@ -73,10 +73,10 @@ class Refusing:
 
 def test_an_issuer_that_refuses_is_left_alone_for_a_while_and_no_other_one():
     """Anybody may begin a sign-in, and each would fetch."""
-    refusing, directory = Refusing(), Directory(InProcess(provider()))
+    refusing, discovery = Refusing(), Discovery(InProcess(provider()))
 
     def code(issuer: str, after: timedelta) -> Code | None:
-        found = directory.metadata(issuer, refusing, START + after)
+        found = discovery.metadata(issuer, refusing, START + after)
         return found.code if isinstance(found, Rejected) else None
 
     instant = timedelta(microseconds=1)
@@ -84,7 +84,7 @@ def test_an_issuer_that_refuses_is_left_alone_for_a_while_and_no_other_one():
         assert (code("https://a.example", after), refusing.asked) == (Code.SSO_PROVIDER_UNREACHABLE, asked)
     assert (code("https://b.example", PAUSE), refusing.asked) == (Code.SSO_PROVIDER_UNREACHABLE, 3)
     works = provider()
-    assert isinstance(directory.metadata(works.issuer, InProcess(works), START), Metadata)
+    assert isinstance(discovery.metadata(works.issuer, InProcess(works), START), Metadata)
 
 
 def test_more_is_asked_for_once_a_minute_whether_it_comes_or_not():
@@ -146,11 +146,11 @@ class Last:
 
 def test_waiting_for_another_is_of_the_errands_own_time():
     fake = provider()
-    directory, known = Directory(InProcess(fake)), Directory(InProcess(fake))
+    discovery, known = Discovery(InProcess(fake)), Discovery(InProcess(fake))
     metadata = known.metadata(fake.issuer, InProcess(fake), START)
     assert isinstance(metadata, Metadata)
-    document = Last(lambda errand: directory.metadata(fake.issuer, errand, START))
-    keys = Last(lambda errand: directory.verified("", metadata, (), errand, START))
+    document = Last(lambda errand: discovery.metadata(fake.issuer, errand, START))
+    keys = Last(lambda errand: discovery.verified("", metadata, (), errand, START))
     for errand in (document, keys):
         errand.ask(errand)
         assert [refused.detail for refused in errand.asked] == ["another request waits for it, still after 0 s"]

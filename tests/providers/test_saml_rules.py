@@ -13,8 +13,8 @@ from authflow.adapters.providers.saml.rules import (
     ASSERTION_AGE,
     SKEW,
     Expected,
-    Verified,
-    check,
+    VerifiedAssertion,
+    check_assertion,
     read_instant,
     single_use,
 )
@@ -219,7 +219,7 @@ def test_every_part_that_a_rule_reads_is_demanded(edit: Callable[[Element], obje
 def judged(root: Element, *, whole: bool = False) -> Single:
     """Return what the rules alone say, whoever looked at signature and schema."""
     expected = Expected(issuer=IDP, audience=SP, recipient=ACS, request=said().request, now=NOW)
-    return check(Verified(response=root, assertion=first(root, "Assertion"), whole=whole), expected)
+    return check_assertion(VerifiedAssertion(response=root, assertion=first(root, "Assertion"), whole=whole), expected)
 
 
 @pytest.mark.parametrize(

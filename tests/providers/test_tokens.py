@@ -13,15 +13,15 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from authflow.adapters.providers.claims import HALVES, LEEWAY, Expected, Verified, Wrong, check
+from authflow.adapters.providers.claims import HALVES, LEEWAY, ExpectedClaims, VerifiedClaims, WrongClaim, check_claims
 from authflow.adapters.providers.documents import parse
 from authflow.adapters.providers.signatures import (
     HEADER_MAX,
     MEMBER_MAX,
     TYPES,
     PublicKey,
-    Signed,
-    Unsigned,
+    RefusedToken,
+    VerifiedToken,
     read_keys,
     verify,
 )
@@ -58,21 +58,21 @@ def raw(header: bytes, payload: bytes = b'{"sub":"alice"}', *, by: SigningKey | 
 @pytest.mark.parametrize("algorithm", sorted(ALL))
 def test_a_token_of_the_providers_key_is_accepted(algorithm: Any):
     signed = verify(key(algorithm).sign(CLAIMS), published(key(algorithm)), ALL)
-    assert signed == Signed(claims=CLAIMS, algorithm=algorithm)
+    assert signed == VerifiedToken(claims=CLAIMS, algorithm=algorithm)
 
 
 def test_a_header_with_a_chain_of_certificates_is_not_too_long():
     """Real providers send 1.2 kB of ``x5c`` (security 1.5); it is carried and chooses nothing."""
     token = key().sign(CLAIMS, {"x5c": [base64.b64encode(b"x" * 900).decode()] * 4})
-    assert isinstance(verify(token, published(key()), ALL), Signed)
+    assert isinstance(verify(token, published(key()), ALL), VerifiedToken)
 
 
 def test_one_key_need_not_be_named_and_several_must():
     nameless = raw(b'{"alg":"ES256"}')
-    assert isinstance(verify(nameless, published(key()), ALL), Signed)
-    assert isinstance(verify(nameless, published(key(), key("RS256")), ALL), Signed)  # of its type there is one
+    assert isinstance(verify(nameless, published(key()), ALL), VerifiedToken)
+    assert isinstance(verify(nameless, published(key(), key("RS256")), ALL), VerifiedToken)  # of its type there is one
     two = verify(nameless, published(key(), key(kid="key-2")), ALL)
-    assert two == Unsigned(problem="several keys could have signed it")
+    assert two == RefusedToken(problem="several keys could have signed it")
 
 
 # --- what is not ------------------------------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ TRICKS = {
 @pytest.mark.parametrize("trick", TRICKS)
 def test_no_trick_is_accepted(trick: str):
     keys = published(key(), key("EdDSA", "ed-1"))
-    assert isinstance(verify(TRICKS[trick], keys, {"ES256", "EdDSA"}), Unsigned)
+    assert isinstance(verify(TRICKS[trick], keys, {"ES256", "EdDSA"}), RefusedToken)
 
 
 def test_the_longest_header_that_is_read_and_the_next_one():
@@ -193,24 +193,24 @@ def test_the_longest_header_that_is_read_and_the_next_one():
         frame = len(b'{"alg":"ES256","kid":"key-1","x":""}')
         return raw(b'{"alg":"ES256","kid":"key-1","x":"' + b"x" * (size - frame) + b'"}')
 
-    assert isinstance(verify(of(HEADER_MAX - 1), published(key()), ALL), Signed)
-    assert isinstance(verify(of(HEADER_MAX + 4), published(key()), ALL), Unsigned)
+    assert isinstance(verify(of(HEADER_MAX - 1), published(key()), ALL), VerifiedToken)
+    assert isinstance(verify(of(HEADER_MAX + 4), published(key()), ALL), RefusedToken)
 
 
 def test_only_an_unknown_key_is_worth_asking_for_again():
-    assert verify(own(kid="key-9"), published(key()), ALL) == Unsigned(
+    assert verify(own(kid="key-9"), published(key()), ALL) == RefusedToken(
         problem="the provider has no such key", unknown_key=True
     )
     for trick in ("an attacker's key", "none with the kid", "a public key as secret", "a header of 20 kB"):
         refused = verify(TRICKS[trick], published(key()), {"ES256"})
-        assert isinstance(refused, Unsigned)
+        assert isinstance(refused, RefusedToken)
         assert not refused.unknown_key
 
 
 def test_no_algorithm_is_allowed_that_nothing_is_known_of():
-    assert isinstance(verify(sign_with_secret(CLAIMS, b"secret", {}), published(key()), {"HS256"}), Unsigned)
-    assert isinstance(verify(unsigned(CLAIMS, {}), published(key()), {"none"}), Unsigned)
-    assert isinstance(verify(key().sign(CLAIMS), published(key()), frozenset()), Unsigned)
+    assert isinstance(verify(sign_with_secret(CLAIMS, b"secret", {}), published(key()), {"HS256"}), RefusedToken)
+    assert isinstance(verify(unsigned(CLAIMS, {}), published(key()), {"none"}), RefusedToken)
+    assert isinstance(verify(key().sign(CLAIMS), published(key()), frozenset()), RefusedToken)
 
 
 # --- key sets ---------------------------------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ def test_no_algorithm_is_allowed_that_nothing_is_known_of():
     ],
 )
 def test_a_key_that_is_none_of_ours_signs_nothing(change: dict[str, Any]):
-    assert isinstance(verify(GOOD, published(key(), **change), ALL), Unsigned)
+    assert isinstance(verify(GOOD, published(key(), **change), ALL), RefusedToken)
 
 
 @pytest.mark.parametrize("change", [{"kid": "k" * 256}, {"alg": "x" * 300}])
@@ -264,12 +264,12 @@ def test_a_key_set_that_is_none_has_no_keys(key_set: Any):
 
 def test_a_private_key_in_a_key_set_is_read_as_the_public_one():
     private = base64.urlsafe_b64encode(key().key.private_numbers().private_value.to_bytes(32, "big")).decode()
-    assert isinstance(verify(GOOD, published(key(), d=private.rstrip("=")), ALL), Signed)
+    assert isinstance(verify(GOOD, published(key(), d=private.rstrip("=")), ALL), VerifiedToken)
 
 
 # --- claims -----------------------------------------------------------------------------------------------------------
 
-EXPECTED = Expected(
+EXPECTED = ExpectedClaims(
     issuer="https://provider.example",
     audience="client",
     nonce="the nonce",
@@ -313,8 +313,8 @@ def half(algorithm: str, token: str) -> str:
     ],
 )
 def test_claims_that_hold(change: dict[str, Any]):
-    verified = check(SAID | change, "ES256", EXPECTED, NOW)
-    assert isinstance(verified, Verified)
+    verified = check_claims(SAID | change, "ES256", EXPECTED, NOW)
+    assert isinstance(verified, VerifiedClaims)
     assert verified.subject == "alice"
 
 
@@ -335,26 +335,28 @@ def test_claims_that_hold(change: dict[str, Any]):
     ],
 )
 def test_claims_that_do_not_hold(claim: str, value: Any):
-    assert check(SAID | {claim: value}, "ES256", EXPECTED, NOW) == Wrong(claim=claim)
+    assert check_claims(SAID | {claim: value}, "ES256", EXPECTED, NOW) == WrongClaim(claim=claim)
 
 
 @pytest.mark.parametrize("claim", ["exp", "iat", "nbf", "auth_time"])
 def test_a_number_that_no_float_holds_is_no_instant(claim: str):
-    assert [check(SAID | {claim: number}, "ES256", EXPECTED, NOW) for number in (10**400, math.nan)] == [
-        Wrong(claim=claim)
+    assert [check_claims(SAID | {claim: number}, "ES256", EXPECTED, NOW) for number in (10**400, math.nan)] == [
+        WrongClaim(claim=claim)
     ] * 2
 
 
 @pytest.mark.parametrize("claim", sorted(SAID))
 def test_claims_that_are_missing(claim: str):
     missing = {name: value for name, value in SAID.items() if name != claim}
-    assert check(missing, "ES256", EXPECTED, NOW) == Wrong(claim=claim)
+    assert check_claims(missing, "ES256", EXPECTED, NOW) == WrongClaim(claim=claim)
 
 
 @pytest.mark.parametrize("algorithm", ["", "none", "HS256", "ES512", "rs256"])
 def test_a_hash_under_an_unknown_algorithm_refuses(algorithm: str):
     """CVE-2026-28498: what cannot be compared is not equal."""
-    assert check(SAID | {"at_hash": half("ES256", "token")}, algorithm, EXPECTED, NOW) == Wrong(claim="at_hash")
+    assert check_claims(SAID | {"at_hash": half("ES256", "token")}, algorithm, EXPECTED, NOW) == WrongClaim(
+        claim="at_hash"
+    )
 
 
 def test_every_algorithm_has_a_hash():
@@ -369,6 +371,6 @@ def test_json_that_is_no_object_is_not_read(text: bytes):
 
 
 def test_what_is_expected_and_what_was_proven_say_no_secret():
-    verified = check(SAID, "ES256", EXPECTED, NOW)
+    verified = check_claims(SAID, "ES256", EXPECTED, NOW)
     assert "the nonce" not in f"{EXPECTED!r}{verified!r}"
     assert "token=" not in repr(EXPECTED)

@@ -27,7 +27,7 @@ HALVES: Final = {"RS256": hashlib.sha256, "PS256": hashlib.sha256, "ES256": hash
 
 
 @attrs.frozen(kw_only=True)
-class Expected:
+class ExpectedClaims:
     """What an ID token must say.
 
     Args:
@@ -46,14 +46,14 @@ class Expected:
 
 
 @attrs.frozen(kw_only=True)
-class Wrong:
+class WrongClaim:
     """Which claim is not as expected. Its value is not said: it may be somebody's."""
 
     claim: str
 
 
 @attrs.frozen(kw_only=True)
-class Verified:
+class VerifiedClaims:
     """An ID token that holds: whom it means, everything it says, and until when it could be shown again."""
 
     subject: Subject
@@ -61,7 +61,9 @@ class Verified:
     acceptable_until: datetime
 
 
-def check(claims: Document, algorithm: str, expected: Expected, now: datetime) -> Verified | Wrong:
+def check_claims(
+    claims: Document, algorithm: str, expected: ExpectedClaims, now: datetime
+) -> VerifiedClaims | WrongClaim:
     """Return what *claims* prove, or the first claim that is wrong."""
     subject = read_subject(claims.get("sub"))
     rules = (
@@ -78,8 +80,8 @@ def check(claims: Document, algorithm: str, expected: Expected, now: datetime) -
     )
     wrong = next((claim for claim, holds in rules if not holds), None)
     if wrong is not None or subject is None:
-        return Wrong(claim=wrong or "sub")
-    return Verified(subject=subject, claims=claims, acceptable_until=now + FRESH + 2 * LEEWAY)
+        return WrongClaim(claim=wrong or "sub")
+    return VerifiedClaims(subject=subject, claims=claims, acceptable_until=now + FRESH + 2 * LEEWAY)
 
 
 def _is_for(claims: Document, client: str) -> bool:

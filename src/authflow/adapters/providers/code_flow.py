@@ -13,7 +13,7 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 
 import attrs
 
-from authflow.adapters.providers.directory import JSON, POST, S256
+from authflow.adapters.providers.discovery import JSON, POST, S256
 from authflow.adapters.providers.documents import (
     FORM,
     OK,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from authflow.adapters.providers.code_flow import Client, authorization, fresh_secret
-from authflow.adapters.providers.directory import POST
+from authflow.adapters.providers.discovery import POST
 from authflow.adapters.providers.documents import (
     OK,
     SERVER_ERROR,
@@ -20,7 +20,7 @@ from authflow.adapters.providers.documents import (
     text,
     unfetched,
 )
-from authflow.adapters.providers.oauth2 import gain, subject_of
+from authflow.adapters.providers.oauth2 import exchange_once, subject_of
 from authflow.adapters.providers.settings import MISSING, reading
 from authflow.adapters.system import SystemEntropy
 from authflow.errors import Code
@@ -126,10 +126,10 @@ class GithubKind:
 
     def arrive(self, settings: Document, trip: Trip, request: Document, callback: Callback) -> Assertion | Rejected:
         errand = self._fetcher.errand()
-        gained = gain(errand, self._client(settings), trip, request, callback)
-        if isinstance(gained, Rejected):
-            return gained
-        tokens, once = gained
+        exchanged = exchange_once(errand, self._client(settings), trip, request, callback)
+        if isinstance(exchanged, Rejected):
+            return exchanged
+        tokens, once = exchanged
         person = document(self._ask(errand, "/user", tokens.access), "/user")
         if isinstance(person, Rejected):
             return person

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from authflow.adapters.providers.directory import Directory
+from authflow.adapters.providers.discovery import Discovery
 from authflow.adapters.providers.documents import text, texts
 from authflow.adapters.providers.oidc import SCOPES, assertion
-from authflow.adapters.providers.oidc_flow import OidcFlow, Party
+from authflow.adapters.providers.oidc_flow import OidcFlow, RelyingParty
 from authflow.adapters.providers.settings import MISSING, reading
 from authflow.adapters.system import SystemEntropy
 from authflow.errors import Code
@@ -75,7 +75,7 @@ class GoogleKind:
 
     Args:
         fetcher: Reaches Google.
-        directory: What providers publish; one for all kinds of an installation, of its own unless given.
+        discovery: What providers publish; one for all kinds of an installation, of its own unless given.
         entropy: The operating system's unless given.
         issuer: Who signs, for tests. It is the installation's to say and no setting: Google's word on an address
             counts (`authflow.sso.identity.vouches`).
@@ -99,12 +99,12 @@ class GoogleKind:
         self,
         fetcher: Fetcher,
         *,
-        directory: Directory | None = None,
+        discovery: Discovery | None = None,
         entropy: Entropy | None = None,
         issuer: str = ISSUER,
     ) -> None:
         self._issuer = issuer
-        self._flow = OidcFlow(fetcher, directory or Directory(fetcher), entropy or SystemEntropy())
+        self._flow = OidcFlow(fetcher, discovery or Discovery(fetcher), entropy or SystemEntropy())
 
     def read(self, settings: Document) -> Document:
         with reading(settings, self.trust | {"domain"}) as fields:
@@ -138,8 +138,8 @@ class GoogleKind:
             self._party(settings), memory, now, admits=lambda claims: _is_of_domain(claims, settings)
         )
 
-    def _party(self, settings: Document) -> Party:
-        return Party(
+    def _party(self, settings: Document) -> RelyingParty:
+        return RelyingParty(
             issuer=self._issuer,
             client_id=text(settings, "client_id") or "",
             client_secret=text(settings, "client_secret"),

@@ -18,7 +18,7 @@ from authflow.adapters.providers.code_flow import (
     read_code,
     refresh,
 )
-from authflow.adapters.providers.directory import BASIC, JSON, METHODS
+from authflow.adapters.providers.discovery import BASIC, JSON, METHODS
 from authflow.adapters.providers.documents import document, invalid, person_name, text, texts
 from authflow.adapters.providers.settings import reading
 from authflow.adapters.system import SystemEntropy
@@ -124,10 +124,10 @@ class Oauth2Kind:
 
     def arrive(self, settings: Document, trip: Trip, request: Document, callback: Callback) -> Assertion | Rejected:
         errand = self._fetcher.errand()
-        gained = gain(errand, _client(settings), trip, request, callback)
-        if isinstance(gained, Rejected):
-            return gained
-        tokens, once = gained
+        exchanged = exchange_once(errand, _client(settings), trip, request, callback)
+        if isinstance(exchanged, Rejected):
+            return exchanged
+        tokens, once = exchanged
         said = _userinfo(errand, settings, tokens)
         if isinstance(said, Rejected):
             return said
@@ -157,7 +157,7 @@ class Oauth2Kind:
         return Rechecked(said=Said.CONFIRMED, memory=kept)
 
 
-def gain(
+def exchange_once(
     errand: Errand, client: Client, trip: Trip, request: Document, callback: Callback
 ) -> tuple[Tokens, Single] | Rejected:
     """Return the tokens for the code of an answer, and what makes that code be accepted once."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from authflow.adapters.providers.directory import METHODS, Directory
+from authflow.adapters.providers.discovery import METHODS, Discovery
 from authflow.adapters.providers.documents import person_name, text, texts
-from authflow.adapters.providers.oidc_flow import OidcFlow, Party
+from authflow.adapters.providers.oidc_flow import OidcFlow, RelyingParty
 from authflow.adapters.providers.settings import reading
 from authflow.adapters.providers.signatures import TYPES
 from authflow.adapters.system import SystemEntropy
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from authflow.adapters.providers.oidc_flow import Proven
+    from authflow.adapters.providers.oidc_flow import Authenticated
     from authflow.ports import Entropy
     from authflow.sso.fetching import Fetcher
     from authflow.sso.kinds import Callback, Document, Trip
@@ -46,7 +46,7 @@ class OidcKind:
 
     Args:
         fetcher: Reaches the provider.
-        directory: What providers publish; one for all kinds of an installation, of its own unless given.
+        discovery: What providers publish; one for all kinds of an installation, of its own unless given.
         entropy: The operating system's unless given.
     """
 
@@ -84,9 +84,9 @@ class OidcKind:
     sent_to: Mapping[str, frozenset[str]] = {"client_secret": frozenset({"issuer", "client_id"})}
     memory_sent_to = frozenset({"issuer", "client_id"})
 
-    def __init__(self, fetcher: Fetcher, *, directory: Directory | None = None, entropy: Entropy | None = None) -> None:
+    def __init__(self, fetcher: Fetcher, *, discovery: Discovery | None = None, entropy: Entropy | None = None) -> None:
         self._fetcher = fetcher
-        self._flow = OidcFlow(fetcher, directory or Directory(fetcher), entropy or SystemEntropy())
+        self._flow = OidcFlow(fetcher, discovery or Discovery(fetcher), entropy or SystemEntropy())
 
     def read(self, settings: Document) -> Document:
         with reading(settings, self.trust) as fields:
@@ -120,7 +120,7 @@ class OidcKind:
         return self._flow.recheck(_party(settings), memory, now)
 
 
-def assertion(proven: Proven) -> Assertion:
+def assertion(proven: Authenticated) -> Assertion:
     """Return what is *proven* as every kind of provider says it."""
     kept = {"refresh_token": proven.tokens.refresh, "subject": proven.verified.subject}
     return Assertion(
@@ -133,10 +133,10 @@ def assertion(proven: Proven) -> Assertion:
     )
 
 
-def _party(settings: Document) -> Party:
+def _party(settings: Document) -> RelyingParty:
     """Return the provider that canonical *settings* describe."""
     seconds = settings.get("max_age")
-    return Party(
+    return RelyingParty(
         issuer=text(settings, "issuer") or "",
         client_id=text(settings, "client_id") or "",
         client_secret=text(settings, "client_secret"),

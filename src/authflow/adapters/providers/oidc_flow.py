@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from authflow.adapters.providers.claims import Expected, Verified, Wrong, check
+from authflow.adapters.providers.claims import ExpectedClaims, VerifiedClaims, WrongClaim, check_claims
 from authflow.adapters.providers.code_flow import (
     Client,
     authorization,
@@ -16,7 +16,7 @@ from authflow.adapters.providers.code_flow import (
     read_code,
     refresh,
 )
-from authflow.adapters.providers.directory import BASIC, JSON, METHODS
+from authflow.adapters.providers.discovery import BASIC, JSON, METHODS
 from authflow.adapters.providers.documents import document, invalid, text
 from authflow.sso.fetching import Request
 from authflow.sso.kinds import Departure, Rechecked, Rejected, Single
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from authflow.adapters.providers.code_flow import Tokens
-    from authflow.adapters.providers.directory import Directory, Metadata
+    from authflow.adapters.providers.discovery import Discovery, Metadata
     from authflow.ports import Entropy
     from authflow.sso.fetching import Errand, Fetcher
     from authflow.sso.kinds import Callback, Document, Trip
 
 
 @attrs.frozen(kw_only=True)
-class Party:
-    """One provider, and us at it: what of the settings the protocol needs.
+class RelyingParty:
+    """Us at one provider: what of the settings the protocol needs (Core 1.2).
 
     Args:
         algorithms: Of signatures that are accepted.
@@ -57,20 +57,20 @@ class Party:
 
 
 @attrs.frozen(kw_only=True)
-class Proven:
+class Authenticated:
     """What came of one sign-in: the ID token, its claims joined by those of UserInfo, and the tokens."""
 
-    verified: Verified
+    verified: VerifiedClaims
     claims: Document = attrs.field(repr=False)
     tokens: Tokens
     once: Single
 
 
 @attrs.frozen(kw_only=True)
-class Talk:
-    """One errand at one provider."""
+class Discovered:
+    """A provider whose document was read, us as its token endpoint knows us, and the errand on which it is asked."""
 
-    party: Party
+    party: RelyingParty
     metadata: Metadata
     client: Client
     errand: Errand
@@ -80,55 +80,57 @@ class Talk:
 class OidcFlow:
     """The protocol alone, for every kind that speaks it. Nothing of a request is kept here."""
 
-    def __init__(self, fetcher: Fetcher, directory: Directory, entropy: Entropy) -> None:
-        self._fetcher, self._directory, self._entropy = fetcher, directory, entropy
+    def __init__(self, fetcher: Fetcher, discovery: Discovery, entropy: Entropy) -> None:
+        self._fetcher, self._discovery, self._entropy = fetcher, discovery, entropy
 
-    def depart(self, party: Party, trip: Trip, extra: Mapping[str, str]) -> Departure | Rejected:
+    def depart(self, party: RelyingParty, trip: Trip, extra: Mapping[str, str]) -> Departure | Rejected:
         """Make the authentication request (Core 3.1.2.1)."""
-        talk = self._talk(party, trip.now)
-        if isinstance(talk, Rejected):
-            return talk
-        if party.require_pkce and not talk.metadata.checks_pkce:
+        found = self._discover(party, trip.now)
+        if isinstance(found, Rejected):
+            return found
+        if party.require_pkce and not found.metadata.checks_pkce:
             return invalid("the provider does not say that it checks PKCE")
         nonce, verifier = fresh_secret(self._entropy), fresh_secret(self._entropy)
         fields = {"scope": " ".join(party.scopes), "nonce": nonce, **extra}
         if party.max_age is not None:
             fields["max_age"] = str(int(party.max_age.total_seconds()))
-        url = authorization(talk.metadata.authorization_url, party.client_id, verifier, trip, fields)
+        url = authorization(found.metadata.authorization_url, party.client_id, verifier, trip, fields)
         return Departure(url=url, request={"nonce": nonce, "verifier": verifier})
 
-    def arrive(self, party: Party, trip: Trip, request: Document, callback: Callback) -> Proven | Rejected:
+    def arrive(
+        self, party: RelyingParty, trip: Trip, request: Document, callback: Callback
+    ) -> Authenticated | Rejected:
         """Check the answer, change its code for tokens, and check those (Core 3.1.2.7, 3.1.3)."""
-        talk = self._talk(party, trip.now)
+        found = self._discover(party, trip.now)
         nonce, verifier = text(request, "nonce"), text(request, "verifier")
-        if isinstance(talk, Rejected):
-            return talk
+        if isinstance(found, Rejected):
+            return found
         if nonce is None or verifier is None:
             return invalid("there is no request that this answers")
-        code = read_code(callback, issuer=party.issuer, issuer_demanded=talk.metadata.answers_issuer)
+        code = read_code(callback, issuer=party.issuer, issuer_demanded=found.metadata.answers_issuer)
         if isinstance(code, Rejected):
             return code
-        tokens = exchange(talk.errand, talk.client, code, verifier, trip.callback)
-        return tokens if isinstance(tokens, Rejected) else self._proven(talk, tokens, nonce)
+        tokens = exchange(found.errand, found.client, code, verifier, trip.callback)
+        return tokens if isinstance(tokens, Rejected) else self._authenticated(found, tokens, nonce)
 
     def recheck(
-        self, party: Party, memory: Document, now: datetime, *, admits: Callable[[Document], bool] | None = None
+        self, party: RelyingParty, memory: Document, now: datetime, *, admits: Callable[[Document], bool] | None = None
     ) -> Rechecked:
         """Ask by the refresh token; whoever is meant by what comes back must be the same person (Core 12.2).
 
         With *admits* an ID token must come back as well, whose claims tell whether they may still come in.
         """
-        talk = self._talk(party, now)
-        if isinstance(talk, Rejected):
-            return Rechecked(said=Said.FAILED, memory=memory, detail=talk.detail)
-        tokens = refresh(talk.errand, talk.client, memory)
+        found = self._discover(party, now)
+        if isinstance(found, Rejected):
+            return Rechecked(said=Said.FAILED, memory=memory, detail=found.detail)
+        tokens = refresh(found.errand, found.client, memory)
         if isinstance(tokens, Rechecked):
             return tokens
         kept = {**memory, "refresh_token": tokens.refresh}
         if tokens.identity is None and admits is None:
             return Rechecked(said=Said.CONFIRMED, memory=kept)
-        verified = self._verified(talk, tokens, None)
-        if isinstance(verified, Verified) and verified.subject != memory.get("subject"):
+        verified = self._verified(found, tokens, None)
+        if isinstance(verified, VerifiedClaims) and verified.subject != memory.get("subject"):
             verified = invalid("the ID token means another subject")
         if isinstance(verified, Rejected):
             return Rechecked(said=Said.FAILED, memory=kept, detail=verified.detail)
@@ -136,9 +138,9 @@ class OidcFlow:
             return Rechecked(said=Said.REVOKED)
         return Rechecked(said=Said.CONFIRMED, memory=kept)
 
-    def _talk(self, party: Party, now: datetime) -> Talk | Rejected:
+    def _discover(self, party: RelyingParty, now: datetime) -> Discovered | Rejected:
         errand = self._fetcher.errand()
-        metadata = self._directory.metadata(party.issuer, errand, now)
+        metadata = self._discovery.metadata(party.issuer, errand, now)
         if isinstance(metadata, Rejected):
             return metadata
         named = (each for each in METHODS.values() if each in metadata.client_auth)
@@ -148,44 +150,44 @@ class OidcFlow:
         client = Client(
             id=party.client_id, secret=party.client_secret, token_url=metadata.token_url, method=method or BASIC
         )
-        return Talk(party=party, metadata=metadata, client=client, errand=errand, now=now)
+        return Discovered(party=party, metadata=metadata, client=client, errand=errand, now=now)
 
-    def _proven(self, talk: Talk, tokens: Tokens, nonce: str) -> Proven | Rejected:
-        verified = self._verified(talk, tokens, nonce)
+    def _authenticated(self, found: Discovered, tokens: Tokens, nonce: str) -> Authenticated | Rejected:
+        verified = self._verified(found, tokens, nonce)
         if isinstance(verified, Rejected):
             return verified
-        claims = _claims(talk, verified, tokens)
+        claims = _claims(found, verified, tokens)
         if isinstance(claims, Rejected):
             return claims
-        single = Single(key=_key(talk.party.issuer, nonce), expires_at=verified.acceptable_until)
-        return Proven(verified=verified, claims=claims, tokens=tokens, once=single)
+        single = Single(key=_key(found.party.issuer, nonce), expires_at=verified.acceptable_until)
+        return Authenticated(verified=verified, claims=claims, tokens=tokens, once=single)
 
-    def _verified(self, talk: Talk, tokens: Tokens, nonce: str | None) -> Verified | Rejected:
+    def _verified(self, found: Discovered, tokens: Tokens, nonce: str | None) -> VerifiedClaims | Rejected:
         """Return what the ID token proves; with *nonce* in answer to a sign-in, without one to a refresh."""
-        party = talk.party
+        party = found.party
         if tokens.identity is None:
             return invalid("there is no ID token")
-        signed = self._directory.verified(tokens.identity, talk.metadata, party.algorithms, talk.errand, talk.now)
+        signed = self._discovery.verified(tokens.identity, found.metadata, party.algorithms, found.errand, found.now)
         if isinstance(signed, Rejected):
             return signed
-        expected = Expected(
+        expected = ExpectedClaims(
             issuer=party.issuer,
             audience=party.client_id,
             nonce=nonce,
             max_age=None if nonce is None else party.max_age,
             access_token=tokens.access,
         )
-        verified = check(signed.claims, signed.algorithm, expected, talk.now)
-        return invalid(f"the ID token's {verified.claim} is wrong") if isinstance(verified, Wrong) else verified
+        verified = check_claims(signed.claims, signed.algorithm, expected, found.now)
+        return invalid(f"the ID token's {verified.claim} is wrong") if isinstance(verified, WrongClaim) else verified
 
 
-def _claims(talk: Talk, verified: Verified, tokens: Tokens) -> Document | Rejected:
+def _claims(found: Discovered, verified: VerifiedClaims, tokens: Tokens) -> Document | Rejected:
     """Return the ID token's claims, and where it has no address those of UserInfo, about the same subject only."""
-    url = talk.metadata.userinfo_url
-    if "email" in verified.claims or not talk.party.userinfo or url is None:
+    url = found.metadata.userinfo_url
+    if "email" in verified.claims or not found.party.userinfo or url is None:
         return verified.claims
     headers = {**JSON, "authorization": f"Bearer {tokens.access}"}
-    said = document(talk.errand.fetch(Request(url=url, headers=headers)), "UserInfo")
+    said = document(found.errand.fetch(Request(url=url, headers=headers)), "UserInfo")
     if isinstance(said, Rejected):
         return said
     if said.get("sub") != verified.subject:  # Core 5.3.2: claims about somebody else are not used

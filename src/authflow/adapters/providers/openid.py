@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from authflow.errors import ExtraMissing
 
 try:
-    from authflow.adapters.providers.directory import Directory
+    from authflow.adapters.providers.discovery import Discovery
     from authflow.adapters.providers.fetcher import HttpFetcher
     from authflow.adapters.providers.github import GithubKind
     from authflow.adapters.providers.google import GoogleKind
@@ -34,10 +34,10 @@ def openid_kinds(fetcher: Fetcher | None = None, *, entropy: Entropy | None = No
         entropy: The operating system's unless given.
     """
     reached = fetcher or HttpFetcher()
-    directory = Directory(reached)
+    discovery = Discovery(reached)
     return (
         GithubKind(reached, entropy=entropy),
-        GoogleKind(reached, directory=directory, entropy=entropy),
+        GoogleKind(reached, discovery=discovery, entropy=entropy),
         Oauth2Kind(reached, entropy=entropy),
-        OidcKind(reached, directory=directory, entropy=entropy),
+        OidcKind(reached, discovery=discovery, entropy=entropy),
     )

@@ -67,7 +67,7 @@ class PublicKey:
 
 
 @attrs.frozen(kw_only=True)
-class Signed:
+class VerifiedToken:
     """A token whose signature holds."""
 
     claims: Document = attrs.field(repr=False)
@@ -75,7 +75,7 @@ class Signed:
 
 
 @attrs.frozen(kw_only=True)
-class Unsigned:
+class RefusedToken:
     """A token that proves nothing. *unknown_key*: the set has no such key, and a newer one may have it."""
 
     problem: str
@@ -89,26 +89,26 @@ def read_keys(key_set: Document) -> tuple[PublicKey, ...]:
     return tuple(key for key in read if key is not None)
 
 
-def verify(token: str, keys: Sequence[PublicKey], algorithms: Collection[str]) -> Signed | Unsigned:
+def verify(token: str, keys: Sequence[PublicKey], algorithms: Collection[str]) -> VerifiedToken | RefusedToken:
     """Return the claims of *token* if one of *keys* signed it under one of *algorithms*."""
     header = _read_header(token)
-    if isinstance(header, Unsigned):
+    if isinstance(header, RefusedToken):
         return header
     algorithm = header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in algorithms or algorithm not in TYPES:
-        return Unsigned(problem="its algorithm is not allowed")
+        return RefusedToken(problem="its algorithm is not allowed")
     found = _chosen(keys, algorithm, header)
-    if isinstance(found, Unsigned):
+    if isinstance(found, RefusedToken):
         return found
     try:
         payload = jws.deserialize_compact(token, found.key, registry=_Only(algorithm)).payload
     except (JoseError, ValueError, TypeError):
-        return Unsigned(problem="its signature does not hold")
+        return RefusedToken(problem="its signature does not hold")
     claims = parse(payload)
     return (
-        Unsigned(problem="its claims are no JSON object")
+        RefusedToken(problem="its claims are no JSON object")
         if claims is None
-        else Signed(claims=claims, algorithm=algorithm)
+        else VerifiedToken(claims=claims, algorithm=algorithm)
     )
 
 
@@ -127,21 +127,21 @@ class _Only(jws.JWSRegistry):
         return self.algorithms[name]  # the original warns of EdDSA, whose name RFC 9864 would have be Ed25519
 
 
-def _read_header(token: str) -> Document | Unsigned:
+def _read_header(token: str) -> Document | RefusedToken:
     if len(token) > TOKEN_MAX or COMPACT.fullmatch(token) is None:
-        return Unsigned(problem="it is no signed token in compact form")
+        return RefusedToken(problem="it is no signed token in compact form")
     encoded = token.partition(".")[0]
     header = None if len(encoded) > HEADER_MAX * 4 // 3 else parse(_decoded(encoded))
     if header is None:
-        return Unsigned(problem="its header is no JSON object, or too long")
+        return RefusedToken(problem="its header is no JSON object, or too long")
     if "crit" in header or "b64" in header:  # RFC 7515 4.1.11: no extension is understood here
-        return Unsigned(problem="its header has an extension")
+        return RefusedToken(problem="its header has an extension")
     if "typ" in header and str(header["typ"]).lower() not in KNOWN_TYPES:
-        return Unsigned(problem="it is another type of token")
+        return RefusedToken(problem="it is another type of token")
     return header
 
 
-def _chosen(keys: Sequence[PublicKey], algorithm: str, header: Document) -> PublicKey | Unsigned:
+def _chosen(keys: Sequence[PublicKey], algorithm: str, header: Document) -> PublicKey | RefusedToken:
     """Return the one key of the set that *header* means; only where the set has one may it be left unsaid."""
     fitting = [key for key in keys if key.type == TYPES[algorithm] and key.algorithm in {None, algorithm}]
     if "kid" in header:
@@ -149,8 +149,8 @@ def _chosen(keys: Sequence[PublicKey], algorithm: str, header: Document) -> Publ
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        return Unsigned(problem="several keys could have signed it")
-    return Unsigned(problem="the provider has no such key", unknown_key=True)
+        return RefusedToken(problem="several keys could have signed it")
+    return RefusedToken(problem="the provider has no such key", unknown_key=True)
 
 
 def _read_key(jwk: Json) -> PublicKey | None:

@@ -8,7 +8,7 @@ import attrs
 
 from authflow.adapters.providers.saml.encryption import open_assertion
 from authflow.adapters.providers.saml.gate import read_assertion, read_response
-from authflow.adapters.providers.saml.rules import Verified
+from authflow.adapters.providers.saml.rules import VerifiedAssertion
 from authflow.adapters.providers.saml.xml import Unacceptable, only
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Demands:
     encrypted: bool = False
 
 
-def open_answer(data: bytes, demands: Demands, verifier: SamlVerifier) -> Verified:
+def open_answer(data: bytes, demands: Demands, verifier: SamlVerifier) -> VerifiedAssertion:
     """Return the assertion in *data*, and the response around it.
 
     Raises:
@@ -54,7 +54,7 @@ def open_answer(data: bytes, demands: Demands, verifier: SamlVerifier) -> Verifi
     if signature is not None:
         found = verifier.verify(signature, certificates=demands.certificates)
     _require_demanded(demands, whole=whole, alone=signature is not None)
-    return Verified(response=response, assertion=found, whole=whole)
+    return VerifiedAssertion(response=response, assertion=found, whole=whole)
 
 
 def _assertion(

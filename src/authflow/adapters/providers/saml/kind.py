@@ -33,7 +33,7 @@ try:
         post_form,
         redirect_url,
     )
-    from authflow.adapters.providers.saml.rules import Expected, check
+    from authflow.adapters.providers.saml.rules import Expected, check_assertion
     from authflow.adapters.providers.saml.settings import KEPT, listed_settings, load_settings, read_settings
     from authflow.adapters.providers.saml.subject import read_person
     from authflow.adapters.providers.saml.verifier import PythonSamlVerifier
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from authflow.adapters.providers.saml.metadata import Peer
     from authflow.adapters.providers.saml.presets import Preset
-    from authflow.adapters.providers.saml.rules import Verified
+    from authflow.adapters.providers.saml.rules import VerifiedAssertion
     from authflow.adapters.providers.saml.settings import Settings
     from authflow.adapters.providers.saml.verifier import SamlVerifier
     from authflow.adapters.providers.saml.warnings import Warned
@@ -198,7 +198,7 @@ class Saml2:
         try:
             peer, verified = self._opened(decode(field), settings, trip.now)
             expected = _expected(peer, trip, asked)
-            once = check(verified, expected)
+            once = check_assertion(verified, expected)
             person = read_person(verified.assertion, settings.attributes, expected)
         except Unacceptable as refused:
             return _rejected(refused)
@@ -206,7 +206,7 @@ class Saml2:
             subject=person.subject, email=person.email, name=person.name, once=(once,), memory=person.logout
         )
 
-    def _opened(self, data: bytes, settings: Settings, now: datetime) -> tuple[Peer, Verified]:
+    def _opened(self, data: bytes, settings: Settings, now: datetime) -> tuple[Peer, VerifiedAssertion]:
         """Return what was signed, and by whom; a provider that has changed its key is asked for the new one."""
         errand = self._fetcher.errand()
         peer = self._peers.current(settings, now, errand)

@@ -54,7 +54,7 @@ class Expected:
 
 
 @attrs.frozen(kw_only=True)
-class Verified:
+class VerifiedAssertion:
     """An assertion that was signed, and the response it came in, which was signed if *whole*."""
 
     response: Element
@@ -62,7 +62,7 @@ class Verified:
     whole: bool
 
 
-def check(verified: Verified, expected: Expected) -> Single:
+def check_assertion(verified: VerifiedAssertion, expected: Expected) -> Single:
     """Return what makes the assertion single use, after every rule.
 
     Raises:
@@ -109,7 +109,7 @@ def single_use(element: Element, expected: Expected) -> Single:
 # --- the response ---------------------------------------------------------------------------------------------------
 
 
-def _require_response(verified: Verified, expected: Expected) -> None:
+def _require_response(verified: VerifiedAssertion, expected: Expected) -> None:
     response = verified.response
     _require_version(response)
     issuers = children(response, "saml", "Issuer")

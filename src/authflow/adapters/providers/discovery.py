@@ -13,7 +13,7 @@ import attrs
 
 from authflow.adapters.providers.cache import Cache
 from authflow.adapters.providers.documents import document, invalid, text, texts
-from authflow.adapters.providers.signatures import PublicKey, Signed, Unsigned, read_keys, verify
+from authflow.adapters.providers.signatures import PublicKey, RefusedToken, VerifiedToken, read_keys, verify
 from authflow.sso.fetching import Request
 from authflow.sso.kinds import Rejected
 
@@ -69,7 +69,7 @@ class Metadata:
     checks_pkce: bool
 
 
-class Directory:
+class Discovery:
     """Discovery documents and key sets. One for all kinds of an installation; safe to share between threads."""
 
     def __init__(self, fetcher: Fetcher) -> None:
@@ -92,7 +92,7 @@ class Directory:
 
     def verified(
         self, token: str, metadata: Metadata, algorithms: Collection[str], errand: Errand, now: datetime
-    ) -> Signed | Rejected:
+    ) -> VerifiedToken | Rejected:
         """Return *token* verified with a key of the issuer's set, which is fetched again for an unknown key."""
 
         def fetch() -> tuple[PublicKey, ...] | Rejected:
@@ -104,12 +104,12 @@ class Directory:
         if isinstance(keys, Rejected):
             return keys
         signed = verify(token, keys, algorithms)
-        if isinstance(signed, Unsigned) and signed.unknown_key:
+        if isinstance(signed, RefusedToken) and signed.unknown_key:
             newer = self._keys.newer(name, now, keys, fetch, within=errand.left())
             if isinstance(newer, Rejected):
                 return newer
             signed = verify(token, newer, algorithms)
-        return invalid(f"the ID token is refused: {signed.problem}") if isinstance(signed, Unsigned) else signed
+        return invalid(f"the ID token is refused: {signed.problem}") if isinstance(signed, RefusedToken) else signed
 
 
 def _read(published: Document, issuer: str, fetcher: Fetcher) -> Metadata | Rejected:
