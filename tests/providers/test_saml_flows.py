@@ -12,7 +12,6 @@ from authflow.journey.sso.answers import AnswerKept, ChoiceOwed, MailSent, SentA
 from authflow.sso.case import Choice
 from authflow.sso.kinds import Callback
 from authflow.testing.browsers import Browser
-from authflow.testing.saml import SamlFault
 from tests.providers.saml.installed import GRACE, OLGA, SamlStage, sent_away
 
 
@@ -57,13 +56,3 @@ def test_an_assertion_that_was_used_is_not_taken_again_though_all_else_is_new(st
     refused = come_back(stage, second, other, stage.answered(other, OLGA))
     assert isinstance(refused, Refused)
     assert refused.code is Code.SSO_RESPONSE_REPLAYED
-
-
-@pytest.mark.parametrize("fault", [SamlFault.UNASKED, SamlFault.WRAPPED, SamlFault.WRONG_AUDIENCE, SamlFault.TAMPERED])
-def test_a_faulty_answer_signs_nobody_in(stage: SamlStage, fault: SamlFault):
-    acme, browser = stage.connected(), Browser()
-    away = sent_away(stage, browser, acme)
-    brought = stage.answered(away, OLGA, fault)
-    refused = browser.ask(stage.flows.sso.resume, browser.context, pipeline=away.pipeline, callback=brought)
-    assert isinstance(refused, Refused)
-    assert refused.why is not None
