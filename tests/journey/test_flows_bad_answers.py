@@ -218,7 +218,7 @@ TRICKS: Final[dict[str, Trick]] = {
 }
 
 HARMLESS: Final = {Fault.TERSE, Fault.CHANGED_SUBJECT, Fault.REUSABLE_CODE, Fault.IGNORED_PKCE, Fault.LYING_USERINFO}
-"""An ID token that says enough is all that is asked; another subject is somebody else; PKCE is for the provider to check."""
+"""An ID token that says enough is all that is asked; another subject is somebody else; PKCE is theirs to check."""
 
 BEFORE: Final = {Fault.FOREIGN_METADATA, Fault.NO_PKCE}
 """Who does this is not gone to."""
