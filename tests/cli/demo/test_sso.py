@@ -48,7 +48,6 @@ MOVES: Final = [
     "sso.setup (globex): Tried -> Over",
     "sso.login (Mallory): Away -> Identified",
     "sso.login (Mallory): Identified -> AddressMailed",
-    "sso.login (Replay): Away -> Over",
 ]
 
 
