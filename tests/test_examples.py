@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+import sqlalchemy as sa
 from sybil import Sybil
 from sybil.document import PythonDocStringDocument
 from sybil.parsers.myst import DocTestDirectiveParser, PythonCodeBlockParser, SkipParser
@@ -36,10 +37,17 @@ PAGES: Final = Sybil(
 
 
 def run(sybil: Sybil, path: str) -> int:
-    """Run the examples of one file in their order, each with the names of those before it; return how many ran."""
-    examples = list(sybil.parse(ROOT / path).examples())
+    """Run the examples of one file in their order, each with the names of those before it; return how many ran.
+
+    An app keeps its engine as long as it runs; here it is closed behind the page.
+    """
+    document = sybil.parse(ROOT / path)
+    examples = list(document.examples())
     for example in examples:
         example.evaluate()
+    for engine in document.namespace.values():
+        if isinstance(engine, sa.Engine):
+            engine.dispose()
     return len(examples)
 
 
