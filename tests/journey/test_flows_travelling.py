@@ -378,6 +378,19 @@ def test_a_state_is_there_once_and_right(stage: SsoStage, acme: OrganizationId, 
     assert isinstance(trip.back("00u1"), SignedOn)
 
 
+def test_the_right_state_beside_another_one_is_none(stage: SsoStage, acme: OrganizationId):
+    """Whichever of two a reader would take, and were they the same: nobody has to know which (security 43)."""
+    trip = stage.start(Browser(), acme)
+    fields = trip.callback("00u1").fields
+    (right,) = fields["state"]
+    for states in ((right, "wrong"), ("wrong", right), (right, right)):
+        refused(trip.resume(Callback(fields={**fields, "state": states})), Code.SSO_STATE_INVALID)
+        apart = {"state": states[:1], "RelayState": states[1:]}
+        refused(trip.resume(Callback(fields={**fields, **apart})), Code.SSO_STATE_INVALID)
+        refused(stage.flows.sso.keep_answer(callback=Callback(fields={**fields, **apart})), Code.SSO_STATE_INVALID)
+    assert isinstance(trip.back("00u1"), SignedOn)
+
+
 # --- cross-site, as SAML comes ----------------------------------------------------------------------------------------
 
 
