@@ -10,14 +10,12 @@ import pytest
 from authflow.errors import Code
 from authflow.facts import sso as facts
 from authflow.sso.difference import SAME, Difference
-from authflow.sso.keeping import MACHINE
-from authflow.sso.provider import (
+from authflow.sso.provider import MACHINE, Connected, NoProvider
+from authflow.sso.provider_commands import (
     Configure,
     Connect,
-    Connected,
     Disable,
     Edit,
-    NoProvider,
     ProviderConnected,
     ProviderDisabled,
     ProviderEdited,

@@ -1,6 +1,6 @@
 """How settings of a provider differ from those that stand, and what that means for whom, in names of settings alone.
 
-What each setting is about, its kind says (`authflow.sso.kinds.Kind`); what may be done is `authflow.sso.keeping`'s.
+What each setting is about, its kind says (`authflow.sso.kinds.Kind`); what may be done is `authflow.sso.provider`'s.
 """
 
 from __future__ import annotations

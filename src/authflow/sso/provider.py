@@ -1,18 +1,30 @@
-"""The provider of an organization: what it is, what can be asked of it, and what comes of that (sso 8, 14.2).
+"""The provider of an organization: connected once, edited, configured and disabled by its owners (sso 8, 14.2).
 
-What is decided is `authflow.sso.keeping`'s.
+Nobody but a partner connects a provider who did not just sign in through it: that is `authflow.sso.setup`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from authflow.errors import Code
-from authflow.machine import Step
-from authflow.sso.difference import SAME
-from authflow.values import Answer, Refused
+from authflow.facts import sso as facts
+from authflow.machine import Machine, Step, on
+from authflow.sso.provider_commands import (
+    Command,
+    Configure,
+    Connect,
+    Disable,
+    Edit,
+    ProviderAnswer,
+    ProviderConnected,
+    ProviderDisabled,
+    ProviderEdited,
+    Provision,
+)
+from authflow.values import Refused
 from authflow.witness import gate
 
 if TYPE_CHECKING:
@@ -20,6 +32,12 @@ if TYPE_CHECKING:
 
     from authflow.sso.difference import Difference
     from authflow.values import Address, OrganizationId, ProviderId, Role, Sealed, UserId
+
+SETTINGS: Final = ("required", "scim", "newcomers", "default_role", "config")
+"""What a change is called by, in the order in which it is told."""
+
+ANOTHER_PROVIDER: Final = "says whose names the subjects are: disable this provider, and set the other one up"
+GIVEN_AGAIN: Final = "has to be given again, with what it is sent to"
 
 
 @attrs.frozen(kw_only=True)
@@ -77,7 +95,7 @@ class Connected:
 Provider = NoProvider | Connected
 
 
-# --- commands ---------------------------------------------------------------------------------------------------------
+# --- who asks ---------------------------------------------------------------------------------------------------------
 
 
 @attrs.frozen(kw_only=True)
@@ -96,108 +114,105 @@ class Authority:
     recipients: tuple[Address, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
-class Connect:
-    """Connect *provider*, through which *authority* just signed in."""
-
-    authority: Authority
-    provider: Connected
-
-
-@attrs.frozen(kw_only=True)
-class Provision:
-    """Let the partner's *provider* stand, untried; where it stands, let it be set up as *provider* is.
-
-    *difference*: of what its kind is set to from what stands; none where another kind stands, or nothing.
-    """
-
-    authority: Authority
-    provider: Connected
-    difference: Difference = SAME
-
-
-@attrs.frozen(kw_only=True)
-class Edit:
-    """Let the kind be set to what *settings* seal; what the provider means for members stays.
-
-    Args:
-        authority: Who commands.
-        settings: The ones that stand, with the kind's sealed anew where they differ.
-        difference: From those that stood when the new ones were read.
-        overtaken: Something else was stored since then: *difference* is from what does not stand any more.
-    """
-
-    authority: Authority
-    settings: Settings
-    difference: Difference
-    overtaken: bool = False
-
-
-@attrs.frozen(kw_only=True)
-class Configure:
-    """Change what the provider is called, and what it means for members.
-
-    Args:
-        authority: Who commands.
-        name: What people call it.
-        settings: The ones that stand, with what is decided about members.
-        rank_before: How high the role ranks that members without an invitation's have so far.
-        rank_after: How high it would rank.
-        ungranted: Why *authority* may not give anybody the role that they would have, or none (decision 36).
-        provisions: The host serves SCIM to this provider.
-    """
-
-    authority: Authority
-    name: str
-    settings: Settings
-    rank_before: int = 0
-    rank_after: int = 0
-    ungranted: Code | None = None
-    provisions: bool = False
-
-
-@attrs.frozen(kw_only=True)
-class Disable:
-    """Take the provider away, and every link with it."""
-
-    authority: Authority
-
-
-Command = Connect | Provision | Edit | Configure | Disable
-
-
-# --- answers ----------------------------------------------------------------------------------------------------------
-
-
-@attrs.frozen(kw_only=True)
-class ProviderConnected(Answer):
-    """It stands."""
-
-    provider: Connected
-
-
-@attrs.frozen(kw_only=True)
-class ProviderEdited(Answer):
-    """*changed* names the settings that are different now; *forgets*: so that links remember nothing any more."""
-
-    provider: Connected
-    changed: tuple[str, ...]
-    forgets: bool = False
-
-
-@attrs.frozen(kw_only=True)
-class ProviderDisabled(Answer):
-    """It is gone; *restored*: the organization requires a second factor again."""
-
-    provider: ProviderId
-    restored: bool
-
-
-ProviderAnswer = ProviderConnected | ProviderEdited | ProviderDisabled | Refused
 ProviderStep = Step[Provider, ProviderAnswer]
 
 
-# --- who may ------------------------------------------------------------------------------------------------------
+# --- rules ------------------------------------------------------------------------------------------------------------
+
+
+def connect(state: NoProvider, command: Connect, _now: datetime) -> ProviderStep:
+    """Owners connect; the organization's receivers, its log and all owners are told."""
+    code = may_change_trust(command.authority)
+    return Step(state, Refused(code=code)) if code is not None else _connected(command)
+
+
+def connect_another(state: Connected, command: Connect, _now: datetime) -> ProviderStep:
+    """An organization has one provider: of two admins who race, one is told that it stands."""
+    return Step(state, Refused(code=may_change_trust(command.authority) or Code.SSO_PROVIDER_EXISTS))
+
+
+def provision(state: NoProvider, command: Provision, _now: datetime) -> ProviderStep:
+    """A partner's stands without a trip to it, and all owners are told (sso 4.6)."""
+    code = may_change_trust(command.authority) or locked(command.provider, command.authority)
+    return Step(state, Refused(code=code)) if code is not None else _connected(command)
+
+
+def provision_again(state: Connected, command: Provision, _now: datetime) -> ProviderStep:
+    """Whoever provisions twice changes what differs; only the partner's own, of the same kind and the same names."""
+    code = may_change_trust(command.authority) or another(state, command.provider)
+    code = code or locked(state, command.authority)
+    if code is not None:
+        return Step(state, Refused(code=code))
+    problem = unfit(command.difference)
+    if problem is not None:
+        return Step(state, problem)
+    wanted = attrs.evolve(command.provider.settings, scim=state.settings.scim)
+    after = attrs.evolve(state, name=command.provider.name, settings=wanted)
+    return _edited(state, after, command.authority.recipients, forgets=command.difference.forgets)
+
+
+def edit(state: Connected, command: Edit, _now: datetime) -> ProviderStep:
+    """What is believed of it is an owner's to change; whose names the subjects are is nobody's (decision 5)."""
+    authority, differs = command.authority, command.difference
+    code = authority.refusal or locked(state, authority) or overtaken(command)
+    code = code or (may_change_trust(authority) if differs.trusted else None)
+    if code is not None:
+        return Step(state, Refused(code=code))
+    problem = unfit(differs)
+    if problem is not None:
+        return Step(state, problem)
+    after = attrs.evolve(state, settings=command.settings)
+    recipients = authority.recipients if differs.trusted else ()
+    return _edited(state, after, recipients, forgets=differs.forgets)
+
+
+def configure(state: Connected, command: Configure, _now: datetime) -> ProviderStep:
+    """Whoever manages says who must use it; to let more people in, or fewer prove themselves, is a lasting change."""
+    authority = command.authority
+    code = authority.refusal or locked(state, authority) or unserved(state, command)
+    code = code or may_open(state, command)
+    if code is not None:
+        return Step(state, Refused(code=code))
+    after = attrs.evolve(state, name=command.name, settings=command.settings)
+    return _edited(state, after, authority.recipients if opens(state, command) else ())
+
+
+def disable(state: Connected, command: Disable, _now: datetime) -> ProviderStep:
+    """Owners disable; what connecting it had switched off is required again (decision 26)."""
+    authority = command.authority
+    code = may_change_trust(authority) or locked(state, authority)
+    if code is not None:
+        return Step(state, Refused(code=code))
+    fact = facts.ProviderDisabled(
+        organization=state.organization, provider=state.id, kind=state.kind, recipients=authority.recipients
+    )
+    return Step(NoProvider(), ProviderDisabled(provider=state.id, restored=state.lifted), (fact,))
+
+
+def nothing_to_change(state: NoProvider, command: Edit | Configure | Disable, _now: datetime) -> ProviderStep:
+    """There is none: it was never connected, or another owner was faster."""
+    return Step(state, Refused(code=command.authority.refusal or Code.SSO_NO_PROVIDER))
+
+
+MACHINE = Machine[Provider, Command, ProviderAnswer](
+    "sso.provider",
+    rows=(
+        # state          command              rule               next
+        on(NoProvider, Connect).to(connect, NoProvider, Connected),
+        on(NoProvider, Provision).to(provision, NoProvider, Connected),
+        on(NoProvider, Edit).to(nothing_to_change, NoProvider),
+        on(NoProvider, Configure).to(nothing_to_change, NoProvider),
+        on(NoProvider, Disable).to(nothing_to_change, NoProvider),
+        on(Connected, Connect).to(connect_another, Connected),
+        on(Connected, Provision).to(provision_again, Connected),
+        on(Connected, Edit).to(edit, Connected),
+        on(Connected, Configure).to(configure, Connected),
+        on(Connected, Disable).to(disable, Connected, NoProvider),
+    ),
+)
+
+
+# --- gates ------------------------------------------------------------------------------------------------------------
 
 
 @gate
@@ -208,3 +223,91 @@ def may_change_trust(authority: Authority) -> Code | None:
     if not authority.owner:
         return Code.MEMBERSHIP_FORBIDDEN
     return None if authority.elevated else Code.SESSION_ELEVATION_REQUIRED
+
+
+@gate
+def locked(provider: Connected, authority: Authority) -> Code | None:
+    """What a partner provisioned is the partner's to change, and nothing else is (sso 4.6)."""
+    return None if provider.partner == authority.partner else Code.SSO_PARTNER_LOCKED
+
+
+@gate
+def another(provider: Connected, wanted: Connected) -> Code | None:
+    """What stands is not what a partner provisions: somebody else's, or of another kind."""
+    same = provider.partner and provider.kind == wanted.kind
+    return None if same else Code.SSO_PROVIDER_EXISTS
+
+
+@gate
+def overtaken(command: Edit) -> Code | None:
+    """The slower of two owners who edit does not overwrite what they never saw."""
+    return Code.SSO_PROVIDER_CHANGED if command.overtaken else None
+
+
+@gate
+def unfit(differs: Difference) -> Refused | None:
+    """Another issuer is another provider; and what somebody else typed in goes nowhere that they never saw."""
+    names, problem = (differs.naming, ANOTHER_PROVIDER) if differs.naming else (differs.withheld, GIVEN_AGAIN)
+    problems = dict.fromkeys(sorted(names), problem)
+    return Refused(code=Code.SSO_INPUT_INVALID, problems=problems) if problems else None
+
+
+@gate
+def unserved(provider: Connected, command: Configure) -> Code | None:
+    """SCIM is switched on where the host serves it, and off anywhere (sso 4.7)."""
+    switched_on = command.settings.scim and not provider.settings.scim
+    return Code.SSO_SCIM_UNAVAILABLE if switched_on and not command.provisions else None
+
+
+@gate
+def may_open(provider: Connected, command: Configure) -> Code | None:
+    """Not to require it is an owner's to say, as taking it away is; all that opens it takes a recent proof (5, 36)."""
+    before, after, authority = provider.settings, command.settings, command.authority
+    loosens = before.required and not after.required
+    grants = (after.newcomers and not before.newcomers) or after.default_role != before.default_role
+    code = (may_change_trust(authority) if loosens else None) or (command.ungranted if grants else None)
+    proven = authority.elevated or not opens(provider, command)
+    return code or (None if proven else Code.SESSION_ELEVATION_REQUIRED)
+
+
+def opens(provider: Connected, command: Configure) -> bool:
+    """Tell whether fewer must use it, more come in by it, they come in as more, or it makes members by itself."""
+    before, after = provider.settings, command.settings
+    raised = after.default_role != before.default_role and command.rank_after > command.rank_before
+    admits = (after.newcomers and not before.newcomers) or (after.scim and not before.scim)
+    return raised or admits or (before.required and not after.required)
+
+
+# --- pieces -----------------------------------------------------------------------------------------------------------
+
+
+def _connected(command: Connect | Provision) -> ProviderStep:
+    made = command.provider
+    fact = facts.ProviderConnected(
+        organization=made.organization,
+        provider=made.id,
+        kind=made.kind,
+        user=command.authority.user,
+        lifted=made.lifted,
+        recipients=command.authority.recipients,
+    )
+    return Step(made, ProviderConnected(provider=made), (fact,))
+
+
+def _edited(
+    before: Connected, after: Connected, recipients: tuple[Address, ...], *, forgets: bool = False
+) -> ProviderStep:
+    names = tuple(name for name in SETTINGS if getattr(before.settings, name) != getattr(after.settings, name))
+    changed = names if before.name == after.name else ("name", *names)
+    stands = after.settings
+    fact = facts.ProviderEdited(
+        organization=before.organization,
+        provider=before.id,
+        changed=",".join(changed),
+        required=stands.required,
+        newcomers=stands.newcomers,
+        scim=stands.scim,
+        default_role=stands.default_role,
+        recipients=recipients,
+    )
+    return Step(after, ProviderEdited(provider=after, changed=changed, forgets=forgets), (fact,) if changed else ())

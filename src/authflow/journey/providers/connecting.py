@@ -17,18 +17,14 @@ from authflow.recording import shown
 from authflow.sessions.commands import SignedIn
 from authflow.sso.difference import compare
 from authflow.sso.grounds import Attached, OwnSession
-from authflow.sso.keeping import MACHINE
-from authflow.sso.provider import (
-    Authority,
+from authflow.sso.provider import MACHINE, Authority, Connected, NoProvider, Settings
+from authflow.sso.provider_commands import (
     Connect,
-    Connected,
     Disable,
-    NoProvider,
     ProviderConnected,
     ProviderDisabled,
     ProviderEdited,
     Provision,
-    Settings,
 )
 from authflow.sso.sealing import canonical, proposal_binding, provider_key, settings_binding
 from authflow.values import Method, Proof, ProviderId, Refused, Role
@@ -46,7 +42,8 @@ if TYPE_CHECKING:
     from authflow.sessions.service import Sessions
     from authflow.sso.kinds import Document, Kind
     from authflow.sso.pipeline import Handle
-    from authflow.sso.provider import Command, Configure, Edit, Provider, ProviderStep
+    from authflow.sso.provider import Provider, ProviderStep
+    from authflow.sso.provider_commands import Command, Configure, Edit
     from authflow.sso.service import Links, Travelling
     from authflow.sso.service.departures import Departures
     from authflow.sso.setup import Stands, Tried

@@ -24,7 +24,8 @@ from authflow.ports import Limited
 from authflow.recording import shown
 from authflow.sso.capabilities import Listing
 from authflow.sso.difference import compare
-from authflow.sso.provider import Configure, Connected, Edit, NoProvider
+from authflow.sso.provider import Connected, NoProvider
+from authflow.sso.provider_commands import Configure, Edit
 from authflow.sso.sealing import settings_binding
 from authflow.values import Refused, Role, identifier
 

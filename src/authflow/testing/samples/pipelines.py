@@ -13,7 +13,6 @@ from authflow.ports import Allowed, Limited
 from authflow.sso.case import Choice, Visitor
 from authflow.sso.difference import SAME, Difference
 from authflow.sso.identity import FRESH
-from authflow.sso.keeping import MACHINE as PROVIDER_MACHINE
 from authflow.sso.login import MACHINE, PROOF_LIFE
 from authflow.sso.pipeline import LIFE, Flow, Handle, PipelineId, Present
 from authflow.sso.progress import (
@@ -33,17 +32,9 @@ from authflow.sso.progress import (
     Unconfirmed,
     Why,
 )
-from authflow.sso.provider import (
-    Authority,
-    Configure,
-    Connect,
-    Connected,
-    Disable,
-    Edit,
-    NoProvider,
-    Provision,
-    Settings,
-)
+from authflow.sso.provider import MACHINE as PROVIDER_MACHINE
+from authflow.sso.provider import Authority, Connected, NoProvider, Settings
+from authflow.sso.provider_commands import Configure, Connect, Disable, Edit, Provision
 from authflow.sso.setup import MACHINE as SETUP_MACHINE
 from authflow.sso.setup import Confirm, Proposed, Tried
 from authflow.testing.samples.alphabet import Alphabet
@@ -70,8 +61,8 @@ if TYPE_CHECKING:
 
     from authflow.sso.identity import Identity
     from authflow.sso.progress import Command, Login
-    from authflow.sso.provider import Command as ProviderCommand
     from authflow.sso.provider import Provider
+    from authflow.sso.provider_commands import Command as ProviderCommand
     from authflow.sso.setup import Command as SetupCommand
     from authflow.sso.setup import Setup
 
