@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from lxml import etree
 
+from authflow.adapters.providers.saml.answer import Demands, open_answer
 from authflow.adapters.providers.saml.certificates import rsa_key
 from authflow.adapters.providers.saml.signature import EXCLUSIVE, PREFIXES_MAX, read_signature
+from authflow.adapters.providers.saml.verifier import PythonSamlVerifier
 from authflow.adapters.providers.saml.xml import Unacceptable, name
 from authflow.sso.kinds import Rejected
 from authflow.testing.saml_markup import response, sign
@@ -36,6 +38,16 @@ def attacked(attack: Attack, signs: str) -> Assertion | Rejected:
 @pytest.mark.parametrize("signs", SIGNED)
 def test_what_was_signed_is_read(signs: str):
     assert who(arrive(signed(signs))) == GENUINE
+
+
+@pytest.mark.parametrize("signs", SIGNED)
+def test_what_is_read_is_the_bytes_that_were_digested(signs: str):
+    """CVE-2025-25291, CVE-2025-54369: not what stands in the message, though they say the same."""
+    beside = b'<samlp:Response xmlns:beside="urn:beside" '  # what nothing uses is in no exclusive canonical form
+    document = signed(signs).replace(b"<samlp:Response ", beside, 1)
+    opened = open_answer(document, Demands(certificates=[keys("idp").certificate]), PythonSamlVerifier())
+    assert "beside" not in opened.assertion.nsmap
+    assert ("beside" in opened.response.nsmap) is (signs == "assertion")
 
 
 @pytest.mark.parametrize("signs", SIGNED)
