@@ -35,8 +35,11 @@ from authflow.outbox.signals import TOLD, SignalHandler
 from authflow.recording import Recorder
 from authflow.sessions.service import Sessions
 from authflow.sso.kinds import Kinds
-from authflow.sso.service import Links, Travelling
+from authflow.sso.service import Links
+from authflow.sso.service.connected import ConnectedProviders
 from authflow.sso.service.departures import Departures
+from authflow.sso.service.desk import Desk
+from authflow.sso.service.travelling import setups, sign_ins
 
 if TYPE_CHECKING:
     from authflow.adapters.keys import KeyRing
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from authflow.policy import Policy
     from authflow.ports import Cipher, Clock, Entropy, Mailer, Pepper, SsoStatus, UnitOfWork
     from authflow.sso.endpoints import Endpoints
+    from authflow.sso.service import SetupTravelling, SignInTravelling
 
 
 @attrs.frozen(kw_only=True)
@@ -75,7 +79,8 @@ class Slices:
     addresses: Addresses
     factors: SecondFactors
     links: Links
-    travelling: Travelling
+    travelling: SignInTravelling
+    setups: SetupTravelling
     departures: Departures
     membership: Membership
     events: Events
@@ -88,8 +93,8 @@ class Slices:
         recorder = Recorder(cipher=ports.cipher, entropy=entropy, security_project=saving.security_project)
         entrances = Entrances(uow=uow, clock=clock, recorder=recorder, policy=policy)
         sessions = Sessions(uow=uow, clock=clock, entropy=entropy, recorder=recorder, policy=policy)
-        links = Links(uow=uow, clock=clock, entropy=entropy, cipher=ports.cipher, recorder=recorder, kinds=ports.kinds)
-        travelling = _travelling(ports, recorder)
+        desk = _desk(ports)
+        links = Links(desk=desk)
         return cls(
             recorder=recorder,
             entrances=entrances,
@@ -105,8 +110,11 @@ class Slices:
                 policy=policy.mfa,
             ),
             links=links,
-            travelling=travelling,
-            departures=Departures(travelling=travelling, session_life=policy.sessions.lifetime),
+            travelling=sign_ins(desk),
+            setups=setups(desk),
+            departures=Departures(
+                desk=desk, connected=ConnectedProviders(desk=desk), session_life=policy.sessions.lifetime
+            ),
             membership=Membership(
                 uow=uow,
                 clock=clock,
@@ -121,13 +129,12 @@ class Slices:
         )
 
 
-def _travelling(ports: Ports, recorder: Recorder) -> Travelling:
-    return Travelling(
+def _desk(ports: Ports) -> Desk:
+    return Desk(
         uow=ports.uow,
         clock=ports.clock,
         entropy=ports.entropy,
         cipher=ports.cipher,
-        recorder=recorder,
         kinds=ports.kinds,
         endpoints=ports.endpoints,
     )
@@ -196,13 +203,13 @@ def _providers(ports: Ports, policy: Policy, slices: Slices, replays: Replaying)
         clock=ports.clock,
         sessions=slices.sessions,
         replays=replays,
-        travelling=slices.travelling,
+        travelling=slices.setups,
         connecting=Connecting(
             uow=ports.uow,
             recorder=slices.recorder,
             sessions=slices.sessions,
             membership=slices.membership,
-            travelling=slices.travelling,
+            travelling=slices.setups,
             links=slices.links,
             departures=slices.departures,
             policy=policy,
@@ -273,7 +280,7 @@ def handlers_of(ports: Ports, policy: Policy, slices: Slices, receivers: Receive
         cipher=ports.cipher,
         membership=slices.membership,
         addresses=slices.addresses,
-        pipelines=slices.travelling,
+        travelling=slices.travelling,
     )
     moved_links = MovedLinks(uow=ports.uow, membership=slices.membership)
     receivers.add("authflow.moved_links", Signal.IDENTITY_MOVED, moved_links)

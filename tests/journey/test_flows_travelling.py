@@ -526,7 +526,8 @@ def test_a_setup_that_is_over_is_no_sign_in_either(stage: SsoStage, acme: Organi
     asked = {"organization": globex, "kind": "fake", "settings": {}}
     setup = Trip(stage, at, at.ask(providers.start_setup, at.context, **asked))
     if over == "abandoned":
-        assert isinstance(setup.abandon(), PipelineAbandoned)
+        refused(setup.abandon(), Code.SSO_PIPELINE_INVALID)
+        assert isinstance(at.ask(providers.abandon, pipeline=setup.pipeline), PipelineAbandoned)
     else:
         at.ask(providers.resume, at.context, pipeline=setup.pipeline, callback=setup.callback("00u1"))
         confirmed = at.ask(providers.confirm, at.context, pipeline=setup.pipeline)

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from authflow.sso.pipeline import Handle
     from authflow.sso.provider import Provider, ProviderStep
     from authflow.sso.provider_commands import Command, Configure, Edit
-    from authflow.sso.service import Links, Travelling
+    from authflow.sso.service import Links, SetupTravelling
     from authflow.sso.service.departures import Departures
     from authflow.sso.setup import Stands, Tried
     from authflow.values import Address, Asker, BrowserSession, Context, OrganizationId
@@ -89,7 +89,7 @@ class Connecting:
     recorder: Recorder
     sessions: Sessions
     membership: Membership
-    travelling: Travelling
+    travelling: SetupTravelling
     links: Links
     departures: Departures
     policy: Policy
@@ -143,7 +143,7 @@ class Connecting:
             UniqueViolated: Another one was connected at this very moment.
         """
         kind = self.kind(handle.kind)
-        opened = self.travelling.vault.open(stands.proposal, proposal_binding(handle.id))
+        opened = self.travelling.desk.vault.open(stands.proposal, proposal_binding(handle.id))
         made = self._made(at, kind, handle.provider, Proposal(**opened), partner=False)
         added = self._added(at, Connect(authority=authority, provider=made))
         person = at.tx.users.get(stands.user)
@@ -168,10 +168,11 @@ class Connecting:
 
     def confirms(self, tried: Tried) -> bool:
         """Tell whether the provider that was *tried* can be asked again: its settings say so, and it gave with what."""
-        kind = self.travelling.kinds.get(tried.handle.kind)
+        kind = self.travelling.desk.kinds.get(tried.handle.kind)
         if kind is None or tried.identity.memory is None:
             return False
-        return kind.can_confirm(self.travelling.vault.open(tried.proposal, proposal_binding(tried.handle.id))["config"])
+        opened = self.travelling.desk.vault.open(tried.proposal, proposal_binding(tried.handle.id))
+        return kind.can_confirm(opened["config"])
 
     def provision(self, at: Desk, kind: Kind, proposal: Proposal, authority: Authority) -> ProviderAdded:
         """Let a partner's provider stand, untried; whoever asks twice is told the same.
@@ -186,7 +187,7 @@ class Connecting:
             key = provider_key(at.organization, kind, proposal.config)
             made = self._made(at, kind, key, proposal, partner=True)
             return self._added(at, Provision(authority=authority, provider=made))
-        config = self._opened(stands) if stands.kind == kind.key else {}
+        config = self.travelling.connected.settings(stands) if stands.kind == kind.key else {}
         settings = attrs.evolve(self.anew(stands, kind, config, proposal.config), **proposal.decided())
         command = Provision(
             authority=authority,
@@ -219,8 +220,8 @@ class Connecting:
             return stands.settings
         return attrs.evolve(
             stands.settings,
-            config=self.travelling.vault.seal(after, settings_binding(stands.organization, stands.id)),
-            steps=self.travelling.new_steps(),
+            config=self.travelling.desk.vault.seal(after, settings_binding(stands.organization, stands.id)),
+            steps=self.travelling.desk.new_steps(),
             confirms=kind.can_confirm(after),
         )
 
@@ -254,7 +255,7 @@ class Connecting:
         Raises:
             Declined: This installation does not know it.
         """
-        found = self.travelling.kinds.get(key)
+        found = self.travelling.desk.kinds.get(key)
         if found is None:
             raise Declined(Refused(code=Code.SSO_KIND_UNKNOWN))
         return found
@@ -269,16 +270,13 @@ class Connecting:
         self._tell(at, step.facts)
         return ProviderAdded(organization=at.organization, provider=made.id, link=None, lifted=made.lifted)
 
-    def _opened(self, made: Connected) -> Document:
-        return self.travelling.vault.open(made.settings.config, settings_binding(made.organization, made.id))
-
     def _made(self, at: Desk, kind: Kind, key: ProviderId, proposal: Proposal, *, partner: bool) -> Connected:
         place = at.tx.organizations.get(at.organization)
         needed = place is not None and place.require_second_factor
         settings = Settings(
             **proposal.decided(),
-            config=self.travelling.vault.seal(proposal.config, settings_binding(at.organization, key)),
-            steps=self.travelling.new_steps(),
+            config=self.travelling.desk.vault.seal(proposal.config, settings_binding(at.organization, key)),
+            steps=self.travelling.desk.new_steps(),
             confirms=kind.can_confirm(proposal.config),
         )
         return Connected(

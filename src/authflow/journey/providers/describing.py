@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from authflow.command import command
-from authflow.errors import Code, ConfigInvalid, InputInvalid
+from authflow.errors import Code, InputInvalid
 from authflow.journey.arguments import require_types
 from authflow.journey.providers.answers import MetadataShown
 from authflow.journey.providers.setting_up import SettingUp
 from authflow.sso.capabilities import Describing
 from authflow.sso.provider import Connected
-from authflow.sso.sealing import settings_binding
 from authflow.values import Refused, identifier
 
 if TYPE_CHECKING:
@@ -52,9 +51,7 @@ class DescribingUs(SettingUp):
         """
         identifier(organization, field="organization")
         require_types(kind=kind, settings={} if settings is None else settings)
-        endpoints = self._travelling.endpoints
-        if endpoints is None:
-            raise ConfigInvalid(setting="endpoints", problem="are missing: providers need an address to answer to")
+        endpoints = self._travelling.desk.require_endpoints()
         with self._uow.begin() as tx:
             found = self._described(tx, organization, kind)
             if isinstance(found, Refused):
@@ -78,10 +75,10 @@ class DescribingUs(SettingUp):
             return Refused(code=Code.SSO_KIND_UNABLE)
         if stands is None:
             return known, None
-        return known, self._travelling.vault.open(stands.settings.config, settings_binding(organization, stands.id))
+        return known, self._travelling.connected.settings(stands)
 
     def _meant(self, key: str) -> Kind | None:
-        kinds = self._travelling.kinds
+        kinds = self._travelling.desk.kinds
         return kinds.get(key) if key else next((kind for kind in kinds if isinstance(kind, Describing)), None)
 
 

@@ -56,7 +56,7 @@ class Partnering(SettingUp):
         identifier(organization, field="organization")
         require_types(kind=kind, name=name, settings=settings, default_role=default_role)
         self._uow.require_closed()
-        known = self._travelling.kinds.get(kind)
+        known = self._travelling.desk.kinds.get(kind)
         refused = self._one(lambda: self._unprovisioned(session, organization))
         if refused is not None or known is None:
             return refused or Refused(code=Code.SSO_KIND_UNKNOWN, session=session)

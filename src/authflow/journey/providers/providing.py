@@ -26,7 +26,6 @@ from authflow.sso.capabilities import Listing
 from authflow.sso.difference import compare
 from authflow.sso.provider import Connected, NoProvider
 from authflow.sso.provider_commands import Configure, Edit
-from authflow.sso.sealing import settings_binding
 from authflow.values import Refused, Role, identifier
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ class Providers(Partnering, DescribingUs):
                 secrets=kind.secrets,
                 settings=kind.settings if isinstance(kind, Listing) else (),
             )
-            for kind in self._travelling.kinds
+            for kind in self._travelling.desk.kinds
         )
 
     @command("providers.view")
@@ -198,8 +197,8 @@ class Providers(Partnering, DescribingUs):
         found = NoProvider() if code is not None else tx.providers.load(organization).state
         if not isinstance(found, Connected):
             return Refused(code=code or Code.SSO_NO_PROVIDER)
-        config = self._travelling.vault.open(found.settings.config, settings_binding(organization, found.id))
-        kind = self._travelling.kinds.get(found.kind)
+        config = self._travelling.connected.settings(found)
+        kind = self._travelling.desk.kinds.get(found.kind)
         hidden = frozenset(config) if kind is None else kind.secrets
         return ProviderView(
             provider=found.id,
@@ -225,11 +224,10 @@ class Providers(Partnering, DescribingUs):
             stored = tx.providers.load(organization) if code is None else None
             if stored is None or not isinstance(stored.state, Connected):
                 return carried(Refused(code=code or Code.SSO_NO_PROVIDER), session, asker)
-            kind = self._travelling.kinds.get(stored.state.kind)
+            kind = self._travelling.desk.kinds.get(stored.state.kind)
             if kind is None:
                 return carried(Refused(code=Code.SSO_KIND_UNKNOWN), session, asker)
-            binding = settings_binding(organization, stored.state.id)
-            config = self._travelling.vault.open(stored.state.settings.config, binding)
+            config = self._travelling.connected.settings(stored.state)
             return _Kept(provider=stored.state, kind=kind, config=config)
 
     def _edited(
@@ -264,12 +262,12 @@ class Providers(Partnering, DescribingUs):
             rank_before=self._rank(before.default_role or own),
             rank_after=self._rank(settings.default_role or own),
             ungranted=may_grant(standing, settings.default_role or own),
-            provisions=self._travelling.kinds.may_provision(at.organization, stored.state.kind),
+            provisions=self._travelling.desk.kinds.may_provision(at.organization, stored.state.kind),
         )
         return self._connecting.change(at, stored, command)
 
     def _name(self, provider: Connected, name: str) -> str:
-        kind = self._travelling.kinds.get(provider.kind)
+        kind = self._travelling.desk.kinds.get(provider.kind)
         return shown(name) or (provider.kind if kind is None else kind.name)
 
     def _rank(self, role: Role) -> int:

@@ -19,9 +19,9 @@ from authflow.sso.pipeline import Flow, barred
 from authflow.sso.progress import Abandon, Abandoned, Received
 from authflow.sso.provider import Connected, may_change_trust
 from authflow.sso.sealing import proposal_binding, provider_key, settings_digest
+from authflow.sso.service.exchange import Purpose
 from authflow.sso.service.pipelines import bearer
-from authflow.sso.service.travelling import told_in_setups
-from authflow.sso.service.trips import Purpose
+from authflow.sso.service.requests import told_in_setups
 from authflow.sso.setup import Confirm, Proposed, Stands, Tried
 from authflow.values import Refused, identifier
 
@@ -32,11 +32,10 @@ if TYPE_CHECKING:
     from authflow.journey.providers.connecting import Connecting
     from authflow.ports import Stored
     from authflow.sso.kinds import Assertion, Callback, Document, Kind, Rejected
-    from authflow.sso.progress import Login
     from authflow.sso.provider import Authority
-    from authflow.sso.service import Travelling
+    from authflow.sso.service import SetupTravelling
+    from authflow.sso.service.exchange import NewPipeline, Redirection, Response
     from authflow.sso.service.pipelines import Bearer
-    from authflow.sso.service.trips import Back, Leaving, Left
     from authflow.sso.setup import Setup
     from authflow.values import Asker, BrowserSession, Context, OrganizationId, Secret
 
@@ -50,7 +49,7 @@ EXISTS = frozenset({"sso_provider.organization", "primary_key"})
 class SettingUp(Door):
     """The part of ``flows.providers`` that connects one: whoever finishes is whoever began, in the same browser."""
 
-    _travelling: Travelling = attrs.field(alias="travelling")
+    _travelling: SetupTravelling = attrs.field(alias="travelling")
     _connecting: Connecting = attrs.field(alias="connecting")
 
     @operation("providers.start_setup")
@@ -90,7 +89,7 @@ class SettingUp(Door):
         identifier(organization, field="organization")
         require_types(kind=kind, name=name, settings=settings, default_role=default_role)
         self._uow.require_closed()
-        known = self._travelling.kinds.get(kind)
+        known = self._travelling.desk.kinds.get(kind)
         refused = self._one(lambda: self._refusal(session, organization, known, default_role))
         if refused is not None or known is None:
             return refused or Refused(code=Code.SSO_KIND_UNKNOWN, session=session)
@@ -101,7 +100,7 @@ class SettingUp(Door):
         if isinstance(proposal, Refused):
             return attrs.evolve(proposal, session=session)
         leaving = self._leave(session, organization, known, proposal)
-        left = self._travelling.depart(leaving)
+        left = self._travelling.requests.make(leaving)
         if isinstance(left, Refused):
             return attrs.evolve(left, session=session)
         return self._one(lambda: self._sent(session, leaving, left, proposal))
@@ -129,7 +128,7 @@ class SettingUp(Door):
             return back
         if back is None:
             return self._one(lambda: self._shown_again(session, pipeline))
-        came = self._travelling.arrive(back)
+        came = self._travelling.responses.check(back)
         return self._one(lambda: self._take(session, context, pipeline, back, came))
 
     @command("providers.confirm")
@@ -143,7 +142,7 @@ class SettingUp(Door):
         with self._uow.begin() as tx:
             asker = self._sessions.identify(session, self._clock.now(), lock=True)
             who = bearer(asker, pipeline)
-            stored = who if isinstance(who, Refused) else self._setup(tx, who, lock=True)
+            stored = who if isinstance(who, Refused) else self._travelling.pipelines.load(tx, who, lock=True)
             if isinstance(who, Refused) or isinstance(stored, Refused):
                 return carried(expect(stored, Refused), session, asker)
             at = self._desk(tx, asker, context, stored.state.handle.organization)
@@ -163,11 +162,11 @@ class SettingUp(Door):
         with self._uow.begin() as tx:
             asker = self._sessions.identify(session, self._clock.now(), lock=True)
             who = bearer(asker, pipeline)
-            stored = who if isinstance(who, Refused) else self._setup(tx, who, lock=True)
+            stored = who if isinstance(who, Refused) else self._travelling.pipelines.load(tx, who, lock=True)
             if isinstance(who, Refused) or isinstance(stored, Refused):
                 return carried(expect(stored, Refused), session, asker)
-            leave = Abandon(present=self._travelling.present(tx, stored.state, who))
-            answer = self._travelling.step(tx, stored, leave, self._clock.now()).answer
+            leave = Abandon(present=self._travelling.pipelines.present(tx, stored.state, who))
+            answer = self._travelling.pipelines.step(tx, stored, leave, self._clock.now()).answer
             done = PipelineAbandoned() if isinstance(answer, Abandoned) else expect(answer, Refused)
             return carried(done, session, asker)
 
@@ -177,6 +176,7 @@ class SettingUp(Door):
         self, session: BrowserSession, organization: OrganizationId, kind: Kind | None, role: str | None
     ) -> Refused | None:
         """Return why no setup may begin; who asks is judged first, and once more when it is confirmed."""
+        kinds = self._travelling.desk.kinds
         with self._uow.begin() as tx:
             asker = self._sessions.identify(session, self._clock.now())
             code = may_change_trust(self._connecting.authority(tx, asker, organization))
@@ -184,14 +184,16 @@ class SettingUp(Door):
                 code = Code.SSO_PROVIDER_EXISTS
             if code is None and kind is None:
                 code = Code.SSO_KIND_UNKNOWN
-            if code is None and kind is not None and not self._travelling.kinds.may_connect(organization, kind.key):
+            if code is None and kind is not None and not kinds.may_connect(organization, kind.key):
                 code = Code.SSO_FEATURE_MISSING
             if code is None and self._connecting.unknown_role(role):
                 problems = {"default_role": "is no role of this installation"}
                 return carried(Refused(code=Code.SSO_INPUT_INVALID, problems=problems), session, asker)
             return None if code is None else carried(Refused(code=code), session, asker)
 
-    def _leave(self, session: BrowserSession, organization: OrganizationId, kind: Kind, proposal: Proposal) -> Leaving:
+    def _leave(
+        self, session: BrowserSession, organization: OrganizationId, kind: Kind, proposal: Proposal
+    ) -> NewPipeline:
         asker = self._sessions.identify(session, self._clock.now())
         purpose = Purpose(
             flow=Flow.SETUP,
@@ -203,13 +205,13 @@ class SettingUp(Door):
             session=asker.session,
             started_by=asker.user,
         )
-        return self._travelling.leave(purpose, self._clock.now())
+        return self._travelling.requests.mint(purpose, self._clock.now())
 
-    def _sent(self, session: BrowserSession, leaving: Leaving, left: Left, proposal: Proposal) -> SentAway:
+    def _sent(self, session: BrowserSession, leaving: NewPipeline, left: Redirection, proposal: Proposal) -> SentAway:
         document = attrs.asdict(proposal, recurse=False)
-        sealed = self._travelling.vault.seal(document, proposal_binding(leaving.handle.id))
+        sealed = self._travelling.desk.vault.seal(document, proposal_binding(leaving.handle.id))
         with self._uow.begin() as tx:
-            self._travelling.begin(
+            self._travelling.pipelines.begin(
                 tx, Proposed(handle=leaving.handle, state=left.state, request=left.request, proposal=sealed)
             )
         return SentAway(
@@ -222,25 +224,25 @@ class SettingUp(Door):
 
     # --- and back -------------------------------------------------------------------------------------------------
 
-    def _back(self, session: BrowserSession, pipeline: Secret, callback: Callback | None) -> Back | Refused | None:
+    def _back(self, session: BrowserSession, pipeline: Secret, callback: Callback | None) -> Response | Refused | None:
         with self._uow.begin() as tx:
             asker = self._sessions.identify(session, self._clock.now())
             who = bearer(asker, pipeline)
-            found = who if isinstance(who, Refused) else self._setup(tx, who)
+            found = who if isinstance(who, Refused) else self._travelling.pipelines.load(tx, who)
             if isinstance(who, Refused) or isinstance(found, Refused):
                 return carried(expect(found, Refused), session, asker)
-            back = self._travelling.back(tx, who, callback, self._clock.now(), setting_up=True)
+            back = self._travelling.responses.read(tx, who, callback, self._clock.now())
             return carried(back, session, asker) if isinstance(back, Refused) else back
 
     def _take(
-        self, session: BrowserSession, context: Context, pipeline: Secret, back: Back, came: Assertion | Rejected
+        self, session: BrowserSession, context: Context, pipeline: Secret, back: Response, came: Assertion | Rejected
     ) -> ProviderTried | Refused:
         with self._uow.begin() as tx:
             asker = self._sessions.identify(session, self._clock.now(), lock=True)
             who = bearer(asker, pipeline)
             if isinstance(who, Refused):
                 return carried(who, session, asker)
-            taken = self._travelling.take(tx, who, back, came, self._clock.now())
+            taken = self._travelling.responses.take(tx, who, back, came, self._clock.now())
             answer = taken if isinstance(taken, Refused) else taken.answer
             if not isinstance(answer, Received):
                 refused = attrs.evolve(expect(answer, Refused), problems=told_in_setups(came))
@@ -255,11 +257,11 @@ class SettingUp(Door):
             return carried(who if isinstance(who, Refused) else self._tried(tx, asker, who), session, asker)
 
     def _tried(self, tx: JourneyTransaction, asker: Asker, who: Bearer) -> ProviderTried | Refused:
-        stored = self._setup(tx, who)
+        stored = self._travelling.pipelines.load(tx, who)
         if isinstance(stored, Refused):
             return stored
         state = stored.state
-        code = barred(state.handle, self._travelling.present(tx, state, who), self._clock.now())
+        code = barred(state.handle, self._travelling.pipelines.present(tx, state, who), self._clock.now())
         if code is not None or not isinstance(state, Tried) or asker.user is None:
             return Refused(code=code or asker.why_not or Code.SSO_PIPELINE_EXPIRED)
         if asker.user != state.handle.started_by:  # a browser that somebody else is signed in at by now
@@ -278,7 +280,7 @@ class SettingUp(Door):
     # --- confirming -----------------------------------------------------------------------------------------------
 
     def _confirmed(
-        self, at: Desk, session: BrowserSession, who: Bearer, stored: Stored[Login | Setup]
+        self, at: Desk, session: BrowserSession, who: Bearer, stored: Stored[Setup]
     ) -> ProviderAdded | Refused:
         authority = self._connecting.authority(at.tx, at.asker, at.organization)
         exists = isinstance(at.tx.providers.load(at.organization, lock=True).state, Connected)
@@ -287,17 +289,17 @@ class SettingUp(Door):
             return carried(answer, session, at.asker)
         return self._connecting.connect(at, session, stored.state.handle, answer, authority)
 
-    def _too_late(self, at: Desk, who: Bearer, stored: Stored[Login | Setup]) -> Refused:
+    def _too_late(self, at: Desk, who: Bearer, stored: Stored[Setup]) -> Refused:
         """Somebody else's provider was stored at this very moment: the table says what that makes of this one."""
         authority = self._connecting.authority(at.tx, at.asker, at.organization)
         return expect(self._judged(at, who, stored, authority, exists=True), Refused)
 
     def _judged(
-        self, at: Desk, who: Bearer, stored: Stored[Login | Setup], authority: Authority, *, exists: bool
+        self, at: Desk, who: Bearer, stored: Stored[Setup], authority: Authority, *, exists: bool
     ) -> Stands | Refused:
-        present = self._travelling.present(at.tx, stored.state, who)
+        present = self._travelling.pipelines.present(at.tx, stored.state, who)
         command = Confirm(present=present, visitor=at.asker.user, authority=authority, exists=exists)
-        return expect(self._travelling.step(at.tx, stored, command, at.now).answer, Stands, Refused)
+        return expect(self._travelling.pipelines.step(at.tx, stored, command, at.now).answer, Stands, Refused)
 
     # --- pieces ---------------------------------------------------------------------------------------------------
 
@@ -306,12 +308,3 @@ class SettingUp(Door):
 
     def _desk(self, tx: JourneyTransaction, asker: Asker, context: Context, organization: OrganizationId) -> Desk:
         return Desk(tx=tx, asker=asker, context=context, organization=organization, now=self._clock.now())
-
-    def _setup(self, tx: JourneyTransaction, who: Bearer, *, lock: bool = False) -> Stored[Login | Setup] | Refused:
-        """Return the pipeline, if it is one of a setup: a sign-in is gone on with elsewhere."""
-        found = self._travelling.load(tx, who, lock=lock)
-        if isinstance(found, Refused):
-            return found
-        if found.state.handle.flow is not Flow.SETUP:
-            return Refused(code=Code.SSO_PIPELINE_INVALID)
-        return found

@@ -12,10 +12,10 @@ together):
 
 In the order of a sign-on; what decides is pure, and stands in `authflow.sso`:
 
-1. ``start`` sends the browser away: `authflow.sso.service.travelling` mints the pipeline and lets the kind make its
+1. ``start`` sends the browser away: `authflow.sso.service.requests` mints the pipeline and lets the kind make its
    request, outside of any transaction; `authflow.sso.service.pipelines` stores the row, sealed.
-2. ``resume`` reads who is back (`authflow.sso.service.travelling`), lets the kind check the answer outside of any
-   transaction, holds the accounts that the subject leads to (`comers`), and takes the answer once.
+2. ``resume`` reads what came back (`authflow.sso.service.responses`), lets the kind check it outside of any
+   transaction, holds the accounts that the subject leads to (`comers`), and takes it once.
 3. `finishing` goes on in that same transaction, as ``choose`` does in its own: `standing` is the pipeline as it
    stands, `circumstances` reads all that is known, and the machine of `authflow.sso.login` steps. Within it the
    ordered table of `authflow.sso.finishing` makes of a `authflow.sso.case.Case` one decision.

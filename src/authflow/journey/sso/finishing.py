@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from authflow.ports import Clock, UnitOfWork
     from authflow.sso.case import Page
     from authflow.sso.kinds import Rejected
-    from authflow.sso.service import Travelling
-    from authflow.sso.service.trips import Back
+    from authflow.sso.service import SignInTravelling
+    from authflow.sso.service.exchange import Response
     from authflow.values import UserId
 
 
@@ -59,7 +59,7 @@ class Finishing:
 
     uow: UnitOfWork[JourneyTransaction]
     clock: Clock
-    travelling: Travelling
+    travelling: SignInTravelling
     circumstances: Circumstances
     standings: Standings
     refusals: RefusalLog
@@ -70,7 +70,7 @@ class Finishing:
 
     def concerned(self, by: Comer, came: Assertion | Rejected | None) -> tuple[UserId, ...]:
         """Return whose accounts have to be held before the pipeline is: those that the identity leads to."""
-        state = self.travelling.peek(by.tx, by.who)
+        state = self.travelling.pipelines.peek(by.tx, by.who)
         if state is None:
             return ()
         if isinstance(state, Open):
@@ -84,9 +84,9 @@ class Finishing:
 
     # --- the provider's answer --------------------------------------------------------------------------------------
 
-    def take(self, by: Comer, back: Back, came: Assertion | Rejected) -> Refused | None:
+    def take(self, by: Comer, back: Response, came: Assertion | Rejected) -> Refused | None:
         """Take the answer, once; return why it was not taken, or none."""
-        taken = self.travelling.take(by.tx, by.who, back, came, self.clock.now())
+        taken = self.travelling.responses.take(by.tx, by.who, back, came, self.clock.now())
         answer = taken if isinstance(taken, Refused) else taken.answer
         return None if isinstance(answer, Received) else self.refusals.told(by, answer)
 
@@ -104,7 +104,7 @@ class Finishing:
         return by.carried(self.refusals.told(by, answer))
 
     def _finished(self, by: Comer, choice: Choice) -> Finished:
-        token, allowance = self.travelling.new_secret(), self.proofs.allowance(by, choice)
+        token, allowance = self.travelling.desk.new_secret(), self.proofs.allowance(by, choice)
         held = self.standings.of(by, choice, lock=True)
         if isinstance(held, Refused):  # it answers, and declines nothing: what was counted stays, and nobody is told
             return by.carried(held)
@@ -113,7 +113,7 @@ class Finishing:
         command = Choose(
             present=held.present, choice=choice, known=known, token=token_digest(token), allowance=allowance
         )
-        answer = self.travelling.step(by.tx, held.stored, command, now).answer
+        answer = self.travelling.pipelines.step(by.tx, held.stored, command, now).answer
         if held.at is None or isinstance(answer, Refused):
             return by.carried(self.refusals.told(by, answer))
         here = Arrival(by=by, at=held.at, known=known, now=now)
@@ -149,9 +149,9 @@ class Finishing:
         Raises:
             Declined: There is none here.
         """
-        stored = need(self.travelling.load(by.tx, by.who, lock=True))
-        command = Abandon(present=self.travelling.present(by.tx, stored.state, by.who))
-        answer = self.travelling.step(by.tx, stored, command, self.clock.now()).answer
+        stored = need(self.travelling.pipelines.load(by.tx, by.who, lock=True))
+        command = Abandon(present=self.travelling.pipelines.present(by.tx, stored.state, by.who))
+        answer = self.travelling.pipelines.step(by.tx, stored, command, self.clock.now()).answer
         return PipelineAbandoned() if isinstance(answer, Abandoned) else self.refusals.told(by, answer)
 
 

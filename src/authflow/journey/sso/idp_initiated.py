@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from authflow.command.running import in_one
-from authflow.errors import Code, ConfigInvalid
+from authflow.errors import Code
 from authflow.journey.door import Declined, carried, need, settled
 from authflow.journey.sso.answers import ConfirmationOwed, UnaskedKept
 from authflow.journey.sso.comers import Comer
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from authflow.ports import Clock, UnitOfWork
     from authflow.sessions.service import Sessions
     from authflow.sso.kinds import Callback
-    from authflow.sso.service import Travelling
+    from authflow.sso.service import SignInTravelling
     from authflow.sso.service.unasked import Brought, Listening, UnaskedAnswers
     from authflow.values import Asker, BrowserSession, OrganizationId, Secret
 
@@ -52,7 +52,7 @@ class IdpInitiated:
     uow: UnitOfWork[JourneyTransaction]
     clock: Clock
     sessions: Sessions
-    travelling: Travelling
+    travelling: SignInTravelling
     unasked: UnaskedAnswers
     comers: Comers
     confirming: Confirming
@@ -61,14 +61,12 @@ class IdpInitiated:
     def keep(self, organization: OrganizationId, callback: Callback) -> UnaskedKept | Refused:
         """Let the kind check the answer, after a transaction; what it says goes out again, sealed."""
         self.uow.require_closed()
-        here = self.travelling.endpoints
-        if here is None:
-            raise ConfigInvalid(setting="endpoints", problem="are missing: providers need an address to answer to")
+        self.travelling.desk.require_endpoints()
         now = self.clock.now()
         to = in_one(self.uow, lambda: self._listening(organization))
         if isinstance(to, Refused):
             return to
-        came = self.unasked.arrive(to, here, callback, now)
+        came = self.unasked.arrive(to, callback, now)
         ticket = Refused(code=came.code) if isinstance(came, Rejected) else self.unasked.ticket(to, came, now)
         return ticket if isinstance(ticket, Refused) else UnaskedKept(ticket=ticket, expires_at=now + TICKET_LIFE)
 
@@ -109,7 +107,7 @@ class IdpInitiated:
         if isinstance(begun, Refused):
             return carried(self._untaken(by, brought, begun), by.session, by.asker)
         leaving, identity = begun
-        self.travelling.begin(by.tx, Unconfirmed(handle=leaving.handle, identity=identity))
+        self.travelling.pipelines.begin(by.tx, Unconfirmed(handle=leaving.handle, identity=identity))
         shown = self._first_page(by, kept, leaving.ticket)
         if isinstance(shown, Refused):
             self._untaken(by, brought, shown)

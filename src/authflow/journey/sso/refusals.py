@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from authflow.recording import Recorder
     from authflow.sso.pipeline import Handle
     from authflow.sso.progress import Login
-    from authflow.sso.service import Travelling
+    from authflow.sso.service import SignInTravelling
     from authflow.sso.service.unasked import Brought
-    from authflow.sso.setup import Setup
     from authflow.values import Asker, Context
 
 UNTOLD: Final = frozenset(
@@ -55,7 +54,7 @@ class RefusalLog:
 
     clock: Clock
     recorder: Recorder
-    travelling: Travelling
+    travelling: SignInTravelling
 
     def told(self, by: Comer, answer: object) -> Refused:
         """Return *answer*, a refusal of a table, after the log was told of it, within a budget for whoever comes.
@@ -63,7 +62,7 @@ class RefusalLog:
         Nothing is told of what strangers try without an answer of the provider.
         """
         refused = expect(answer, Refused)
-        stored = refused if refused.code in UNTOLD else self.travelling.load(by.tx, by.who)
+        stored = refused if refused.code in UNTOLD else self.travelling.pipelines.load(by.tx, by.who)
         if not isinstance(stored, Refused):
             state = stored.state
             comer = _comer(state, by.asker, by.context)
@@ -98,7 +97,7 @@ def named(subject: str) -> str:
     return f"subject\0{subject}"
 
 
-def _comer(state: Login | Setup, asker: Asker, context: Context) -> str:
+def _comer(state: Login, asker: Asker, context: Context) -> str:
     """Return whose refusals are counted together: of whom the provider named, of who is signed in, of a network.
 
     A stranger can make as many browsers as they like, but is named by no provider, and has few networks.

@@ -13,7 +13,7 @@ from authflow.journey.sso.answers import AnswerKept, SentAway
 from authflow.sso.case import Choice
 from authflow.sso.pipeline import Flow
 from authflow.sso.progress import Away
-from authflow.sso.service.trips import Back
+from authflow.sso.service.exchange import Response
 from authflow.values import Answer, Context, Refused
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from authflow.ports import Clock, UnitOfWork
     from authflow.sessions.service import Sessions
     from authflow.sso.kinds import Assertion, Callback, Rejected
-    from authflow.sso.service import Travelling
-    from authflow.sso.service.trips import Leaving, Left
+    from authflow.sso.service import SignInTravelling
+    from authflow.sso.service.exchange import NewPipeline, Redirection
     from authflow.values import Asker, BrowserSession, OrganizationId, Secret
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class SignOn:
     uow: UnitOfWork[JourneyTransaction]
     clock: Clock
     sessions: Sessions
-    travelling: Travelling
+    travelling: SignInTravelling
     comers: Comers
     finishing: Finishing
     proofs: MailedProofs
@@ -58,29 +58,29 @@ class SignOn:
         if isinstance(leaving, Refused):
             return leaving
         kept, journey = leaving
-        left = self.travelling.depart(journey)
+        left = self.travelling.requests.make(journey)
         if isinstance(left, Refused):
             return attrs.evolve(left, session=kept)
         return self._one(lambda: self._sent(kept, journey, left))
 
     def _leave(
         self, session: BrowserSession, organization: OrganizationId, flow: Flow
-    ) -> tuple[BrowserSession, Leaving] | Refused:
+    ) -> tuple[BrowserSession, NewPipeline] | Refused:
         now = self.clock.now()
         with self.uow.begin() as tx:
             asker = self.sessions.identify(session, now)
             refusal = _may_link(asker) if flow is Flow.LINK else None
-            provider = Refused(code=refusal) if refusal else self.travelling.connected(tx, organization)
+            provider = Refused(code=refusal) if refusal else self.travelling.connected.find(tx, organization)
             if isinstance(provider, Refused):
                 return carried(provider, session, asker)
             opens = asker.session and asker.why_not is not Code.SESSION_SUPERSEDED
             kept = attrs.evolve(session, renew=False) if opens else self.sessions.open()
-            purpose = self.travelling.purpose(provider, flow, kept.id, asker.user)
-            return kept, self.travelling.leave(purpose, now)
+            purpose = self.travelling.connected.purpose(provider, flow, kept.id, asker.user)
+            return kept, self.travelling.requests.mint(purpose, now)
 
-    def _sent(self, kept: BrowserSession, journey: Leaving, left: Left) -> SentAway:
+    def _sent(self, kept: BrowserSession, journey: NewPipeline, left: Redirection) -> SentAway:
         with self.uow.begin() as tx:
-            self.travelling.begin(tx, Away(handle=journey.handle, state=left.state, request=left.request))
+            self.travelling.pipelines.begin(tx, Away(handle=journey.handle, state=left.state, request=left.request))
         return SentAway(
             session=kept,
             url=left.url,
@@ -94,7 +94,7 @@ class SignOn:
     def keep_answer(self, callback: Callback) -> AnswerKept | Refused:
         """Store what the provider said, for the browser to come for."""
         with self.uow.begin() as tx:
-            return self.travelling.keep(tx, callback, self.clock.now()) or AnswerKept()
+            return self.travelling.kept.keep(tx, callback, self.clock.now()) or AnswerKept()
 
     def resume(
         self, session: BrowserSession, context: Context, pipeline: Secret, callback: Callback | None
@@ -102,25 +102,25 @@ class SignOn:
         """Let the kind check the answer, between two transactions; where there is nothing to check, go on at once."""
         self.uow.require_closed()
         back = self._one(lambda: self._back(session, context, pipeline, callback))
-        if not isinstance(back, Back):
+        if not isinstance(back, Response):
             return back
-        came = self.travelling.arrive(back)
+        came = self.travelling.responses.check(back)
         return self._one(lambda: self._take(session, context, pipeline, back, came))
 
     def _back(
         self, session: BrowserSession, context: Context, pipeline: Secret, callback: Callback | None
-    ) -> Back | Finished:
+    ) -> Response | Finished:
         with self.uow.begin() as tx:
             by = self.comers.met(tx, session, context, pipeline)
             if isinstance(by, Refused):
                 return by
-            back = self.travelling.back(tx, by.who, callback, self.clock.now())
+            back = self.travelling.responses.read(tx, by.who, callback, self.clock.now())
             if isinstance(back, Refused):
                 return by.carried(self.refusals.told(by, back))
             return back or self.choose(session, context, pipeline, Choice.NOTHING)
 
     def _take(
-        self, session: BrowserSession, context: Context, pipeline: Secret, back: Back, came: Assertion | Rejected
+        self, session: BrowserSession, context: Context, pipeline: Secret, back: Response, came: Assertion | Rejected
     ) -> Finished:
         """Take the answer and finish, with the accounts held that the identity leads to."""
         with self.uow.begin() as tx:

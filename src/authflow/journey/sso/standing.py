@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
 from authflow.errors import Code
 from authflow.journey.sso.circumstances import Situation
-from authflow.sso.pipeline import Flow, barred, not_theirs
+from authflow.sso.pipeline import barred, not_theirs
 from authflow.sso.progress import Away, Open, Over
 from authflow.sso.provider import Connected
 from authflow.values import Refused
@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     from authflow.ports import Clock, Stored
     from authflow.sso.case import Choice
     from authflow.sso.pipeline import Present
-    from authflow.sso.service import Travelling
+    from authflow.sso.progress import Login
+    from authflow.sso.service import SignInTravelling
 
 
 @attrs.frozen(kw_only=True)
 class HeldPipeline:
     """A sign-in as it stands: *at* is none where it cannot go on, and its table says why."""
 
-    stored: Stored[Any]
+    stored: Stored[Login]
     present: Present
     at: Situation | None
 
@@ -35,21 +36,20 @@ class Standings:
     """Reads it, in its caller's transaction."""
 
     clock: Clock
-    travelling: Travelling
+    travelling: SignInTravelling
 
     def of(self, by: Comer, choice: Choice, *, lock: bool) -> HeldPipeline | Refused:
-        """Return the sign-in as it stands; a setup goes on elsewhere.
+        """Return the sign-in as it stands.
 
         With *lock* the provider is held too: whoever disables it does so before this sign-in is decided, or after it is
         done.
         """
-        tx, stored = by.tx, self.travelling.load(by.tx, by.who, lock=lock)
+        tx, stored = by.tx, self.travelling.pipelines.load(by.tx, by.who, lock=lock)
         if isinstance(stored, Refused):
             return stored
         provider = tx.providers.load(stored.state.handle.organization, lock=lock).state
-        state, present = stored.state, self.travelling.present(tx, stored.state, by.who)
-        theirs = state.handle.flow is not Flow.SETUP and not_theirs(state.handle, present) is None
-        if not theirs or not isinstance(state, Away | Open | Over):
+        state, present = stored.state, self.travelling.pipelines.present(tx, stored.state, by.who)
+        if not_theirs(state.handle, present) is not None or not isinstance(state, Away | Open | Over):
             return Refused(code=Code.SSO_PIPELINE_INVALID)
         if not isinstance(state, Open) or barred(state.handle, present, self.clock.now()) is not None:
             return HeldPipeline(stored=stored, present=present, at=None)

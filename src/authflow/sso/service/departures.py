@@ -11,9 +11,9 @@ from authflow.command.telemetry import report_unavailable
 from authflow.errors import Code, ConfigInvalid, SecretUnavailable
 from authflow.recording import shown
 from authflow.sso.capabilities import LoggingOut
-from authflow.sso.kinds import Rejected, Trip
+from authflow.sso.kinds import Rejected
 from authflow.sso.provider_session import ProviderSession, name_digest
-from authflow.sso.sealing import memory_binding, session_binding, settings_binding
+from authflow.sso.sealing import memory_binding, session_binding
 from authflow.sso.service.asking import ask
 from authflow.sso.service.pipelines import LOG
 from authflow.sso.service.tickets import read_ticket, write_ticket
@@ -22,11 +22,12 @@ from authflow.values import OrganizationId, ProviderId, Refused
 if TYPE_CHECKING:
     from authflow.sso.capabilities import LoggedOut, LogoutRequested, Named
     from authflow.sso.identity import Identity
-    from authflow.sso.kinds import Departure, Document
+    from authflow.sso.kinds import Departure, Document, Trip
     from authflow.sso.links import Link
     from authflow.sso.ports import SsoTransaction
     from authflow.sso.provider import Connected
-    from authflow.sso.service.travelling import Travelling
+    from authflow.sso.service.connected import ConnectedProviders
+    from authflow.sso.service.desk import Desk
     from authflow.values import Asker, Secret, SessionId
 
 ANSWER_LIFE: Final = timedelta(minutes=10)
@@ -56,7 +57,8 @@ class Leave:
 class Departures:
     """Single logout; methods that take a transaction run in their caller's, and the others ask with none open."""
 
-    travelling: Travelling
+    desk: Desk
+    connected: ConnectedProviders
     session_life: timedelta
 
     # --- what is remembered ---------------------------------------------------------------------------------------
@@ -65,13 +67,13 @@ class Departures:
         self, tx: SsoTransaction, provider: Connected, identity: Identity, link: Link, session: SessionId
     ) -> None:
         """Remember what *provider* calls the session by which *session* came, if it has a name that it can end by."""
-        kind = self.travelling.kinds.get(provider.kind)
-        endpoints = self.travelling.endpoints
+        kind = self.desk.kinds.get(provider.kind)
+        endpoints = self.desk.endpoints
         if identity.memory is None or endpoints is None or not endpoints.logout:
             return
         if kind is None or not isinstance(kind, LoggingOut):
             return
-        memory = self.travelling.vault.open(identity.memory, memory_binding(identity.provider, identity.subject))
+        memory = self.desk.vault.open(identity.memory, memory_binding(identity.provider, identity.subject))
         named = _named(kind, memory)
         if named is None:
             return
@@ -82,8 +84,8 @@ class Departures:
             user=link.user,
             name=name_digest(named.name),
             index=name_digest(named.index),
-            memory=self.travelling.vault.seal(memory, session_binding(session, provider.id)),
-            expires_at=self.travelling.clock.now() + self.session_life,
+            memory=self.desk.vault.seal(memory, session_binding(session, provider.id)),
+            expires_at=self.desk.clock.now() + self.session_life,
         )
         tx.provider_sessions.put(row)
 
@@ -102,7 +104,7 @@ class Departures:
         if isinstance(found, Refused) or (found.provider.id, marks[-1].link) != (row.provider, row.link):
             return None
         try:
-            memory = self.travelling.vault.open(row.memory, session_binding(row.session, row.provider))
+            memory = self.desk.vault.open(row.memory, session_binding(row.session, row.provider))
         except SecretUnavailable as error:
             report_unavailable(error)
             return None
@@ -110,9 +112,9 @@ class Departures:
 
     def depart(self, leave: Leave) -> tuple[Departure, Secret] | None:
         """Return where to send the browser, and a ticket for when it is back; none where there is nowhere to ask."""
-        kind, now = leave.of.kind, self.travelling.clock.now()
-        trip = self._trip(leave.of, now)
-        left = ask(self.travelling.uow, kind, lambda: kind.depart_logout(leave.of.settings, trip, leave.memory))
+        kind, now = leave.of.kind, self.desk.clock.now()
+        trip = self._trip(leave.of)
+        left = ask(self.desk.uow, kind, lambda: kind.depart_logout(leave.of.settings, trip, leave.memory))
         if left is None or isinstance(left, Rejected):
             return None
         provider = leave.of.provider
@@ -123,12 +125,12 @@ class Departures:
             "request": dict(left.request),
             "at": now.isoformat(),
         }
-        ticket = write_ticket(self.travelling.vault, document, BINDING)
+        ticket = write_ticket(self.desk.vault, document, BINDING)
         return None if ticket is None else (left, ticket)
 
     def awaited(self, tx: SsoTransaction, ticket: Secret, now: datetime) -> tuple[Counterpart, Document] | Refused:
         """Return whose answer *ticket* waits for, and to what."""
-        document = read_ticket(self.travelling.vault, ticket, BINDING)
+        document = read_ticket(self.desk.vault, ticket, BINDING)
         if document is None:
             return Refused(code=Code.SSO_STATE_INVALID)
         if not timedelta(0) <= now - datetime.fromisoformat(document["at"]) < ANSWER_LIFE:
@@ -142,16 +144,16 @@ class Departures:
 
     def arrive(self, of: Counterpart, request: Document, query: str) -> LoggedOut | Refused:
         """Let the kind check the answer."""
-        trip = self._trip(of, self.travelling.clock.now())
-        came = ask(self.travelling.uow, of.kind, lambda: of.kind.arrive_logout(of.settings, trip, request, query))
+        trip = self._trip(of)
+        came = ask(self.desk.uow, of.kind, lambda: of.kind.arrive_logout(of.settings, trip, request, query))
         return self._told(of, came) if isinstance(came, Rejected) else came
 
     # --- from there -----------------------------------------------------------------------------------------------
 
     def read(self, of: Counterpart, query: str) -> LogoutRequested | Refused:
         """Let the kind check a request."""
-        trip = self._trip(of, self.travelling.clock.now())
-        came = ask(self.travelling.uow, of.kind, lambda: of.kind.read_logout(of.settings, trip, query))
+        trip = self._trip(of)
+        came = ask(self.desk.uow, of.kind, lambda: of.kind.read_logout(of.settings, trip, query))
         return self._told(of, came) if isinstance(came, Rejected) else came
 
     def meant(self, tx: SsoTransaction, of: Counterpart, asked: LogoutRequested) -> tuple[ProviderSession, ...]:
@@ -162,21 +164,21 @@ class Departures:
 
     def answer(self, of: Counterpart, asked: LogoutRequested) -> Departure | None:
         """Let the kind say that it is done."""
-        trip = self._trip(of, self.travelling.clock.now())
-        said = ask(self.travelling.uow, of.kind, lambda: of.kind.answer_logout(of.settings, trip, asked))
+        trip = self._trip(of)
+        said = ask(self.desk.uow, of.kind, lambda: of.kind.answer_logout(of.settings, trip, asked))
         return None if isinstance(said, Rejected) else said
 
     # --- pieces ---------------------------------------------------------------------------------------------------
 
     def counterpart(self, tx: SsoTransaction, organization: OrganizationId) -> Counterpart | Refused:
         """Return the provider of *organization*, if its kind ends sessions; or why there is none."""
-        found = self.travelling.connected(tx, organization)
+        found = self.connected.find(tx, organization)
         if isinstance(found, Refused):
             return found
-        kind = self.travelling.kinds.get(found.kind)
+        kind = self.desk.kinds.get(found.kind)
         if kind is None or not isinstance(kind, LoggingOut):
             return Refused(code=Code.SSO_KIND_UNABLE)
-        settings = self.travelling.vault.open(found.settings.config, settings_binding(organization, found.id))
+        settings = self.connected.settings(found)
         return Counterpart(provider=found, kind=kind, settings=settings)
 
     def require_endpoint(self) -> None:
@@ -185,22 +187,13 @@ class Departures:
         Raises:
             ConfigInvalid: It has not.
         """
-        if self.travelling.endpoints is None or not self.travelling.endpoints.logout:
+        if self.desk.endpoints is None or not self.desk.endpoints.logout:
             raise ConfigInvalid(
                 setting="Endpoints.logout", problem="is missing: providers need an address to answer to"
             )
 
-    def _trip(self, of: Counterpart, now: datetime) -> Trip:
-        if self.travelling.endpoints is None:
-            raise ConfigInvalid(setting="endpoints", problem="are missing: providers need an address to answer to")
-        place = self.travelling.endpoints.of(of.provider.organization)
-        return Trip(
-            organization=of.provider.organization,
-            callback=place.logout,
-            metadata=place.metadata,
-            state=self.travelling.new_secret(),
-            now=now,
-        )
+    def _trip(self, of: Counterpart) -> Trip:
+        return self.desk.trip(of.provider.organization, self.desk.new_secret(), self.desk.clock.now(), logout=True)
 
     @staticmethod
     def _told(of: Counterpart, came: Rejected) -> Refused:

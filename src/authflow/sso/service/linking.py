@@ -22,7 +22,6 @@ from authflow.sso.grounds import (
 from authflow.sso.linking import MACHINE
 from authflow.sso.links import Holder, Linked, Renumbered, standing
 from authflow.sso.sealing import memory_binding
-from authflow.sso.service.desk import Desk
 from authflow.values import LinkId
 
 if TYPE_CHECKING:
@@ -35,11 +34,12 @@ if TYPE_CHECKING:
     from authflow.sso.links import Link, Linking
     from authflow.sso.ports import SsoTransaction
     from authflow.sso.sealing import Binding
+    from authflow.sso.service.desk import Desk
     from authflow.values import Address, Sealed, UserId
 
 
 @attrs.frozen(kw_only=True)
-class Links(Desk):
+class Links:
     """Writing links. Every method runs in its caller's transaction, and returns the facts for the caller to record.
 
     Raises:
@@ -47,6 +47,8 @@ class Links(Desk):
             calls catches it around a savepoint: nobody is looked up by an address instead (CVE-2025-61783).
         StaleVersion: The link is gone, or has another subject by now.
     """
+
+    desk: Desk
 
     def attach(
         self, tx: SsoTransaction, person: User, identity: Identity, ground: Ground, now: datetime
@@ -60,7 +62,7 @@ class Links(Desk):
             person=Holder(user=person.id, active=person.active),
             identity=identity,
             ground=ground,
-            id=LinkId(self.new_id()),
+            id=LinkId(self.desk.new_id()),
             recipients=person.verified_addresses(),
             former_recipients=() if owner is None or owner.id == person.id else owner.verified_addresses(),
         )
@@ -99,7 +101,7 @@ class Links(Desk):
         command = Inherit(
             person=self._holder(tx, target),
             member=member,
-            id=LinkId(self.new_id()),
+            id=LinkId(self.desk.new_id()),
             recipients=(*_addresses(tx, link.user), *_addresses(tx, target)),
         )
         state = standing(by_subject=link, holder=self._holder(tx, link.user), own=own)
@@ -162,14 +164,14 @@ class Links(Desk):
         kept = None if before is None else self._opened(before.memory, memory_binding(before.provider, before.subject))
         if kept is None:
             return None if came is None else identity.memory
-        return self.vault.seal({**kept, **(came or {})}, binding)
+        return self.desk.vault.seal({**kept, **(came or {})}, binding)
 
     def _opened(self, memory: Sealed | None, binding: Binding) -> dict[str, Any] | None:
         """Return what *memory* holds; none where nobody can read it any more, which the log is told and nobody else."""
         if memory is None:
             return None
         try:
-            return self.vault.open(memory, binding)
+            return self.desk.vault.open(memory, binding)
         except SecretUnavailable as error:
             report_unavailable(error)
             return None

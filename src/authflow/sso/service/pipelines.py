@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, Generic
 
 import attrs
 
@@ -11,28 +11,24 @@ from authflow.command.telemetry import report_unavailable
 from authflow.errors import Code, SecretUnavailable, StaleVersion
 from authflow.machine import Step
 from authflow.ports import Stored
-from authflow.sso import documents, login, setup
-from authflow.sso.pipeline import Flow, PipelineId, Present, not_theirs
+from authflow.sso import documents
+from authflow.sso.pipeline import PipelineId, Present, not_theirs
 from authflow.sso.ports import SealedPipeline
 from authflow.sso.progress import Away, ProofMailed, Proven
-from authflow.sso.provider import Connected
-from authflow.sso.sealing import proposal_binding, request_binding, settings_digest, state_binding, steps_digest
-from authflow.sso.service.desk import Desk
+from authflow.sso.sealing import proposal_binding, request_binding, state_binding
+from authflow.sso.service.roads import NONE, AnswerT, CommandT, StateT
 from authflow.sso.setup import Proposed, Tried
 from authflow.values import IDENTIFIER_MAX, Refused, Secret, SessionId, token_digest
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from authflow.sso.pipeline import Handle
     from authflow.sso.ports import SsoTransaction
-    from authflow.sso.progress import Command as LoginCommand
-    from authflow.sso.progress import Login
-    from authflow.sso.setup import Command as SetupCommand
+    from authflow.sso.progress import Login, Return
+    from authflow.sso.service.desk import Desk
+    from authflow.sso.service.roads import Road, Standing
     from authflow.sso.setup import Setup
-    from authflow.values import Answer, Asker
-
-    Command = LoginCommand | SetupCommand
+    from authflow.values import Asker, OrganizationId
 
 LOG: Final = logging.getLogger("authflow.sso")
 
@@ -69,11 +65,39 @@ def bearer(asker: Asker, ticket: Secret) -> Bearer | Refused:
     return Bearer(session=asker.session, pipeline=PipelineId(key), digest=token_digest(ticket))
 
 
-@attrs.frozen(kw_only=True)
-class Pipelines(Desk):
-    """Reading and stepping; every method runs in its caller's transaction. Rows have the state sealed (decision 25)."""
+def find(
+    tx: SsoTransaction, desk: Desk, pipeline: PipelineId, *, lock: bool = False, tell: bool = True
+) -> Stored[Login | Setup] | None:
+    """Return a pipeline of either machine. One that cannot be read is none, and the person begins again.
 
-    def begin(self, tx: SsoTransaction, state: Login | Setup) -> None:
+    With *tell* the log is told why.
+    """
+    row = tx.pipelines.load(pipeline, lock=lock)
+    if row is None:
+        return None
+    try:
+        state = documents.read(row.state.handle, desk.vault.open(row.state.state, state_binding(pipeline)))
+        _require_opens(desk, state)
+    except SecretUnavailable as error:
+        if tell:
+            report_unavailable(error)
+        return None
+    if state is None and tell:
+        LOG.warning("a pipeline was written in the format of another version: %s", pipeline)
+    return None if state is None else Stored(state, row.version)
+
+
+@attrs.frozen(kw_only=True)
+class Pipelines(Generic[StateT, CommandT, AnswerT]):
+    """The pipelines of one machine: reading and stepping. Rows have the state sealed (decision 25).
+
+    Every method runs in its caller's transaction. To one machine those of the other are none.
+    """
+
+    desk: Desk
+    road: Road[StateT, CommandT, AnswerT]
+
+    def begin(self, tx: SsoTransaction, state: StateT) -> None:
         """Store a pipeline that starts."""
         tx.pipelines.add(self._sealed(state))
 
@@ -83,51 +107,35 @@ class Pipelines(Desk):
         if key is not None:
             tx.pipelines.load(PipelineId(key))
 
-    def load(self, tx: SsoTransaction, who: Bearer, *, lock: bool = False) -> Stored[Login | Setup] | Refused:
+    def load(self, tx: SsoTransaction, who: Bearer, *, lock: bool = False) -> Stored[StateT] | Refused:
         """Return the pipeline's row, or why there is none; a stranger's is none, before anything else is looked at."""
         found = self.find(tx, who.pipeline, lock=lock)
         return Refused(code=Code.SSO_PIPELINE_INVALID) if found is None or not _opens(found.state, who) else found
 
-    def peek(self, tx: SsoTransaction, who: Bearer) -> Login | Setup | None:
+    def peek(self, tx: SsoTransaction, who: Bearer) -> StateT | None:
         """Return the state for whoever needs to know it before `load` answers; the log hears of it there."""
         found = self.find(tx, who.pipeline, tell=False)
         return None if found is None or not _opens(found.state, who) else found.state
 
     def find(
         self, tx: SsoTransaction, pipeline: PipelineId, *, lock: bool = False, tell: bool = True
-    ) -> Stored[Login | Setup] | None:
-        """Return the pipeline. One that cannot be read is none: the log is told why, and the person begins again."""
-        row = tx.pipelines.load(pipeline, lock=lock)
-        if row is None:
-            return None
-        try:
-            state = documents.read(row.state.handle, self.vault.open(row.state.state, state_binding(pipeline)))
-            self._require_opens(state)
-        except SecretUnavailable as error:
-            if tell:
-                report_unavailable(error)
-            return None
-        if state is None and tell:
-            LOG.warning("a pipeline was written in the format of another version: %s", pipeline)
-        return None if state is None else Stored(state, row.version)
+    ) -> Stored[StateT] | None:
+        """Return the pipeline, whoever asks."""
+        found = find(tx, self.desk, pipeline, lock=lock, tell=tell)
+        own = None if found is None else self.road.own(found.state)
+        return None if found is None or own is None else Stored(own, found.version)
 
-    def present(self, tx: SsoTransaction, state: Login | Setup, who: Bearer) -> Present:
+    def present(self, tx: SsoTransaction, state: StateT, who: Bearer) -> Present:
         """Return what stands now, to be held against the pipeline's handle: all of it is read anew."""
         place = tx.organizations.get(state.handle.organization)
-        now = self._set_up(state) if state.handle.flow is Flow.SETUP else self._connected(tx, state.handle)
-        return Present(
-            digest=who.digest,
-            session=who.session,
-            organization=None if place is None or not place.active else place.id,
-            **now,
-        )
+        organization = None if place is None or not place.active else place.id
+        return _present(who, organization, self.road.standing(tx, state))
 
     def step(
-        self, tx: SsoTransaction, stored: Stored[Login | Setup], command: Command, now: datetime
-    ) -> Step[Any, Any]:
+        self, tx: SsoTransaction, stored: Stored[StateT], command: CommandT | Return, now: datetime
+    ) -> Step[StateT, AnswerT | Refused]:
         """Let the pipeline's table decide *command*, and store what it decides."""
-        machine: Any = setup.MACHINE if stored.state.handle.flow is Flow.SETUP else login.MACHINE
-        taken = cast("Step[Any, Answer]", machine.step(stored.state, command, now))
+        taken = self.road.machine.step(stored.state, command, now)
         if taken.state != stored.state:
             try:
                 tx.pipelines.save(self._sealed(taken.state), expected=stored.version)
@@ -135,42 +143,27 @@ class Pipelines(Desk):
                 return Step(stored.state, Refused(code=Code.SSO_STATE_INVALID))
         return taken
 
-    def _require_opens(self, state: Login | Setup | None) -> None:
-        """Open what is sealed within *state*, which may be of an older key than the whole.
-
-        What the identity brings for its link is left out: without it somebody signs in all the same.
-
-        Raises:
-            SecretUnavailable: Going on would need what nobody can read any more.
-        """
-        if isinstance(state, Away | Proposed):
-            self.vault.open(state.request, request_binding(state.handle.id))
-        if isinstance(state, Proposed | Tried):
-            self.vault.open(state.proposal, proposal_binding(state.handle.id))
-
-    def _sealed(self, state: Login | Setup) -> SealedPipeline:
+    def _sealed(self, state: StateT) -> SealedPipeline:
         return SealedPipeline(
             handle=state.handle,
-            state=self.vault.seal(documents.write(state), state_binding(state.handle.id)),
+            state=self.desk.vault.seal(documents.write(state), state_binding(state.handle.id)),
             away=isinstance(state, Away | Proposed),
             user=state.user if isinstance(state, ProofMailed | Proven) else None,
         )
 
-    def _connected(self, tx: SsoTransaction, handle: Handle) -> dict[str, Any]:
-        stands = tx.providers.load(handle.organization).state
-        kind = self.kinds.get(stands.kind) if isinstance(stands, Connected) else None
-        if not isinstance(stands, Connected) or kind is None:
-            return _NOTHING
-        return {"provider": stands.id, "kind": stands.kind, "steps": steps_digest(kind, stands.settings.steps)}
 
-    def _set_up(self, state: Login | Setup) -> dict[str, Any]:
-        """What is being set up stands in the pipeline alone, and so changes only with the library."""
-        handle, kind = state.handle, self.kinds.get(state.handle.kind)
-        if kind is None or not isinstance(state, Proposed | Tried):
-            return _NOTHING
-        proposed = self.vault.open(state.proposal, proposal_binding(handle.id))
-        digest = settings_digest(kind, proposed["config"])
-        return {"provider": handle.provider, "kind": handle.kind, "steps": steps_digest(kind, digest)}
+def _require_opens(desk: Desk, state: Login | Setup | None) -> None:
+    """Open what is sealed within *state*, which may be of an older key than the whole.
+
+    What the identity brings for its link is left out: without it somebody signs in all the same.
+
+    Raises:
+        SecretUnavailable: Going on would need what nobody can read any more.
+    """
+    if isinstance(state, Away | Proposed):
+        desk.vault.open(state.request, request_binding(state.handle.id))
+    if isinstance(state, Proposed | Tried):
+        desk.vault.open(state.proposal, proposal_binding(state.handle.id))
 
 
 def _opens(state: Login | Setup, who: Bearer) -> bool:
@@ -178,8 +171,15 @@ def _opens(state: Login | Setup, who: Bearer) -> bool:
 
     The organization is held against what stands now later, by the pipeline's table.
     """
-    shown = Present(digest=who.digest, session=who.session, organization=state.handle.organization, **_NOTHING)
-    return not_theirs(state.handle, shown) is None
+    return not_theirs(state.handle, _present(who, state.handle.organization, NONE)) is None
 
 
-_NOTHING: Final[dict[str, Any]] = {"provider": None, "kind": "", "steps": b""}
+def _present(who: Bearer, organization: OrganizationId | None, standing: Standing) -> Present:
+    return Present(
+        digest=who.digest,
+        session=who.session,
+        organization=organization,
+        provider=standing.provider,
+        kind=standing.kind,
+        steps=standing.steps,
+    )

@@ -15,23 +15,22 @@ from authflow.errors import Code
 from authflow.recording import shown
 from authflow.sso.capabilities import Unasked
 from authflow.sso.identity import Subject
-from authflow.sso.kinds import Assertion, Rejected, Single, Trip
+from authflow.sso.kinds import Assertion, Rejected, Single
 from authflow.sso.pipeline import Flow
-from authflow.sso.sealing import settings_binding
 from authflow.sso.service.asking import ask
+from authflow.sso.service.identities import read_identity
 from authflow.sso.service.pipelines import LOG
 from authflow.sso.service.tickets import read_ticket, write_ticket
 from authflow.values import Address, OrganizationId, ProviderId, Refused
 
 if TYPE_CHECKING:
     from authflow.policy import SsoPolicy
-    from authflow.sso.endpoints import Endpoints
     from authflow.sso.identity import Identity
     from authflow.sso.kinds import Callback, Document
     from authflow.sso.ports import SsoTransaction
     from authflow.sso.provider import Connected
-    from authflow.sso.service.travelling import Travelling
-    from authflow.sso.service.trips import Leaving
+    from authflow.sso.service.exchange import NewPipeline
+    from authflow.sso.service.travelling import SignInTravelling
     from authflow.values import Asker, Secret
 
 TICKET_LIFE: Final = timedelta(seconds=60)
@@ -64,37 +63,32 @@ class Brought:
 class UnaskedAnswers:
     """Taking them in, and giving them to a browser; every method but `arrive` runs in its caller's transaction."""
 
-    travelling: Travelling
+    travelling: SignInTravelling
     policy: SsoPolicy
 
     def listening(self, tx: SsoTransaction, organization: OrganizationId) -> Listening | Refused:
         """Return the provider of *organization*, if what it sends of itself is taken in; or why it is not."""
-        found = self.travelling.connected(tx, organization)
+        found = self.travelling.connected.find(tx, organization)
         if isinstance(found, Refused):
             return found
-        kind = self.travelling.kinds.get(found.kind)
+        kind = self.travelling.desk.kinds.get(found.kind)
         if kind is None or not isinstance(kind, Unasked):
             return Refused(code=Code.SSO_KIND_UNABLE)
-        settings = self.travelling.vault.open(found.settings.config, settings_binding(organization, found.id))
+        settings = self.travelling.connected.settings(found)
         if not self.policy.idp_initiated or not kind.takes_unasked(settings):
             return Refused(code=Code.SSO_UNASKED_CLOSED)
         return Listening(provider=found, kind=kind, settings=settings)
 
-    def arrive(self, to: Listening, here: Endpoints, callback: Callback, now: datetime) -> Assertion | Rejected:
+    def arrive(self, to: Listening, callback: Callback, now: datetime) -> Assertion | Rejected:
         """Let the kind check the answer, with no transaction open. What it carries beside that is not even read.
 
         Raises:
             InUnitOfWork: One is.
+            ConfigInvalid: The host configured no address to come back to.
         """
-        place = here.of(to.provider.organization)
-        trip = Trip(
-            organization=to.provider.organization,
-            callback=place.callback,
-            metadata=place.metadata,
-            state=self.travelling.new_secret(),
-            now=now,
-        )
-        came = ask(self.travelling.uow, to.kind, lambda: to.kind.arrive_unasked(to.settings, trip, callback))
+        desk = self.travelling.desk
+        trip = desk.trip(to.provider.organization, desk.new_secret(), now)
+        came = ask(desk.uow, to.kind, lambda: to.kind.arrive_unasked(to.settings, trip, callback))
         if isinstance(came, Rejected):
             told = (to.provider.kind, to.provider.organization, came.code, shown(came.detail))
             LOG.info("%s of %s, unasked, rejected: %s %s", *told)
@@ -113,12 +107,12 @@ class UnaskedAnswers:
             "once": [[single.key, single.expires_at.isoformat()] for single in said.once],
             "memory": dict(said.memory),
         }
-        ticket = write_ticket(self.travelling.vault, document, BINDING)
+        ticket = write_ticket(self.travelling.desk.vault, document, BINDING)
         return Refused(code=Code.SSO_RESPONSE_INVALID) if ticket is None else ticket
 
     def brought(self, ticket: Secret, now: datetime) -> Brought | Refused:
         """Return what *ticket* holds, if we gave it out a moment ago."""
-        found = read_ticket(self.travelling.vault, ticket, BINDING)
+        found = read_ticket(self.travelling.desk.vault, ticket, BINDING)
         if found is None:
             return Refused(code=Code.SSO_STATE_INVALID)
         brought = _brought(found)
@@ -127,7 +121,7 @@ class UnaskedAnswers:
 
     def begin(
         self, tx: SsoTransaction, to: Listening, brought: Brought, asker: Asker
-    ) -> tuple[Leaving, Identity] | Refused:
+    ) -> tuple[NewPipeline, Identity] | Refused:
         """Return a pipeline in the session of *asker*, and who is meant; what makes the answer single use is spent.
 
         A browser that waits for an answer of its own takes no other (decision 25).
@@ -135,13 +129,13 @@ class UnaskedAnswers:
         same = (to.provider.id, to.provider.settings.steps) == (brought.provider, brought.steps)
         if not same:
             return Refused(code=Code.SSO_PROVIDER_CHANGED)
-        now = self.travelling.clock.now()
+        now = self.travelling.desk.clock.now()
         if tx.pipelines.waits(asker.session, to.provider.id, now):
             return Refused(code=Code.SSO_STATE_INVALID)
-        purpose = self.travelling.purpose(to.provider, Flow.UNASKED, asker.session, asker.user)
-        leaving = self.travelling.leave(purpose, now)
-        identity = self.travelling.said(tx, leaving.handle, brought.said, brought.at)
-        return (leaving, identity) if not isinstance(identity, Code) else Refused(code=identity)
+        purpose = self.travelling.connected.purpose(to.provider, Flow.UNASKED, asker.session, asker.user)
+        new = self.travelling.requests.mint(purpose, now)
+        identity = read_identity(tx, self.travelling.desk, new.handle, brought.said, brought.at)
+        return (new, identity) if not isinstance(identity, Code) else Refused(code=identity)
 
 
 def _brought(document: dict[str, Any]) -> Brought:
