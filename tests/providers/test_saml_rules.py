@@ -17,6 +17,7 @@ from authflow.adapters.providers.saml.rules import (
     check_assertion,
     read_instant,
     single_use,
+    write_instant,
 )
 from authflow.adapters.providers.saml.xml import Unacceptable
 from authflow.errors import Code
@@ -82,6 +83,20 @@ def first(root: Element, local: str) -> Element:
 )
 def test_times_hold_to_the_second_with_the_skew(changes: dict[str, Any], expected: Code | None):
     assert answered(**changes) is expected
+
+
+@pytest.mark.parametrize("place", ["Conditions", "SubjectConfirmationData"])
+@pytest.mark.parametrize(
+    ("attribute", "instant", "expected"),
+    [
+        ("NotOnOrAfter", NOW - SKEW + SECOND, None),
+        ("NotOnOrAfter", NOW - SKEW, LATE),
+        ("NotBefore", NOW + SKEW, None),
+        ("NotBefore", NOW + SKEW + SECOND, LATE),
+    ],
+)
+def test_each_of_the_two_lives_ends_it_by_itself(place: str, attribute: str, instant: datetime, expected: Code | None):
+    assert edited(lambda root: first(root, place).set(attribute, write_instant(instant))) is expected
 
 
 def test_an_assertion_is_single_use_for_as_long_as_it_is_taken():
