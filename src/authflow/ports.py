@@ -177,11 +177,16 @@ class UserAddress:
     verified_at: datetime | None = None
 
 
+def generated_label(user: UserId) -> str:
+    """Return the username of somebody who chose none. It is random, as the id is, and so nobody else's."""
+    return f"user-{user}"
+
+
 @attrs.frozen(kw_only=True)
 class User:
     """A person, global to the installation.
 
-    *label* is what an audit entry calls them (a username or an address). An inactive or suspended person cannot
+    *label* is their username or address; `called` is what logs and mails show. An inactive or suspended person cannot
     sign in; their factors, links and memberships stay. *administrator* may act on the whole installation.
     """
 
@@ -191,6 +196,10 @@ class User:
     active: bool = True
     administrator: bool = False
     addresses: tuple[UserAddress, ...] = ()
+
+    def called(self) -> str:
+        """Return what logs and mails show: the label, or for one that repeats the id a verified address, or nothing."""
+        return next(iter(self.verified_addresses()), "") if self.label == generated_label(self.id) else self.label
 
     def administrates(self) -> bool:
         """Tell whether this person acts on the whole installation now."""

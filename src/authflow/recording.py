@@ -294,7 +294,7 @@ def _origin_fields(row: Records, origin: Origin) -> dict[str, Scalar]:
     return {
         "at": origin.now.isoformat(timespec="seconds"),
         "ip": None if ip is None else legible(ip, IP_MAX),
-        "actor": shown(origin.asker.label),
+        "actor": shown(origin.asker.label) or None,
     }
 
 

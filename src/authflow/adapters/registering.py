@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from authflow.ports import User, UserAddress
+from authflow.ports import User, UserAddress, generated_label
 
 if TYPE_CHECKING:
     from authflow.sso.ports import Newcomer
@@ -17,4 +17,4 @@ def person_of(newcomer: Newcomer) -> User:
     may be somebody else's, or read as if it were (sso 6.6).
     """
     address = UserAddress(address=newcomer.address, primary=True, verified_at=newcomer.verified_at)
-    return User(id=newcomer.id, label=f"user-{newcomer.id}", name=newcomer.name, addresses=(address,))
+    return User(id=newcomer.id, label=generated_label(newcomer.id), name=newcomer.name, addresses=(address,))

@@ -158,7 +158,7 @@ class Protecting(Door):
                 return carried(Refused(code=asked.code or Code.SESSION_NO_PENDING_LOGIN), session, asker)
             browser = self._sessions.device_known(who.user, device)
             person = tx.users.get(who.user)
-            label = "" if person is None else person.label
+            label = "" if person is None else person.called()
             answering = attrs.evolve(asker, user=who.user, label=label)
             judged = self._factors.verify(answering, context, user=who.user, kind=kind, code=code, browser=browser)
             verdict = sign_in.MACHINE.step(standing, sign_in.judgement(judged), now).answer

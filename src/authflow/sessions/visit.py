@@ -130,7 +130,7 @@ class Visits:
             return Person(user=user, active=False)
         return Person(
             user=user,
-            label=person.label,
+            label=person.called(),
             active=person.active,
             has_factor=tx.factor_census.protected((user,))[user],
             epoch=account.epoch,
