@@ -84,7 +84,7 @@ ADVICE: Final[dict[Code, str]] = {
     Code.SSO_FEATURE_MISSING: "Offer the kinds that the plan includes, or the plan that includes this one.",
     Code.SSO_SCIM_UNAVAILABLE: "Hide the switch: `Kinds(..., provisions=...)` says where it works.",
     Code.SSO_NO_PROVIDER: "Show the settings without a provider, or the sign-in without one.",
-    Code.SSO_STATE_INVALID: "Offer to sign in again: it was used before, is an older tab's, or was asked for by nobody.",
+    Code.SSO_STATE_INVALID: "Offer to sign in again: it was used before, is an older tab's, or nobody asked for it.",
     Code.SSO_PROOF_INVALID: "Say to open the newest mail, in the browser in which the sign-in began.",
     Code.SSO_PROOF_EXPIRED: "Offer another mail.",
     Code.SSO_RATE_LIMITED: WAIT,
