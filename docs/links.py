@@ -29,6 +29,7 @@ authflow.adapters.sql.hosted:OrganizationTable
 authflow.ports:User authflow.ports:UserAddress authflow.ports:Organization
 authflow.ports:Mailer authflow.facts.records:Mail authflow.facts.records:MailKind authflow.adapters.mail:render
 authflow.adapters.mail:Text authflow.adapters.mail:ConsoleMailer authflow.adapters.mail:MemoryMailer
+authflow.adapters.smtp:SmtpMailer
 authflow.sso.endpoints:Endpoints authflow.sso.kinds:Kinds authflow.adapters.providers.openid:openid_kinds
 authflow.adapters.providers.saml:saml_kinds authflow.adapters.providers.fetcher:HttpFetcher
 authflow.outbox.signals:Notice authflow.facts.records:Signal authflow.facts.records:Category

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from authflow.accounts.commands import ConfirmationsSent, ConfirmationView, NothingToConfirm
     from authflow.adapters.keys import KeyRing
     from authflow.adapters.mail import ConsoleMailer, MemoryMailer
+    from authflow.adapters.smtp import SmtpMailer
     from authflow.adapters.sql.hosted import AddressColumn, AddressTable, OrganizationTable, RowsOf, UserTable
     from authflow.assembly import Ports
     from authflow.awaitable import AsyncAuthflow
@@ -337,6 +338,7 @@ __all__ = [
     "SignedOn",
     "SignedOut",
     "SignedOutThere",
+    "SmtpMailer",
     "SsoPolicy",
     "StaleVersion",
     "Superseded",
@@ -366,6 +368,7 @@ _HOMES: Final = {
         "ConsoleMailer",
         "MemoryMailer",
     ),
+    "authflow.adapters.smtp": ("SmtpMailer",),
     "authflow.adapters.sql.hosted": (
         "AddressColumn",
         "AddressTable",
