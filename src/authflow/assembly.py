@@ -14,8 +14,7 @@ from authflow.journey.joining import Invitations, Members
 from authflow.journey.liveness import StillWanted
 from authflow.journey.people import People
 from authflow.journey.protecting import Protecting
-from authflow.journey.providers.connecting import Connecting
-from authflow.journey.providers.providing import Providers
+from authflow.journey.providers.composing import providers
 from authflow.journey.providers.telling import MemberMails
 from authflow.journey.replaying import Replaying
 from authflow.journey.signing_in import SigningIn
@@ -43,6 +42,7 @@ from authflow.sso.service.travelling import setups, sign_ins
 
 if TYPE_CHECKING:
     from authflow.adapters.keys import KeyRing
+    from authflow.journey.providers.providing import Providers
     from authflow.journey.sso.single_sign_on import SingleSignOn
     from authflow.outbox.signals import Receivers
     from authflow.policy import Policy
@@ -177,7 +177,7 @@ class Journeys:
             members=Members(uow=uow, clock=clock, sessions=sessions, replays=replays, membership=membership),
             accounts=_people(ports, slices, replays, waiting),
             sso=single_sign_on(ports, policy, slices, replays, waiting),
-            providers=_providers(ports, policy, slices, replays),
+            providers=providers(ports, policy, slices, replays),
             upkeep=_upkeep(ports, policy, slices, replays),
         )
 
@@ -194,28 +194,6 @@ def _people(ports: Ports, slices: Slices, replays: Replaying, waiting: Waiting) 
         waiting=waiting,
         recorder=slices.recorder,
         inheriting=Inheriting(uow=ports.uow, clock=ports.clock, links=slices.links, membership=slices.membership),
-    )
-
-
-def _providers(ports: Ports, policy: Policy, slices: Slices, replays: Replaying) -> Providers:
-    return Providers(
-        uow=ports.uow,
-        clock=ports.clock,
-        sessions=slices.sessions,
-        replays=replays,
-        travelling=slices.setups,
-        connecting=Connecting(
-            uow=ports.uow,
-            recorder=slices.recorder,
-            sessions=slices.sessions,
-            membership=slices.membership,
-            travelling=slices.setups,
-            links=slices.links,
-            departures=slices.departures,
-            policy=policy,
-        ),
-        membership=slices.membership,
-        policy=policy,
     )
 
 

@@ -90,6 +90,16 @@ class Askers:
         """Let *look*, which changes nothing, answer likewise; nobody waits for anybody."""
         return self._answer(session, look, lock=False)
 
+    def found(self, session: BrowserSession, look: Callable[[JourneyTransaction, Asker], T]) -> T | Refused:
+        """Return what *look* finds, which is no answer yet, for whoever *session* is; a refusal carries it on."""
+        with self.uow.begin() as tx:
+            asker = self.sessions.identify(session, self.clock.now())
+            try:
+                found = look(tx, asker)
+            except Declined as declined:
+                return carried(declined.answer, session, asker)
+            return carried(found, session, asker) if isinstance(found, Refused) else found
+
     def held(self, tx: JourneyTransaction, session: BrowserSession, *others: UserId) -> Asker:
         """Return who asks, in the caller's transaction, with their account held and those of the *others* who exist.
 

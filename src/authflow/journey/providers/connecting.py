@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from authflow.errors import Code, InputInvalid
 from authflow.facts.records import MailKind
 from authflow.facts.sso import MembersToMail, RequirementChanged, SignOnRefused
-from authflow.journey.door import Declined, expect
+from authflow.journey.door import Declined, expect, need
 from authflow.journey.providers.answers import ProviderAdded, ProviderRemoved, ProviderSaved
+from authflow.journey.providers.orders import Proposal
 from authflow.membership.changes import FlagGroup
 from authflow.membership.standing import MemberFlag, may_manage, role_in
 from authflow.recording import shown
@@ -27,13 +28,11 @@ from authflow.sso.provider_commands import (
     Provision,
 )
 from authflow.sso.sealing import canonical, proposal_binding, provider_key, settings_binding
-from authflow.values import Method, Proof, ProviderId, Refused, Role
+from authflow.values import Method, Proof, ProviderId, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
     from authflow.journey.ports import JourneyTransaction
+    from authflow.journey.providers.orders import Order
     from authflow.machine import Fact
     from authflow.membership.service import Membership
     from authflow.policy import Policy
@@ -47,38 +46,14 @@ if TYPE_CHECKING:
     from authflow.sso.service import Links, SetupTravelling
     from authflow.sso.service.departures import Departures
     from authflow.sso.setup import Stands, Tried
-    from authflow.values import Address, Asker, BrowserSession, Context, OrganizationId
+    from authflow.values import Address, Asker, BrowserSession, OrganizationId
 
+
+EXISTS: Final = frozenset({"sso_provider.organization", "primary_key"})
+"""The uniqueness rules of providers: an organization has one, and the very same one has the same id."""
 
 NONE_YET: Final = ProviderId("")
 """The provider of a setup: it has no row, and perhaps never will."""
-
-
-@attrs.frozen(kw_only=True)
-class Proposal:
-    """A provider as it was proposed: its settings, and what is decided about members. JSON types alone."""
-
-    config: Mapping[str, Any]
-    name: str
-    required: bool = True
-    newcomers: bool = True
-    default_role: str | None = None
-
-    def decided(self) -> dict[str, Any]:
-        """Return what is decided about members, as `Settings` have it."""
-        role = None if self.default_role is None else Role(self.default_role)
-        return {"required": self.required, "newcomers": self.newcomers, "default_role": role}
-
-
-@attrs.frozen(kw_only=True)
-class Desk:
-    """One command about a provider: who gave it, from where, when, over which organization."""
-
-    tx: JourneyTransaction
-    asker: Asker
-    context: Context
-    organization: OrganizationId
-    now: datetime
 
 
 @attrs.frozen(kw_only=True)
@@ -114,15 +89,17 @@ class Connecting:
         people = (tx.users.get(member.user) for member in members)
         return tuple(address for person in people if person is not None for address in person.verified_addresses())
 
-    def refused(self, at: Desk, answer: Refused) -> None:
+    def refused(self, at: Order, answer: Refused) -> None:
         """Write down that somebody who tried a proposed provider was refused: by it, or by us."""
         fact = SignOnRefused(organization=at.organization, provider=NONE_YET, code=answer.code.value)
         self._tell(at, (fact,))
 
-    def proposal(self, kind: Kind, settings: Document, decided: Proposal) -> Proposal | Refused:
-        """Return what was *decided*, with the *settings* as their kind reads them; no transaction is open."""
-        config = self.config(kind, settings)
-        return config if isinstance(config, Refused) else attrs.evolve(decided, config=config)
+    def proposal(self, kind: Kind, given: Proposal) -> Proposal | Refused:
+        """Return what was *given*, as its kind reads it; no transaction is open."""
+        config = self.config(kind, given.config)
+        if isinstance(config, Refused):
+            return config
+        return attrs.evolve(given, config=config, name=given.name or kind.name)
 
     def config(self, kind: Kind, settings: Document) -> Document | Refused:
         """Return *settings* as their kind reads them, or what is wrong with them; no transaction is open."""
@@ -134,7 +111,7 @@ class Connecting:
     # --- connecting -------------------------------------------------------------------------------------------------
 
     def connect(
-        self, at: Desk, session: BrowserSession, handle: Handle, stands: Stands, authority: Authority
+        self, at: Order, session: BrowserSession, handle: Handle, stands: Stands, authority: Authority
     ) -> ProviderAdded:
         """Let the provider that *authority* tried stand, link it to them, and sign them on (sso 8).
 
@@ -174,7 +151,7 @@ class Connecting:
         opened = self.travelling.desk.vault.open(tried.proposal, proposal_binding(tried.handle.id))
         return kind.can_confirm(opened["config"])
 
-    def provision(self, at: Desk, kind: Kind, proposal: Proposal, authority: Authority) -> ProviderAdded:
+    def provision(self, at: Order, kind: Kind, proposal: Proposal, authority: Authority) -> ProviderAdded:
         """Let a partner's provider stand, untried; whoever asks twice is told the same.
 
         Raises:
@@ -194,15 +171,13 @@ class Connecting:
             provider=attrs.evolve(stands, kind=kind.key, name=proposal.name, settings=settings),
             difference=compare(kind, config, proposal.config, given=proposal.config),
         )
-        saved = self.change(at, stored, command)
-        if isinstance(saved, Refused):
-            raise Declined(saved)
+        need(self.change(at, stored, command))
         return ProviderAdded(organization=at.organization, provider=stands.id, link=None, lifted=stands.lifted)
 
     # --- changing and disabling -------------------------------------------------------------------------------------
 
     def change(
-        self, at: Desk, stored: Stored[Provider], command: Edit | Configure | Provision
+        self, at: Order, stored: Stored[Provider], command: Edit | Configure | Provision
     ) -> ProviderSaved | Refused:
         """Store what the table makes of *command*, and what follows for members and links."""
         step = self._step(at, stored, command)
@@ -225,7 +200,7 @@ class Connecting:
             confirms=kind.can_confirm(after),
         )
 
-    def disable(self, at: Desk, authority: Authority) -> ProviderRemoved | Refused:
+    def disable(self, at: Order, authority: Authority) -> ProviderRemoved | Refused:
         """Take the provider away, with its links and everybody's flags; the requirement that it lifted comes back."""
         stored = at.tx.providers.load(at.organization, lock=True)
         step = self._step(at, stored, Disable(authority=authority))
@@ -239,13 +214,15 @@ class Connecting:
         self._tell(at, (self._mailing(at, step.answer.provider, MailKind.SSO_ENDED),))
         return ProviderRemoved(provider=step.answer.provider, links=len(gone), restored=step.answer.restored)
 
-    def remind(self, at: Desk, provider: Connected) -> None:
+    def remind(self, at: Order, provider: Connected) -> None:
         """Have every member without a link mailed."""
         self._tell(at, (self._mailing(at, provider.id, MailKind.SSO_LINK_ACCOUNT),))
 
-    def unknown_role(self, role: str | None) -> bool:
-        """Tell whether *role* is given, and none of this installation's."""
-        return role is not None and self.policy.membership.rank(role) is None
+    def unknown_role(self, role: str | None) -> Refused | None:
+        """Return why nobody can have *role*, or none: it is given, and none of this installation's."""
+        if role is None or self.policy.membership.rank(role) is not None:
+            return None
+        return Refused(code=Code.SSO_INPUT_INVALID, problems={"default_role": "is no role of this installation"})
 
     # --- pieces ---------------------------------------------------------------------------------------------------
 
@@ -260,7 +237,7 @@ class Connecting:
             raise Declined(Refused(code=Code.SSO_KIND_UNKNOWN))
         return found
 
-    def _added(self, at: Desk, command: Connect | Provision) -> ProviderAdded:
+    def _added(self, at: Order, command: Connect | Provision) -> ProviderAdded:
         made, step = command.provider, MACHINE.step(NoProvider(), command, at.now)
         if not isinstance(step.answer, ProviderConnected):
             raise Declined(expect(step.answer, Refused))
@@ -270,7 +247,7 @@ class Connecting:
         self._tell(at, step.facts)
         return ProviderAdded(organization=at.organization, provider=made.id, link=None, lifted=made.lifted)
 
-    def _made(self, at: Desk, kind: Kind, key: ProviderId, proposal: Proposal, *, partner: bool) -> Connected:
+    def _made(self, at: Order, kind: Kind, key: ProviderId, proposal: Proposal, *, partner: bool) -> Connected:
         place = at.tx.organizations.get(at.organization)
         needed = place is not None and place.require_second_factor
         settings = Settings(
@@ -290,24 +267,24 @@ class Connecting:
             connected_at=at.now,
         )
 
-    def _require_second_factor(self, at: Desk, *, required: bool) -> None:
+    def _require_second_factor(self, at: Order, *, required: bool) -> None:
         if not at.tx.organizations.demand_second_factor(at.organization, required=required):
             raise Declined(Refused(code=Code.SSO_REQUIREMENT_FIXED))
         reason = "provider_disabled" if required else "provider_connected"
         changed = RequirementChanged(organization=at.organization, require_second_factor=required, reason=reason)
         self._tell(at, (changed,))
 
-    def _step(self, at: Desk, stored: Stored[Provider], command: Command) -> ProviderStep:
+    def _step(self, at: Order, stored: Stored[Provider], command: Command) -> ProviderStep:
         step = MACHINE.step(stored.state, command, at.now)
         if step.state != stored.state:
             at.tx.providers.save(at.organization, step.state, expected=stored.version)
         self._tell(at, step.facts)
         return step
 
-    def _mailing(self, at: Desk, provider: ProviderId, mail: MailKind) -> Fact:
+    def _mailing(self, at: Order, provider: ProviderId, mail: MailKind) -> Fact:
         return MembersToMail(
             organization=at.organization, provider=provider, mail=mail.value, after="", actor=shown(at.asker.label)
         )
 
-    def _tell(self, at: Desk, facts: tuple[Fact, ...]) -> None:
+    def _tell(self, at: Order, facts: tuple[Fact, ...]) -> None:
         self.recorder.record(at.tx, facts, asker=at.asker, context=at.context, now=at.now)

@@ -1,4 +1,4 @@
-"""The part of ``flows.providers`` by which an installation's administrator connects what a partner provides."""
+"""What an installation's administrator does for a partner, whose provider an organization gets ready-made."""
 
 from __future__ import annotations
 
@@ -6,94 +6,67 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from authflow.command import command, operation
+from authflow.command.running import in_one
 from authflow.errors import Code, UniqueViolated
-from authflow.journey.arguments import require_types
-from authflow.journey.door import Declined, carried
 from authflow.journey.gates import may_administer
-from authflow.journey.providers.connecting import Proposal
-from authflow.journey.providers.setting_up import EXISTS, SettingUp
+from authflow.journey.providers.connecting import EXISTS
 from authflow.nobody import NO_USER
-from authflow.recording import shown
 from authflow.sso.provider import Authority
-from authflow.values import Refused, identifier
+from authflow.values import Refused
 
 if TYPE_CHECKING:
+    from authflow.journey.door import Askers
     from authflow.journey.ports import JourneyTransaction
     from authflow.journey.providers.answers import ProviderAdded, ProviderRemoved
-    from authflow.journey.providers.connecting import Desk
-    from authflow.sso.kinds import Document, Kind
+    from authflow.journey.providers.connecting import Connecting
+    from authflow.journey.providers.orders import Order, Orders, Proposal
+    from authflow.ports import UnitOfWork
+    from authflow.sso.kinds import Kind, Kinds
     from authflow.values import Asker, BrowserSession, Context, OrganizationId
 
 
 @attrs.frozen(kw_only=True)
-class Partnering(SettingUp):
-    """What a partner provisioned is the partner's to change: its organization's owners only see it (sso 4.6)."""
+class Partnering:
+    """The commands for partners: what one provisioned is theirs to change, and its owners only see it (sso 4.6)."""
 
-    @operation("providers.provision")
+    uow: UnitOfWork[JourneyTransaction]
+    askers: Askers
+    orders: Orders
+    kinds: Kinds
+    connecting: Connecting
+
     def provision(
-        self,
-        session: BrowserSession,
-        context: Context,
-        *,
-        organization: OrganizationId,
-        kind: str,
-        settings: Document,
-        name: str = "",
-        required: bool = True,
-        newcomers: bool = True,
-        default_role: str | None = None,
+        self, session: BrowserSession, context: Context, organization: OrganizationId, kind: str, given: Proposal
     ) -> ProviderAdded | Refused:
-        """Connect a partner's provider, untried, for an installation's administrator; owners cannot change it.
-
-        Doing it again changes the settings; doing the same again changes nothing. The arguments are those of
-        `start_setup`.
-
-        Raises:
-            InUnitOfWork: A transaction is open, or a host's is shared.
-            InputInvalid: *organization* cannot be an organization's id; or an argument is of another type.
-        """
-        identifier(organization, field="organization")
-        require_types(kind=kind, name=name, settings=settings, default_role=default_role)
-        self._uow.require_closed()
-        known = self._travelling.desk.kinds.get(kind)
-        refused = self._one(lambda: self._unprovisioned(session, organization))
+        """Let the kind read the settings, between two transactions, and let the provider stand untried."""
+        self.uow.require_closed()
+        known = self.kinds.get(kind)
+        refused = in_one(self.uow, lambda: self._unprovisioned(session, organization))
         if refused is not None or known is None:
             return refused or Refused(code=Code.SSO_KIND_UNKNOWN, session=session)
-        if self._connecting.unknown_role(default_role):
-            problems = {"default_role": "is no role of this installation"}
-            return Refused(code=Code.SSO_INPUT_INVALID, problems=problems, session=session)
-        decided = Proposal(
-            config={}, name=shown(name) or known.name, required=required, newcomers=newcomers, default_role=default_role
-        )
-        proposal = self._connecting.proposal(known, settings, decided)
+        unknown = self.connecting.unknown_role(given.default_role)
+        proposal = unknown or self.connecting.proposal(known, given)
         if isinstance(proposal, Refused):
             return attrs.evolve(proposal, session=session)
-        return self._one(lambda: self._provisioned(session, context, organization, known, proposal))
 
-    @command("providers.withdraw")
+        def provisioned(at: Order) -> ProviderAdded | Refused:
+            return self._provisioned(at, known, proposal)
+
+        return in_one(self.uow, lambda: self.orders.given(session, context, organization, provisioned))
+
     def withdraw(
-        self, session: BrowserSession, context: Context, *, organization: OrganizationId
+        self, session: BrowserSession, context: Context, organization: OrganizationId
     ) -> ProviderRemoved | Refused:
-        """Take a partner's provider away, for an installation's administrator; otherwise as `disable`.
+        """Take the provider away, all of it or nothing."""
 
-        Raises:
-            InputInvalid: *organization* cannot be an organization's id.
-        """
-        identifier(organization, field="organization")
-        with self._uow.begin() as tx:
-            asker = self._sessions.identify(session, self._clock.now(), lock=True)
-            at = self._desk(tx, asker, context, organization)
-            return carried(self._disabled(at, self._partner(tx, asker, organization)), session, asker)
+        def withdrawn(at: Order) -> ProviderRemoved | Refused:
+            authority = self._partner(at.tx, at.asker, organization)
+            with self.uow.savepoint():
+                return self.connecting.disable(at, authority)
 
-    # --- pieces of it -----------------------------------------------------------------------------------------------
+        return self.orders.given(session, context, organization, withdrawn)
 
-    def _disabled(self, at: Desk, authority: Authority) -> ProviderRemoved | Refused:
-        try:
-            with self._uow.savepoint():
-                return self._connecting.disable(at, authority)
-        except Declined as declined:
-            return declined.answer
+    # --- pieces ---------------------------------------------------------------------------------------------------
 
     def _partner(self, tx: JourneyTransaction, asker: Asker, organization: OrganizationId) -> Authority:
         """Return who commands for a partner: an administrator of the installation, who proved who they are."""
@@ -108,29 +81,26 @@ class Partnering(SettingUp):
             owner=True,
             elevated=asker.elevated,
             partner=True,
-            recipients=() if code is not None else self._connecting.owners(tx, organization),
+            recipients=() if code is not None else self.connecting.owners(tx, organization),
         )
 
     def _unprovisioned(self, session: BrowserSession, organization: OrganizationId) -> Refused | None:
-        with self._uow.begin() as tx:
-            asker = self._sessions.identify(session, self._clock.now())
-            code = self._partner(tx, asker, organization).refusal
-            return None if code is None else carried(Refused(code=code), session, asker)
+        """Return why nobody may; who asks is judged before anything is read, and once more before it is stored."""
 
-    def _provisioned(
-        self, session: BrowserSession, context: Context, organization: OrganizationId, kind: Kind, proposal: Proposal
-    ) -> ProviderAdded | Refused:
-        with self._uow.begin() as tx:
-            asker = self._sessions.identify(session, self._clock.now(), lock=True)
-            at, authority = self._desk(tx, asker, context, organization), self._partner(tx, asker, organization)
-            if authority.refusal is not None:
-                return carried(Refused(code=authority.refusal), session, asker)
-            try:
-                with self._uow.savepoint():
-                    return carried(self._connecting.provision(at, kind, proposal, authority), session, asker)
-            except Declined as declined:
-                return carried(declined.answer, session, asker)
-            except UniqueViolated as violated:
-                if violated.rule not in EXISTS:
-                    raise
-            return carried(Refused(code=Code.SSO_PROVIDER_EXISTS), session, asker)
+        def refusal(tx: JourneyTransaction, asker: Asker) -> Refused | None:
+            code = self._partner(tx, asker, organization).refusal
+            return None if code is None else Refused(code=code)
+
+        return self.askers.found(session, refusal)
+
+    def _provisioned(self, at: Order, kind: Kind, proposal: Proposal) -> ProviderAdded | Refused:
+        authority = self._partner(at.tx, at.asker, at.organization)
+        if authority.refusal is not None:
+            return Refused(code=authority.refusal)
+        try:
+            with self.uow.savepoint():
+                return self.connecting.provision(at, kind, proposal, authority)
+        except UniqueViolated as violated:
+            if violated.rule not in EXISTS:
+                raise
+        return Refused(code=Code.SSO_PROVIDER_EXISTS)

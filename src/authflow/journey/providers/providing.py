@@ -1,4 +1,4 @@
-"""``flows.providers``: connecting an organization's provider, and keeping it: for owners, managers and partners."""
+"""``flows.providers`` as a host sees it: what every command takes and promises. How it is kept is its part's to say."""
 
 from __future__ import annotations
 
@@ -7,65 +7,51 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from authflow.command import command, operation
-from authflow.errors import Code
-from authflow.journey.arguments import require_types
-from authflow.journey.door import carried
-from authflow.journey.providers.answers import (
-    KindView,
-    MembersReminded,
-    ProviderRemoved,
-    ProviderSaved,
-    ProviderView,
-)
-from authflow.journey.providers.describing import DescribingUs
-from authflow.journey.providers.partnering import Partnering
-from authflow.membership.standing import may_grant, may_manage
-from authflow.ports import Limited
+from authflow.journey.arguments import require_callback, require_types
+from authflow.journey.providers.orders import Proposal
 from authflow.recording import shown
-from authflow.sso.capabilities import Listing
-from authflow.sso.difference import compare
-from authflow.sso.provider import Connected, NoProvider
-from authflow.sso.provider_commands import Configure, Edit
-from authflow.values import Refused, Role, identifier
+from authflow.values import Role, identifier
 
 if TYPE_CHECKING:
+    from authflow.command import Replays
     from authflow.journey.ports import JourneyTransaction
-    from authflow.journey.providers.connecting import Desk
-    from authflow.membership.service import Membership
-    from authflow.policy import Policy
-    from authflow.sso.kinds import Document, Json, Kind
-    from authflow.values import Asker, BrowserSession, Context, OrganizationId
+    from authflow.journey.providers.answers import (
+        KindView,
+        MembersReminded,
+        MetadataShown,
+        ProviderAdded,
+        ProviderRemoved,
+        ProviderSaved,
+        ProviderTried,
+        ProviderView,
+    )
+    from authflow.journey.providers.describing import DescribingUs
+    from authflow.journey.providers.keeping import Keeping
+    from authflow.journey.providers.partnering import Partnering
+    from authflow.journey.providers.setting_up import SettingUp
+    from authflow.journey.sso.answers import PipelineAbandoned, SentAway
+    from authflow.ports import UnitOfWork
+    from authflow.sso.kinds import Callback, Document
+    from authflow.values import BrowserSession, Context, OrganizationId, Refused, Secret
 
 
 @attrs.frozen(kw_only=True)
-class _Kept:
-    """What stands before it is edited: of which kind, with which settings."""
-
-    provider: Connected
-    kind: Kind
-    config: dict[str, Json] = attrs.field(repr=False)
-
-
-@attrs.frozen(kw_only=True)
-class Providers(Partnering, DescribingUs):
+class Providers:
     """``flows.providers``: the provider through which an organization's people sign in."""
 
-    _membership: Membership = attrs.field(alias="membership")
-    _policy: Policy = attrs.field(alias="policy")
+    _uow: UnitOfWork[JourneyTransaction] = attrs.field(alias="uow")
+    _replays: Replays = attrs.field(alias="replays")
+    _keeping: Keeping = attrs.field(alias="keeping")
+    _partnering: Partnering = attrs.field(alias="partnering")
+    _describing: DescribingUs = attrs.field(alias="describing")
+    _setting_up: SettingUp = attrs.field(alias="setting_up")
+
+    # --- keeping what stands --------------------------------------------------------------------------------------
 
     @operation("providers.kinds")
     def kinds(self) -> tuple[KindView, ...]:
         """Return the kinds of providers that this installation knows, in the order of their keys."""
-        return tuple(
-            KindView(
-                key=kind.key,
-                name=kind.name,
-                trust=kind.trust,
-                secrets=kind.secrets,
-                settings=kind.settings if isinstance(kind, Listing) else (),
-            )
-            for kind in self._travelling.desk.kinds
-        )
+        return self._keeping.kinds()
 
     @command("providers.view")
     def view(self, session: BrowserSession, *, organization: OrganizationId) -> ProviderView | Refused:
@@ -76,9 +62,7 @@ class Providers(Partnering, DescribingUs):
             SecretUnavailable: The key of its settings is not in the ring.
         """
         identifier(organization, field="organization")
-        with self._uow.begin() as tx:
-            asker = self._sessions.identify(session, self._clock.now())
-            return carried(self._view(tx, asker, organization), session, asker)
+        return self._keeping.view(session, organization)
 
     @operation("providers.edit")
     def edit(
@@ -101,15 +85,7 @@ class Providers(Partnering, DescribingUs):
         """
         identifier(organization, field="organization")
         require_types(settings=settings)
-        self._uow.require_closed()
-        kept = self._one(lambda: self._kept(session, organization))
-        if isinstance(kept, Refused):
-            return kept
-        secret = {name: value for name, value in kept.config.items() if name in kept.kind.secrets}
-        config = self._connecting.config(kept.kind, {**secret, **settings})
-        if isinstance(config, Refused):
-            return attrs.evolve(config, session=session)
-        return self._one(lambda: self._edited(session, context, kept, config, frozenset(settings)))
+        return self._keeping.edit(session, context, organization, settings)
 
     @command("providers.configure")
     def configure(
@@ -150,13 +126,7 @@ class Providers(Partnering, DescribingUs):
         given: dict[str, Any] = {flag: value for flag, value in changes.items() if value is not None}
         if default_role is not None:
             given["default_role"] = Role(default_role) if default_role else None
-        with self._uow.begin() as tx:
-            asker = self._sessions.identify(session, self._clock.now(), lock=True)
-            at = self._desk(tx, asker, context, organization)
-            if default_role and self._connecting.unknown_role(default_role):
-                problems = {"default_role": "is no role of this installation"}
-                return carried(Refused(code=Code.SSO_INPUT_INVALID, problems=problems), session, asker)
-            return carried(self._configured(at, given, name), session, asker)
+        return self._keeping.configure(session, context, organization, given, name)
 
     @command("providers.remind")
     def remind(
@@ -168,9 +138,7 @@ class Providers(Partnering, DescribingUs):
             InputInvalid: *organization* cannot be an organization's id.
         """
         identifier(organization, field="organization")
-        with self._uow.begin() as tx:
-            asker = self._sessions.identify(session, self._clock.now(), lock=True)
-            return carried(self._reminded(self._desk(tx, asker, context, organization)), session, asker)
+        return self._keeping.remind(session, context, organization)
 
     @command("providers.disable")
     def disable(
@@ -184,104 +152,159 @@ class Providers(Partnering, DescribingUs):
             InputInvalid: *organization* cannot be an organization's id.
         """
         identifier(organization, field="organization")
-        with self._uow.begin() as tx:
-            asker = self._sessions.identify(session, self._clock.now(), lock=True)
-            at = self._desk(tx, asker, context, organization)
-            authority = self._connecting.authority(tx, asker, organization)
-            return carried(self._disabled(at, authority), session, asker)
+        return self._keeping.disable(session, context, organization)
 
-    # --- pieces ---------------------------------------------------------------------------------------------------
+    # --- for partners ---------------------------------------------------------------------------------------------
 
-    def _view(self, tx: JourneyTransaction, asker: Asker, organization: OrganizationId) -> ProviderView | Refused:
-        code = may_manage(self._membership.authority(asker, organization=organization))
-        found = NoProvider() if code is not None else tx.providers.load(organization).state
-        if not isinstance(found, Connected):
-            return Refused(code=code or Code.SSO_NO_PROVIDER)
-        config = self._travelling.connected.settings(found)
-        kind = self._travelling.desk.kinds.get(found.kind)
-        hidden = frozenset(config) if kind is None else kind.secrets
-        return ProviderView(
-            provider=found.id,
-            kind=found.kind,
-            name=found.name,
-            settings={name: value for name, value in config.items() if name not in hidden},
-            secrets=frozenset(name for name, value in config.items() if name in hidden and value),
-            required=found.settings.required,
-            scim=found.settings.scim,
-            newcomers=found.settings.newcomers,
-            default_role=found.settings.default_role,
-            confirms=found.settings.confirms,
-            partner=found.partner,
-            lifted=found.lifted,
-            connected_at=found.connected_at,
+    @operation("providers.provision")
+    def provision(
+        self,
+        session: BrowserSession,
+        context: Context,
+        *,
+        organization: OrganizationId,
+        kind: str,
+        settings: Document,
+        name: str = "",
+        required: bool = True,
+        newcomers: bool = True,
+        default_role: str | None = None,
+    ) -> ProviderAdded | Refused:
+        """Connect a partner's provider, untried, for an installation's administrator; owners cannot change it.
+
+        Doing it again changes the settings; doing the same again changes nothing. The arguments are those of
+        `start_setup`.
+
+        Raises:
+            InUnitOfWork: A transaction is open, or a host's is shared.
+            InputInvalid: *organization* cannot be an organization's id; or an argument is of another type.
+        """
+        identifier(organization, field="organization")
+        require_types(kind=kind, name=name, settings=settings, default_role=default_role)
+        given = Proposal(
+            config=settings,
+            name=shown(name),
+            required=required,
+            newcomers=newcomers,
+            default_role=default_role,
         )
+        return self._partnering.provision(session, context, organization, kind, given)
 
-    def _kept(self, session: BrowserSession, organization: OrganizationId) -> _Kept | Refused:
-        """Return what stands, for whoever manages the organization; nobody else learns whether anything does."""
-        with self._uow.begin() as tx:
-            asker = self._sessions.identify(session, self._clock.now())
-            code = may_manage(self._membership.authority(asker, organization=organization))
-            stored = tx.providers.load(organization) if code is None else None
-            if stored is None or not isinstance(stored.state, Connected):
-                return carried(Refused(code=code or Code.SSO_NO_PROVIDER), session, asker)
-            kind = self._travelling.desk.kinds.get(stored.state.kind)
-            if kind is None:
-                return carried(Refused(code=Code.SSO_KIND_UNKNOWN), session, asker)
-            config = self._travelling.connected.settings(stored.state)
-            return _Kept(provider=stored.state, kind=kind, config=config)
+    @command("providers.withdraw")
+    def withdraw(
+        self, session: BrowserSession, context: Context, *, organization: OrganizationId
+    ) -> ProviderRemoved | Refused:
+        """Take a partner's provider away, for an installation's administrator; otherwise as `disable`.
 
-    def _edited(
-        self, session: BrowserSession, context: Context, kept: _Kept, config: Document, given: frozenset[str]
-    ) -> ProviderSaved | Refused:
-        """Store what was read while no transaction was open; *given* are the settings that somebody typed in."""
-        organization = kept.provider.organization
-        with self._uow.begin() as tx:
-            asker = self._sessions.identify(session, self._clock.now(), lock=True)
-            at = self._desk(tx, asker, context, organization)
-            stored = tx.providers.load(organization, lock=True)
-            edit = Edit(
-                authority=self._connecting.authority(tx, asker, organization),
-                settings=self._connecting.anew(kept.provider, kept.kind, kept.config, config),
-                difference=compare(kept.kind, kept.config, config, given=given),
-                overtaken=stored.state != kept.provider,
-            )
-            return carried(self._connecting.change(at, stored, edit), session, asker)
+        Raises:
+            InputInvalid: *organization* cannot be an organization's id.
+        """
+        identifier(organization, field="organization")
+        return self._partnering.withdraw(session, context, organization)
 
-    def _configured(self, at: Desk, given: dict[str, Any], name: str | None) -> ProviderSaved | Refused:
-        stored = at.tx.providers.load(at.organization, lock=True)
-        authority = self._connecting.authority(at.tx, at.asker, at.organization)
-        if not isinstance(stored.state, Connected):
-            return Refused(code=authority.refusal or Code.SSO_NO_PROVIDER)
-        before, settings = stored.state.settings, attrs.evolve(stored.state.settings, **given)
-        standing = self._membership.authority(at.asker, organization=at.organization)
-        own = standing.organization.default_role
-        command = Configure(
-            authority=authority,
-            name=stored.state.name if name is None else self._name(stored.state, name),
-            settings=settings,
-            rank_before=self._rank(before.default_role or own),
-            rank_after=self._rank(settings.default_role or own),
-            ungranted=may_grant(standing, settings.default_role or own),
-            provisions=self._travelling.desk.kinds.may_provision(at.organization, stored.state.kind),
+    # --- what a provider is told ----------------------------------------------------------------------------------
+
+    @command("providers.metadata")
+    def metadata(
+        self, *, organization: OrganizationId, kind: str = "", settings: Document | None = None
+    ) -> MetadataShown | Refused:
+        """Return what a provider has to be told of this app, for a GET by anybody: no secret is in it.
+
+        For the provider that stands, with its certificate for signing and encryption. Before there is one, or with
+        *settings*, for one that is going to be proposed: an identity provider often has to know the app first.
+
+        Args:
+            organization: Whose provider reads it; its addresses are in it.
+            kind: Of which kind; if it is empty that of the provider that stands, else the first one that can.
+            settings: What is going to be proposed, as far as it is known: of it only ``certificate`` and
+                ``sign_requests`` are looked at. None for what stands.
+
+        Raises:
+            ConfigInvalid: The host configured no address to come back to.
+            InputInvalid: *organization* cannot be an organization's id; or an argument is of another type.
+            SecretUnavailable: The key of the provider's settings is not in the ring.
+        """
+        identifier(organization, field="organization")
+        require_types(kind=kind, settings={} if settings is None else settings)
+        return self._describing.metadata(organization, kind, settings)
+
+    # --- setting one up -------------------------------------------------------------------------------------------
+
+    @operation("providers.start_setup")
+    def start_setup(
+        self,
+        session: BrowserSession,
+        context: Context,  # noqa: ARG002  # every command that changes something takes it
+        *,
+        organization: OrganizationId,
+        kind: str,
+        settings: Document,
+        name: str = "",
+        required: bool = True,
+        newcomers: bool = True,
+        default_role: str | None = None,
+    ) -> SentAway | Refused:
+        """Send an owner to the provider that they propose, to sign in there. Nothing is stored but for this browser.
+
+        It may use the network, and so runs in no transaction.
+
+        Args:
+            session: The owner's; it is elevated.
+            context: Where the command came from.
+            organization: Whose provider it is going to be; it has none.
+            kind: Its kind's key (`kinds`).
+            settings: What the kind needs, such as a client and its secret: JSON types.
+            name: What people call it; the kind's name if it is empty.
+            required: Members must sign in through it.
+            newcomers: Whoever signs in for the first time becomes a member.
+            default_role: For members who come without an invitation's role; none for the organization's own.
+
+        Raises:
+            InUnitOfWork: A transaction is open, or a host's is shared.
+            ConfigInvalid: The host configured no address to come back to.
+            InputInvalid: *organization* cannot be an organization's id; or an argument is of another type.
+        """
+        identifier(organization, field="organization")
+        require_types(kind=kind, name=name, settings=settings, default_role=default_role)
+        given = Proposal(
+            config=settings,
+            name=shown(name),
+            required=required,
+            newcomers=newcomers,
+            default_role=default_role,
         )
-        return self._connecting.change(at, stored, command)
+        return self._setting_up.start(session, organization, kind, given)
 
-    def _name(self, provider: Connected, name: str) -> str:
-        kind = self._travelling.desk.kinds.get(provider.kind)
-        return shown(name) or (provider.kind if kind is None else kind.name)
+    @operation("providers.resume")
+    def resume(
+        self, session: BrowserSession, context: Context, *, pipeline: Secret, callback: Callback | None = None
+    ) -> ProviderTried | Refused:
+        """Take the provider's answer, and show whom it named: that is what `confirm` consents to.
 
-    def _rank(self, role: Role) -> int:
-        """Return how high *role* ranks; one that the installation does not know gives nothing."""
-        rank = self._policy.membership.rank(role)
-        return -1 if rank is None else rank
+        Args:
+            session: The browser that began.
+            context: Where the command came from.
+            pipeline: From `SentAway`.
+            callback: What the browser brought back; none after ``sso.keep_answer``, and to be shown it again.
 
-    def _reminded(self, at: Desk) -> MembersReminded | Refused:
-        code = may_manage(self._membership.authority(at.asker, organization=at.organization))
-        provider = NoProvider() if code is not None else at.tx.providers.load(at.organization).state
-        if not isinstance(provider, Connected):
-            return Refused(code=code or Code.SSO_NO_PROVIDER)
-        allowance = at.tx.limits.hit(self._policy.sso.reminders, at.organization, at.now)
-        if isinstance(allowance, Limited):
-            return Refused(code=Code.SSO_RATE_LIMITED, retry_after=allowance.retry_after)
-        self._connecting.remind(at, provider)
-        return MembersReminded(left=allowance.left)
+        Raises:
+            InUnitOfWork: A transaction is open, or a host's is shared.
+            InputInvalid: *callback* is something else.
+        """
+        require_callback(callback, optional=True)
+        return self._setting_up.resume(session, context, pipeline, callback)
+
+    @command("providers.confirm")
+    def confirm(self, session: BrowserSession, context: Context, *, pipeline: Secret) -> ProviderAdded | Refused:
+        """Let the provider that was tried stand, for a POST of a page that showed what `resume` answered (sso 8).
+
+        Everything happens in one transaction: the provider, the link of whoever is signed in here and of nobody else,
+        their sign-on, the policy about second factors, the log, the signal, and the mails. Of two admins who confirm
+        at the same moment one is told that there is a provider already.
+        """
+        return self._setting_up.confirm(session, context, pipeline)
+
+    @command("providers.abandon")
+    def abandon(self, session: BrowserSession, *, pipeline: Secret) -> PipelineAbandoned | Refused:
+        """Give the setup up: nothing of it was stored but for this browser."""
+        return self._setting_up.abandon(session, pipeline)
