@@ -22,10 +22,11 @@ from lxml import etree
 from authflow.adapters.providers.saml.logout import logout_request, logout_response
 from authflow.adapters.providers.saml.request import redirect_url
 from authflow.adapters.providers.saml.rules import SKEW, write_instant
+from authflow.adapters.providers.saml.xml import name
 from authflow.errors import Code
 from authflow.sso.capabilities import LoggedOut, LogoutRequested
 from authflow.sso.kinds import Assertion, Departure, Rejected
-from authflow.testing.saml_markup import sign
+from authflow.testing.saml_markup import PERSISTENT, response, sign
 from authflow.values import Secret
 from tests.providers.saml.stage import CLOCK, TRIP, arrive, keys, kind, provider, said, settings, signed
 
@@ -225,11 +226,27 @@ def test_we_ask_to_end_the_session_that_an_assertion_began_and_check_the_answer(
     assert partly == LoggedOut(complete=False)
 
 
-def test_whoever_is_meant_is_named_as_the_assertion_named_them():
-    memory = {"value": "ada-1", "format": "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent", "session_index": "_1"}
-    request = logout_request(memory, identifier="_l", now=CLOCK.now(), destination=SLO, issuer=IDP)
-    said_of = [(child.text, dict(child.attrib)) for child in request]
-    assert said_of == [(IDP, {}), ("ada-1", {"Format": memory["format"]}), ("_1", {})]
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {},
+        {"Format": PERSISTENT},
+        {"Format": PERSISTENT, "NameQualifier": IDP, "SPNameQualifier": HERE.metadata},
+        {"SPNameQualifier": HERE.metadata},
+    ],
+)
+def test_whoever_is_meant_is_named_as_the_assertion_named_them(attributes: dict[str, str]):
+    """Profiles 4.4.4.1, core 3.3.4: identical, in every attribute; some providers know nobody else by it."""
+    answer = response(said())
+    (named,) = answer.iter(name("saml", "NameID"))
+    named.attrib.clear()
+    named.attrib.update(attributes)
+    sign(next(answer.iter(name("saml", "Assertion"))), keys("idp"))
+    taken = arrive(etree.tostring(answer))
+    assert isinstance(taken, Assertion)
+    request = logout_request(taken.memory, identifier="_l", now=CLOCK.now(), destination=SLO, issuer=IDP)
+    told = [(child.text, dict(child.attrib)) for child in request]
+    assert told == [(IDP, {}), (named.text, attributes), (taken.memory["session_index"], {})]
 
 
 @pytest.mark.parametrize(("changes", "memory"), [({"slo_url": ""}, {"value": "a"}), ({}, {})])

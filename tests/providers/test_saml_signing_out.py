@@ -23,6 +23,7 @@ from authflow import (
 )
 from authflow import SignedOutThere as There
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
+from authflow.adapters.providers.saml.subject import UNSPECIFIED
 from authflow.errors import ConfigInvalid
 from authflow.sso.endpoints import Endpoints
 from authflow.sso.kinds import Departure, Kinds
@@ -31,7 +32,8 @@ from authflow.sso.sealing import Vault, settings_binding
 from authflow.sso.service.departures import Counterpart, Leave
 from authflow.testing.browsers import CALLBACK, Browser
 from authflow.testing.providers import FakeProvider
-from authflow.testing.saml import SLO_URL, FakeSamlProvider, SamlPerson
+from authflow.testing.saml import SLO_URL, FakeSamlProvider, SamlPerson, callback
+from authflow.testing.saml_markup import EMAIL_FORMAT, PERSISTENT
 from authflow.values import ProviderId
 from tests.faces import FACES
 from tests.journey.sso_stage import SsoStage
@@ -161,6 +163,40 @@ def test_the_session_that_is_named_ends_and_without_a_name_all_of_that_person(st
     assert (stage.here_is(first), stage.here_is(third), stage.here_is(bobs)) == (None, None, stage.bob.user)
     nothing = stage.ends(stage.asks(ADA, everywhere=True))
     assert (nothing.count, nothing.url is None) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("asserted", "asked", "ends"),
+    [
+        (PERSISTENT, PERSISTENT, True),
+        (PERSISTENT, EMAIL_FORMAT, False),
+        (PERSISTENT, UNSPECIFIED, True),
+        (UNSPECIFIED, EMAIL_FORMAT, True),
+    ],
+)
+def test_a_name_of_another_format_is_another_name(stage: Leaving, asserted: str, asked: str, ends: bool):  # noqa: FBT001
+    """Core 8.3: written alike, it may mean somebody else; where one side says nothing, what is written counts."""
+    browser = Browser()
+    away = sent_away(stage, browser, stage.acme)
+    there = Departure(url=away.url, form=away.form, request={})
+    said = attrs.evolve(stage.saml.say(stage.saml.read(there), ADA), name_id_format=asserted)
+    brought = callback(stage.saml.write(said), stage.saml.read(there).state)
+    entered = browser.ask(stage.flows.sso.resume, browser.context, pipeline=away.pipeline, callback=brought)
+    assert isinstance(entered, SignedOn)
+    url = stage.saml.ends_session(attrs.evolve(said, name_id_format=asked), stage.slo(stage.acme))
+    assert stage.ends(url).count == ends
+    assert stage.here_is(browser) == (None if ends else stage.ada.user)
+
+
+def test_a_name_that_cannot_be_read_any_more_ends_what_it_names(stage: Leaving):
+    """Its key is gone: whoever is signed out there is signed out here, rather than in doubt."""
+    adas = stage.comes(ADA)
+    asked = stage.asks(ADA)
+    with stage.uow.begin() as tx:
+        (row,) = tx.provider_sessions.of_session(adas.session.id)
+        tx.provider_sessions.put(attrs.evolve(row, memory=attrs.evolve(row.memory, key_id="gone")))
+    assert stage.ends(asked).count == 1
+    assert stage.here_is(adas) is None
 
 
 def test_nothing_of_one_organization_moves_in_another(stage: Leaving):

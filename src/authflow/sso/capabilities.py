@@ -85,15 +85,19 @@ class Unasked(Protocol):
 
 @attrs.frozen(kw_only=True)
 class Named:
-    """What a provider calls a session of somebody's there: *name* is who it is, *index* which session, or empty."""
+    """What a provider calls a session of somebody's there: *name* is who it is, *index* which session, or empty.
+
+    *format* is the kind of name, or empty where nothing says: what is written alike may be another name in another one.
+    """
 
     name: str
     index: str
+    format: str = ""
 
 
 @attrs.frozen(kw_only=True)
 class LogoutRequested:
-    """The provider ends the sessions of *name_id*; of all of them where no *sessions* are named.
+    """The provider ends the sessions of *name_id*, of that *format*; of all of them where no *sessions* are named.
 
     *id* and *state* belong into the answer. *once* makes the request single use.
     """
@@ -103,6 +107,7 @@ class LogoutRequested:
     sessions: tuple[str, ...]
     state: str | None
     once: Single
+    format: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -160,7 +160,8 @@ class Departures:
         """Return which sessions a request means: those of the person, or the ones of them that it names."""
         indexes = {name_digest(index) for index in asked.sessions}
         rows = tx.provider_sessions.named(of.provider.id, name_digest(asked.name_id))
-        return tuple(row for row in rows if not indexes or row.index in indexes)
+        here = (row for row in rows if not indexes or row.index in indexes)
+        return tuple(row for row in here if self._of_that_format(of, row, asked.format))
 
     def answer(self, of: Counterpart, asked: LogoutRequested) -> Departure | None:
         """Let the kind say that it is done."""
@@ -194,6 +195,22 @@ class Departures:
 
     def _trip(self, of: Counterpart) -> Trip:
         return self.desk.trip(of.provider.organization, self.desk.new_secret(), self.desk.clock.now(), logout=True)
+
+    def _of_that_format(self, of: Counterpart, row: ProviderSession, said: str) -> bool:
+        """Tell whether *row* is of somebody whose name has the format that is *said*, or may have (SAML core 8.3).
+
+        Where either says nothing of it, or cannot be read any more, the text of the name decides: whoever is signed out
+        there and stays signed in here is worse off than who signs in once more.
+        """
+        if not said:
+            return True
+        try:
+            memory = self.desk.vault.open(row.memory, session_binding(row.session, row.provider))
+        except SecretUnavailable as error:
+            report_unavailable(error)
+            return True
+        named = _named(of.kind, memory)
+        return named is None or named.format in {"", said}
 
     @staticmethod
     def _told(of: Counterpart, came: Rejected) -> Refused:

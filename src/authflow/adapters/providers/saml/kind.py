@@ -35,7 +35,7 @@ try:
     )
     from authflow.adapters.providers.saml.rules import Expected, check_assertion
     from authflow.adapters.providers.saml.settings import KEPT, listed_settings, load_settings, read_settings
-    from authflow.adapters.providers.saml.subject import read_person
+    from authflow.adapters.providers.saml.subject import read_person, specified
     from authflow.adapters.providers.saml.verifier import PythonSamlVerifier
     from authflow.adapters.providers.saml.warnings import warnings
     from authflow.adapters.providers.saml.xml import Unacceptable, Untrusted
@@ -224,7 +224,7 @@ class Saml2:
         name, index = memory.get("value"), memory.get("session_index")
         if not isinstance(name, str) or not name:
             return None
-        return Named(name=name, index=index if isinstance(index, str) else "")
+        return Named(name=name, index=index if isinstance(index, str) else "", format=specified(memory.get("format")))
 
     def depart_logout(self, settings: Document, trip: Trip, memory: Document) -> Departure | None:
         """Ask the provider to end the session that left *memory*; none where there is nowhere to ask."""

@@ -21,7 +21,7 @@ from authflow.adapters.providers.saml.certificates import certificate
 from authflow.adapters.providers.saml.gate import SUCCESS, inflate
 from authflow.adapters.providers.saml.request import message
 from authflow.adapters.providers.saml.rules import require_message, single_use
-from authflow.adapters.providers.saml.subject import require_unqualified
+from authflow.adapters.providers.saml.subject import QUALIFIERS, require_unqualified, specified
 from authflow.adapters.providers.saml.xml import Unacceptable, Untrusted, children, name, only, parse, shown, text
 from authflow.sso.capabilities import LoggedOut, LogoutRequested
 
@@ -62,6 +62,7 @@ def read_logout_request(query: str, *, certificates: Collection[str], expected: 
         sessions=tuple(text(index) for index in children(request, "samlp", "SessionIndex")),
         state=_state(query),
         once=single_use(request, expected),
+        format=specified(person.get("Format")),
     )
 
 
@@ -157,12 +158,16 @@ def _der(signature: bytes) -> bytes:
 
 
 def logout_request(memory: Document, *, identifier: str, now: datetime, destination: str, issuer: str) -> Element:
-    """Return the ``LogoutRequest`` for whom *memory*, which an assertion left, means."""
+    """Return the ``LogoutRequest`` for whom *memory*, which an assertion left, means.
+
+    The ``NameID`` is identical to that of the assertion, attributes included (profiles 4.4.4.1, core 3.3.4).
+    """
     request = message("LogoutRequest", identifier=identifier, now=now, destination=destination, issuer=issuer)
     subject = etree.SubElement(request, name("saml", "NameID"))
     subject.text = str(memory.get("value", ""))
-    if memory.get("format"):
-        subject.set("Format", str(memory["format"]))
+    for attribute, kept in {"Format": "format", **QUALIFIERS}.items():
+        if memory.get(kept):
+            subject.set(attribute, str(memory[kept]))
     if memory.get("session_index"):
         etree.SubElement(request, name("samlp", "SessionIndex")).text = str(memory["session_index"])
     return request

@@ -26,6 +26,11 @@ NAME_ID: Final = "@NameID"
 TRANSIENT: Final = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
 """It means somebody else next time (core 8.3.8)."""
 
+UNSPECIFIED: Final = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
+"""What a ``NameID`` without a ``Format`` has (core 2.2.2): nothing is said of how it is meant."""
+
+QUALIFIERS: Final = {"NameQualifier": "name_qualifier", "SPNameQualifier": "sp_name_qualifier"}
+"""Attributes of a ``NameID``, and under which names they are remembered."""
 
 ARRIVED_MAX: Final = 20
 """Names of attributes that a log gets."""
@@ -107,7 +112,13 @@ def _name_id(assertion: Element, expected: Expected) -> dict[str, str]:
         raise Unacceptable(msg)
     element = found[0]
     require_unqualified(element, expected)
-    return {"value": text(element), "format": element.get("Format", "")}
+    qualified = {kept: element.get(attribute, "") for attribute, kept in QUALIFIERS.items()}
+    return {"value": text(element), "format": element.get("Format", ""), **{k: v for k, v in qualified.items() if v}}
+
+
+def specified(said: object) -> str:
+    """Return the format of a ``NameID`` as far as it means anything: that nothing is specified is said in two ways."""
+    return said if isinstance(said, str) and said != UNSPECIFIED else ""
 
 
 def require_unqualified(name_id: Element, expected: Expected) -> None:
