@@ -55,7 +55,9 @@ def test_after_a_wait_what_is_not_held_is_read_again():
     kept, table = memory(), Table()
     kept.get("held", table.read, lock=True)
     kept.get("seen", table.read)
+    assert kept.passing() == {"seen"}
     kept.forget()
+    assert kept.passing() == set()
     assert kept.get("held", table.read) == 1
     assert kept.get("seen", table.read) == 3
 

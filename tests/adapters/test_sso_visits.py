@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 
+from authflow.errors import StaleVersion
 from authflow.sso.identity import Subject
 from authflow.sso.pipeline import PipelineId
+from authflow.sso.ports import Newcomer
 from authflow.sso.provider import Connected, NoProvider
 from authflow.sso.service.pipelines import read_key
 from authflow.testing.browsers import Browser
-from authflow.values import OrganizationId, ProviderId
+from authflow.values import Address, LinkId, OrganizationId, ProviderId, UserId
+from tests.adapters.test_visits import Heard
 from tests.journey.sso_stage import SsoStage
 
 if TYPE_CHECKING:
@@ -137,3 +140,31 @@ def test_whoever_is_linked_is_read_again_behind_the_lock_of_their_account(stage:
         assert not tx.users.get(ada.user).active
         assert tx.members.load(ACME, ada.user).state != before
         assert tx.former_subjects.find(ACME, IDP, SUBJECT) is None
+
+
+@pytest.mark.parametrize("uow", ["sqlite", "postgresql", "mariadb"], indirect=True)
+def test_a_link_that_is_held_is_saved_as_it_was_read_and_in_no_other_way(stage: SsoStage, ada: Person):
+    with stage.uow.begin() as tx:
+        before = tx.links.by_subject(IDP, SUBJECT, lock=True)
+        after = attrs.evolve(before, failures=before.failures + 1)
+        tx.links.save(before, after)
+        assert tx.links.by_subject(IDP, SUBJECT) == after
+    with stage.uow.begin() as tx:
+        held = tx.links.by_subject(IDP, SUBJECT, lock=True)
+        with pytest.raises(StaleVersion):
+            tx.links.save(attrs.evolve(held, id=LinkId("another")), held)
+        tx.links.remove(held.id)
+        with pytest.raises(StaleVersion):
+            tx.links.save(held, held)
+
+
+@pytest.mark.parametrize("uow", ["postgresql"], indirect=True)
+def test_a_newcomer_is_not_asked_for_what_they_cannot_have(stage: SsoStage):
+    eve = Newcomer(id=UserId("eve"), name="Eve", address=Address("eve@example.com"), verified_at=None)
+    with stage.uow.begin() as tx:
+        tx.registrar.register(eve)
+        tx.accounts.lock(eve.id)
+        tx.connection.tap = heard = Heard()
+        assert tx.users.get(eve.id).name == "Eve"
+        assert not tx.factor_census.protected([eve.id])[eve.id]
+        assert heard.statements == []

@@ -9,10 +9,13 @@ import pytest
 
 from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
 from authflow.membership.consent import Given, NoConsent
+from authflow.mfa.factor import Enrolled
+from authflow.mfa.kinds import TOTP
 from authflow.ports import Account, Stored, User, UserAddress
 from authflow.testing.clocks import START
 from authflow.testing.contracts.threads import THREADS, at_once
 from authflow.testing.samples.consent import CLICK
+from authflow.testing.samples.mfa import authenticator
 from authflow.testing.samples.sessions import ANNE, anonymous, proof, signed_in
 from authflow.values import Address, Method, SessionId, UserId
 
@@ -148,6 +151,42 @@ def test_what_changed_before_the_lock_was_had_is_read_again(uow: SqlUnitOfWork):
         assert tx.accounts.lock(ANNE).epoch == 8
         assert tx.users.get(ANNE) == attrs.evolve(PERSON, active=False)
         assert tx.consents.load(ROW) == Stored(NoConsent(), 0)
+
+
+@pytest.mark.parametrize("uow", ["postgresql", "mariadb"], indirect=True)
+def test_what_a_code_is_judged_by_is_read_again_behind_the_lock(uow: SqlUnitOfWork):
+    """How often somebody failed, and what they have: also if it was on its way when the lock was waited for."""
+    other = SqlUnitOfWork(uow.engine, uow.tables)
+
+    def fail() -> None:
+        with other.begin() as meanwhile:
+            meanwhile.attempts.count("failures", expires_at=START)
+            meanwhile.factors.save(ANNE, TOTP.id, Enrolled(authenticator=authenticator()), expected=0)
+
+    def judge() -> tuple[int, bool]:
+        with uow.begin() as tx:
+            assert tx.attempts.read("failures") == 0
+            tx.devices.of_user(ANNE)
+            other.run(fail)
+            tx.accounts.lock(ANNE)
+            return tx.attempts.read("failures"), bool(tx.factors.of_user(ANNE).primaries())
+
+    assert uow.run(judge) == (1, True)
+
+
+def test_a_total_is_read_once_and_counted_on_in_memory_where_nobody_else_can(uow: SqlUnitOfWork):
+    def count() -> list[str]:
+        with uow.begin() as tx:
+            tx.connection.tap = heard = Heard()
+            assert [tx.attempts.read("failures") for _ in range(2)] == [0, 0]
+            assert [tx.attempts.count("failures", expires_at=START) for _ in range(3)] == [1, 2, 3]
+            assert tx.attempts.read("failures") == 3
+            return [text.split()[0] for text in heard.statements]
+
+    alone = uow.engine.dialect.name == "sqlite"
+    assert uow.run(count) == (["SELECT"] if alone else ["SELECT", "INSERT"])
+    with uow.begin() as tx:
+        assert tx.attempts.read("failures") == 3
 
 
 def test_what_is_read_behind_a_lock_is_what_its_last_holder_left(uow: SqlUnitOfWork):

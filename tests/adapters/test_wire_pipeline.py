@@ -21,6 +21,7 @@ from authflow.testing.clocks import START
 from authflow.testing.contracts.deeds import Boom
 from authflow.values import UserId
 from benchmarks.counting import Tally, wire
+from tests.stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,8 +88,55 @@ def test_nothing_overtakes_what_waits(wired: Wired):
             tx.attempts.count("guess", expires_at=START + timedelta(hours=1))
             tx.attempts.clear("guess")
             assert tx.attempts.read("guess") == 0
+            assert tx.connection.run(sa.text("SELECT count(*) FROM authflow_attempt")).scalar_one() == 0
 
-    assert wired.trips(lambda: wired.uow.run(write)) == 3  # begin and count; clear and read; commit
+    assert wired.trips(lambda: wired.uow.run(write)) == 3  # begin and count; clear and look; commit
+
+
+ONE, TWO = (sa.select(sa.literal(n)) for n in (1, 2))
+
+
+def test_what_is_asked_soon_shares_a_trip_and_every_question_has_its_own_answer(wired: Wired):
+    answers: list[int] = []
+
+    def ask() -> None:
+        with wired.uow.begin() as tx:
+            one, two = (tx.connection.soon(statement, {}) for statement in (ONE, TWO))
+            answers.append(tx.connection.run(sa.text("SELECT 3")).scalar_one())
+            answers.extend((two().scalar_one(), one().scalar_one()))
+
+    assert wired.trips(ask) == 2  # begin and all three; commit
+    assert answers == [3, 2, 1]
+
+
+def test_what_was_asked_soon_is_waited_for_where_nothing_came_between(wired: Wired):
+    with wired.uow.begin() as tx:
+        assert tx.connection.soon(ONE, {})().scalar_one() == 1
+
+
+def test_what_was_asked_soon_in_a_savepoint_that_is_undone_is_asked_no_more(wired: Wired):
+    with wired.uow.begin() as tx:
+        with suppress(Boom), wired.uow.savepoint():
+            tx.users.add(User(id=ANNE, label="anne"))
+            tx.connection.soon(ONE, {})
+            raise Boom
+        assert tx.connection.run(TWO).scalar_one() == 2
+
+
+def test_a_lock_and_what_is_read_behind_it_are_one_trip(wired: Wired):
+    """Whoever waits for the lock reads what its holder left, in that very trip."""
+    stage = Stage(wired.uow)
+    person = stage.person("ben@example.com")
+    stage.sign_in(person)
+    session = person.browser.session.id
+
+    def lock() -> None:
+        with wired.uow.begin() as tx:
+            tx.sessions.load(session)
+            tx.accounts.lock(person.user)
+            tx.sessions.load(session)
+
+    assert wired.trips(lock) == 3  # begin and the row; the lock and the row again; commit
 
 
 def test_the_end_of_a_savepoint_travels_with_what_follows(wired: Wired):

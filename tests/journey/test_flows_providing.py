@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from authflow import Code, MailKind, Policy, Refused, Secret
-from authflow.adapters.sql.people import OrganizationStatements, SqlOrganizations
+from authflow.adapters.sql.organizations import OrganizationStatements, SqlOrganizations
 from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
 from authflow.command import Command
 from authflow.facts.records import Audit, Category, Signal

@@ -77,8 +77,8 @@ class Devices(Protocol):
         """Forget one browser, if it is known."""
         ...
 
-    def remove_of_user(self, user: UserId) -> int:
-        """Forget every browser of *user*; return how many there were."""
+    def remove_of_user(self, user: UserId) -> None:
+        """Forget every browser of *user*."""
         ...
 
 

@@ -300,10 +300,10 @@ class Sessions:
             found = devices.known(tx.devices.of_user(user), device)
             return None if found is None else devices.budget_key(found)
 
-    def forget_devices(self, user: UserId) -> int:
+    def forget_devices(self, user: UserId) -> None:
         """Forget every known browser of *user*, as must be done when their factors change."""
         with self.uow.begin() as tx:
-            return tx.devices.remove_of_user(user)
+            tx.devices.remove_of_user(user)
 
     def forget(self, user: UserId) -> int:
         """Delete every session, known browser and mailed link of *user*; return how many sessions there were."""

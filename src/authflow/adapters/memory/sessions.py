@@ -74,8 +74,8 @@ class MemoryDevices:
     def remove(self, digest: bytes) -> None:
         self._devices.drop(digest)
 
-    def remove_of_user(self, user: UserId) -> int:
-        return self._devices.drop_all(key for key, device in self._devices.items() if device.user == user)
+    def remove_of_user(self, user: UserId) -> None:
+        self._devices.drop_all(key for key, device in self._devices.items() if device.user == user)
 
 
 class MemoryResetLinks:

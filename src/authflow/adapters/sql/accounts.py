@@ -48,14 +48,13 @@ class AccountStatements:
 class SqlAccounts:
     """`authflow.ports.Accounts` in SQL: one statement makes the row if missing, locks it and reads it.
 
-    Where nobody else writes meanwhile, a row that was read is locked without another statement. Where statements
-    travel together, the lock takes the browser's row along, which has to be read again behind it.
+    Where nobody else writes meanwhile, a row that was read is locked without another statement.
 
     Args:
         connection: On which the transaction is open.
         statements: About accounts.
-        locked: Forgets what was read before a lock was waited for.
-        browser: Returns what reads the row of a person's browser again, with their account; none if it was not read.
+        locked: Forgets what was read before the lock of a person was waited for, and reads again what is about to be
+            asked for anew: where statements travel together, it travels with the lock.
     """
 
     def __init__(
@@ -63,13 +62,11 @@ class SqlAccounts:
         connection: Connection,
         statements: AccountStatements,
         *,
-        locked: Callable[[], None],
-        browser: Callable[[UserId], Callable[[], object] | None],
+        locked: Callable[[UserId], None],
     ) -> None:
         self._connection = connection
         self._sql = statements
         self._tell_locked = locked
-        self._browser = browser
         self._locked: dict[UserId, Account] = {}
         self._seen: dict[UserId, Account | None] = {}
 
@@ -98,17 +95,10 @@ class SqlAccounts:
         return self._seen.get(user) if self._connection.alone else None
 
     def _lock(self, user: UserId) -> Account:
-        again = self._browser(user) if self._connection.pipeline is not None else None
+        locked = self._connection.soon(self._sql.lock, {"owner": user})
         if not self._connection.alone:
-            self._tell_locked()  # whoever held the lock may have changed what was read before
-        if again is None:
-            return self._lock_now(user)
-        self._connection.later(self._sql.lock, {"owner": user})
-        again()
-        return self._seen.get(user) or self._lock_now(user)  # the browser may not be theirs any more
-
-    def _lock_now(self, user: UserId) -> Account:
-        return _account(user, self._connection.run(self._sql.lock, {"owner": user}).one())
+            self._tell_locked(user)  # whoever held the lock may have changed what was read before
+        return _account(user, locked().one())
 
     def save(self, account: Account) -> None:
         self._locked[account.user] = account

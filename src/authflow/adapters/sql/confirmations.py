@@ -110,7 +110,7 @@ class SqlConfirmations:
     def hold(self, address: Address, now: datetime) -> tuple[Sent, ...]:
         if not self._connection.alone:
             digest = hashlib.sha256(fold_address(address).encode()).digest()
-            self._connection.run(self._sql.turn, {"turn_of": digest, "turn_at": c.micros(now)})
+            self._connection.later(self._sql.turn, {"turn_of": digest, "turn_at": c.micros(now)})
             self._tell_locked()  # whoever had the turn before may have verified the address
         waiting = self._connection.run(self._sql.hold, {"folded_as": fold_address(address)})
         return tuple(Sent(mailing=_mailing(row)) for row in waiting)

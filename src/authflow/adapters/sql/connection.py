@@ -13,6 +13,7 @@ from authflow.adapters.sql.autocommit import driver_begins, in_transaction
 from authflow.adapters.sql.faults import fault_of
 from authflow.adapters.sql.rows import Result
 from authflow.adapters.sql.tap import Event, Kind, told
+from authflow.adapters.sql.wire_pipeline import Unsent, WirePipeline
 from authflow.errors import CommitUnknown, DatabaseError, DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -21,24 +22,14 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from authflow.adapters.sql.faults import Rules
-    from authflow.adapters.sql.prepared import Bound, Parameters, Plan, Prepared
+    from authflow.adapters.sql.prepared import Parameters, Plan, Prepared
     from authflow.adapters.sql.rows import Row
     from authflow.adapters.sql.tap import Tap
-    from authflow.adapters.sql.wire_pipeline import WirePipeline
 
 T = TypeVar("T")
 
 LOG: Final = logging.getLogger("authflow.sql")
 """Hears the text of every statement at DEBUG, and never a parameter."""
-
-
-@attrs.frozen
-class Unsent:
-    """A statement that waits for the next trip; *kind* is none for a BEGIN, which was told when it was asked for."""
-
-    kind: Kind | None
-    text: str
-    bound: Bound | None = None
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -108,6 +99,28 @@ class Connection:
             bound = self._guard(partial(plan.bind, values))
             self._waiting.append(Unsent(Kind.STATEMENT, plan.text, bound))
 
+    def soon(self, statement: sa.Executable, parameters: Mapping[str, Any]) -> Callable[[], Result]:
+        """Execute *statement* with whatever is executed next, and return what gives its answer, once.
+
+        Statements that are asked soon share one trip; where nothing shares a trip, each of them is executed at once.
+        """
+        if self.pipeline is None:
+            answer = self.run(statement, parameters)
+            return lambda: answer
+        self.require_sound()
+        [(plan, values)] = self._plans(statement, parameters)
+        if not plan.only_reads:
+            self._send_savepoints()
+        unsent = self._guard(lambda: Unsent(Kind.STATEMENT, plan.text, plan.bind(values), self.raw.cursor()))
+        self._waiting.append(unsent)
+        return partial(self._arrived, unsent, plan)
+
+    def _arrived(self, unsent: Unsent, plan: Plan) -> Result:
+        if unsent in self._waiting:
+            self._settle()
+        self.require_sound()
+        return self._guard(lambda: Result(plan.reader.read(unsent.cursor), unsent.cursor.rowcount))
+
     def changed(self, statement: sa.Executable, parameters: Parameters | None = None) -> int:
         """Execute a plain UPDATE or DELETE and return how many rows it changed. Single use is decided here."""
         return self.run(statement, parameters).rowcount
@@ -167,7 +180,7 @@ class Connection:
         of the transaction.
         """
         self.require_sound()
-        name = f"authflow_{self._depth}"
+        name = f"SAVEPOINT authflow_{self._depth}"
         self._settle()  # what fails of these has nothing to do with the block
         self._unsent.append(name)
         self._depth += 1
@@ -183,16 +196,15 @@ class Connection:
             self._depth -= 1
         if self._never_sent(name):
             return
-        release = f"RELEASE SAVEPOINT {name}"
         if self.pipeline is None:
-            self._send(Kind.RELEASE, release)
-        else:
-            self._waiting.append(Unsent(Kind.RELEASE, release))  # it cannot fail: everything inside was answered
+            self._send(Kind.RELEASE, f"RELEASE {name}")
+        else:  # it cannot fail: everything inside was answered
+            self._waiting.append(Unsent(Kind.RELEASE, f"RELEASE {name}"))
 
     def _send_savepoints(self) -> None:
         """Send the savepoints that were asked for, in front of whatever is sent next; they cannot fail themselves."""
         unsent, self._unsent = self._unsent, []
-        for text in map(_savepoint, unsent):
+        for text in unsent:
             if self.pipeline is None:
                 self._send(Kind.SAVEPOINT, text)
             else:
@@ -206,17 +218,17 @@ class Connection:
         return True
 
     def _undo(self, name: str) -> None:
-        """Go back to the savepoint. Where that fails, the transaction is gone, and the first reason goes on."""
+        """Go back to the savepoint *name*. Where that fails, the transaction is gone, and the first reason goes on."""
         waiting = [unsent.text for unsent in self._waiting]
-        sent = _savepoint(name) not in waiting
-        del self._waiting[0 if sent else waiting.index(_savepoint(name)) :]
+        sent = name not in waiting
+        del self._waiting[0 if sent else waiting.index(name) :]
         if self.lost:
             return
         if not sent:  # nor anything else of the block
             self.failed = False
             return
         try:
-            self._send(Kind.ROLLBACK_TO, f"ROLLBACK TO SAVEPOINT {name}")
+            self._send(Kind.ROLLBACK_TO, f"ROLLBACK TO {name}")
         except Exception:
             LOG.debug("the savepoint is gone, and the transaction with it", exc_info=True)
         else:
@@ -235,11 +247,7 @@ class Connection:
     # --- the driver
 
     def _plans(self, statement: sa.Executable, parameters: Parameters) -> list[tuple[Plan, Mapping[str, Any]]]:
-        try:
-            return self.prepared.plans(statement, parameters)
-        except Exception as error:
-            self._give_up(error)
-            raise
+        return self._guard(partial(self.prepared.plans, statement, parameters))
 
     def _answered(self, plan: Plan, values: Mapping[str, Any], arrive: Callable[[], None]) -> tuple[list[Row], int]:
         cursor = self.cursor
@@ -248,11 +256,11 @@ class Connection:
         return plan.reader.read(cursor), cursor.rowcount
 
     def _send(self, kind: Kind, text: str) -> None:
-        self._ask(kind, text, partial(self._sent, text))
+        def send(arrive: Callable[[], None]) -> None:
+            self.cursor.execute(text)
+            arrive()
 
-    def _sent(self, text: str, arrive: Callable[[], None]) -> None:
-        self.cursor.execute(text)
-        arrive()
+        self._ask(kind, text, send)
 
     def _ask(self, kind: Kind, text: str, work: Callable[[Callable[[], None]], T]) -> T:
         """Let *work* send something behind what waits; it is given how to wait for all of it, and reads the answer."""
@@ -261,13 +269,9 @@ class Connection:
         with self._trip() as arrive:
             return self._do(kind, text, partial(work, arrive))
 
-    def _expects(self) -> bool:
-        """Tell whether a statement waits whose answer may be an error."""
-        return any(unsent.kind is Kind.STATEMENT for unsent in self._waiting)
-
     def _settle(self) -> None:
-        """Wait for every answer that may be an error."""
-        if self._expects():
+        """Wait for every answer that may be an error: those of statements."""
+        if any(unsent.kind is Kind.STATEMENT for unsent in self._waiting):
             with self._trip() as arrive:
                 self._guard(arrive)
 
@@ -279,11 +283,9 @@ class Connection:
                 waiting, self._waiting = self._waiting, []
                 trip.enter_context(self.pipeline.together())
                 for unsent in waiting:
-                    send = partial(self.cursor.execute, unsent.text, unsent.bound)
-                    if unsent.kind is None:
-                        self._guard(send)
-                    else:
-                        self._do(unsent.kind, unsent.text, send)
+                    send = partial((unsent.cursor or self.cursor).execute, unsent.text, unsent.bound)
+                    do = self._guard if unsent.kind is None else partial(self._do, unsent.kind, unsent.text)
+                    do(send)
             yield trip.close
 
     def _do(self, kind: Kind, text: str, work: Callable[[], T]) -> T:
@@ -310,10 +312,6 @@ class Connection:
         self.lost = self.lost or isinstance(fault or error, DatabaseUnavailable)
         if fault is not None:
             raise fault from error
-
-
-def _savepoint(name: str) -> str:
-    return f"SAVEPOINT {name}"
 
 
 def _nothing() -> None:

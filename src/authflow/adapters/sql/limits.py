@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from authflow.adapters.counted import strictest
 from authflow.adapters.sql import columns as c
 from authflow.adapters.sql.dialect import insert_or_update
+from authflow.adapters.sql.read_once import ReadOnce
 from authflow.ports import Allowed, Limited
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _limits(limit: sa.Table, dialect: str) -> dict[str, sa.Executable]:
         "save_hits": insert_or_update(
             dialect, limit, None, lambda row: {"hits": row.hits, "expires_at": row.expires_at}
         ),
-        "reset_hits": sa.delete(limit).where(mine, limit.c.budget == sa.bindparam("which")),
+        "reset_hits": sa.delete(limit).where(mine, limit.c.budget.in_(sa.bindparam("which", expanding=True))),
         "sweep_hits": sa.delete(limit).where(limit.c.expires_at <= sa.bindparam("now")),
     }
 
@@ -88,6 +89,7 @@ class SqlLimits:
         self._counted = counted
         self._held: dict[Place, list[int]] = {}
         self._unsaved: dict[Place, int] = {}
+        self._forgiven: set[Place] = set()
 
     def hit(self, budget: Budget, key: str, now: datetime) -> Allowed | Limited:
         return self.hit_all((budget,), key, now)
@@ -112,7 +114,7 @@ class SqlLimits:
     def reset(self, budget: Budget, key: str) -> None:
         place = (budget.name, key)
         self._unsaved.pop(place, None)
-        self._connection.later(self._sql.reset_hits, {"which": budget.name, "whose": key})
+        self._forgiven.add(place)
         self._held[place] = []
 
     def sweep(self, now: datetime) -> int:
@@ -121,8 +123,12 @@ class SqlLimits:
         return self._connection.changed(self._sql.sweep_hits, {"now": c.micros(now)})
 
     def flush(self) -> None:
-        """Save every row that was hit, as one multi-row statement."""
+        """Delete what was forgiven, in one statement for each key; then save all rows that were hit, in one."""
         unsaved, self._unsaved = self._unsaved, {}
+        forgiven, self._forgiven = self._forgiven, set()
+        for key in sorted({key for _, key in forgiven}):
+            names = sorted(name for name, whose in forgiven if whose == key)
+            self._connection.later(self._sql.reset_hits, {"which": names, "whose": key})
         rows = [
             {"budget": place[0], "key": place[1], "hits": json.dumps(self._held[place]), "expires_at": until}
             for place, until in unsaved.items()
@@ -163,58 +169,61 @@ def _verdict(stored: list[int], budget: Budget, now: datetime) -> Allowed | Limi
 class SqlAttempts:
     """`authflow.ports.Attempts` in SQL: increment and read are one statement.
 
-    Where nobody else writes meanwhile, a total that was read is counted on in memory, and `flush` saves it.
+    A total is read once in a transaction, and again after a lock. One that nobody else can count on meanwhile is
+    counted on in memory, and `flush` saves it.
     """
 
     def __init__(self, connection: Connection, statements: CountStatements, counted: Counted) -> None:
         self._connection = connection
         self._sql = statements
         self._counted = counted
-        self._known: dict[str, int] = {}
+        self._totals: ReadOnce[str, int] = ReadOnce(connection)
         self._stored: dict[str, int] = {}
         self._unsaved: dict[str, int] = {}
 
     def count(self, key: str, *, expires_at: datetime) -> int:
         until = c.micros(expires_at)
-        if key in self._known:
-            total = self._known[key] + 1
+        if self._totals.holds(key):
+            total = self.read(key) + 1
             self._unsaved[key] = until
         else:
             total = int(self._connection.run(self._sql.count, {"whose": key, "until": until}).scalar_one())
-            self._remember(key, total)
-        if self._connection.alone:
-            self._known[key] = total
+            self._stored[key] = total
+        self._totals.put(key, total)
         self._counted.add(lambda tx: tx.attempts.count(key, expires_at=expires_at))
         return total
 
     def read(self, key: str) -> int:
-        if key in self._known:
-            return self._known[key]
-        total = int(self._connection.run(self._sql.read, {"whose": key}).scalar_one_or_none() or 0)
-        self._remember(key, total)
-        return total
+        return self._totals.get(key, lambda: self._read(key))
+
+    def _read(self, key: str) -> int:
+        self._stored[key] = int(self._connection.run(self._sql.read, {"whose": key}).scalar_one_or_none() or 0)
+        return self._stored[key]
+
+    def forget(self) -> None:
+        """Read again what others may have counted: a lock was waited for."""
+        self._totals.forget()
 
     def clear(self, key: str) -> None:
         self._unsaved.pop(key, None)
-        if self._stored.get(key) != 0:
+        held = self._totals.holds(key)
+        if not held or self._stored[key]:
             self._connection.later(self._sql.clear, {"whose": key})
-        self._remember(key, 0)
+        self._totals.drop(key)
+        if held:
+            self._totals.put(key, 0)
+            self._stored[key] = 0
 
     def flush(self) -> None:
         """Save every total that was counted on, as one multi-row statement."""
         unsaved, self._unsaved = self._unsaved, {}
-        rows = [{"key": key, "total": self._known[key], "expires_at": until} for key, until in unsaved.items()]
+        rows = [{"key": key, "total": self.read(key), "expires_at": until} for key, until in unsaved.items()]
         if rows:
             self._connection.later(self._sql.save_totals, rows)
-            self._stored.update({key: self._known[key] for key in unsaved})
-
-    def _remember(self, key: str, total: int) -> None:
-        if self._connection.alone:
-            self._known[key] = self._stored[key] = total
+            self._stored.update({key: self.read(key) for key in unsaved})
 
     def sweep(self, now: datetime) -> int:
         """Delete the counters whose flows are over."""
         self.flush()
-        self._known.clear()
-        self._stored.clear()
+        self._totals.clear()
         return self._connection.changed(self._sql.sweep_attempts, {"now": c.micros(now)})

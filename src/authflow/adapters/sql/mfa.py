@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from authflow.adapters.sql import columns as c
 from authflow.adapters.sql import mfa_state
 from authflow.adapters.sql.dialect import insert_or_tell
+from authflow.adapters.sql.read_once import ReadOnce
 from authflow.adapters.sql.telling import inserted
 from authflow.errors import StaleVersion
 from authflow.mfa.holdings import NO_RECOVERY, Holdings
@@ -18,10 +19,11 @@ from authflow.ports import Stored
 from authflow.values import UserId
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.rows import Result
     from authflow.adapters.sql.tables.mfa import MfaTables
     from authflow.mfa.factor import Factor
     from authflow.mfa.recovery import Recovery
@@ -116,17 +118,27 @@ class SqlFactors:
         self._connection = connection
         self._sql = statements
         self._read: dict[UserId, Holdings] = {}
-        self._protected: dict[UserId, bool] = {}
+        self._protected: ReadOnce[UserId, bool] = ReadOnce(connection)
+        self._coming: dict[UserId, Callable[[], Result]] = {}
+
+    def ahead(self, user: UserId) -> None:
+        """Let what *user* has come with whatever is read next, where things travel together: it will be asked for."""
+        if self._connection.pipeline is not None and user not in self._read and user not in self._coming:
+            self._coming[user] = self._connection.soon(self._sql.of_user, {"owner": user})
 
     def saw(self, user: UserId, *, protected: object) -> None:
         """Remember whether a second factor protects *user*, as the database said it beside something else."""
-        self._protected[user] = bool(protected)
+        self._protected.saw(user, bool(protected))
+
+    def made(self, user: UserId) -> None:
+        """Remember that *user* did not exist before this transaction: nothing can protect them yet."""
+        self._protected.put(user, found=False)
 
     def protected(self, user: UserId) -> bool:
         """Tell whether a second factor protects *user*."""
-        if user in self._read or user not in self._protected:
-            return bool(self.of_user(user).primaries())
-        return self._protected[user]
+        if user in self._read:
+            return bool(self._read[user].primaries())
+        return self._protected.get(user, lambda: bool(self.of_user(user).primaries()))
 
     def of_user(self, user: UserId) -> Holdings:
         if user not in self._read:
@@ -136,10 +148,12 @@ class SqlFactors:
     def forget(self) -> None:
         """Read what everybody has again when it is next asked for: a lock was waited for."""
         self._read.clear()
-        self._protected.clear()
+        self._protected.forget()
+        self._coming.clear()
 
     def _of_user(self, user: UserId) -> Holdings:
-        rows = self._connection.run(self._sql.of_user, {"owner": user}).all()
+        came = self._coming.pop(user, None)
+        rows = self._connection.run(self._sql.of_user, {"owner": user}) if came is None else came()
         states = {row.kind: Stored(mfa_state.load(row), row.version) for row in rows}
         recovery = states.pop(RECOVERY.id, NO_RECOVERY)
         return Holdings(factors=cast("dict[str, Stored[Factor]]", states), recovery=cast("Stored[Recovery]", recovery))
@@ -151,7 +165,8 @@ class SqlFactors:
             saved = inserted(self._connection, self._sql.add, values, tells=self._sql.add_tells)
         else:
             saved = self._connection.changed(self._sql.save, {**values, "expected": expected}) == 1
-        self._protected.pop(user, None)
+        self._protected.drop(user)
+        self._coming.pop(user, None)
         known = self._read.pop(user, None)
         if not saved:
             raise StaleVersion
@@ -160,7 +175,8 @@ class SqlFactors:
 
     def remove(self, user: UserId) -> None:
         self._read.pop(user, None)
-        self._protected.pop(user, None)
+        self._protected.drop(user)
+        self._coming.pop(user, None)
         self._connection.later(self._sql.remove, {"owner": user})
 
 

@@ -1,8 +1,8 @@
-"""People and organizations in SQL."""
+"""People in SQL, and whose they are: ours, or the host's."""
 
 from __future__ import annotations
 
-import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -12,9 +12,11 @@ from authflow.adapters.sql import columns as c
 from authflow.adapters.sql.hosted import OrganizationTable, UserTable
 from authflow.adapters.sql.hosted.organizations import HostedOrganizations
 from authflow.adapters.sql.hosted.people import HostedUsers
+from authflow.adapters.sql.organizations import OrganizationStatements, SqlOrganizations
+from authflow.adapters.sql.read_once import ReadOnce
 from authflow.errors import ConfigInvalid
-from authflow.ports import Organization, User, UserAddress
-from authflow.values import Address, OrganizationId, ProjectId, Role, UserId, fold_address
+from authflow.ports import User, UserAddress
+from authflow.values import Address, UserId, fold_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -151,25 +153,31 @@ class SqlUsers:
 
     def __init__(self, connection: Connection, statements: UserStatements) -> None:
         self._connection, self._sql = connection, statements
-        self._read: dict[UserId, User | None] = {}
+        self._read: ReadOnce[UserId, User | None] = ReadOnce(connection)
         self._holders: dict[str, tuple[UserId, ...]] = {}
 
     def get(self, user: UserId) -> User | None:
-        if user not in self._read:
+        def read() -> User | None:
             rows = self._connection.run(self._sql.get, {"owner": user}).all()
-            self.saw(user, rows[0] if rows else None, [row for row in rows if row.address is not None])
-        return self._read[user]
+            return _user(rows[0], [row for row in rows if row.address is not None]) if rows else None
+
+        return self._read.get(user, read)
 
     def saw(self, user: UserId, row: Row | None, addresses: Sequence[Row]) -> None:
-        """Remember the row of *user*, or that there is none, with their addresses."""
-        self._read[user] = None if row is None else _user(row, addresses)
+        """Remember the row of *user*, or that there is none, with their addresses, unless it is known already."""
+        self._read.saw(user, None if row is None else _user(row, addresses))
+
+    def again(self, user: UserId) -> Callable[[], object] | None:
+        """Return what reads *user*, once they are forgotten; none if they were not read, or were added here."""
+        return partial(self.get, user) if user in self._read.passing() else None
 
     def forget(self) -> None:
-        """Read everybody again when they are next asked for: a lock was waited for."""
-        self._read, self._holders = {}, {}
+        """Read everybody again when they are next asked for, but who was added here: a lock was waited for."""
+        self._read.forget()
+        self._holders.clear()
 
     def _changed(self, user: UserId) -> None:
-        self._read.pop(user, None)
+        self._read.drop(user)
         self._holders.clear()
 
     def holders(self, address: Address) -> tuple[UserId, ...]:
@@ -204,10 +212,10 @@ class SqlUsers:
     def add(self, user: User) -> None:
         """Insert *user* with their addresses."""
         self._changed(user.id)
-        self._connection.run(self._sql.add, {"id": user.id, **_columns(user)})
+        self._connection.later(self._sql.add, {"id": user.id, **_columns(user)})
         self._add_addresses(user)
         if len(user.addresses) == 1:  # several would have to be put in the order of the rows
-            self._read[user.id] = user
+            self._read.put(user.id, user)
 
     def save(self, user: User) -> None:
         """Replace *user* and their addresses."""
@@ -247,74 +255,3 @@ def _user(row: Row, addresses: Sequence[Row]) -> User:
     )
     who, label = UserId(row.id), row.label
     return User(id=who, label=label, name=row.name, active=row.active, administrator=row.administrator, addresses=own)
-
-
-@attrs.frozen(kw_only=True)
-class OrganizationStatements:
-    """Every statement about organizations, built once. *member* is the table that says who belongs where."""
-
-    get: sa.Executable
-    of_user: sa.Executable
-    demand: sa.Executable
-    add: sa.Executable
-    remove: sa.Executable
-
-    @classmethod
-    def of(cls, t: SharedTables, member: sa.Table) -> OrganizationStatements:
-        organization = t.organization
-        mine = sa.select(member.c.organization_id).where(member.c.user_id == sa.bindparam("owner"))
-        return cls(
-            get=sa.select(organization).where(organization.c.id == sa.bindparam("which")),
-            of_user=sa.select(organization).where(organization.c.id.in_(mine)),
-            demand=sa.update(organization)
-            .where(organization.c.id == sa.bindparam("which"))
-            .values(require_second_factor=sa.bindparam("required")),
-            add=sa.insert(organization),
-            remove=sa.delete(organization).where(organization.c.id == sa.bindparam("which")),
-        )
-
-
-class SqlOrganizations:
-    """`authflow.ports.Organizations` in SQL. An organization is read once in a transaction."""
-
-    def __init__(self, connection: Connection, statements: OrganizationStatements) -> None:
-        self._connection, self._sql = connection, statements
-        self._read: dict[OrganizationId, Organization | None] = {}
-
-    def get(self, organization: OrganizationId) -> Organization | None:
-        if organization not in self._read:
-            self.saw(organization, self._connection.run(self._sql.get, {"which": organization}).one_or_none())
-        return self._read[organization]
-
-    def saw(self, organization: OrganizationId, row: Row | None) -> None:
-        """Remember the row of *organization*, or that there is none."""
-        self._read[organization] = None if row is None else _organization(row)
-
-    def of_user(self, user: UserId) -> tuple[Organization, ...]:
-        found = (_organization(row) for row in self._connection.run(self._sql.of_user, {"owner": user}))
-        return tuple(sorted(found, key=lambda organization: organization.id))
-
-    def demand_second_factor(self, organization: OrganizationId, *, required: bool) -> bool:
-        self._read.pop(organization, None)
-        return self._connection.changed(self._sql.demand, {"which": organization, "required": required}) == 1
-
-    def add(self, organization: Organization) -> None:
-        """Insert *organization*."""
-        self._read.pop(organization.id, None)
-        values = attrs.asdict(organization, recurse=False)
-        self._connection.run(self._sql.add, {**values, "regions": json.dumps(organization.regions)})
-
-    def save(self, organization: Organization) -> None:
-        """Replace *organization*."""
-        self._connection.run(self._sql.remove, {"which": organization.id})
-        self.add(organization)
-
-
-def _organization(row: Any) -> Organization:
-    values = row.as_dict()
-    values["regions"] = tuple(json.loads(values["regions"]))
-    values["id"] = OrganizationId(values["id"])
-    values["default_role"] = Role(values["default_role"])
-    project = values["security_project"]
-    values["security_project"] = None if project is None else ProjectId(project)
-    return Organization(**values)

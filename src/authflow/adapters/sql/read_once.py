@@ -55,6 +55,10 @@ class ReadOnce(Generic[KeyT, FoundT]):
         """Read everything again that is not held: a lock was waited for."""
         self._read = {key: found for key, found in self._read.items() if key in self._held}
 
+    def passing(self) -> frozenset[KeyT]:
+        """Return the keys of what was read and is not held: what `forget` is going to forget."""
+        return frozenset(self._read.keys() - self._held)
+
     def clear(self) -> None:
         """Read everything again: rows were changed that nobody named."""
         self._read.clear()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.mfa import SqlFactors
     from authflow.adapters.sql.rows import Row
     from authflow.adapters.sql.tables.sessions import SessionTables
     from authflow.adapters.sql.visits import Browser, SqlVisits
@@ -168,15 +169,20 @@ class SqlSessions:
 
 
 class SqlDevices:
-    """`authflow.sessions.ports.Devices` in SQL. They are read once, and again after a lock or a change."""
+    """`authflow.sessions.ports.Devices` in SQL. They are read once, and again after a lock or a change.
 
-    def __init__(self, connection: Connection, statements: SessionStatements) -> None:
+    They are asked for where a code is about to be compared: the person's *factors* come with them.
+    """
+
+    def __init__(self, connection: Connection, statements: SessionStatements, factors: SqlFactors) -> None:
         self._connection = connection
         self._sql = statements
+        self._factors = factors
         self._read: dict[UserId, tuple[Device, ...]] = {}
 
     def of_user(self, user: UserId) -> tuple[Device, ...]:
         if user not in self._read:
+            self._factors.ahead(user)
             rows = self._connection.run(self._sql.devices, {"owner": user})
             self._read[user] = tuple(_device(row) for row in rows)
         return self._read[user]
@@ -203,9 +209,9 @@ class SqlDevices:
         self.forget()
         self._connection.later(self._sql.remove_device, {"which": digest})
 
-    def remove_of_user(self, user: UserId) -> int:
+    def remove_of_user(self, user: UserId) -> None:
         self.forget()
-        return self._connection.changed(self._sql.remove_devices, {"owner": user})
+        self._connection.later(self._sql.remove_devices, {"owner": user})
 
 
 def _device(row: Any) -> Device:

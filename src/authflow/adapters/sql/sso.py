@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.mfa import SqlFactors
     from authflow.adapters.sql.people import SqlUsers
-    from authflow.adapters.sql.rows import Row
+    from authflow.adapters.sql.rows import Result, Row
     from authflow.adapters.sql.tables.sso import SsoTables
     from authflow.sso.kinds import Single
     from authflow.sso.ports import Newcomer
@@ -80,6 +81,7 @@ class SqlProviders:
         self._sql = statements
         self._read: ReadOnce[OrganizationId, Stored[Provider]] = ReadOnce(connection)
         self._beside: Callable[[OrganizationId], Row | None] = self.alone
+        self._coming: dict[OrganizationId, Callable[[], Result]] = {}
 
     def alone(self, organization: OrganizationId) -> Row | None:
         """Read a row, and nothing beside it."""
@@ -88,10 +90,19 @@ class SqlProviders:
     def load(self, organization: OrganizationId, *, lock: bool = False) -> Stored[Provider]:
         def read() -> Stored[Provider]:
             if lock and not self._connection.alone:
-                return _stored(self._connection.run(self._sql.lock, {"place": organization}).one_or_none())
+                came = self._coming.pop(organization, None) or self._locking(organization)
+                return _stored(came().one_or_none())
             return _stored(self._beside(organization))
 
         return self._read.get(organization, read, lock=lock)
+
+    def _locking(self, organization: OrganizationId) -> Callable[[], Result]:
+        return self._connection.soon(self._sql.lock, {"place": organization})
+
+    def ahead(self, organization: OrganizationId) -> None:
+        """Let the lock travel with whatever is waited for next, where things travel together: it will be asked for."""
+        if self._connection.pipeline is not None and not self._read.holds(organization):
+            self._coming[organization] = self._locking(organization)
 
     def beside(self, read: Callable[[OrganizationId], Row | None]) -> None:
         """Let *read* read rows from now on: it brings the organization's with it."""
@@ -104,6 +115,7 @@ class SqlProviders:
     def forget(self) -> None:
         """Read again what is not held: a lock was waited for."""
         self._read.forget()
+        self._coming.clear()
 
     def save(self, organization: OrganizationId, state: Provider, *, expected: int) -> None:
         self._read.drop(organization)
@@ -226,9 +238,11 @@ class SqlSingleUse:
 class SqlRegistrar:
     """`authflow.sso.ports.Registrar` on our own tables of people."""
 
-    def __init__(self, users: SqlUsers) -> None:
+    def __init__(self, users: SqlUsers, factors: SqlFactors) -> None:
         self._users = users
+        self._factors = factors
 
     def register(self, newcomer: Newcomer) -> UserId:
         self._users.add(person_of(newcomer))
+        self._factors.made(newcomer.id)
         return newcomer.id

@@ -146,11 +146,19 @@ class SqlLinks:
         self._connection.run(self._sql.add, {**written_once, **_changing(link)})
 
     def save(self, before: Link, after: Link) -> None:
+        surely = after.subject == before.subject and self._stands(before)
         self._changed()
         same = {"which": before.id, "place": after.provider, "owner": after.user, "whom": before.subject.encode()}
         new = {f"new_{name}": value for name, value in _changing(after).items()}
-        if self._connection.changed(self._sql.save, {**same, **new}) != 1:
+        if surely:
+            self._connection.later(self._sql.save, {**same, **new})
+        elif self._connection.changed(self._sql.save, {**same, **new}) != 1:
             raise StaleVersion
+
+    def _stands(self, link: Link) -> bool:
+        """Tell whether *link* was read as it is and is held: nobody else changes it before this transaction ends."""
+        key = (link.provider, link.subject)
+        return self._by_subject.holds(key) and self.by_subject(*key, lock=True) == link
 
     def remove(self, link: LinkId) -> bool:
         self._changed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -17,6 +18,7 @@ from authflow.sso.ports import SealedPipeline
 from authflow.values import OrganizationId, ProviderId, SessionId, UserId
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from authflow.adapters.sql.connection import Connection
@@ -108,8 +110,14 @@ class SqlPipelines:
         return self._read.get(pipeline, read, lock=lock)
 
     def _locked(self, pipeline: PipelineId) -> Row | None:
-        self._visits.locking_pipeline()
-        return self._connection.run(self._sql.lock, {"which": pipeline}).one_or_none()
+        locked = self._connection.soon(self._sql.lock, {"which": pipeline})
+        known = self._read.drop(pipeline)
+        self._visits.behind_pipeline(None if known is None else known.state.handle.organization)
+        return locked().one_or_none()
+
+    def again(self) -> Callable[[], object] | None:
+        """Return what loads the pipeline that was loaded, once it is forgotten; none without one, or if it is held."""
+        return next((partial(self.load, pipeline) for pipeline in self._read.passing()), None)
 
     def forget(self) -> None:
         """Read again what is not held: a lock was waited for."""
@@ -119,7 +127,8 @@ class SqlPipelines:
         key = pipeline.handle.id
         held, before = self._read.holds(key), self._read.drop(key)
         if not held:
-            self._write(Saved(Stored(pipeline, expected + 1), expected))
+            if self._connection.changed(*self._saving(Saved(Stored(pipeline, expected + 1), expected))) != 1:
+                raise StaleVersion
         elif before is None or before.version != expected:
             raise StaleVersion
         if before is None:
@@ -131,10 +140,10 @@ class SqlPipelines:
             self._unwritten[key] = Saved(after, expected if stands is None else stands.expected)
 
     def flush(self) -> None:
-        """Write what was saved of rows that are held."""
+        """Write what was saved of rows that are held: of these nobody has to be told how many there were."""
         unwritten, self._unwritten = self._unwritten, {}
         for saved in unwritten.values():
-            self._write(saved)
+            self._connection.later(*self._saving(saved))
 
     def unwritten(self) -> dict[PipelineId, Saved]:
         """Return what waits to be written, to `keep` it."""
@@ -146,12 +155,11 @@ class SqlPipelines:
         for key, saved in unwritten.items():
             self._read.put(key, saved.after)
 
-    def _write(self, saved: Saved) -> None:
+    def _saving(self, saved: Saved) -> tuple[sa.Executable, dict[str, Any]]:
         after = saved.after.state
         new = {f"new_{name}": value for name, value in _state(after, saved.after.version).items()}
         statement = self._sql.save if after.away else self._sql.save_back
-        if self._connection.changed(statement, {"which": after.handle.id, "expected": saved.expected, **new}) != 1:
-            raise StaleVersion
+        return statement, {"which": after.handle.id, "expected": saved.expected, **new}
 
     def keep_answer(self, pipeline: PipelineId, answer: Sealed) -> bool:
         self.flush()

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from authflow.adapters.sql.former_subjects import SqlFormerSubjects
     from authflow.adapters.sql.members import SqlMembers
     from authflow.adapters.sql.mfa import SqlFactors
-    from authflow.adapters.sql.people import SqlOrganizations, SqlUsers
+    from authflow.adapters.sql.organizations import SqlOrganizations
+    from authflow.adapters.sql.people import SqlUsers
     from authflow.adapters.sql.rows import Row
     from authflow.adapters.sql.sessions import SqlSessions
     from authflow.adapters.sql.sso import SqlProviders
@@ -208,9 +209,14 @@ class SqlSsoVisits:
             self.organizations.saw(place, sql.organization.of(rows[0]))
         return found
 
-    def locking_pipeline(self) -> None:
-        """Let the provider be read again behind the lock of a pipeline: it may be waited for."""
+    def behind_pipeline(self, organization: OrganizationId | None) -> None:
+        """Let the provider be read again behind the lock of a pipeline, which was waited for; it is about to be held.
+
+        *organization* is none where it is not known before.
+        """
         self.providers.forget()
+        if organization is not None:
+            self.providers.ahead(organization)
 
     def provider(self, organization: OrganizationId) -> Row | None:
         """Return the provider's row, or none."""

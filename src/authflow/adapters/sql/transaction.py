@@ -16,8 +16,9 @@ from authflow.adapters.sql.logs import LogStatements, SqlAudit, SqlOutbox
 from authflow.adapters.sql.members import MemberStatements, SqlMembers
 from authflow.adapters.sql.membership import ConsentStatements, InvitationStatements, SqlConsents, SqlInvitations
 from authflow.adapters.sql.mfa import MfaStatements, SqlFactorCensus, SqlFactors, SqlRecoveryCodes
+from authflow.adapters.sql.organizations import SqlOrganizations
 from authflow.adapters.sql.outbox_relay import RelayStatements, SqlLanes, SqlParked, SqlQueue, SqlReceipts
-from authflow.adapters.sql.people import SqlOrganizations, SqlUsers, organizations_of, registrar_of, users_of
+from authflow.adapters.sql.people import SqlUsers, organizations_of, registrar_of, users_of
 from authflow.adapters.sql.provider_sessions import ProviderSessionStatements, SqlProviderSessions
 from authflow.adapters.sql.replies import ReplyStatements, SqlReplies
 from authflow.adapters.sql.sessions import SessionStatements, SqlDevices, SqlResetLinks, SqlSessions
@@ -157,7 +158,7 @@ class SqlTransaction:
         self.users = sql.users(run)
         self._forget_people: Callable[[], None] = getattr(self.users, "forget", _forget_nothing)
         self.organizations = sql.organizations(run)
-        self.accounts = SqlAccounts(run, sql.accounts, locked=self._forget, browser=self._browser)
+        self.accounts = SqlAccounts(run, sql.accounts, locked=self._behind)
         self.limits: SqlLimits | LimitsApart
         self.attempts: SqlAttempts | AttemptsApart
         if self._apart is None:
@@ -176,7 +177,7 @@ class SqlTransaction:
             run, sql.visit, accounts=self.accounts, factors=self.factors, consents=self.consents, users=users
         )
         self.sessions = SqlSessions(run, sql.sessions, visits)
-        self.devices = SqlDevices(run, sql.sessions)
+        self.devices = SqlDevices(run, sql.sessions, self.factors)
         self.reset_links = SqlResetLinks(run, sql.sessions)
         self.recovery_codes = SqlRecoveryCodes(run, sql.mfa)
         self.factor_census = SqlFactorCensus(run, sql.mfa, self.factors)
@@ -253,12 +254,18 @@ class SqlTransaction:
         self.pipelines = SqlPipelines(run, sql.pipelines, visits)
         self.single_use = SqlSingleUse(run, sql.once)
         self.provider_sessions = SqlProviderSessions(run, sql.provider_sessions)
-        ours: Registrar | None = None if users is None else SqlRegistrar(users)
+        ours: Registrar | None = None if users is None else SqlRegistrar(users, self.factors)
         self.registrar = ours if sql.registrar is None else sql.registrar(run)
 
-    def _browser(self, user: UserId) -> Callable[[], object] | None:
-        """Return what reads the row of the browser of *user* again; none if it was not read."""
-        return self.sessions.again(user)
+    def _behind(self, user: UserId) -> None:
+        """Forget what was read before the lock of *user*; where it can travel with that, read their visit again."""
+        again = self.pipelines.again() or self.sessions.again(user) or self._person(user)
+        self._forget()
+        if again is not None and self.connection.pipeline is not None:
+            again()
+
+    def _person(self, user: UserId) -> Callable[[], object] | None:
+        return self.users.again(user) if isinstance(self.users, SqlUsers) else None
 
     def _forget(self) -> None:
         """Forget what was read before a lock was waited for: of whom it is held, and of whoever asks."""
@@ -273,6 +280,8 @@ class SqlTransaction:
         self.providers.forget()
         self.links.forget()
         self.pipelines.forget()
+        if isinstance(self.attempts, SqlAttempts):
+            self.attempts.forget()
         self.former_subjects.reread()
 
 

@@ -9,8 +9,26 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from authflow.adapters.sql.prepared import Bound
+    from authflow.adapters.sql.tap import Kind
+
+
+@attrs.frozen(eq=False)
+class Unsent:
+    """A statement that waits for the next trip; *kind* is none for a BEGIN, which was told when it was asked for.
+
+    One whose answer is read later has a *cursor* of its own.
+    """
+
+    kind: Kind | None
+    text: str
+    bound: Bound | None = None
+    cursor: Any = None
 
 
 class WirePipeline:

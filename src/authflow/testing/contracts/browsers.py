@@ -50,7 +50,7 @@ class DevicesContract:
             tx.devices.remove(_digest(1))
             tx.devices.remove(_digest(9))
             assert tx.devices.of_user(ANNE) == (_device(2), _device(3))
-            assert tx.devices.remove_of_user(ANNE) == 2
+            tx.devices.remove_of_user(ANNE)
             assert tx.devices.of_user(ANNE) == ()
             assert tx.devices.of_user(BEN) == (_device(4, BEN),)
 
