@@ -1,10 +1,11 @@
-"""Reads an e-mail address that somebody typed or a host stored: one mailbox, or none."""
+"""Reads an e-mail address that somebody typed or a host stored: one mailbox, whose mails are counted, or none."""
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final
 
-from authflow.values import ADDRESS_MAX, Address
+from authflow.values import ADDRESS_MAX, Address, fold_address
 
 LOCAL_MAX: Final = 64
 """RFC 5321 4.5.3.1.1: the local part is at most 64 octets."""
@@ -26,6 +27,14 @@ def read_address(text: object) -> Address | None:
         return None
     short = len(text.encode()) <= ADDRESS_MAX and len(local.encode()) <= LOCAL_MAX
     return Address(text) if short else None
+
+
+def mails_key(address: Address, *, place: str = "") -> str:
+    """Return the key under which mails to *address* are counted, whoever asks and in whatever way (decision 22).
+
+    It is a digest, because an address may be longer than a key. *place* has a budget of its own.
+    """
+    return hashlib.sha256(f"{place}\0{fold_address(address)}".encode()).hexdigest()
 
 
 def _dotted(part: str) -> bool:

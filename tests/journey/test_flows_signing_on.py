@@ -21,7 +21,7 @@ from authflow.sessions.commands import EnrollmentOwed, SecondFactorOwed
 from authflow.sso.case import Choice, Offer, Page
 from authflow.sso.login import PROOF_LIFE
 from authflow.testing.browsers import Browser
-from authflow.values import Level, Refused
+from authflow.values import NOBODY, Level, Refused
 from tests.journey.sso_stage import SsoStage
 from tests.stage import CONTEXT, STEP
 
@@ -391,6 +391,18 @@ def test_whoever_is_signed_in_mails_and_asks_within_the_same_budget(
     answers = [trip.choose(Choice.NEW_ACCOUNT) for _ in range(6)]
     assert [getattr(answer, "code", None) is Code.SSO_RATE_LIMITED for answer in answers] == [False] * 5 + [True]
     assert len(stage.mails(MailKind.SSO_ADDRESS_PROOF)) <= 5
+
+
+def test_an_address_has_one_budget_whichever_way_it_is_mailed(stage: SsoStage, acme: OrganizationId):
+    """Decision 22: a confirmation of whoever typed it and a newcomer's proof are mails to one mailbox."""
+    claimant = stage.person("grace@example.org", verified=False)
+    stage.idp.person("00u9", email="Grace@example.org", name="Grace")
+    for _ in range(3):
+        stage.flows.accounts.send_confirmations(NOBODY, CONTEXT, user=claimant.user)
+    asking = [stage.come(Browser(), acme, "00u9").choose(Choice.NEW_ACCOUNT) for _ in range(3)]
+    assert [type(answer) for answer in asking] == [MailSent, MailSent, Refused]
+    late = stage.flows.accounts.send_confirmations(NOBODY, CONTEXT, user=claimant.user)
+    assert late.code is Code.ACCOUNT_RATE_LIMITED
 
 
 # --- newcomers --------------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -20,9 +19,10 @@ from authflow.accounts.confirmation import MACHINE, held_by, mailable, may_send,
 from authflow.accounts.states import Absent, Confirmed, Sent
 from authflow.errors import Code, StaleVersion
 from authflow.facts.accounts import AddressClaimed, AddressLost
+from authflow.mailbox import mails_key
 from authflow.nobody import SYSTEM
 from authflow.ports import Allowed, Limited
-from authflow.values import Asker, Context, Refused, Secret, fold_address, new_identifier, token_digest
+from authflow.values import Asker, Context, Refused, Secret, new_identifier, token_digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -153,7 +153,7 @@ class Addresses:
         """Store the token of one mail; a mail that is not sent is not counted."""
         mailed: Allowed | Limited = asked
         if held is not None and open_address(held) is None and isinstance(asked, Allowed):
-            mailed = tx.limits.hit(self.policy.mails, _budget_key(held.address), now)
+            mailed = tx.limits.hit(self.policy.mails, mails_key(held.address), now)
         command = Send(
             person=person,
             held=held,
@@ -248,8 +248,3 @@ def _summed(wanted: Sequence[UserAddress | None], answers: Sequence[Answer]) -> 
         return refusals[0]
     unsent = tuple(held.address for held in wanted if held is not None and held.address not in sent)
     return ConfirmationsSent(addresses=sent, unsent=unsent)
-
-
-def _budget_key(address: Address) -> str:
-    """Return the key under which mails to *address* are counted, whoever asks for them: an address may be too long."""
-    return hashlib.sha256(fold_address(address).encode()).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import attrs
@@ -11,6 +10,7 @@ from authflow.facts.sso import AddressHeld, AddressProofMailed, ProofMailed
 from authflow.journey.door import need
 from authflow.journey.sso.answers import MailSent
 from authflow.journey.sso.circumstances import mailable, written
+from authflow.mailbox import mails_key
 from authflow.ports import Allowed
 from authflow.sso.case import Choice, Known
 from authflow.sso.finishing import may_tell, registers
@@ -23,7 +23,7 @@ from authflow.sso.progress import (
     OpenLink,
 )
 from authflow.sso.progress import ProofMailed as ProofOpen
-from authflow.values import Secret, fold_address, token_digest
+from authflow.values import Secret, token_digest
 
 if TYPE_CHECKING:
     from authflow.journey.sso.admitting import Arrival
@@ -138,5 +138,4 @@ class MailedProofs:
     def _hit(self, by: Comer, address: Address | None, *, at: str = "") -> Allowed | Limited:
         if address is None:
             return Allowed(0)
-        key = hashlib.sha256(f"{at}\0{fold_address(address)}".encode()).hexdigest()
-        return by.tx.limits.hit(self.mails, key, self.clock.now())
+        return by.tx.limits.hit(self.mails, mails_key(address, place=at), self.clock.now())
