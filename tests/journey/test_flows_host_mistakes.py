@@ -13,10 +13,11 @@ from authflow import ProviderSessionsEnded, SignedOn, SignedOut
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.errors import BrokenPromise, Code
 from authflow.policy import SsoPolicy
+from authflow.ports import UserAddress
 from authflow.sso.case import Choice
 from authflow.testing.browsers import Browser
 from authflow.testing.federation import FakeFederation
-from authflow.values import Refused
+from authflow.values import Address, Refused
 from tests.journey.sso_stage import SsoStage
 from tests.stage import CONTEXT
 
@@ -70,13 +71,46 @@ def test_a_registrar_that_finds_somebody_lets_nobody_in(has: str):
         stage.flows.members.add(CONTEXT, organization=other, user=ada.user)
     if has == "a link":
         stage.link(ada.user, acme, "00u9")
-    stage.idp.person("00u1", email="ada@example.org")
+    taken = has == "a verified address"  # which nobody else is registered with
+    stage.idp.person("00u1", email="ada@example.org" if taken else "ada@example.com")
     mallory = Browser()
     trip = stage.come(mallory, acme, "00u1")
     with pytest.raises(BrokenPromise):
         trip.choose(Choice.NEW_ACCOUNT)
     assert stage.flows.sessions.identify(mallory.session).user is None
     assert [link.subject for link in stage.links_of(ada.user)] == (["00u9"] if has == "a link" else [])
+
+
+CLAIMED = UserAddress(address=Address("ada@example.com"), primary=True)
+BARE: dict[str, dict[str, Any]] = {
+    "a claim where a proof was": {},
+    "the rights of an administrator": {"administrator": True},
+    "another address": {"addresses": (attrs.evolve(CLAIMED, address=Address("eve@example.com")),)},
+    "an address more": {"addresses": (CLAIMED, UserAddress(address=Address("eve@example.com"), primary=False))},
+}
+"""What tells somebody of whom nothing else is known here from whoever was to be made."""
+
+
+@pytest.mark.parametrize("has", BARE)
+def test_a_registrar_that_finds_somebody_who_never_was_here_lets_nobody_in(has: str):
+    """Such as an account that a stranger made with the address before its owner came (pre-hijacking)."""
+    uow = Finding()
+    stage = SsoStage(uow, attrs.evolve(SsoStage(MemoryUnitOfWork()).policy, sso=SsoPolicy(verify_first=False)))
+    acme, vouched = stage.organization("acme"), has == "a claim where a proof was"
+    stage.connect(acme, stage.google if vouched else None)
+    ada = stage.person(verified=False)
+    stage.save(attrs.evolve(stage.user(ada.user), **BARE[has]))
+    uow.victim = ada.user
+    (stage.google if vouched else stage.idp).person("00u1", email="ada@example.com", email_verified=True)
+    mallory = Browser()
+
+    def sign_up() -> None:
+        stage.come(mallory, acme, "00u1").choose(Choice.NEW_ACCOUNT)
+
+    with pytest.raises(BrokenPromise):
+        sign_up()
+    assert stage.flows.sessions.identify(mallory.session).user is None
+    assert stage.links_of(ada.user) == ()
 
 
 def broken() -> None:

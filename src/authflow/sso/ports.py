@@ -285,6 +285,7 @@ class Registrar(Protocol):
         """Insert the person, with a username that nobody has, and their address; return who they are.
 
         It is never somebody who was there before, whatever address they have: whoever registers is signed in as them.
+        They have this one address, verified if *newcomer* says so and only then, and administrate nothing.
         The username is made of nothing that a provider asserts: anybody could be called by somebody else's name.
 
         Raises:

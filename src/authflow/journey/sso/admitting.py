@@ -23,7 +23,7 @@ from authflow.sso.case import By, Enter, LinkTo, Register, TakeOver
 from authflow.sso.grounds import Attached, MailedProof, NewAccount, OwnSession, Recognized
 from authflow.sso.pipeline import Flow
 from authflow.sso.ports import Newcomer
-from authflow.values import Method, Proof, Refused, UserId, fold_address, new_identifier
+from authflow.values import Method, Proof, Refused, UserId, new_identifier, same_address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from authflow.machine import Fact, Step
     from authflow.membership.service import Membership
     from authflow.policy import SsoPolicy
-    from authflow.ports import Entropy, UnitOfWork
+    from authflow.ports import Entropy, UnitOfWork, User
     from authflow.recording import Recorder
     from authflow.sessions.service import Sessions
     from authflow.sso.case import Decision, Known
@@ -237,13 +237,20 @@ def _require_new(tx: JourneyTransaction, user: UserId, newcomer: Newcomer) -> No
     An id that was random a moment ago is nobody else's; for one of the host's own it is asked what they have here.
 
     Raises:
-        BrokenPromise: The person has an address that was not given to them just now, or anything else of ours.
+        BrokenPromise: The person is another one than was to be made, or has anything else of ours.
     """
     person = tx.users.get(user)
-    given = {fold_address(newcomer.address)} if newcomer.verified_at is not None else set[str]()
-    known = person is not None and bool({fold_address(own) for own in person.verified_addresses()} - given)
-    if known or (user != newcomer.id and _has_anything(tx, user)):
+    other = person is not None and not _is_as_made(person, newcomer)
+    if other or (user != newcomer.id and _has_anything(tx, user)):
         raise BrokenPromise(answer="a registrar that finds people instead of making them")
+
+
+def _is_as_made(person: User, newcomer: Newcomer) -> bool:
+    """Tell whether *person* may do nothing, and has the one address, verified if it was to be and only then."""
+    if person.administrator or len(person.addresses) != 1:
+        return False
+    (own,) = person.addresses
+    return same_address(own.address, newcomer.address) and (own.verified_at is None) is (newcomer.verified_at is None)
 
 
 def _has_anything(tx: JourneyTransaction, user: UserId) -> bool:
