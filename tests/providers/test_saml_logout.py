@@ -22,11 +22,12 @@ from lxml import etree
 from authflow.adapters.providers.saml.logout import logout_request, logout_response
 from authflow.adapters.providers.saml.request import redirect_url
 from authflow.adapters.providers.saml.rules import SKEW, write_instant
+from authflow.adapters.providers.saml.subject import UNSPECIFIED
 from authflow.adapters.providers.saml.xml import name
 from authflow.errors import Code
-from authflow.sso.capabilities import LoggedOut, LogoutRequested
+from authflow.sso.capabilities import LoggedOut, LogoutRequested, Named
 from authflow.sso.kinds import Assertion, Departure, Rejected
-from authflow.testing.saml_markup import PERSISTENT, response, sign
+from authflow.testing.saml_markup import EMAIL_FORMAT, PERSISTENT, response, sign
 from authflow.values import Secret
 from tests.providers.saml.stage import CLOCK, TRIP, arrive, keys, kind, provider, said, settings, signed
 
@@ -142,6 +143,20 @@ def test_a_name_of_other_parties_is_nobodys_here(qualifier: str, party: str, cod
     request[-1].set(qualifier, party)
     asked = read(sent("SAMLRequest", request))
     assert (asked.code if isinstance(asked, Rejected) else None) is code
+
+
+@pytest.mark.parametrize(
+    ("said_of", "means"),
+    [(None, ""), ("", ""), (UNSPECIFIED, ""), (PERSISTENT, PERSISTENT), (EMAIL_FORMAT, EMAIL_FORMAT)],
+)
+def test_a_name_has_a_format_where_it_says_one(said_of: str | None, means: str):
+    """Core 2.2.2: a name without a format, and one whose format says nothing, are the same."""
+    memory = {"value": "ada-1", "format": said_of}
+    request = logout_request(memory, identifier="_l", now=CLOCK.now(), destination=SLO, issuer=IDP)
+    asked = read(sent("SAMLRequest", request))
+    assert isinstance(asked, LogoutRequested)
+    assert (asked.name_id, asked.format) == ("ada-1", means)
+    assert kind().named(memory) == Named(name="ada-1", index="", format=means)
 
 
 def test_a_signature_inside_of_a_message_in_an_url_is_none_that_we_look_at():
