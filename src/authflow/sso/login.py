@@ -16,7 +16,7 @@ from authflow.ports import Limited
 from authflow.sso import finishing
 from authflow.sso.case import Ask, Case, Challenge, Choice, Deny, ProveAddress
 from authflow.sso.pipeline import Flow
-from authflow.sso.pipeline_rules import abandon, answers, failed, live, named, repeat, too_late
+from authflow.sso.pipeline_rules import abandon, failed, live, named, repeat, too_late
 from authflow.sso.progress import (
     Abandon,
     AddressAsked,
@@ -67,11 +67,9 @@ def receive(state: Away, command: Return, _now: datetime) -> LoginStep:
 
     Anybody can send this browser back with a state of their own, and so does an older tab of it.
     """
-    if not answers(state, command):
-        return Step(state, Refused(code=Code.SSO_STATE_INVALID))
     said = named(state, command)
-    if isinstance(said, Code):
-        return failed(state, said)
+    if isinstance(said, Step):
+        return said
     return Step(Identified(handle=state.handle, identity=said), Received())
 
 
@@ -86,29 +84,18 @@ def choose(state: Open, command: Choose, now: datetime) -> LoginStep:
 
 def _decided(state: Open, command: Choose, decision: Decision) -> LoginStep:
     match decision:
-        case Deny():
-            return _denied(state, decision.code)
         case Ask():
             return Step(state, Asked(page=decision.page))
-        case Challenge():
-            return Step(state, FactorAsked(user=decision.user))
         case ProveAddress(taken=taken):
             return _mail_address(state, command, taken=taken)
         case _:
-            return Step(Over(handle=state.handle, why=Why.FINISHED), Finish(decision=decision))
+            return _entering(state, decision)
 
 
 @live
 def confirm(state: Unconfirmed, command: ConfirmUnasked, now: datetime) -> LoginStep:
     """Whoever meant it comes in by the link that stands, behind their second factor; no link is made (decision 25)."""
-    decision = finishing.decide_unasked(case_of(state, Choice.NOTHING, command.known), now)
-    match decision:
-        case Deny():
-            return _denied(state, decision.code)
-        case Challenge():
-            return Step(state, FactorAsked(user=decision.user))
-        case _:
-            return Step(Over(handle=state.handle, why=Why.FINISHED), Finish(decision=decision))
+    return _entering(state, finishing.decide_unasked(case_of(state, Choice.NOTHING, command.known), now))
 
 
 @live
@@ -232,6 +219,17 @@ MACHINE = Machine[Login, Command, LoginAnswer](
 
 
 # --- pieces -----------------------------------------------------------------------------------------------------------
+
+
+def _entering(state: Open | Unconfirmed, decision: Decision) -> LoginStep:
+    """Return the step of somebody who comes in by what was decided, or does not, or owes a second factor first."""
+    match decision:
+        case Deny():
+            return _denied(state, decision.code)
+        case Challenge():
+            return Step(state, FactorAsked(user=decision.user))
+        case _:
+            return Step(Over(handle=state.handle, why=Why.FINISHED), Finish(decision=decision))
 
 
 def _denied(state: Open | Unconfirmed, code: Code) -> Step[Login, Refused]:

@@ -45,6 +45,7 @@ class Going(Protocol):
 
 StateT = TypeVar("StateT", bound=Pipeline)
 CommandT = TypeVar("CommandT", bound=Going)
+WaitingT = TypeVar("WaitingT", bound="Away | Proposed")
 NextT = TypeVar("NextT")
 AnswerT = TypeVar("AnswerT")
 
@@ -93,18 +94,15 @@ def too_late(state: Over, command: Going, _now: datetime) -> Step[Over, Refused]
 # --- pieces -----------------------------------------------------------------------------------------------------------
 
 
-def answers(state: Away | Proposed, command: Return) -> bool:
-    """Tell whether what came back is the answer that was asked for: nobody else knows the state that it carries."""
-    return hmac.compare_digest(state.state, command.state)
-
-
-def named(state: Away | Proposed, command: Return) -> Identity | Code:
-    """Return whom the provider named in the answer that was asked for; or why that is none, which ends the pipeline."""
+def named(state: WaitingT, command: Return) -> Identity | Step[WaitingT | Over, Refused]:
+    """Return whom the provider named in the answer that was asked for; or the step, where that is nobody."""
+    if not hmac.compare_digest(state.state, command.state):
+        return Step(state, Refused(code=Code.SSO_STATE_INVALID))
     said, handle = command.said, state.handle
     if isinstance(said, Code):
-        return said
+        return failed(state, said)
     same = (said.organization, said.provider) == (handle.organization, handle.provider)
-    return said if same else Code.SSO_IDENTITY_MISMATCH
+    return said if same else failed(state, Code.SSO_IDENTITY_MISMATCH)
 
 
 def failed(state: Pipeline, code: Code) -> Step[Over, Refused]:

@@ -15,7 +15,7 @@ from authflow.sso.pipeline import PipelineId
 from authflow.sso.progress import Away
 from authflow.sso.sealing import answer_binding, canonical
 from authflow.sso.service.exchange import DatedCallback
-from authflow.sso.service.pipelines import find, read_key
+from authflow.sso.service.pipelines import find_any, read_key
 from authflow.sso.setup import Proposed
 from authflow.values import Refused, Secret, token_digest
 
@@ -44,7 +44,7 @@ class KeptResponses:
         """
         state = stated(callback)
         key = None if state is None else read_key(state.reveal())
-        found = None if key is None else find(tx, self.desk, PipelineId(key), lock=True)
+        found = None if key is None else find_any(tx, self.desk, PipelineId(key), lock=True)
         if state is None or found is None or not isinstance(found.state, Away | Proposed):
             return Refused(code=Code.SSO_STATE_INVALID)
         waiting = found.state
@@ -59,7 +59,7 @@ class KeptResponses:
         return None if kept else Refused(code=Code.SSO_STATE_INVALID)
 
     def read(self, tx: SsoTransaction, pipeline: PipelineId) -> DatedCallback | Refused | None:
-        """Return what is kept, or none; what nobody can read any more is as such a pipeline is (`find`)."""
+        """Return what is kept, or none; what nobody can read any more is as such a pipeline is (`find_any`)."""
         sealed = tx.pipelines.answer(pipeline)
         if sealed is None:
             return None

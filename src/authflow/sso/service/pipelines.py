@@ -16,7 +16,7 @@ from authflow.sso.pipeline import PipelineId, Present, not_theirs
 from authflow.sso.ports import SealedPipeline
 from authflow.sso.progress import Away, ProofMailed, Proven
 from authflow.sso.sealing import proposal_binding, request_binding, state_binding
-from authflow.sso.service.roads import NONE, AnswerT, CommandT, StateT
+from authflow.sso.service.roads import NO_PROVIDER, AnswerT, CommandT, StateT
 from authflow.sso.setup import Proposed, Tried
 from authflow.values import IDENTIFIER_MAX, Refused, Secret, SessionId, token_digest
 
@@ -65,7 +65,7 @@ def bearer(asker: Asker, ticket: Secret) -> Bearer | Refused:
     return Bearer(session=asker.session, pipeline=PipelineId(key), digest=token_digest(ticket))
 
 
-def find(
+def find_any(
     tx: SsoTransaction, desk: Desk, pipeline: PipelineId, *, lock: bool = False, tell: bool = True
 ) -> Stored[Login | Setup] | None:
     """Return a pipeline of either machine. One that cannot be read is none, and the person begins again.
@@ -121,7 +121,7 @@ class Pipelines(Generic[StateT, CommandT, AnswerT]):
         self, tx: SsoTransaction, pipeline: PipelineId, *, lock: bool = False, tell: bool = True
     ) -> Stored[StateT] | None:
         """Return the pipeline, whoever asks."""
-        found = find(tx, self.desk, pipeline, lock=lock, tell=tell)
+        found = find_any(tx, self.desk, pipeline, lock=lock, tell=tell)
         own = None if found is None else self.road.own(found.state)
         return None if found is None or own is None else Stored(own, found.version)
 
@@ -171,7 +171,7 @@ def _opens(state: Login | Setup, who: Bearer) -> bool:
 
     The organization is held against what stands now later, by the pipeline's table.
     """
-    return not_theirs(state.handle, _present(who, state.handle.organization, NONE)) is None
+    return not_theirs(state.handle, _present(who, state.handle.organization, NO_PROVIDER)) is None
 
 
 def _present(who: Bearer, organization: OrganizationId | None, standing: Standing) -> Present:

@@ -44,8 +44,8 @@ class Standing:
     steps: bytes = attrs.field(repr=False)
 
 
-NONE: Final = Standing(provider=None, kind="", steps=b"")
-"""No provider stands there any more."""
+NO_PROVIDER: Final = Standing(provider=None, kind="", steps=b"")
+"""None stands there any more."""
 
 
 class Road(Protocol[StateT, CommandT, AnswerT]):
@@ -94,7 +94,7 @@ class SignInRoad(Road[Login, LoginCommand, LoginAnswer]):
         found = tx.providers.load(state.handle.organization).state
         kind = self.desk.kinds.get(found.kind) if isinstance(found, Connected) else None
         if not isinstance(found, Connected) or kind is None:
-            return NONE
+            return NO_PROVIDER
         return Standing(provider=found.id, kind=found.kind, steps=steps_digest(kind, found.settings.steps))
 
     def settings(self, tx: SsoTransaction, state: Login) -> Document:
@@ -128,7 +128,7 @@ class SetupRoad(Road[Setup, SetupCommand, SetupAnswer]):
         """Return what was proposed, until it is over."""
         kind = self.desk.kinds.get(state.handle.kind)
         if kind is None or isinstance(state, Over):
-            return NONE
+            return NO_PROVIDER
         steps = steps_digest(kind, settings_digest(kind, self._proposed(state)))
         return Standing(provider=state.handle.provider, kind=state.handle.kind, steps=steps)
 
