@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from authflow.sso.provider import Connected, Provider
     from authflow.sso.provider_session import ProviderSessionRows
     from authflow.values import Address, LinkId, OrganizationId, ProviderId, Sealed, SessionId, UserId
+
+PROVIDER_ONCE: Final = frozenset({"sso_provider.organization", "primary_key"})
+"""The uniqueness rules of `ProviderRows`: an organization has one, and the very same one has the same id."""
 
 
 class ProviderRows(Protocol):

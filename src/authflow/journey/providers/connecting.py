@@ -49,9 +49,6 @@ if TYPE_CHECKING:
     from authflow.values import Address, Asker, BrowserSession, OrganizationId
 
 
-EXISTS: Final = frozenset({"sso_provider.organization", "primary_key"})
-"""The uniqueness rules of providers: an organization has one, and the very same one has the same id."""
-
 NONE_YET: Final = ProviderId("")
 """The provider of a setup: it has no row, and perhaps never will."""
 

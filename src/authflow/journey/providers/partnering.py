@@ -9,8 +9,8 @@ import attrs
 from authflow.command.running import in_one
 from authflow.errors import Code, UniqueViolated
 from authflow.journey.gates import may_administer
-from authflow.journey.providers.connecting import EXISTS
 from authflow.nobody import NO_USER
+from authflow.sso.ports import PROVIDER_ONCE
 from authflow.sso.provider import Authority
 from authflow.values import Refused
 
@@ -101,6 +101,6 @@ class Partnering:
             with self.uow.savepoint():
                 return self.connecting.provision(at, kind, proposal, authority)
         except UniqueViolated as violated:
-            if violated.rule not in EXISTS:
+            if violated.rule not in PROVIDER_ONCE:
                 raise
         return Refused(code=Code.SSO_PROVIDER_EXISTS)

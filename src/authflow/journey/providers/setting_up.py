@@ -10,9 +10,9 @@ from authflow.command.running import in_one
 from authflow.errors import Code, UniqueViolated
 from authflow.journey.door import carried, expect, need, settled
 from authflow.journey.providers.answers import ProviderAdded, ProviderTried
-from authflow.journey.providers.connecting import EXISTS
 from authflow.journey.sso.answers import PipelineAbandoned, SentAway
 from authflow.sso.pipeline import Flow, barred
+from authflow.sso.ports import PROVIDER_ONCE
 from authflow.sso.progress import Abandon, Abandoned, Received
 from authflow.sso.provider import Connected, may_change_trust
 from authflow.sso.sealing import proposal_binding, provider_key, settings_digest
@@ -212,7 +212,7 @@ class SettingUp:
             with self.uow.savepoint():
                 return self._confirmed(at, session, who, stored)
         except UniqueViolated as violated:
-            if violated.rule not in EXISTS:
+            if violated.rule not in PROVIDER_ONCE:
                 raise
         return self._too_late(at, who, stored)
 
