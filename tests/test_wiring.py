@@ -23,7 +23,7 @@ from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.adapters.sql import schema
 from authflow.adapters.sql.engine import make_engine
 from authflow.adapters.sql.tables import build
-from authflow.assembly import Ports
+from authflow.assembly import Ports, journeys, providers, single_sign_on
 from authflow.command.running import CommandClock
 from authflow.errors import (
     Code,
@@ -364,7 +364,7 @@ def test_no_service_looks_at_the_hosts_clock_itself():
     assert "flows.sessions.sessions.clock" in found
 
 
-@pytest.mark.parametrize("module", [wiring, assembly])
+@pytest.mark.parametrize("module", [wiring, assembly, journeys, providers, single_sign_on])
 def test_every_part_is_given_by_its_name(module: ModuleType):
     """Type checkers see no wrong part behind ``**``: here everything meets."""
     calls = [node for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.Call)]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Required, Self, TypedDict
 import attrs
 
 from authflow.adapters.keys import KeyRing
-from authflow.assembly import Journeys, Ports, Slices, handlers_of, ports_of
+from authflow.assembly import Ports, Slices, handlers_of, ports_of
+from authflow.assembly.journeys import Journeys
 from authflow.command.running import CommandClock
 from authflow.errors import ConfigInvalid, ExtraMissing, KeysMissing
 from authflow.journey.audit import AuditTrail

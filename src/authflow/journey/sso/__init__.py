@@ -1,8 +1,8 @@
 """Signing in through an organization's provider, and everything that hangs on the link it leaves.
 
 Every command is a method of `single_sign_on.SingleSignOn`, which is ``flows.sso``: there it is documented, and what a
-host hands in is checked. It is done by one of five parts, which know nothing of each other (`composing` puts all of it
-together):
+host hands in is checked. It is done by one of five parts, which know nothing of each other (`authflow.assembly`
+puts all of it together):
 
 - `sign_on`: signing in and linking, from the first redirect to the last;
 - `idp_initiated`: the same for whoever the provider sends of itself (`confirming` is what follows);

@@ -1,4 +1,4 @@
-"""``flows.providers``, put together: the part of `authflow.assembly` that knows who takes part in it."""
+"""``flows.providers``, put together: who takes part in connecting a provider, and in keeping it."""
 
 from __future__ import annotations
 

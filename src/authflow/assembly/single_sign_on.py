@@ -1,4 +1,4 @@
-"""``flows.sso``, put together: the part of `authflow.assembly` that knows who takes part in a sign-in."""
+"""``flows.sso``, put together: who takes part in a sign-in."""
 
 from __future__ import annotations
 
