@@ -160,6 +160,20 @@ def test_a_provider_that_can_be_asked_must_have_confirmed_within_a_week(stage: S
     assert why(stage, ben, acme) is None
 
 
+def test_whom_a_link_kept_out_unconfirmed_it_lets_in_no_more_when_a_clock_goes_back(stage: SsoStage):
+    """Decision 35: nobody signed on after the last confirmation of their link, and that is seen to be too old, too."""
+    acme = stage.organization()
+    ben = joined(stage, acme, "ben@example.com")
+    stage.connect(acme, confirms=True)
+    stage.sign_in(ben)
+    linked(stage, ben, acme, "00u1")
+    signed_on(stage, ben, acme, "00u1")
+    stage.clock.advance(CONFIRMED_WITHIN)
+    assert why(stage, ben, acme) == "link_unconfirmed"
+    stage.clock.advance(-CONFIRMED_WITHIN / 2)
+    assert why(stage, ben, acme) == "sign_in_too_old"
+
+
 def test_where_it_is_not_required_it_keeps_nobody_out(stage: SsoStage):
     acme, plain = stage.organization(), stage.organization("plain")
     ben = joined(stage, acme, "ben@example.com")

@@ -315,6 +315,7 @@ def test_what_cannot_be_stored_is_in_the_log_with_its_link(
     monkeypatch.setattr(Rechecking, "_store", broken)
     assert stage.flows.upkeep.recheck_links() == LinksRechecked(failed=1)
     assert the_link(stage, ada).id in caplog.text
+    assert (the_link(stage, ada).failures, flags(stage, ada, acme)) == (0, LINKED), "it is no failure of the provider"
 
 
 def test_nobody_is_asked_within_a_transaction(stage: SsoStage):
