@@ -45,8 +45,8 @@ class LinksRechecked:
     Args:
         confirmed: Links that their provider confirmed.
         revoked: Links that it did not: their people cannot come in through it any more.
-        failed: Links that it could not be asked about; three times in a row, and their people cannot come in either. Also
-            those whose answer could not be stored: that is in the log, and is held against nobody.
+        failed: Links that it could not be asked about; three times in a row, and their people cannot come in either.
+            Also those whose answer could not be stored: that is in the log, and is held against nobody.
         ended: Links of people who belong to the organization no more.
         unasked: Links for which their provider gave nothing to ask with: each stands until its sign-in is too old.
         more: More links may be due: ask again at once.
