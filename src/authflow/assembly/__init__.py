@@ -165,7 +165,7 @@ def handlers_of(ports: Ports, policy: Policy, slices: Slices, receivers: Receive
         cipher=ports.cipher,
         membership=slices.membership,
         addresses=slices.addresses,
-        travelling=slices.travelling,
+        pipelines=slices.travelling.pipelines,
     )
     moved_links = MovedLinks(uow=ports.uow, membership=slices.membership)
     receivers.add("authflow.moved_links", Signal.IDENTITY_MOVED, moved_links)

@@ -45,9 +45,9 @@ def single_sign_on(ports: Ports, policy: Policy, slices: Slices, replays: Replay
     uow, clock, sessions, recorder = ports.uow, ports.clock, slices.sessions, slices.recorder
     askers = Askers(uow=uow, clock=clock, sessions=sessions)
     shared = _Shared(
-        comers=Comers(clock=clock, sessions=sessions, travelling=slices.travelling),
+        comers=Comers(clock=clock, sessions=sessions, pipelines=slices.travelling.pipelines),
         circumstances=Circumstances(membership=slices.membership, policy=policy.sso),
-        refusals=RefusalLog(clock=clock, recorder=recorder, travelling=slices.travelling),
+        refusals=RefusalLog(clock=clock, recorder=recorder, pipelines=slices.travelling.pipelines),
         admitting=_admitting(ports, policy, slices, waiting),
     )
     return SingleSignOn(
@@ -64,7 +64,7 @@ def single_sign_on(ports: Ports, policy: Policy, slices: Slices, replays: Replay
 
 
 def _sign_on(ports: Ports, policy: Policy, slices: Slices, shared: _Shared) -> SignOn:
-    standings = Standings(clock=ports.clock, travelling=slices.travelling)
+    standings = Standings(clock=ports.clock, pipelines=slices.travelling.pipelines)
     proofs = MailedProofs(
         clock=ports.clock,
         recorder=slices.recorder,
@@ -99,7 +99,7 @@ def _idp_initiated(ports: Ports, policy: Policy, slices: Slices, shared: _Shared
     confirming = Confirming(
         uow=ports.uow,
         clock=ports.clock,
-        travelling=slices.travelling,
+        pipelines=slices.travelling.pipelines,
         circumstances=shared.circumstances,
         refusals=shared.refusals,
         admitting=shared.admitting,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from authflow.journey.ports import JourneyTransaction
     from authflow.membership.service import Membership
     from authflow.ports import Cipher, UnitOfWork, User
-    from authflow.sso.service import SignInTravelling
+    from authflow.sso.service import SignInPipelines
     from authflow.values import Secret
 
 PROVING: Final = frozenset({MailKind.SSO_PROOF, MailKind.SSO_ADDRESS_PROOF})
@@ -40,7 +40,7 @@ class StillWanted:
     cipher: Cipher
     membership: Membership
     addresses: Addresses
-    travelling: SignInTravelling
+    pipelines: SignInPipelines
 
     def __call__(self, message: Message) -> bool:
         """Tell whether the mail of *message* still says something true."""
@@ -78,7 +78,7 @@ class StillWanted:
         """A link is not mailed that the sign-in it was for does not wait for any more, nor to whom it is not theirs."""
         token = self._token(message)
         with self.uow.begin() as tx:
-            found = self.travelling.pipelines.find(tx, PipelineId(str(message.payload.get("pipeline"))))
+            found = self.pipelines.find(tx, PipelineId(str(message.payload.get("pipeline"))))
             waiting = None if found is None else found.state
             meant = mailable(tx, waiting) if isinstance(waiting, ProofMailed) else None
         if token is None:

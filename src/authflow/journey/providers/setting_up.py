@@ -68,11 +68,11 @@ class SettingUp:
         proposal = self.connecting.proposal(known, given)
         if isinstance(proposal, Refused):
             return attrs.evolve(proposal, session=session)
-        leaving = self._leave(session, organization, known, proposal)
-        left = self.travelling.requests.make(leaving)
-        if isinstance(left, Refused):
-            return attrs.evolve(left, session=session)
-        return self._one(lambda: self._sent(session, leaving, left, proposal))
+        new = self._minted(session, organization, known, proposal)
+        redirection = self.travelling.requests.make(new)
+        if isinstance(redirection, Refused):
+            return attrs.evolve(redirection, session=session)
+        return self._one(lambda: self._sent(session, new, redirection, proposal))
 
     def _refusal(
         self, session: BrowserSession, organization: OrganizationId, kind: Kind | None, role: str | None
@@ -91,7 +91,7 @@ class SettingUp:
 
         return self.askers.found(session, refusal)
 
-    def _leave(
+    def _minted(
         self, session: BrowserSession, organization: OrganizationId, kind: Kind, proposal: Proposal
     ) -> NewPipeline:
         asker = self.sessions.identify(session, self.clock.now())
@@ -107,19 +107,19 @@ class SettingUp:
         )
         return self.travelling.requests.mint(purpose, self.clock.now())
 
-    def _sent(self, session: BrowserSession, leaving: NewPipeline, left: Redirection, proposal: Proposal) -> SentAway:
+    def _sent(self, session: BrowserSession, new: NewPipeline, to: Redirection, proposal: Proposal) -> SentAway:
         document = attrs.asdict(proposal, recurse=False)
-        sealed = self.travelling.desk.vault.seal(document, proposal_binding(leaving.handle.id))
+        sealed = self.travelling.desk.vault.seal(document, proposal_binding(new.handle.id))
         with self.uow.begin() as tx:
             self.travelling.pipelines.begin(
-                tx, Proposed(handle=leaving.handle, state=left.state, request=left.request, proposal=sealed)
+                tx, Proposed(handle=new.handle, state=to.state, request=to.request, proposal=sealed)
             )
         return SentAway(
             session=attrs.evolve(session, renew=False),
-            url=left.url,
-            form=left.form,
-            pipeline=leaving.ticket,
-            expires_at=leaving.handle.expires_at,
+            url=to.url,
+            form=to.form,
+            pipeline=new.ticket,
+            expires_at=new.handle.expires_at,
         )
 
     # --- and back -------------------------------------------------------------------------------------------------
@@ -129,36 +129,41 @@ class SettingUp:
     ) -> ProviderTried | Refused:
         """Let the kind check the answer, between two transactions; where there is nothing to check, show it again."""
         self.uow.require_closed()
-        back = self._one(lambda: self._back(session, pipeline, callback))
-        if isinstance(back, Refused):
-            return back
-        if back is None:
+        response = self._one(lambda: self._response(session, pipeline, callback))
+        if isinstance(response, Refused):
+            return response
+        if response is None:
             return self._one(lambda: self._shown_again(session, pipeline))
-        came = self.travelling.responses.check(back)
-        return self._one(lambda: self._take(session, context, pipeline, back, came))
+        said = self.travelling.responses.check(response)
+        return self._one(lambda: self._take(session, context, pipeline, response, said))
 
-    def _back(self, session: BrowserSession, pipeline: Secret, callback: Callback | None) -> Response | Refused | None:
-        def back(tx: JourneyTransaction, asker: Asker) -> Response | Refused | None:
-            who = need(bearer(asker, pipeline))
-            need(self.travelling.pipelines.load(tx, who))
-            return self.travelling.responses.read(tx, who, callback, self.clock.now())
+    def _response(
+        self, session: BrowserSession, pipeline: Secret, callback: Callback | None
+    ) -> Response | Refused | None:
+        def response(tx: JourneyTransaction, asker: Asker) -> Response | Refused | None:
+            return self.travelling.responses.read(tx, need(bearer(asker, pipeline)), callback, self.clock.now())
 
-        return self.askers.found(session, back)
+        return self.askers.found(session, response)
 
     def _take(
-        self, session: BrowserSession, context: Context, pipeline: Secret, back: Response, came: Assertion | Rejected
+        self,
+        session: BrowserSession,
+        context: Context,
+        pipeline: Secret,
+        response: Response,
+        said: Assertion | Rejected,
     ) -> ProviderTried | Refused:
         def tried(at: Order) -> ProviderTried | Refused:
             who = need(bearer(at.asker, pipeline))
-            step = self.travelling.responses.take(at.tx, who, back, came, at.now)
+            step = self.travelling.responses.take(at.tx, who, response, said, at.now)
             answer = step if isinstance(step, Refused) else step.answer
             if isinstance(answer, Received):
                 return self._tried(at.tx, at.asker, who)
-            refused = attrs.evolve(expect(answer, Refused), problems=told_in_setups(came))
+            refused = attrs.evolve(expect(answer, Refused), problems=told_in_setups(said))
             self.connecting.refused(at, refused)
             return refused
 
-        return self.orders.given(session, context, back.trip.organization, tried)
+        return self.orders.given(session, context, response.trip.organization, tried)
 
     def _shown_again(self, session: BrowserSession, pipeline: Secret) -> ProviderTried | Refused:
         return self.askers.shown(session, lambda tx, asker: self._tried(tx, asker, need(bearer(asker, pipeline))))

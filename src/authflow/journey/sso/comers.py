@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from authflow.journey.ports import JourneyTransaction
     from authflow.ports import Clock
     from authflow.sessions.service import Sessions
-    from authflow.sso.service import SignInTravelling
+    from authflow.sso.service import SignInPipelines
     from authflow.sso.service.pipelines import Bearer
     from authflow.values import Asker, BrowserSession, Context, Secret, UserId
 
@@ -44,13 +44,13 @@ class Comers:
 
     clock: Clock
     sessions: Sessions
-    travelling: SignInTravelling
+    pipelines: SignInPipelines
 
     def met(
         self, tx: JourneyTransaction, session: BrowserSession, context: Context, pipeline: Secret, *, lock: bool = False
     ) -> Comer | Refused:
         """Return who goes on with *pipeline*, with or without their account held."""
-        self.travelling.pipelines.read_ahead(tx, pipeline)
+        self.pipelines.read_ahead(tx, pipeline)
         asker = self.sessions.identify(session, self.clock.now(), lock=lock)
         who = bearer(asker, pipeline)
         if isinstance(who, Refused):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from authflow.ports import Clock, UnitOfWork
     from authflow.sessions.commands import EnrollmentOwed, SecondFactorOwed
     from authflow.sso.pipeline import Handle
-    from authflow.sso.service import SignInTravelling
+    from authflow.sso.service import SignInPipelines
     from authflow.values import Secret, UserId
 
     Confirmed = SignedOn | SecondFactorOwed | EnrollmentOwed | Refused
@@ -42,7 +42,7 @@ class Confirming:
 
     uow: UnitOfWork[JourneyTransaction]
     clock: Clock
-    travelling: SignInTravelling
+    pipelines: SignInPipelines
     circumstances: Circumstances
     refusals: RefusalLog
     admitting: Admitting
@@ -50,7 +50,7 @@ class Confirming:
 
     def concerned(self, by: Comer) -> tuple[UserId, ...]:
         """Return whose accounts have to be held before the pipeline is: whose the identity is."""
-        state = self.travelling.pipelines.peek(by.tx, by.who)
+        state = self.pipelines.peek(by.tx, by.who)
         if not isinstance(state, Unconfirmed):
             return ()
         return self.circumstances.owners(by.tx, state.handle.provider, (state.identity.subject,))
@@ -98,7 +98,7 @@ class Confirming:
         now = self.clock.now()
         known = Known() if held.at is None else self.circumstances.known(by.tx, held.at, now, lock=True)
         command = ConfirmUnasked(present=held.present, known=known)
-        answer = self.travelling.pipelines.step(by.tx, held.stored, command, now).answer
+        answer = self.pipelines.step(by.tx, held.stored, command, now).answer
         if held.at is None or isinstance(answer, Refused):
             return by.carried(self.refusals.told(by, answer))
         here = Arrival(by=by, at=held.at, known=known, now=now)
@@ -108,11 +108,11 @@ class Confirming:
 
     def _unconfirmed(self, by: Comer, *, lock: bool) -> HeldPipeline | Refused:
         """Return the pipeline as it stands, for the browser that was given it; any other one goes on elsewhere."""
-        tx, stored = by.tx, self.travelling.pipelines.load(by.tx, by.who, lock=lock)
+        tx, stored = by.tx, self.pipelines.load(by.tx, by.who, lock=lock)
         if isinstance(stored, Refused):
             return stored
         provider = tx.providers.load(stored.state.handle.organization, lock=lock).state
-        state, present = stored.state, self.travelling.pipelines.present(tx, stored.state, by.who)
+        state, present = stored.state, self.pipelines.present(tx, stored.state, by.who)
         theirs = state.handle.flow is Flow.UNASKED and not_theirs(state.handle, present) is None
         if not theirs or not isinstance(state, Unconfirmed | Over):
             return Refused(code=Code.SSO_PIPELINE_INVALID)

@@ -84,9 +84,9 @@ class Finishing:
 
     # --- the provider's answer --------------------------------------------------------------------------------------
 
-    def take(self, by: Comer, back: Response, came: Assertion | Rejected) -> Refused | None:
+    def take(self, by: Comer, response: Response, said: Assertion | Rejected) -> Refused | None:
         """Take the answer, once; return why it was not taken, or none."""
-        taken = self.travelling.responses.take(by.tx, by.who, back, came, self.clock.now())
+        taken = self.travelling.responses.take(by.tx, by.who, response, said, self.clock.now())
         answer = taken if isinstance(taken, Refused) else taken.answer
         return None if isinstance(answer, Received) else self.refusals.told(by, answer)
 

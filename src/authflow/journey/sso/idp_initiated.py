@@ -106,9 +106,9 @@ class IdpInitiated:
         begun = self.unasked.begin(by.tx, to, brought, attrs.evolve(by.asker, session=kept.id))
         if isinstance(begun, Refused):
             return carried(self._untaken(by, brought, begun), by.session, by.asker)
-        leaving, identity = begun
-        self.travelling.pipelines.begin(by.tx, Unconfirmed(handle=leaving.handle, identity=identity))
-        shown = self._first_page(by, kept, leaving.ticket)
+        new, identity = begun
+        self.travelling.pipelines.begin(by.tx, Unconfirmed(handle=new.handle, identity=identity))
+        shown = self._first_page(by, kept, new.ticket)
         if isinstance(shown, Refused):
             self._untaken(by, brought, shown)
         return attrs.evolve(shown, session=kept)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from authflow.recording import Recorder
     from authflow.sso.pipeline import Handle
     from authflow.sso.progress import Login
-    from authflow.sso.service import SignInTravelling
+    from authflow.sso.service import SignInPipelines
     from authflow.sso.service.unasked import Brought
     from authflow.values import Asker, Context
 
@@ -54,7 +54,7 @@ class RefusalLog:
 
     clock: Clock
     recorder: Recorder
-    travelling: SignInTravelling
+    pipelines: SignInPipelines
 
     def told(self, by: Comer, answer: object) -> Refused:
         """Return *answer*, a refusal of a table, after the log was told of it, within a budget for whoever comes.
@@ -62,7 +62,7 @@ class RefusalLog:
         Nothing is told of what strangers try without an answer of the provider.
         """
         refused = expect(answer, Refused)
-        stored = refused if refused.code in UNTOLD else self.travelling.pipelines.load(by.tx, by.who)
+        stored = refused if refused.code in UNTOLD else self.pipelines.load(by.tx, by.who)
         if not isinstance(stored, Refused):
             state = stored.state
             comer = _comer(state, by.asker, by.context)

@@ -54,16 +54,16 @@ class SignOn:
     def start(self, session: BrowserSession, organization: OrganizationId, flow: Flow) -> SentAway | Refused:
         """Send the browser away: whereto is asked of the kind, between two transactions."""
         self.uow.require_closed()
-        leaving = self._one(lambda: self._leave(session, organization, flow))
-        if isinstance(leaving, Refused):
-            return leaving
-        kept, journey = leaving
-        left = self.travelling.requests.make(journey)
-        if isinstance(left, Refused):
-            return attrs.evolve(left, session=kept)
-        return self._one(lambda: self._sent(kept, journey, left))
+        minted = self._one(lambda: self._minted(session, organization, flow))
+        if isinstance(minted, Refused):
+            return minted
+        kept, new = minted
+        redirection = self.travelling.requests.make(new)
+        if isinstance(redirection, Refused):
+            return attrs.evolve(redirection, session=kept)
+        return self._one(lambda: self._sent(kept, new, redirection))
 
-    def _leave(
+    def _minted(
         self, session: BrowserSession, organization: OrganizationId, flow: Flow
     ) -> tuple[BrowserSession, NewPipeline] | Refused:
         now = self.clock.now()
@@ -78,16 +78,10 @@ class SignOn:
             purpose = self.travelling.connected.purpose(provider, flow, kept.id, asker.user)
             return kept, self.travelling.requests.mint(purpose, now)
 
-    def _sent(self, kept: BrowserSession, journey: NewPipeline, left: Redirection) -> SentAway:
+    def _sent(self, kept: BrowserSession, new: NewPipeline, to: Redirection) -> SentAway:
         with self.uow.begin() as tx:
-            self.travelling.pipelines.begin(tx, Away(handle=journey.handle, state=left.state, request=left.request))
-        return SentAway(
-            session=kept,
-            url=left.url,
-            form=left.form,
-            pipeline=journey.ticket,
-            expires_at=journey.handle.expires_at,
-        )
+            self.travelling.pipelines.begin(tx, Away(handle=new.handle, state=to.state, request=to.request))
+        return SentAway(session=kept, url=to.url, form=to.form, pipeline=new.ticket, expires_at=new.handle.expires_at)
 
     # --- and back -------------------------------------------------------------------------------------------------
 
@@ -101,33 +95,38 @@ class SignOn:
     ) -> Finished:
         """Let the kind check the answer, between two transactions; where there is nothing to check, go on at once."""
         self.uow.require_closed()
-        back = self._one(lambda: self._back(session, context, pipeline, callback))
-        if not isinstance(back, Response):
-            return back
-        came = self.travelling.responses.check(back)
-        return self._one(lambda: self._take(session, context, pipeline, back, came))
+        response = self._one(lambda: self._response(session, context, pipeline, callback))
+        if not isinstance(response, Response):
+            return response
+        said = self.travelling.responses.check(response)
+        return self._one(lambda: self._take(session, context, pipeline, response, said))
 
-    def _back(
+    def _response(
         self, session: BrowserSession, context: Context, pipeline: Secret, callback: Callback | None
     ) -> Response | Finished:
         with self.uow.begin() as tx:
             by = self.comers.met(tx, session, context, pipeline)
             if isinstance(by, Refused):
                 return by
-            back = self.travelling.responses.read(tx, by.who, callback, self.clock.now())
-            if isinstance(back, Refused):
-                return by.carried(self.refusals.told(by, back))
-            return back or self.choose(session, context, pipeline, Choice.NOTHING)
+            response = self.travelling.responses.read(tx, by.who, callback, self.clock.now())
+            if isinstance(response, Refused):
+                return by.carried(self.refusals.told(by, response))
+            return response or self.choose(session, context, pipeline, Choice.NOTHING)
 
     def _take(
-        self, session: BrowserSession, context: Context, pipeline: Secret, back: Response, came: Assertion | Rejected
+        self,
+        session: BrowserSession,
+        context: Context,
+        pipeline: Secret,
+        response: Response,
+        said: Assertion | Rejected,
     ) -> Finished:
         """Take the answer and finish, with the accounts held that the identity leads to."""
         with self.uow.begin() as tx:
-            by = self.comers.held(tx, session, context, pipeline, lambda by: self.finishing.concerned(by, came))
+            by = self.comers.held(tx, session, context, pipeline, lambda by: self.finishing.concerned(by, said))
             if isinstance(by, Refused):
                 return by
-            refused = self.finishing.take(by, back, came)
+            refused = self.finishing.take(by, response, said)
             return self.finishing.finish(by, Choice.NOTHING) if refused is None else by.carried(refused)
 
     # --- the page in between --------------------------------------------------------------------------------------

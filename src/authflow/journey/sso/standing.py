@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from authflow.sso.case import Choice
     from authflow.sso.pipeline import Present
     from authflow.sso.progress import Login
-    from authflow.sso.service import SignInTravelling
+    from authflow.sso.service import SignInPipelines
 
 
 @attrs.frozen(kw_only=True)
@@ -36,7 +36,7 @@ class Standings:
     """Reads it, in its caller's transaction."""
 
     clock: Clock
-    travelling: SignInTravelling
+    pipelines: SignInPipelines
 
     def of(self, by: Comer, choice: Choice, *, lock: bool) -> HeldPipeline | Refused:
         """Return the sign-in as it stands.
@@ -44,11 +44,11 @@ class Standings:
         With *lock* the provider is held too: whoever disables it does so before this sign-in is decided, or after it is
         done.
         """
-        tx, stored = by.tx, self.travelling.pipelines.load(by.tx, by.who, lock=lock)
+        tx, stored = by.tx, self.pipelines.load(by.tx, by.who, lock=lock)
         if isinstance(stored, Refused):
             return stored
         provider = tx.providers.load(stored.state.handle.organization, lock=lock).state
-        state, present = stored.state, self.travelling.pipelines.present(tx, stored.state, by.who)
+        state, present = stored.state, self.pipelines.present(tx, stored.state, by.who)
         if not_theirs(state.handle, present) is not None or not isinstance(state, Away | Open | Over):
             return Refused(code=Code.SSO_PIPELINE_INVALID)
         if not isinstance(state, Open) or barred(state.handle, present, self.clock.now()) is not None:

@@ -26,6 +26,6 @@ and ``responses.take`` steps the machine. From there `authflow.journey` loads, s
 """
 
 from authflow.sso.service.linking import Links
-from authflow.sso.service.travelling import SetupTravelling, SignInTravelling, Travelling
+from authflow.sso.service.travelling import SetupTravelling, SignInPipelines, SignInTravelling, Travelling
 
-__all__ = ["Links", "SetupTravelling", "SignInTravelling", "Travelling"]
+__all__ = ["Links", "SetupTravelling", "SignInPipelines", "SignInTravelling", "Travelling"]

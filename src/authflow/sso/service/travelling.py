@@ -34,6 +34,9 @@ class Travelling(Generic[StateT, CommandT, AnswerT]):
     responses: Responses[StateT, CommandT, AnswerT]
 
 
+SignInPipelines = Pipelines[Login, LoginCommand, LoginAnswer]
+"""The rows of sign-ins, for whoever neither sends anybody to a provider nor takes what comes back."""
+
 SignInTravelling = Travelling[Login, LoginCommand, LoginAnswer]
 """Signing in, linking, and what nobody asked for."""
 
