@@ -9,6 +9,7 @@ import attrs
 from authflow.command.running import in_one
 from authflow.errors import Code
 from authflow.facts.sso import SignedOutByProvider
+from authflow.journey.door import hold
 from authflow.journey.sso.answers import ProviderSessionsEnded, SentToSignOut, SignedOutThere
 from authflow.nobody import SYSTEM
 from authflow.sessions.commands import Findings, SignedOut
@@ -103,9 +104,7 @@ class SingleLogout:
         """End them, with the accounts held whose sessions they are; and spend the request, which counts once."""
         place = of.provider.organization
         with self.uow.begin() as tx:
-            for user in sorted({row.user for row in self.departures.meant(tx, of, asked)}):
-                if tx.users.get(user) is not None:
-                    tx.accounts.lock(user)
+            hold(tx, None, *{row.user for row in self.departures.meant(tx, of, asked)})
             standing = tx.providers.load(place, lock=True).state
             if standing != of.provider:
                 return Refused(code=Code.SSO_PROVIDER_CHANGED)
