@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
+import sqlalchemy as sa
 
 from authflow.errors import StaleVersion
 from authflow.sso.identity import Subject
@@ -28,6 +29,9 @@ ACME, IDP, SUBJECT = OrganizationId("acme"), ProviderId("acme-idp"), Subject("00
 
 SERVERS = pytest.mark.parametrize("uow", ["postgresql", "mariadb"], indirect=True)
 """Where somebody else may write while a transaction is open."""
+
+DATABASES = pytest.mark.parametrize("uow", ["sqlite", "postgresql", "mariadb"], indirect=True)
+"""Where statements can be heard."""
 
 
 @pytest.fixture
@@ -142,7 +146,7 @@ def test_whoever_is_linked_is_read_again_behind_the_lock_of_their_account(stage:
         assert tx.former_subjects.find(ACME, IDP, SUBJECT) is None
 
 
-@pytest.mark.parametrize("uow", ["sqlite", "postgresql", "mariadb"], indirect=True)
+@DATABASES
 def test_a_link_that_is_held_is_saved_as_it_was_read_and_in_no_other_way(stage: SsoStage, ada: Person):
     with stage.uow.begin() as tx:
         before = tx.links.by_subject(IDP, SUBJECT, lock=True)
@@ -168,3 +172,26 @@ def test_a_newcomer_is_not_asked_for_what_they_cannot_have(stage: SsoStage):
         assert tx.users.get(eve.id).name == "Eve"
         assert not tx.factor_census.protected([eve.id])[eve.id]
         assert heard.statements == []
+
+
+@DATABASES
+@pytest.mark.parametrize("place", ["acme", "initech", "nowhere"])
+def test_an_organization_and_its_provider_are_read_together(stage: SsoStage, place: str):
+    """Whichever is asked for first, and whichever of them there is."""
+    stage.organization("initech")
+    asks = [lambda tx: tx.organizations.get(place), lambda tx: tx.providers.load(place)]
+    answers = []
+    for first, second in (asks, reversed(asks)):
+        with stage.uow.begin() as tx:
+            tx.connection.tap = heard = Heard()
+            answers.append({first(tx), second(tx)})
+            assert len(heard.statements) == 1
+    assert answers[0] == answers[1]
+
+
+@DATABASES
+def test_a_provider_whose_organization_is_gone_is_found(stage: SsoStage):
+    with stage.uow.begin() as tx:
+        tx.connection.run(sa.text("DELETE FROM authflow_organization"))
+        assert tx.organizations.get(ACME) is None
+        assert isinstance(tx.providers.load(ACME).state, Connected)

@@ -12,6 +12,8 @@ from authflow.ports import Organization
 from authflow.values import OrganizationId, ProjectId, Role
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from authflow.adapters.sql.connection import Connection
     from authflow.adapters.sql.rows import Row
     from authflow.adapters.sql.tables.shared import SharedTables
@@ -49,11 +51,19 @@ class SqlOrganizations:
     def __init__(self, connection: Connection, statements: OrganizationStatements) -> None:
         self._connection, self._sql = connection, statements
         self._read: dict[OrganizationId, Organization | None] = {}
+        self._beside: Callable[[OrganizationId], Row | None] = self._alone
 
     def get(self, organization: OrganizationId) -> Organization | None:
         if organization not in self._read:
-            self.saw(organization, self._connection.run(self._sql.get, {"which": organization}).one_or_none())
+            self.saw(organization, self._beside(organization))
         return self._read[organization]
+
+    def _alone(self, organization: OrganizationId) -> Row | None:
+        return self._connection.run(self._sql.get, {"which": organization}).one_or_none()
+
+    def beside(self, read: Callable[[OrganizationId], Row | None]) -> None:
+        """Let *read* read rows from now on: it brings the organization's provider with it."""
+        self._beside = read
 
     def saw(self, organization: OrganizationId, row: Row | None) -> None:
         """Remember the row of *organization*, or that there is none."""

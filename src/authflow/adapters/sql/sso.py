@@ -80,11 +80,10 @@ class SqlProviders:
         self._connection = connection
         self._sql = statements
         self._read: ReadOnce[OrganizationId, Stored[Provider]] = ReadOnce(connection)
-        self._beside: Callable[[OrganizationId], Row | None] = self.alone
+        self._beside: Callable[[OrganizationId], Row | None] = self._alone
         self._coming: dict[OrganizationId, Callable[[], Result]] = {}
 
-    def alone(self, organization: OrganizationId) -> Row | None:
-        """Read a row, and nothing beside it."""
+    def _alone(self, organization: OrganizationId) -> Row | None:
         return self._connection.run(self._sql.load, {"place": organization}).one_or_none()
 
     def load(self, organization: OrganizationId, *, lock: bool = False) -> Stored[Provider]:
@@ -105,7 +104,7 @@ class SqlProviders:
             self._coming[organization] = self._locking(organization)
 
     def beside(self, read: Callable[[OrganizationId], Row | None]) -> None:
-        """Let *read* read rows from now on: it brings the organization's with it."""
+        """Let *read* read rows from now on: it brings the organization with it."""
         self._beside = read
 
     def saw(self, organization: OrganizationId, row: Row | None) -> None:

@@ -1,8 +1,9 @@
-"""A pipeline's row, a link's, and a provider's, read with all that a sign-in is about to ask for.
+"""A pipeline's row, a link's, and an organization's, read with all that a sign-in is about to ask for.
 
 A pipeline comes with its organization and its provider, and with the browser that began it; a link with its person and
-their account, their membership, whether a second factor protects them, and what is remembered of its subject; a
-provider with its organization. Only the addresses are several, so that a statement brings few rows.
+their account, their membership, whether a second factor protects them, and what is remembered of its subject; an
+organization with its provider, whichever of the two is asked for. Only the addresses are several, so that a statement
+brings few rows.
 """
 
 from __future__ import annotations
@@ -98,8 +99,7 @@ class LinkVisit:
         meant = sa.and_(link.c.provider_id == sa.bindparam("place"), link.c.subject == whom)
         chosen = sa.select(*_columns(parts), protecting(tables.mfa.factor, link.c.user_id))
         chosen = chosen.order_by(address.c.folded) if people else chosen
-        asked = sa.select(sa.literal_column("1", sa.Integer).label("one")).subquery("asked")
-        load = chosen.select_from(_beside_link(tables, asked.outerjoin(link, meant), people=people))
+        load = chosen.select_from(_beside_link(tables, _asked().outerjoin(link, meant), people=people))
         lock = chosen.select_from(_beside_link(tables, link, people=people)).where(meant).with_for_update(of=link)
         return cls(
             load=load,
@@ -114,32 +114,31 @@ class LinkVisit:
 
 
 @attrs.frozen(kw_only=True)
-class ProviderVisit:
-    """The statement that reads an organization's provider, and the parts of its row."""
+class PlaceVisit:
+    """The statement that reads an organization and its provider, whichever there is, and the parts of its row."""
 
     load: sa.Executable
-    own: Part
     organization: Part
+    provider: Part
 
     @classmethod
-    def of(cls, tables: Tables) -> ProviderVisit:
+    def of(cls, tables: Tables) -> PlaceVisit:
         """Build the statement."""
-        provider, organization = tables.sso.provider, tables.shared.organization
-        parts = _parts([provider, organization])
-        joined = provider.outerjoin(organization, organization.c.id == provider.c.organization_id)
-        load = (
-            sa.select(*_columns(parts)).select_from(joined).where(provider.c.organization_id == sa.bindparam("place"))
-        )
-        return cls(load=load, own=parts[0], organization=parts[1])
+        organization, provider = tables.shared.organization, tables.sso.provider
+        place: sa.BindParameter[str] = sa.bindparam("place", type_=sa.String())
+        joined = _asked().outerjoin(organization, organization.c.id == place)
+        joined = joined.outerjoin(provider, provider.c.organization_id == place)
+        parts = _parts([organization, provider])
+        return cls(load=sa.select(*_columns(parts)).select_from(joined), organization=parts[0], provider=parts[1])
 
 
 @attrs.frozen(kw_only=True)
 class SsoVisitStatements:
-    """All of them; *provider* is none where organizations are the host's."""
+    """All of them; *place* is none where organizations are the host's."""
 
     pipeline: PipelineVisit
     link: LinkVisit
-    provider: ProviderVisit | None
+    place: PlaceVisit | None
 
     @classmethod
     def of(cls, tables: Tables, dialect: str, *, organizations: bool, people: bool) -> SsoVisitStatements:
@@ -147,8 +146,13 @@ class SsoVisitStatements:
         return cls(
             pipeline=PipelineVisit.of(tables, organizations=organizations, people=people),
             link=LinkVisit.of(tables, dialect, people=people),
-            provider=ProviderVisit.of(tables) if organizations else None,
+            place=PlaceVisit.of(tables) if organizations else None,
         )
+
+
+def _asked() -> sa.FromClause:
+    """Return one row of nothing, to which is joined what there is."""
+    return sa.select(sa.literal_column("1", sa.Integer).label("one")).subquery("asked")
 
 
 def _beside_link(tables: Tables, link: sa.FromClause, *, people: bool) -> sa.FromClause:
@@ -218,15 +222,24 @@ class SqlSsoVisits:
         if organization is not None:
             self.providers.ahead(organization)
 
-    def provider(self, organization: OrganizationId) -> Row | None:
-        """Return the provider's row, or none."""
-        if self.sql.provider is None or self.organizations is None:
-            return self.providers.alone(organization)
-        row = self.run.run(self.sql.provider.load, {"place": organization}).one_or_none()
-        if row is None:
-            return None
-        self.organizations.saw(organization, self.sql.provider.organization.of(row))
-        return self.sql.provider.own.of(row)
+    def bind(self) -> None:
+        """Let an organization and its provider be read together from now on, if both are in our tables."""
+        sql, organizations = self.sql.place, self.organizations
+        if sql is None or organizations is None:
+            return
+
+        def organization(place: OrganizationId) -> Row | None:
+            row = self.run.run(sql.load, {"place": place}).one()
+            self.providers.saw(place, sql.provider.of(row))
+            return sql.organization.of(row)
+
+        def provider(place: OrganizationId) -> Row | None:
+            row = self.run.run(sql.load, {"place": place}).one()
+            organizations.saw(place, sql.organization.of(row))
+            return sql.provider.of(row)
+
+        organizations.beside(organization)
+        self.providers.beside(provider)
 
     @property
     def locks_links(self) -> bool:

@@ -249,7 +249,7 @@ class SqlTransaction:
             users=users,
             organizations=self.organizations if isinstance(self.organizations, SqlOrganizations) else None,
         )
-        self.providers.beside(visits.provider)
+        visits.bind()
         self.links = SqlLinks(run, sql.links, visits)
         self.pipelines = SqlPipelines(run, sql.pipelines, visits)
         self.single_use = SqlSingleUse(run, sql.once)
