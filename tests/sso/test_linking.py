@@ -100,6 +100,14 @@ def test_only_a_signed_in_person_moves_a_link():
     assert {s.command.ground for s in moved if isinstance(s.command, Attach)} == {OWN}
 
 
+def test_an_account_that_was_made_just_now_takes_over_nothing():
+    """Decision 15: not the identity, and not a link that is said to be its own either."""
+    made = [s for s in EXPLORED.steps if isinstance(s.command, Attach) and isinstance(s.command.ground, NewAccount)]
+    linked = [s for s in made if isinstance(s.answer, Attached)]
+    assert {type(step.state) for step in linked} == {Unlinked}
+    assert {type(step.state) for step in made} == {Unlinked, LinkedElsewhere, Linked, Held, Crossed}
+
+
 def test_whoever_was_inactive_is_not_let_in_under_their_subject_after_any_merge():
     """Decision 15: it is that of somebody inactive, or barred; and where both may sign in, nobody is barred."""
     merged = [s for s in EXPLORED.steps if isinstance(s.command, Inherit)]
