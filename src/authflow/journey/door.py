@@ -30,8 +30,8 @@ class Declined(Exception):  # it carries an answer, and is no error
     """A helper ends the command that called it: *answer* is what that answers.
 
     Who catches it says what stands, and it never leaves the transaction. Around a savepoint, what was begun in it is
-    undone. Around the rest of a command (`settled`) nothing is: what was written before stays, such as a count, or
-    that the log was told.
+    undone. Around the rest of a command (`settled`) nothing is: what was written before stays, such as a step that a
+    table took, or that the log was told.
     """
 
     def __init__(self, answer: Refused) -> None:

@@ -93,7 +93,7 @@ class Confirming:
 
     def _finished(self, by: Comer) -> Confirmed:
         held = self._unconfirmed(by, lock=True)
-        if isinstance(held, Refused):  # it answers, and declines nothing: nobody is told
+        if isinstance(held, Refused):  # it answers, and declines nothing: nobody is told of it
             return by.carried(held)
         now = self.clock.now()
         known = Known() if held.at is None else self.circumstances.known(by.tx, held.at, now, lock=True)

@@ -106,7 +106,7 @@ class Finishing:
     def _finished(self, by: Comer, choice: Choice) -> Finished:
         token, allowance = self.travelling.desk.new_secret(), self.proofs.allowance(by, choice)
         held = self.standings.of(by, choice, lock=True)
-        if isinstance(held, Refused):  # it answers, and declines nothing: what was counted stays, and nobody is told
+        if isinstance(held, Refused):  # it answers, and declines nothing: nobody is told of it
             return by.carried(held)
         now = self.clock.now()
         known = Known() if held.at is None else self.circumstances.known(by.tx, held.at, now, lock=True)
