@@ -540,6 +540,15 @@ def test_a_setup_that_is_over_is_no_sign_in_either(stage: SsoStage, acme: Organi
     refused(at.ask(confirm, at.context, pipeline=setup.pipeline), Code.SSO_PIPELINE_INVALID)
 
 
+def test_a_sign_in_that_is_over_is_no_setup_either(stage: SsoStage, acme: OrganizationId):
+    trip, providers = stage.start(Browser(), acme), stage.flows.providers
+    at = trip.browser
+    assert isinstance(trip.abandon(), PipelineAbandoned)
+    refused(at.ask(providers.abandon, pipeline=trip.pipeline), Code.SSO_PIPELINE_INVALID)
+    refused(at.ask(providers.confirm, at.context, pipeline=trip.pipeline), Code.SSO_PIPELINE_INVALID)
+    refused(at.ask(providers.resume, at.context, pipeline=trip.pipeline), Code.SSO_PIPELINE_INVALID)
+
+
 def test_whoever_gives_up_is_out(stage: SsoStage, acme: OrganizationId):
     trip = stage.start(Browser(), acme)
     refused(trip.look(), Code.SSO_PROVIDER_UNTRIED)

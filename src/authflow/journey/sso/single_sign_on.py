@@ -168,7 +168,7 @@ class SingleSignOn:
     def abandon(
         self, session: BrowserSession, context: Context, *, pipeline: Secret
     ) -> answers.PipelineAbandoned | Refused:
-        """Give up. Whatever the provider answers afterwards is refused."""
+        """Give up. Whatever the provider answers afterwards is refused. A setup ends by ``providers.abandon``."""
         return self._sign_on.abandon(session, context, pipeline)
 
     # --- signing in from the provider ---------------------------------------------------------------------------------
