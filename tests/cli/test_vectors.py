@@ -47,6 +47,15 @@ def test_a_wrong_expectation_is_named_with_its_step(written: Path, capsys: pytes
     assert f"stale: {FILE}" in lines
 
 
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 1, "table": 5}'])
+def test_what_is_no_file_of_vectors_is_said_to_be_none(written: Path, text: str, capsys: pytest.CaptureFixture[str]):
+    (written / FILE).write_text(text, "utf-8")
+    assert main(["vectors", "check", NAME, "--out", str(written)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"wrong: {FILE}: no file of vectors (")
+    assert f"stale: {FILE}" in lines
+
+
 def test_a_missing_file_and_one_too_many(written: Path, capsys: pytest.CaptureFixture[str]):
     (written / FILE).rename(written / "mfa.paper.json")
     assert main(["vectors", "check", NAME, "--out", str(written)]) == 1

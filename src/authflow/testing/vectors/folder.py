@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from authflow.testing.samples import alphabets
 from authflow.testing.vectors.document import document
@@ -15,6 +15,7 @@ from authflow.testing.vectors.sharing import resolved
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from authflow.machine import Machine
     from authflow.testing.vectors.scalars import Json
 
 FOLDER: Final = Path(__file__).parent / "files"
@@ -69,7 +70,14 @@ def wrong(folder: Path, names: Collection[str] = ()) -> Iterator[str]:
     for name, alphabet in alphabets().items():
         file = folder / f"{name}.json"
         if file.is_file() and (not names or name in names):
-            yield from (f"{file.name}: {found}" for found in mismatches(_read(file), alphabet.machine))
+            yield from (f"{file.name}: {found}" for found in _found(file, alphabet.machine))
+
+
+def _found(file: Path, machine: Machine[Any, Any, Any]) -> Iterator[object]:
+    try:
+        yield from mismatches(_read(file), machine)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # it was edited, or is another file altogether
+        yield f"no file of vectors ({type(error).__name__}: {error})"
 
 
 def _read(file: Path) -> dict[str, Json]:
