@@ -30,8 +30,8 @@ class Visitor:
     Args:
         user: The session's person.
         elevated: They proved recently who they are.
-        member, linked: They belong to the organization, and have a link at this provider, with another subject; not
-            asked where that decides nothing.
+        member, linked: They belong to the organization, and have a link at this provider, with another subject; both
+            are false where nothing depends on them.
         addresses: Their verified addresses.
     """
 
@@ -44,7 +44,7 @@ class Visitor:
 
 @attrs.frozen(kw_only=True)
 class Known:
-    """What was read, in one transaction, to finish with; where nothing was, nobody new comes in.
+    """What was read, in one transaction, to finish with. By default nobody is known, and nobody new may come in.
 
     Args:
         link: The link of this subject, or none.

@@ -122,4 +122,4 @@ FIELDS: Final[dict[str, Codec]] = {
     "address": (str, Address),
     "why": (_why, Why),
 }
-"""Every key of a document names a field; how it is written and read depends on nothing else."""
+"""How each field is written and read, by its name: the same in every state that has one."""

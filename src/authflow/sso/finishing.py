@@ -42,7 +42,7 @@ def too_old(case: Case, now: datetime) -> Decision | None:
 
 
 def begun_by_another(case: Case, _now: datetime) -> Decision | None:
-    """Somebody else is signed in than when it began, and it is not the identity's own person, who came in by it."""
+    """Somebody else is signed in than when it began: they go on only if the identity is their own."""
     visitor, link = case.known.visitor, case.known.link or case.known.former
     if visitor is None or case.started_by in {None, visitor.user}:
         return None
@@ -99,7 +99,7 @@ def closed(case: Case, _now: datetime) -> Decision | None:
 
 
 def held(case: Case, _now: datetime) -> Decision | None:
-    """The identity has a person: a sign-up never takes a link over (decision 15)."""
+    """A sign-up with an identity that is linked already is refused: it takes no link over (decision 15)."""
     return Deny(Code.SSO_IDENTITY_CONFLICT) if registers(case) and case.known.link is not None else None
 
 
@@ -144,7 +144,7 @@ def proven(case: Case, _now: datetime) -> Decision | None:
 
 
 def renumbered(case: Case, _now: datetime) -> Decision | None:
-    """A member's own subject changed, and a trusted provider names an address of theirs: nobody need ask (sso 6.4)."""
+    """A member's changed subject is linked without asking, if a trusted provider names their address (sso 6.4)."""
     visitor, identity = case.known.visitor, case.identity
     if (
         visitor is None
