@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import pytest
 
-from authflow import Arrived, Code, Enrolled, EnrollmentOwed, Joined, Secret
+from authflow import AddressConfirmed, AlreadyConfirmed, Arrived, Code, Enrolled, EnrollmentOwed, Joined, Secret
 from authflow.facts.records import MailKind
 from authflow.membership.standing import Member
 from authflow.testing.browsers import Browser, Phone
-from authflow.testing.races import only_winner, race
+from authflow.testing.races import only_winner, race, tally
 from tests.nightly import often
 from tests.stage import CONTEXT, STEP, Stage
 from tests.stories import sso_contests
@@ -104,6 +104,21 @@ def reset_link(table: Table, workers: int) -> Contest:
     )
 
 
+def confirmation_link(table: Table, workers: int) -> Contest:
+    """Whoever comes too late is told that it is confirmed: a second click is no failure (sso 11)."""
+    stage, ada = table.stage, table.stranger()
+    stage.give_address(ada.user, f"other-{ada.user}", verified=False)
+    ada.browser.ask(stage.flows.accounts.send_confirmations, CONTEXT)
+    token = Secret(str(stage.mails(MailKind.ADDRESS_CONFIRMATION)[-1].context["token"]))
+    session, confirm = ada.browser.session, stage.flows.accounts.confirm_address
+
+    def judge(answers: list[Any]) -> None:
+        assert tally(answers) == {AddressConfirmed.__name__: 1, AlreadyConfirmed.__name__: workers - 1}
+        assert stage.audited(ada).count("address_verified") == 1
+
+    return Contest(lambda _: confirm(session, CONTEXT, token=token), judge)
+
+
 def _proof(table: Table) -> tuple[Person, Callable[[Any], Any]]:
     ada = table.stranger()
     begun = table.stage.begin(ada)
@@ -147,7 +162,7 @@ CONTESTS: Final = {
     contest.__name__: contest
     for contest in (
         *(totp_step, recovery_code, pending_sign_in, enrollment_proposal, reset_link),
-        *(invitation_token, idempotency_key, relay_lease),
+        *(invitation_token, confirmation_link, idempotency_key, relay_lease),
         *sso_contests.ALL,
     )
 }
