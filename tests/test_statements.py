@@ -48,7 +48,7 @@ class Sent:
 
 
 EXPECTED: Final = {
-    "first factor": Sent(sqlite=8, postgresql=9, round_trips=5),
+    "first factor": Sent(sqlite=8, postgresql=9, round_trips=4),
     "first factor, second owed": Sent(sqlite=6, postgresql=8, round_trips=4),
     "begin, complete, codes shown": Sent(sqlite=24, postgresql=28, round_trips=18),
     "the same, an invitation waits": Sent(sqlite=39, postgresql=44, round_trips=29),
@@ -59,13 +59,13 @@ EXPECTED: Final = {
     "sent to a provider": Sent(sqlite=7, postgresql=7, round_trips=5),
     "sign-on, identity known": Sent(sqlite=15, postgresql=20, round_trips=10),
     "sign-on, new account": Sent(sqlite=24, postgresql=32, round_trips=21),
-    "identity linked": Sent(sqlite=16, postgresql=23, round_trips=13),
+    "identity linked": Sent(sqlite=16, postgresql=22, round_trips=12),
     "sign-on, identity known, joining": Sent(sqlite=21, postgresql=26, round_trips=14),
     "sign-on, second factor owed": Sent(sqlite=14, postgresql=19, round_trips=10),
     "sign-on, a stranger is asked": Sent(sqlite=9, postgresql=14, round_trips=8),
     "the page is looked at": Sent(sqlite=4, postgresql=4, round_trips=3),
     "a new account is chosen": Sent(sqlite=11, postgresql=14, round_trips=8),
-    "a setup is confirmed": Sent(sqlite=17, postgresql=22, round_trips=15),
+    "a setup is confirmed": Sent(sqlite=17, postgresql=21, round_trips=14),
     "access is asked for": Sent(sqlite=6, postgresql=6, round_trips=5),
 }
 

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from authflow.errors import StaleVersion
+from authflow.membership.standing import Outside, Removed
 from authflow.sso.identity import Subject
 from authflow.sso.pipeline import PipelineId
 from authflow.sso.ports import Newcomer
@@ -195,3 +196,21 @@ def test_a_provider_whose_organization_is_gone_is_found(stage: SsoStage):
         tx.connection.run(sa.text("DELETE FROM authflow_organization"))
         assert tx.organizations.get(ACME) is None
         assert isinstance(tx.providers.load(ACME).state, Connected)
+
+
+@SERVERS
+@pytest.mark.parametrize("after", ["removed", "changed", "gone"])
+def test_a_member_whom_somebody_else_changed_is_not_saved_as_they_were_read(stage: SsoStage, ada: Person, after: str):
+    """They are not read again for it: the version that was read decides."""
+
+    def change(other: Any) -> None:
+        stored = other.members.load(ACME, ada.user)
+        removed = Removed(organization=ACME, user=ada.user, at=stage.clock.now())
+        state = {"removed": removed, "changed": stored.state, "gone": Outside()}[after]
+        other.members.save(ACME, ada.user, state, expected=stored.version)
+
+    with stage.uow.begin() as tx:
+        stored = tx.members.load(ACME, ada.user)
+        elsewhere(stage, change)
+        with pytest.raises(StaleVersion):
+            tx.members.save(ACME, ada.user, attrs.evolve(stored.state, teams=("red",)), expected=stored.version)

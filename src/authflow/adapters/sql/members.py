@@ -125,10 +125,16 @@ class SqlMembers:
 
     def save(self, organization: OrganizationId, user: UserId, state: Membership, *, expected: int) -> None:
         which = {"place": organization, "owner": user, "expected": expected}
-        stands = self.load(organization, user).state if self._connection.alone else self._load(organization, user).state
+        stands = self._standing(organization, user, state)
         self._read.drop((organization, user))
         self._write(which, stands, state, expected=expected)
         self._read.put((organization, user), Stored(state, 0 if isinstance(state, Outside) else expected + 1))
+
+    def _standing(self, organization: OrganizationId, user: UserId, after: Membership) -> Membership:
+        """Return what stands now. Of a member who stays one what was read will do: the version decides about them."""
+        known = self.load(organization, user).state
+        stays = isinstance(known, Member) and isinstance(after, Member)
+        return known if stays or self._connection.alone else self._load(organization, user).state
 
     def _write(self, which: Mapping[str, object], stands: Membership, state: Membership, *, expected: int) -> None:
         if isinstance(stands, Member) and isinstance(state, Member):

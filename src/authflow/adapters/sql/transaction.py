@@ -265,7 +265,16 @@ class SqlTransaction:
             again()
 
     def _person(self, user: UserId) -> Callable[[], object] | None:
-        return self.users.again(user) if isinstance(self.users, SqlUsers) else None
+        """Return what reads *user* again, with what they have; none if they were not read by themselves."""
+        again = self.users.again(user) if isinstance(self.users, SqlUsers) else None
+        if again is None:
+            return None
+
+        def read() -> None:
+            self.factors.ahead(user)
+            again()
+
+        return read
 
     def _forget(self) -> None:
         """Forget what was read before a lock was waited for: of whom it is held, and of whoever asks."""
