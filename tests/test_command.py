@@ -578,6 +578,16 @@ def test_what_is_no_flag_is_refused_by_its_name(given: Any):
     assert refusal.value.field == "confirmed"
 
 
+@pytest.mark.parametrize("given", [None, True, 0, -1, 2**31, 1.0, "5"])
+def test_what_is_no_count_is_refused_by_its_name(given: Any):
+    """True would count as one, and a database has no LIMIT of -1."""
+    flows = Authflow.in_memory()
+    with pytest.raises(InputInvalid) as refusal:
+        flows.outbox.parked(limit=given)
+    assert refusal.value.field == "limit"
+    assert [flows.outbox.parked(limit=limit) for limit in (1, 2**31 - 1)] == [(), ()]
+
+
 def test_where_nothing_may_be_given_nothing_is_checked():
     """Such as a second factor in a browser that is not known yet."""
     flows = Authflow.in_memory()
