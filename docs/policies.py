@@ -42,7 +42,18 @@ assert flows.policy.sessions.elevation_age == timedelta(minutes=15)
 ```
 
 A session that begins from now on has the new length; one that stands keeps the end that it was given. Your own session
-cookie should last at least as long, or people lose the value before it ends."""
+cookie should last at least as long, or people lose the value before it ends.
+
+`Policy()` is `Policy.strict()`: where a choice has a risk, the other one was made. `Policy.reference_2024()` is what
+large installations did in 2024, where that is still a choice and no hole. It differs in one value, whose risk stands
+with it [below](#ssopolicy):
+
+```python
+from authflow import SsoPolicy
+
+assert Policy() == Policy.strict()
+assert Policy.reference_2024() == Policy(sso=SsoPolicy(exclusive_second_factor=True))
+```"""
 
 
 def lasting(span: timedelta) -> str:
