@@ -83,9 +83,20 @@ class Inheriting:
     def merge(self, asker: Asker, context: Context, *, source: UserId, target: UserId) -> Sequence[Fact]:
         """Let the table of links decide of each link of *source* whether it becomes *target*'s; return the facts."""
         with self.uow.begin() as tx:
-            moved = [self._merged(tx, link, target, asker, context) for link in tx.links.all_of_user(source)]
+            links = [self._held(tx, link) for link in tx.links.all_of_user(source)]
+            moved = [self._merged(tx, link, target, asker, context) for link in links if link is not None]
             self._remember(tx, source, target)
             return [fact for facts in moved for fact in facts]
+
+    def _held(self, tx: JourneyTransaction, link: Link) -> Link | None:
+        """Return *link* as it stands while its provider is held, or none if it went with it.
+
+        Whoever edits or disables a provider holds it too: what they let links forget is not written back, and what
+        they ended stays so.
+        """
+        provider = tx.providers.load(link.organization, lock=True).state
+        stands = isinstance(provider, Connected) and provider.id == link.provider
+        return tx.links.of_user(link.provider, link.user, lock=True) if stands else None
 
     def _merged(
         self, tx: JourneyTransaction, link: Link, target: UserId, asker: Asker, context: Context
