@@ -121,6 +121,7 @@ def test_a_host_is_shown_what_to_ask_for_and_nothing_of_a_kind_that_does_not_say
     kinds = Kinds(*KINDS.values(), FakeProvider())
     flows = Authflow.in_memory(kinds=kinds, endpoints=Endpoints.at("https://app.example/sso"))
     shown = {view.key: view.settings for view in flows.providers.kinds()}
+    assert {view.key: view.naming for view in flows.providers.kinds()} == {kind.key: kind.naming for kind in kinds}
     assert shown.pop("fake") == ()
     assert {key: settings for key, settings in shown.items() if settings} == shown
     assert Setting(name="client_secret", required=True, secret=True) in shown["github"]

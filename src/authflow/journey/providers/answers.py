@@ -25,6 +25,7 @@ class KindView:
         name: What people call it.
         trust: Settings that say whom to believe: owners alone change them.
         secrets: Settings that nobody is shown again.
+        naming: Settings that are not edited: with another value it is another provider.
         settings: What a form asks for, in its order; empty for a kind of the host's own that does not say.
     """
 
@@ -32,6 +33,7 @@ class KindView:
     name: str
     trust: frozenset[str]
     secrets: frozenset[str]
+    naming: frozenset[str]
     settings: tuple[Setting, ...] = ()
 
 

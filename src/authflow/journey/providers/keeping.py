@@ -62,6 +62,7 @@ class Keeping:
                 name=kind.name,
                 trust=kind.trust,
                 secrets=kind.secrets,
+                naming=kind.naming,
                 settings=kind.settings if isinstance(kind, Listing) else (),
             )
             for kind in self.travelling.desk.kinds
