@@ -25,7 +25,7 @@ from authflow import (
 from authflow.adapters.keys import KeyRing
 from authflow.adapters.sql import schema
 from authflow.adapters.sql.hosted import AddressColumn, OrganizationTable, RowsOf, UserTable
-from authflow.adapters.sql.sso import SqlRegistrar
+from authflow.adapters.sql.registrar import SqlRegistrar
 from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
 from authflow.membership.answers import RequirementsOpen
 from authflow.membership.standing import Member

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from authflow.adapters.sql import columns as c
 from authflow.adapters.sql import mfa_state
 from authflow.adapters.sql.dialect import insert_or_tell
+from authflow.adapters.sql.inserted import inserted
 from authflow.adapters.sql.read_once import ReadOnce
-from authflow.adapters.sql.telling import inserted
 from authflow.errors import StaleVersion
 from authflow.mfa.holdings import NO_RECOVERY, Holdings
 from authflow.mfa.kinds import PRIMARY, RECOVERY

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from authflow.adapters.sql.people import SqlUsers
     from authflow.adapters.sql.rows import Row
     from authflow.adapters.sql.sessions import SqlSessions
-    from authflow.adapters.sql.sso import SqlProviders
+    from authflow.adapters.sql.sso_providers import SqlProviders
     from authflow.adapters.sql.tables import Tables
     from authflow.sso.identity import Subject
     from authflow.sso.pipeline import PipelineId

@@ -20,17 +20,13 @@ from authflow.adapters.sql.organizations import SqlOrganizations
 from authflow.adapters.sql.outbox_relay import RelayStatements, SqlLanes, SqlParked, SqlQueue, SqlReceipts
 from authflow.adapters.sql.people import SqlUsers, organizations_of, registrar_of, users_of
 from authflow.adapters.sql.provider_sessions import ProviderSessionStatements, SqlProviderSessions
+from authflow.adapters.sql.registrar import SqlRegistrar
 from authflow.adapters.sql.replies import ReplyStatements, SqlReplies
 from authflow.adapters.sql.sessions import SessionStatements, SqlDevices, SqlResetLinks, SqlSessions
-from authflow.adapters.sql.sso import (
-    OnceStatements,
-    ProviderStatements,
-    SqlProviders,
-    SqlRegistrar,
-    SqlSingleUse,
-)
 from authflow.adapters.sql.sso_links import LinkStatements, SqlLinks
+from authflow.adapters.sql.sso_once import OnceStatements, SqlSingleUse
 from authflow.adapters.sql.sso_pipelines import PipelineStatements, SqlPipelines
+from authflow.adapters.sql.sso_providers import ProviderStatements, SqlProviders
 from authflow.adapters.sql.sso_visits import SqlSsoVisits, SsoVisitStatements
 from authflow.adapters.sql.visits import SqlVisits, VisitStatement
 

@@ -1,18 +1,14 @@
-"""Providers, what was accepted once, and newcomers, in SQL."""
+"""Providers in SQL."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import sqlalchemy as sa
 
-from authflow.adapters.registering import person_of
 from authflow.adapters.sql import columns as c
-from authflow.adapters.sql.dialect import insert_or_tell
 from authflow.adapters.sql.read_once import ReadOnce
-from authflow.adapters.sql.telling import inserted
 from authflow.errors import StaleVersion
 from authflow.ports import Stored
 from authflow.sso.provider import Connected, NoProvider, Settings
@@ -20,17 +16,11 @@ from authflow.values import OrganizationId, ProviderId, Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
-    from datetime import datetime
 
     from authflow.adapters.sql.connection import Connection
-    from authflow.adapters.sql.mfa import SqlFactors
-    from authflow.adapters.sql.people import SqlUsers
     from authflow.adapters.sql.rows import Result, Row
     from authflow.adapters.sql.tables.sso import SsoTables
-    from authflow.sso.kinds import Single
-    from authflow.sso.ports import Newcomer
     from authflow.sso.provider import Provider
-    from authflow.values import UserId
 
 
 @attrs.frozen(kw_only=True)
@@ -196,52 +186,3 @@ def _provider(row: Any) -> Connected:
         lifted=row.lifted,
         connected_at=c.moment(row.connected_at),
     )
-
-
-@attrs.frozen(kw_only=True)
-class OnceStatements:
-    """Every statement about what was accepted once, built once."""
-
-    spend: sa.Executable
-    spend_tells: bool
-    sweep: sa.Executable
-
-    @classmethod
-    def of(cls, t: SsoTables, dialect: str) -> OnceStatements:
-        single = t.single_use
-        spent: dict[str, Any] = {"digest": sa.bindparam("which"), "expires_at": sa.bindparam("until")}
-        spend, tells = insert_or_tell(dialect, single, spent)
-        return cls(
-            spend=spend,
-            spend_tells=tells,
-            sweep=sa.delete(single).where(single.c.expires_at < sa.bindparam("now")),
-        )
-
-
-class SqlSingleUse:
-    """`authflow.sso.ports.SingleUse` in SQL. A key is stored as its digest: an issuer's may be of any length."""
-
-    def __init__(self, connection: Connection, statements: OnceStatements) -> None:
-        self._connection = connection
-        self._sql = statements
-
-    def spend(self, single: Single) -> bool:
-        digest = hashlib.sha256(single.key.encode(errors="surrogatepass")).digest()
-        values = {"which": digest, "until": c.micros(single.expires_at)}
-        return inserted(self._connection, self._sql.spend, values, tells=self._sql.spend_tells)
-
-    def sweep(self, now: datetime) -> int:
-        return self._connection.changed(self._sql.sweep, {"now": c.micros(now)})
-
-
-class SqlRegistrar:
-    """`authflow.sso.ports.Registrar` on our own tables of people."""
-
-    def __init__(self, users: SqlUsers, factors: SqlFactors) -> None:
-        self._users = users
-        self._factors = factors
-
-    def register(self, newcomer: Newcomer) -> UserId:
-        self._users.add(person_of(newcomer))
-        self._factors.made(newcomer.id)
-        return newcomer.id
