@@ -338,6 +338,10 @@ class AuthflowError(Exception):
     def __init__(self, detail: str = "") -> None:
         super().__init__(f"{self.code}: {CATALOGUE[self.code].sentence} {detail}".rstrip())
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Return how it is made again in another process, as it is: its text is written once."""
+        return Exception.__new__, (type(self), *self.args), self.__dict__
+
 
 # --- bugs of the caller ---------------------------------------------------------------------------------------------
 
