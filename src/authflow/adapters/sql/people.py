@@ -212,7 +212,8 @@ class SqlUsers:
     def add(self, user: User) -> None:
         """Insert *user* with their addresses."""
         self._changed(user.id)
-        self._connection.later(self._sql.add, {"id": user.id, **_columns(user)})
+        write = self._connection.later if user.addresses else self._connection.run  # one of the two is waited for
+        write(self._sql.add, {"id": user.id, **_columns(user)})
         self._add_addresses(user)
         if len(user.addresses) == 1:  # several would have to be put in the order of the rows
             self._read.put(user.id, user)
