@@ -58,6 +58,40 @@ def test_what_is_never_answered_takes_its_places_and_no_more(silent: Silent):
     assert [lookups.addresses(host, 443, enough) for host in "cab"] == [("203.0.113.7",)] * 3
 
 
+class Selective(Silent):
+    """Answers those that are *known*, and nobody else until it is let."""
+
+    known: tuple[str, ...] = ("good", "other", "third")
+
+    def __call__(self, host: str, port: int) -> Sequence[str]:
+        return ["198.51.100.1"] if host in self.known else super().__call__(host, port)
+
+
+def test_a_name_that_was_answered_lately_waits_for_none_that_is_not():
+    """Otherwise an owner who names issuers that no server answers for would close everybody else's providers."""
+    resolver = Selective()
+    lookups = Lookups(resolver, most=1, answered=2)
+    for host in ("good", "other", "third"):
+        assert lookups.addresses(host, 443, enough) == ("198.51.100.1",)
+    with pytest.raises(TimeoutError):
+        lookups.addresses("hangs", 443, none)
+    assert resolver.entered.acquire(timeout=60)
+    with pytest.raises(Busy):
+        lookups.addresses("good", 443, none)  # the last two are remembered, and it is none of them
+    for host in ("other", "third") * 2:
+        assert lookups.addresses(host, 443, enough) == ("198.51.100.1",)
+    resolver.known = ()
+    for host in ("other", "third", "other"):
+        with pytest.raises(TimeoutError):
+            lookups.addresses(host, 443, none)
+    assert all(resolver.entered.acquire(timeout=60) for _ in range(2))
+    assert sorted(resolver.asked) == ["hangs:443", "other:443", "third:443"], (
+        "each holds one thread by then, and no more"
+    )
+    resolver.let.set()
+    assert lookups.addresses("good", 443, enough) == ("203.0.113.7",)
+
+
 def test_a_resolver_that_fails_gives_its_place_back():
     def resolve(host: str, _port: int) -> Sequence[str]:
         raise OSError(host) if host == "gone" else ValueError(host)

@@ -6,9 +6,9 @@ import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from authflow.adapters.providers.cache import REFETCH_EVERY, REMEMBERED, Cache
+from authflow.adapters.providers.cache import REFETCH_EVERY, REMEMBERED, Cache, Unasked
 from authflow.adapters.providers.discovery import PAUSE, Discovery, Metadata
-from authflow.adapters.providers.documents import invalid
+from authflow.adapters.providers.documents import document, invalid
 from authflow.errors import Code
 from authflow.sso.fetching import Failure, Unfetched
 from authflow.sso.kinds import Rejected
@@ -55,6 +55,14 @@ def test_whoever_can_go_on_without_an_answer_does_not_ask_again_at_once():
     assert [at(LIFE + REFETCH_EVERY, REFUSED), cache.last("url")] == [REFUSED, 7]
     assert at(LIFE + 2 * REFETCH_EVERY, 8) == cache.last("url") == 8
     assert len(asked) == 4
+
+
+def test_nobody_asked_says_nothing_of_the_provider():
+    """The installation was busy with other names: the next one asks."""
+    cache, unasked = Cache[int](LIFE, pause=REFETCH_EVERY), Unasked(code=REFUSED.code)
+    assert cache.get("url", START, lambda: unasked) is unasked
+    assert cache.get("url", START, lambda: 7) == 7
+    assert isinstance(document(Unfetched(failure=Failure.BUSY, detail="names"), "the key set"), Unasked)
 
 
 class Refusing:

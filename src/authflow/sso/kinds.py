@@ -7,11 +7,12 @@ refusal. Whose identity that is, and what it opens, is decided elsewhere, by the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import getattr_static
 from typing import TYPE_CHECKING, Protocol, cast
 
 import attrs
 
-from authflow.errors import InputInvalid
+from authflow.errors import ConfigInvalid, InputInvalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -268,7 +269,15 @@ class Kinds:
             self.add(kind)
 
     def add(self, kind: Kind) -> None:
-        """Register *kind*, in the place of another one of the same key."""
+        """Register *kind*, in the place of another one of the same key.
+
+        Raises:
+            ConfigInvalid: It lacks something that every kind has: it was written for another version.
+        """
+        promised = {name: of_all for name, of_all in vars(Kind).items() if not name.startswith("_")}
+        lacks = [name for name, of_all in promised.items() if getattr_static(kind, name, of_all) is of_all]
+        if lacks:
+            raise ConfigInvalid(setting="kinds", problem=f"have a {type(kind).__name__} without {', '.join(lacks)}")
         self._kinds[kind.key] = kind
 
     def get(self, key: str) -> Kind | None:

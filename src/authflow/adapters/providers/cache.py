@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+
+@attrs.frozen(kw_only=True)
+class Unasked(Rejected):
+    """Nobody could be asked: that says nothing of the provider, and is not remembered."""
+
+
 REFETCH_EVERY: Final = timedelta(minutes=1)
 """How often something unknown may make us fetch again: a flood of unknown keys must not (security 4)."""
 
@@ -45,6 +51,8 @@ class Entry(Generic[T]):
 
     def keep(self, fetched: T | Rejected, now: datetime) -> T | Rejected:
         """Remember what was *fetched*, and return it; a refusal replaces nothing."""
+        if isinstance(fetched, Unasked):
+            return fetched
         if isinstance(fetched, Rejected):
             self.refused, self.refused_at = fetched, now
         else:
