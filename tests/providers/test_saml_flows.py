@@ -44,7 +44,7 @@ def test_an_answer_counts_once_and_for_the_sign_in_that_asked(stage: SamlStage):
     stolen = Callback(fields={**posted.fields, "RelayState": stage.answered(other, OLGA).fields["RelayState"]})
     refused = come_back(stage, second, other, stolen)
     assert isinstance(refused, Refused)
-    assert refused.code is Code.SSO_STATE_INVALID
+    assert refused.code is Code.SSO_RESPONSE_INVALID
 
 
 def test_an_assertion_that_was_used_is_not_taken_again_though_all_else_is_new(stage: SamlStage):

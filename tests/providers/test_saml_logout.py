@@ -235,7 +235,7 @@ def test_we_ask_to_end_the_session_that_an_assertion_began_and_check_the_answer(
     assert kind().arrive_logout(settings(), HERE, left.request, said_so) == LoggedOut(complete=True)
     other = kind().arrive_logout(settings(), HERE, {"id": "_other"}, said_so)
     assert isinstance(other, Rejected)
-    assert other.code is Code.SSO_STATE_INVALID
+    assert other.code is Code.SSO_RESPONSE_INVALID
     answer[1][0].set("Value", "urn:oasis:names:tc:SAML:2.0:status:Responder")
     partly = kind().arrive_logout(settings(), HERE, left.request, sent("SAMLResponse", answer))
     assert partly == LoggedOut(complete=False)

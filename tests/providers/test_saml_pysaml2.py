@@ -133,7 +133,7 @@ def test_somebody_signs_in_there(peer: Peer, how: dict[str, Any]):
     assert (taken.subject, taken.email, taken.name) == ("ada-1", "ada@example.com", "Ada Lovelace")
     again = peer.arrive(peer.depart(), document)
     assert isinstance(again, Rejected)
-    assert again.code is Code.SSO_STATE_INVALID
+    assert again.code is Code.SSO_RESPONSE_INVALID
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -163,7 +163,7 @@ def test_what_it_sends_of_itself_is_read_as_that_and_as_nothing_else(peer: Peer)
     assert (taken.subject, taken.email) == ("ada-1", "ada@example.com")
     refused = peer.arrive(peer.depart(), str(made).encode())
     assert isinstance(refused, Rejected)
-    assert refused.code is Code.SSO_STATE_INVALID
+    assert refused.code is Code.SSO_RESPONSE_INVALID
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -311,7 +311,7 @@ def test_an_answer_is_to_the_request_that_was_made(stage: Leaving):
     one, other = stage.leaves(stage.comes(ADA)), stage.leaves(stage.comes(BOB))
     flows, slo = stage.flows.sso, stage.slo(stage.acme)
     to_other = urlsplit(stage.saml.ended_session(other.url, slo)).query
-    refused(flows.finish_sign_out(ticket=one.ticket, query=to_other), Code.SSO_STATE_INVALID)
+    refused(flows.finish_sign_out(ticket=one.ticket, query=to_other), Code.SSO_RESPONSE_INVALID)
     partly = urlsplit(stage.saml.ended_session(one.url, slo, complete=False)).query
     assert flows.finish_sign_out(ticket=one.ticket, query=partly) == There(complete=False)
     refused(flows.finish_sign_out(ticket=Secret("none.AAAA"), query=partly), Code.SSO_STATE_INVALID)

@@ -284,7 +284,7 @@ def test_an_answer_that_was_asked_for_is_not_taken_as_one_that_was_not(stage: Un
     trip = stage.start(Browser(), stage.acme)
     refused(stage.kept(stage.answered(trip.away, ADA)), Code.SSO_STATE_INVALID)
     unasked = stage.answered(trip.away, ADA, SamlFault.UNASKED)
-    refused(trip.resume(unasked), Code.SSO_STATE_INVALID)
+    refused(trip.resume(unasked), Code.SSO_RESPONSE_INVALID)
 
 
 # --- whose it is ------------------------------------------------------------------------------------------------------

@@ -18,6 +18,18 @@ def test_a_kind_that_has_everything_is_registered_and_takes_the_place_of_its_nam
     assert Kinds(first, second).get("one") is second
 
 
+def test_a_kind_in_a_wrapper_of_the_hosts_is_one():
+    class Wrapper:
+        def __init__(self, kind: Kind) -> None:
+            self._kind = kind
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._kind, name)
+
+    wrapped = cast("Kind", Wrapper(FakeProvider(key="one")))
+    assert Kinds(wrapped).get("one") is wrapped
+
+
 @pytest.mark.parametrize("lacking", PROMISED)
 def test_a_kind_of_yesterday_is_refused_at_the_start_and_told_what_it_lacks(lacking: str):
     has = {name: None for name in PROMISED if name != lacking}

@@ -289,6 +289,7 @@ def _may_register(case: Case) -> bool:
     known = case.known
     return (
         known.sign_up
+        and not known.subject_removed
         and not case.to_link
         and case.identity.email is not None
         and (known.open_to_newcomers or not _is_theirs(case))

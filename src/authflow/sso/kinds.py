@@ -275,7 +275,11 @@ class Kinds:
             ConfigInvalid: It lacks something that every kind has: it was written for another version.
         """
         promised = {name: of_all for name, of_all in vars(Kind).items() if not name.startswith("_")}
-        lacks = [name for name, of_all in promised.items() if getattr_static(kind, name, of_all) is of_all]
+        lacks = [
+            name
+            for name, of_all in promised.items()
+            if not hasattr(kind, name) or getattr_static(kind, name, None) is of_all  # inherited, and never written
+        ]
         if lacks:
             raise ConfigInvalid(setting="kinds", problem=f"have a {type(kind).__name__} without {', '.join(lacks)}")
         self._kinds[kind.key] = kind

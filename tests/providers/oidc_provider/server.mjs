@@ -5,8 +5,7 @@ import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import Provider from 'oidc-provider';
 
 const redirect = process.env.REDIRECT_URI;
-const known = { alice: { email: 'alice@acme.example', email_verified: true, name: 'Alice' } };
-const accounts = { ...known, ...JSON.parse(process.env.ACCOUNTS ?? '{}') };
+const accounts = { alice: { email: 'alice@acme.example', email_verified: true, name: 'Alice' } };
 const stored = new Map(); // shared by every key's provider, so that what was granted outlives a rotation
 
 class Stored {

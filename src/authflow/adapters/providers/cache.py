@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
-class Unasked(Rejected):
+class NobodyAsked(Rejected):
     """Nobody could be asked: that says nothing of the provider, and is not remembered."""
 
 
@@ -51,7 +51,7 @@ class Entry(Generic[T]):
 
     def keep(self, fetched: T | Rejected, now: datetime) -> T | Rejected:
         """Remember what was *fetched*, and return it; a refusal replaces nothing."""
-        if isinstance(fetched, Unasked):
+        if isinstance(fetched, NobodyAsked):
             return fetched
         if isinstance(fetched, Rejected):
             self.refused, self.refused_at = fetched, now

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
-from authflow.adapters.providers.cache import Unasked
+from authflow.adapters.providers.cache import NobodyAsked
 from authflow.errors import Code
 from authflow.sso.fetching import Failure, Response, Unfetched
 from authflow.sso.identity import NAME_MAX
@@ -64,7 +64,7 @@ def document(response: Response | Unfetched, what: str) -> Document | Rejected:
 def unfetched(failed: Unfetched, what: str) -> Rejected:
     """Return the refusal for something that could not be fetched."""
     if failed.failure is Failure.BUSY:
-        return Unasked(code=Code.SSO_PROVIDER_UNREACHABLE, detail=f"{what}: {failed.failure}, {failed.detail}")
+        return NobodyAsked(code=Code.SSO_PROVIDER_UNREACHABLE, detail=f"{what}: {failed.failure}, {failed.detail}")
     answered = failed.failure in {Failure.LARGE, Failure.REDIRECTED}
     code = Code.SSO_RESPONSE_INVALID if answered else Code.SSO_PROVIDER_UNREACHABLE
     return Rejected(code=code, detail=f"{what}: {failed.failure}, {failed.detail}")

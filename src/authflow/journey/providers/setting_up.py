@@ -13,7 +13,7 @@ from authflow.journey.providers.answers import ProviderAdded, ProviderTried
 from authflow.journey.sso.answers import PipelineAbandoned, SentAway
 from authflow.sso.pipeline import Flow, barred
 from authflow.sso.ports import PROVIDER_ONCE
-from authflow.sso.progress import Abandon, Abandoned, Received
+from authflow.sso.progress import Abandon, Abandoned, Over, Received
 from authflow.sso.provider import Connected, may_change_trust
 from authflow.sso.sealing import proposal_binding, provider_key, settings_digest
 from authflow.sso.service.exchange import Purpose
@@ -170,6 +170,8 @@ class SettingUp:
 
     def _tried(self, tx: JourneyTransaction, asker: Asker, who: Bearer) -> ProviderTried | Refused:
         state = need(self.travelling.pipelines.load(tx, who)).state
+        if isinstance(state, Over):  # what stands by now has nothing to do with it
+            return Refused(code=Code.SSO_PIPELINE_EXPIRED)
         code = barred(state.handle, self.travelling.pipelines.present(tx, state, who), self.clock.now())
         if code is not None or not isinstance(state, Tried) or asker.user is None:
             return Refused(code=code or asker.why_not or Code.SSO_PIPELINE_EXPIRED)

@@ -170,7 +170,7 @@ class Saml2:
     def arrive(self, settings: Document, trip: Trip, request: Document, callback: Callback) -> Assertion | Rejected:
         asked = request.get("id")
         if not isinstance(asked, str) or not asked:
-            return Rejected(code=Code.SSO_STATE_INVALID, detail="request: has no id")
+            return Rejected(code=Code.SSO_RESPONSE_INVALID, detail="request: has no id")
         return self._arrived(settings, trip, callback, asked=asked)
 
     def takes_unasked(self, settings: Document) -> bool:

@@ -143,7 +143,8 @@ def _require_request(element: Element, expected: Expected) -> None:
     answered = element.get("InResponseTo")
     if answered != expected.request:
         msg = f"InResponseTo: it is {shown(answered)}, not {shown(expected.request)}"
-        raise Unacceptable(msg, code=Code.SSO_STATE_INVALID)
+        asked_elsewhere = expected.request is None
+        raise Unacceptable(msg, code=Code.SSO_STATE_INVALID if asked_elsewhere else Code.SSO_RESPONSE_INVALID)
 
 
 # --- times ----------------------------------------------------------------------------------------------------------
