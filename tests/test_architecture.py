@@ -161,7 +161,7 @@ ROOMS: Final[dict[str, str | tuple[str, ...]]] = {
     "flask": "integrations/flask.py",
     "starlette": "integrations/starlette.py",
     "opentelemetry": "command/telemetry.py",
-    "httpx2": ("adapters/providers/fetcher.py", "cli/demo/idp.py"),
+    "httpx2": ("adapters/providers/fetcher.py", "cli/demo/"),
     "httpcore2": "adapters/providers/fetcher.py",
     "joserfc": "adapters/providers/signatures.py",
     "lxml": ("adapters/providers/saml", "testing/saml"),

@@ -18,7 +18,7 @@ from authflow.cli.demo.certified import walked
 from tests.providers.peers import CALLBACK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 HERE: Final = Path(__file__).parent / "oidc_provider"
 FILES: Final = ("package.json", "package-lock.json", "server.mjs")
@@ -44,7 +44,7 @@ class Certified:
 
 
 @contextmanager
-def certified_provider() -> Iterator[Certified]:
+def certified_provider() -> Generator[Certified]:
     """Start the provider, installed into the user's cache the first time.
 
     Raises:

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple
 
 import pytest
 
-from authflow.adapters.providers.fetcher import HttpFetcher
-from authflow.adapters.providers.oidc import OidcKind
 from authflow.cli import main
-from authflow.cli.demo import idp, sso_cast
 from authflow.cli.layout import WIDTH
-from authflow.sso.kinds import Callback
 from tests.backends import require
-from tests.providers.certified import Certified, MissingProvider, certified_provider
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from authflow.journey.sso.answers import SentAway
-    from authflow.sso.kinds import Document
+from tests.providers.certified import MissingProvider, installed, node
 
 MOVES: Final = [
     "membership.member (Olga): Outside -> Member",
@@ -73,9 +64,21 @@ def played(folder: Path, *others: str) -> Show:
     return Show(status, out.read())
 
 
-@pytest.fixture(scope="module", params=["oidc", "saml"])
+@pytest.fixture(scope="module", params=["oidc", "oidc-provider", "saml"])
 def show(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Show:
-    return played(tmp_path_factory.mktemp("sso"), "--provider", request.param)
+    """One run with each provider: those of the package, and one that this project did not write."""
+    with pytest.MonkeyPatch.context() as place:
+        if request.param == "oidc-provider":
+            go_where_it_is(place)
+        return played(tmp_path_factory.mktemp("sso"), "--provider", request.param)
+
+
+def go_where_it_is(place: pytest.MonkeyPatch) -> None:
+    try:
+        place.chdir(installed())
+        place.setenv("PATH", str(Path(node()).parent), prepend=os.pathsep)
+    except MissingProvider as missing:
+        require(f"no oidc-provider to test against: {missing}")
 
 
 def test_it_ends_well_and_every_machine_moves_in_order(show: Show):
@@ -136,47 +139,17 @@ def test_without_the_extra_it_says_what_to_install(capsys: pytest.CaptureFixture
     assert "oidc" in capsys.readouterr().err
 
 
-# --- a provider that this project did not write ---------------------------------------------------------------------
-
-
-class Elsewhere:
-    """`authflow.cli.demo.idp.Idp` at the certified provider, whose people are fixed when it starts."""
-
-    PEOPLE: Final = {
-        "00u0": ("o.rivera@acme.example", "Olga Rivera"),
-        "00u1": (sso_cast.ADAS_ADDRESS, "Ada Lovelace"),
-        "00u2": (sso_cast.NOORS_ADDRESS, "Noor New"),
-    }
-
-    def __init__(self, certified: Certified) -> None:
-        self.certified, self.where = certified, certified.issuer
-        self.settings: Document = {"issuer": self.where, "client_id": "client", "client_secret": "a secret"}
-
-    def knows(self, subject: str, email: str, name: str) -> None:
-        assert self.PEOPLE[subject] == (email, name)
-
-    def sign_in(self, away: SentAway, subject: str) -> Callback:
-        return Callback(fields=self.certified.approve(away.url, subject))
-
-
-@contextlib.contextmanager
-def certified_pair() -> Iterator[idp.Pair]:
-    """Acme at the certified provider, and the liar at ours."""
-    accounts = {
-        subject: {"email": email, "email_verified": True, "name": name}
-        for subject, (email, name) in Elsewhere.PEOPLE.items()
-    }
+def test_without_the_certified_provider_it_says_how_to_get_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    """Where there is no Node, and where Node finds no package."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["demo", "sso", "--provider", "oidc-provider"]) == 1
+    assert "there is no node on the PATH" in capsys.readouterr().err
     try:
-        running = certified_provider(sso_cast.ENDPOINTS.of(sso_cast.ACME).callback, accounts)
-        with running as certified, idp.openid_pair() as liars:
-            kind = OidcKind(HttpFetcher(loopback=[certified.issuer, liars.liars.where]))
-            yield idp.Pair(kind=kind, ours=Elsewhere(certified), liars=liars.liars)
+        monkeypatch.setenv("PATH", str(Path(node()).parent))
     except MissingProvider as missing:
-        require(f"no oidc-provider to test against: {missing}")
-
-
-def test_it_plays_at_a_certified_provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(idp.PAIRS, "oidc", certified_pair)
-    show = played(tmp_path)
-    assert show.status == 0
-    assert show.all(r"^    state       (.*)$") == MOVES
+        require(f"no Node to test with: {missing}")
+    assert main(["demo", "sso", "--provider", "oidc-provider"]) == 1
+    assert "npm install --ignore-scripts oidc-provider" in capsys.readouterr().err

@@ -33,7 +33,11 @@ def _arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--interactive", action="store_true", help="wait for the codes of your own phone")
     parser.add_argument("--no-qr", dest="draw", action="store_false", help="do not draw the QR code")
     parser.add_argument(
-        "--provider", choices=["oidc", "saml"], default="oidc", help="of sso: what the provider speaks (default: oidc)"
+        "--provider",
+        choices=["oidc", "oidc-provider", "saml"],
+        default="oidc",
+        help="of sso: what the provider speaks; oidc-provider is npm's certified one, where Node finds it from the "
+        "working directory (default: oidc, a bundled one)",
     )
     parser.add_argument("--keep", action="store_true", help="keep tables and keys to look at")
     parser.set_defaults(run=_run)

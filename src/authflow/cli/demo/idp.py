@@ -8,6 +8,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import attrs
 
+from authflow.cli.demo.certified import certified
+from authflow.cli.demo.sso_cast import ACME, ENDPOINTS, GLOBEX
 from authflow.errors import ExtraMissing
 from authflow.sso.kinds import Callback, Departure
 
@@ -164,6 +166,24 @@ def openid_pair() -> Generator[Pair]:
 
 
 @contextmanager
+def certified_pair() -> Generator[Pair]:
+    """Start two of npm's oidc-provider on loopback: what the liar's says is up to whoever runs it.
+
+    Raises:
+        ExtraMissing: The extra ``oidc`` is not installed.
+        Unfinished: There is no Node here, or no such package.
+    """
+    try:
+        from authflow.adapters.providers.openid import HttpFetcher, OidcKind
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(extra="oidc") from error
+    callbacks = (ENDPOINTS.of(organization).callback for organization in (ACME, GLOBEX))
+    with ExitStack() as stack:
+        ours, liars = (stack.enter_context(certified(callback)) for callback in callbacks)
+        yield Pair(kind=OidcKind(HttpFetcher(loopback=[ours.where, liars.where])), ours=ours, liars=liars)
+
+
+@contextmanager
 def saml_pair() -> Generator[Pair]:
     """Make two providers of SAML 2.0, in this process.
 
@@ -183,5 +203,9 @@ def saml_pair() -> Generator[Pair]:
     yield Pair(kind=kind, ours=ours, liars=liars, posts=True, leaving=ours)
 
 
-PAIRS: Final[dict[str, Callable[[], AbstractContextManager[Pair]]]] = {"oidc": openid_pair, "saml": saml_pair}
+PAIRS: Final[dict[str, Callable[[], AbstractContextManager[Pair]]]] = {
+    "oidc": openid_pair,
+    "oidc-provider": certified_pair,
+    "saml": saml_pair,
+}
 """By what ``--provider`` calls them."""
