@@ -205,8 +205,7 @@ class People(Door):
             refusal = (
                 self._refusal(tx, asker, source, may_administer)
                 or self._refusal(tx, asker, target, may_administer)
-                or self._last_owner(tx, source, heir=target)
-                or (unreachable(tx.users.get(target)) if self._takes_over_debt(tx, source, target) else None)
+                or self._unmergeable(tx, source, target)
             )
             if refusal is not None:
                 return carried(Refused(code=refusal), session, asker)
@@ -233,6 +232,13 @@ class People(Door):
         outcome = self._waiting.settled(asker, kept, context)
         answer = AddressConfirmed(address=verified.address, ended_sessions=ended, invitation=outcome)
         return attrs.evolve(answer, session=kept) if kept is not session else carried(answer, session, asker)
+
+    def _unmergeable(self, tx: JourneyTransaction, source: UserId, target: UserId) -> Code | None:
+        """Hold what the merge is about, accounts, then providers, then owners' rows; return why it must not be."""
+        self._inheriting.hold(source)
+        return self._last_owner(tx, source, heir=target) or (
+            unreachable(tx.users.get(target)) if self._takes_over_debt(tx, source, target) else None
+        )
 
     def _merge(
         self, tx: JourneyTransaction, asker: Asker, context: Context, source: UserId, target: UserId

@@ -80,23 +80,29 @@ class Inheriting:
             tx.pipelines.remove_of_user(user)
             tx.provider_sessions.remove_of_user(user)
 
-    def merge(self, asker: Asker, context: Context, *, source: UserId, target: UserId) -> Sequence[Fact]:
-        """Let the table of links decide of each link of *source* whether it becomes *target*'s; return the facts."""
+    def hold(self, user: UserId) -> None:
+        """Hold the providers of all organizations of *user*, whose account is held, until the merge is done.
+
+        Whoever edits, configures or disables a provider holds it too, and then changes links and flags of everybody
+        they can see. So it is held before a link or a membership is read: what they let links forget is not written
+        back, and what they ended or cleared stays so. And so it is held before any row of a member or a link is: the
+        order is the same for all, accounts, then providers, then those rows.
+        """
         with self.uow.begin() as tx:
-            links = [self._held(tx, link) for link in tx.links.all_of_user(source)]
-            moved = [self._merged(tx, link, target, asker, context) for link in links if link is not None]
+            belonging = {member.organization for member in tx.members.of_user(user)}
+            linked = {link.organization for link in tx.links.all_of_user(user)}
+            for organization in sorted(belonging | linked):
+                tx.providers.load(organization, lock=True)
+
+    def merge(self, asker: Asker, context: Context, *, source: UserId, target: UserId) -> Sequence[Fact]:
+        """Let the table of links decide of each link of *source* whether it becomes *target*'s; return the facts.
+
+        Both accounts are held, and what `hold` holds of *source*: the links stand as they are read.
+        """
+        with self.uow.begin() as tx:
+            moved = [self._merged(tx, link, target, asker, context) for link in tx.links.all_of_user(source)]
             self._remember(tx, source, target)
             return [fact for facts in moved for fact in facts]
-
-    def _held(self, tx: JourneyTransaction, link: Link) -> Link | None:
-        """Return *link* as it stands while its provider is held, or none if it went with it.
-
-        Whoever edits or disables a provider holds it too: what they let links forget is not written back, and what
-        they ended stays so.
-        """
-        provider = tx.providers.load(link.organization, lock=True).state
-        stands = isinstance(provider, Connected) and provider.id == link.provider
-        return tx.links.of_user(link.provider, link.user, lock=True) if stands else None
 
     def _merged(
         self, tx: JourneyTransaction, link: Link, target: UserId, asker: Asker, context: Context
