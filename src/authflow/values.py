@@ -292,6 +292,11 @@ class Asker:
     label: str = ""
 
     @property
+    def opens_a_row(self) -> bool:
+        """Tell whether what was presented opens a living row; a superseded value only names one (decision 3)."""
+        return bool(self.session) and self.why_not is not Code.SESSION_SUPERSEDED
+
+    @property
     def organizations(self) -> frozenset[OrganizationId]:
         """Return the organizations that the session entered through their own provider, however long ago.
 

@@ -155,10 +155,10 @@ class Replaying:
         """Return what *asker* asks of what stands; after a miss nothing is compared any more."""
         missed = tx.attempts.read(_misses(request, found, contents)) > 0
         alike = not missed and self._is_alike(request, found)
-        if _lives(asker):
+        if asker.opens_a_row:
             return replay.Ask(secret=request.secret, user=asker.user, alike=alike, missed=missed)
         renewed, carries = contents.fate is SessionFate.RENEWED, contents.answer.session
-        next_lives = renewed and _lives(self.sessions.identify(carries, request.now))
+        next_lives = renewed and self.sessions.identify(carries, request.now).opens_a_row
         return replay.Fetch(secret=request.secret, alike=alike, missed=missed, next_lives=next_lives)
 
     def _digests(self, row: bytes, request: KeyedRequest) -> tuple[Digest, ...]:
@@ -195,11 +195,6 @@ class Replaying:
 
 
 # --- what was read, in the words of the table -------------------------------------------------------------------------
-
-
-def _lives(asker: Asker) -> bool:
-    """Tell whether the value that *asker* presented opens a row that is not over."""
-    return bool(asker.session) and asker.why_not is not Code.SESSION_SUPERSEDED
 
 
 def _record(request: KeyedRequest, actor: UserId | None, answer: Answer) -> replay.Record:

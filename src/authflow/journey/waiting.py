@@ -80,8 +80,7 @@ class Waiting:
     def _meet(self, session: BrowserSession, context: Context, now: datetime, *, confirmed: bool) -> Command:
         """Try to complete the waiting click, under a savepoint: a lost race is an outcome (decision 32)."""
         asker = self.sessions.identify(session, now)
-        recognized = asker.session and asker.why_not is not Code.SESSION_SUPERSEDED
-        waiting = self.membership.click_in(asker.session) if recognized else None
+        waiting = self.membership.click_in(asker.session) if asker.opens_a_row else None
         if waiting is None:
             return MeetNoInvitation()
         organization = waiting.organization

@@ -26,7 +26,7 @@ from authflow.sessions.commands import (
     SignOut,
 )
 from authflow.sessions.states import Ended, EnrollmentOwed, FactorOwed, ResetLink, SignedIn
-from authflow.sessions.visit import Visit, Visits
+from authflow.sessions.visit import Visits
 from authflow.values import NOBODY, Asker, BrowserSession, Context, Refused, token_digest
 
 if TYPE_CHECKING:
@@ -112,20 +112,21 @@ class Sessions:
 
     # --- signing in -----------------------------------------------------------------------------------------------
 
-    def open(self, session: BrowserSession = NOBODY) -> BrowserSession:
-        """Return *session* if it opens a living row, else the value of a new row without a person.
-
-        Something pending can hang on a row; on a stranger's, an ended or a superseded value it cannot.
-        """
+    def open(self) -> BrowserSession:
+        """Return the value of a new row without a person."""
         secret, now = self.visits.secret(), self.clock.now()
         with self.uow.begin() as tx:
-            visit = self.visits.at(tx, session, Context(), now, lock=False)
-            if isinstance(visit, Visit) and not isinstance(visit.state, Ended):
-                return session
             fresh = self.visits.fresh(NOBODY, secret, Context(), now)
             tx.sessions.add(fresh.state)
         handle = fresh.state.handle
         return BrowserSession(id=handle.id, secret=secret, generation=handle.generation, renew=True)
+
+    def kept_or_new(self, session: BrowserSession, asker: Asker) -> BrowserSession:
+        """Return *session* if *asker*, who was read by it, opens a living row; else the value of a new row.
+
+        Something pending can hang on a row; on a stranger's, an ended or a superseded value it cannot (decision 3).
+        """
+        return attrs.evolve(session, renew=False) if asker.opens_a_row else self.open()
 
     def establish(self, session: BrowserSession, context: Context, *, user: UserId, proof: Proof) -> SessionAnswer:
         """Sign *user* in with a first factor that the host has checked; on a signed-in session, prove it again.

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import attrs
 
 from authflow.command.running import in_one
-from authflow.errors import Code
 from authflow.journey.door import Declined, carried, need, settled
 from authflow.journey.sso.answers import ConfirmationOwed, UnaskedKept
 from authflow.journey.sso.comers import Comer
@@ -101,8 +100,7 @@ class IdpInitiated:
     # --- pieces ---------------------------------------------------------------------------------------------------
 
     def _taken(self, by: _Bringer, to: Listening, brought: Brought) -> ConfirmationOwed | Refused:
-        opens = by.asker.session and by.asker.why_not is not Code.SESSION_SUPERSEDED
-        kept = attrs.evolve(by.session, renew=False) if opens else self.sessions.open()
+        kept = self.sessions.kept_or_new(by.session, by.asker)
         begun = self.unasked.begin(by.tx, to, brought, attrs.evolve(by.asker, session=kept.id))
         if isinstance(begun, Refused):
             return carried(self._untaken(by, brought, begun), by.session, by.asker)

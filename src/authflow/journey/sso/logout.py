@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -17,8 +17,6 @@ from authflow.sessions.signing_off import sign_off
 from authflow.values import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from authflow.journey.ports import JourneyTransaction
     from authflow.machine import Fact
     from authflow.ports import Clock, UnitOfWork
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
     from authflow.sso.provider_session import ProviderSession
     from authflow.sso.service.departures import Counterpart, Departures, Leave
     from authflow.values import BrowserSession, Context, OrganizationId, Secret, UserId
-
-T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
@@ -47,7 +43,7 @@ class SingleLogout:
     def sign_out(self, session: BrowserSession, context: Context) -> SentToSignOut | SignedOut | Refused:
         """End the session here, and say where it ends at the provider."""
         self.uow.require_closed()
-        answer, leave = self._one(lambda: self._left(session, context))
+        answer, leave = in_one(self.uow, lambda: self._left(session, context))
         if not isinstance(answer, SignedOut) or leave is None:
             return answer if isinstance(answer, SignedOut | Refused) else Refused(code=Code.SESSION_REQUIRED)
         left = self.departures.depart(leave)
@@ -59,7 +55,7 @@ class SingleLogout:
     def finish(self, ticket: Secret, query: str) -> SignedOutThere | Refused:
         """Let the kind check the provider's answer."""
         self.uow.require_closed()
-        waited = self._one(lambda: self._awaited(ticket))
+        waited = in_one(self.uow, lambda: self._awaited(ticket))
         if isinstance(waited, Refused):
             return waited
         came = self.departures.arrive(*waited, query)
@@ -69,22 +65,19 @@ class SingleLogout:
         """Let the kind check the provider's request, end what it means, and let the kind answer."""
         self.uow.require_closed()
         self.departures.require_endpoint()
-        of = self._one(lambda: self._counterpart(organization))
+        of = in_one(self.uow, lambda: self._counterpart(organization))
         if isinstance(of, Refused):
             return of
         asked = self.departures.read(of, query)
         if isinstance(asked, Refused):
             return asked
-        count = self._one(lambda: self._ended(of, asked, context))
+        count = in_one(self.uow, lambda: self._ended(of, asked, context))
         if isinstance(count, Refused):
             return count
         answer = self.departures.answer(of, asked)
         return ProviderSessionsEnded(count=count, url=None if answer is None else answer.url)
 
     # --- pieces ---------------------------------------------------------------------------------------------------
-
-    def _one(self, work: Callable[[], T]) -> T:
-        return in_one(self.uow, work)
 
     def _left(self, session: BrowserSession, context: Context) -> tuple[SessionAnswer, Leave | None]:
         with self.uow.begin() as tx:

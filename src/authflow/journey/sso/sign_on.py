@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from authflow.sso.service.exchange import NewPipeline, Redirection
     from authflow.values import Asker, BrowserSession, OrganizationId, Secret
 
-T = TypeVar("T")
 AnswerT = TypeVar("AnswerT", bound=Answer)
 
 
@@ -54,14 +53,14 @@ class SignOn:
     def start(self, session: BrowserSession, organization: OrganizationId, flow: Flow) -> SentAway | Refused:
         """Send the browser away: whereto is asked of the kind, between two transactions."""
         self.uow.require_closed()
-        minted = self._one(lambda: self._minted(session, organization, flow))
+        minted = in_one(self.uow, lambda: self._minted(session, organization, flow))
         if isinstance(minted, Refused):
             return minted
         kept, new = minted
         redirection = self.travelling.requests.make(new)
         if isinstance(redirection, Refused):
             return attrs.evolve(redirection, session=kept)
-        return self._one(lambda: self._sent(kept, new, redirection))
+        return in_one(self.uow, lambda: self._sent(kept, new, redirection))
 
     def _minted(
         self, session: BrowserSession, organization: OrganizationId, flow: Flow
@@ -73,8 +72,7 @@ class SignOn:
             provider = Refused(code=refusal) if refusal else self.travelling.connected.find(tx, organization)
             if isinstance(provider, Refused):
                 return carried(provider, session, asker)
-            opens = asker.session and asker.why_not is not Code.SESSION_SUPERSEDED
-            kept = attrs.evolve(session, renew=False) if opens else self.sessions.open()
+            kept = self.sessions.kept_or_new(session, asker)
             purpose = self.travelling.connected.purpose(provider, flow, kept.id, asker.user)
             return kept, self.travelling.requests.mint(purpose, now)
 
@@ -95,11 +93,11 @@ class SignOn:
     ) -> Finished:
         """Let the kind check the answer, between two transactions; where there is nothing to check, go on at once."""
         self.uow.require_closed()
-        response = self._one(lambda: self._response(session, context, pipeline, callback))
+        response = in_one(self.uow, lambda: self._response(session, context, pipeline, callback))
         if not isinstance(response, Response):
             return response
         said = self.travelling.responses.check(response)
-        return self._one(lambda: self._take(session, context, pipeline, response, said))
+        return in_one(self.uow, lambda: self._take(session, context, pipeline, response, said))
 
     def _response(
         self, session: BrowserSession, context: Context, pipeline: Secret, callback: Callback | None
@@ -160,9 +158,6 @@ class SignOn:
         return self._answer(session, context, pipeline, self.finishing.abandon, lock=True)
 
     # --- pieces ---------------------------------------------------------------------------------------------------
-
-    def _one(self, work: Callable[[], T]) -> T:
-        return in_one(self.uow, work)
 
     def _answer(
         self,

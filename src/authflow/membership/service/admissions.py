@@ -208,7 +208,7 @@ class Admissions(Desk):
 
     def _stored(self, case: Case, command: ConsentCommand) -> bool:
         """Store what waits, unless this browser has no row, or another click of it came first at this very moment."""
-        if not case.asker.session or case.asker.why_not is Code.SESSION_SUPERSEDED:
+        if not case.asker.opens_a_row:
             return False
         try:
             with self.uow.savepoint():
