@@ -205,7 +205,8 @@ class People(Door):
             refusal = (
                 self._refusal(tx, asker, source, may_administer)
                 or self._refusal(tx, asker, target, may_administer)
-                or self._unmergeable(tx, source, target)
+                or self._last_owner(tx, source, heir=target)
+                or (unreachable(tx.users.get(target)) if self._takes_over_debt(tx, source, target) else None)
             )
             if refusal is not None:
                 return carried(Refused(code=refusal), session, asker)
@@ -232,13 +233,6 @@ class People(Door):
         outcome = self._waiting.settled(asker, kept, context)
         answer = AddressConfirmed(address=verified.address, ended_sessions=ended, invitation=outcome)
         return attrs.evolve(answer, session=kept) if kept is not session else carried(answer, session, asker)
-
-    def _unmergeable(self, tx: JourneyTransaction, source: UserId, target: UserId) -> Code | None:
-        """Hold what the merge is about, accounts, then providers, then owners' rows; return why it must not be."""
-        self._inheriting.hold(source)
-        return self._last_owner(tx, source, heir=target) or (
-            unreachable(tx.users.get(target)) if self._takes_over_debt(tx, source, target) else None
-        )
 
     def _merge(
         self, tx: JourneyTransaction, asker: Asker, context: Context, source: UserId, target: UserId
@@ -279,9 +273,10 @@ class People(Door):
         return gate(asker, actor, tx.users.get(user))
 
     def _last_owner(self, tx: JourneyTransaction, user: UserId, *, heir: UserId | None = None) -> Code | None:
-        """The persons are locked first, in one order: the owners' rows come after every account."""
+        """What is held is held in one order: every account, then the providers, and then the owners' rows."""
         for person in sorted({user, heir or user}):
             tx.accounts.lock(person)
+        self._inheriting.hold(user)
         return last_owner(self._membership.owned_alone(user, heir=heir))
 
     def _document(self, tx: JourneyTransaction, user: UserId) -> dict[str, object]:

@@ -81,12 +81,12 @@ class Inheriting:
             tx.provider_sessions.remove_of_user(user)
 
     def hold(self, user: UserId) -> None:
-        """Hold the providers of all organizations of *user*, whose account is held, until the merge is done.
+        """Hold the providers of all organizations of *user*, whose account is held, until they are merged or deleted.
 
         Whoever edits, configures or disables a provider holds it too, and then changes links and flags of everybody
         they can see. So it is held before a link or a membership is read: what they let links forget is not written
-        back, and what they ended or cleared stays so. And so it is held before any row of a member or a link is: the
-        order is the same for all, accounts, then providers, then those rows.
+        back, and what they ended or cleared stays so. And so it is held before any row of a member or a link is: their
+        order is accounts, then providers, then those rows.
         """
         with self.uow.begin() as tx:
             belonging = {member.organization for member in tx.members.of_user(user)}
