@@ -36,6 +36,7 @@ class _Shared:
 
     comers: Comers
     circumstances: Circumstances
+    standings: Standings
     refusals: RefusalLog
     admitting: Admitting
 
@@ -47,7 +48,8 @@ def single_sign_on(ports: Ports, policy: Policy, slices: Slices, replays: Replay
     shared = _Shared(
         comers=Comers(clock=clock, sessions=sessions, pipelines=slices.travelling.pipelines),
         circumstances=Circumstances(membership=slices.membership, policy=policy.sso),
-        refusals=RefusalLog(clock=clock, recorder=recorder, pipelines=slices.travelling.pipelines),
+        standings=Standings(clock=clock, pipelines=slices.travelling.pipelines, policy=policy.sso),
+        refusals=RefusalLog(uow=uow, clock=clock, recorder=recorder, pipelines=slices.travelling.pipelines),
         admitting=_admitting(ports, policy, slices, waiting),
     )
     return SingleSignOn(
@@ -64,21 +66,19 @@ def single_sign_on(ports: Ports, policy: Policy, slices: Slices, replays: Replay
 
 
 def _sign_on(ports: Ports, policy: Policy, slices: Slices, shared: _Shared) -> SignOn:
-    standings = Standings(clock=ports.clock, pipelines=slices.travelling.pipelines)
     proofs = MailedProofs(
         clock=ports.clock,
         recorder=slices.recorder,
         travelling=slices.travelling,
-        standings=standings,
+        standings=shared.standings,
         refusals=shared.refusals,
         mails=policy.accounts.mails,
     )
     finishing = Finishing(
-        uow=ports.uow,
         clock=ports.clock,
         travelling=slices.travelling,
         circumstances=shared.circumstances,
-        standings=standings,
+        standings=shared.standings,
         refusals=shared.refusals,
         proofs=proofs,
         admitting=shared.admitting,
@@ -97,13 +97,12 @@ def _sign_on(ports: Ports, policy: Policy, slices: Slices, shared: _Shared) -> S
 
 def _idp_initiated(ports: Ports, policy: Policy, slices: Slices, shared: _Shared) -> IdpInitiated:
     confirming = Confirming(
-        uow=ports.uow,
         clock=ports.clock,
         pipelines=slices.travelling.pipelines,
         circumstances=shared.circumstances,
+        standings=shared.standings,
         refusals=shared.refusals,
         admitting=shared.admitting,
-        policy=policy.sso,
     )
     return IdpInitiated(
         uow=ports.uow,

@@ -6,30 +6,25 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from authflow.errors import Code, StaleVersion, UniqueViolated
-from authflow.journey.door import Declined, expect, need
+from authflow.errors import Code
+from authflow.journey.door import expect, need
 from authflow.journey.sso.admitting import Arrival
 from authflow.journey.sso.answers import ConfirmationOwed, SignedOn
-from authflow.journey.sso.circumstances import Situation
-from authflow.journey.sso.standing import HeldPipeline
 from authflow.sso.case import Choice, Deny, Known
 from authflow.sso.finishing import decide_unasked
 from authflow.sso.login import case_of
-from authflow.sso.pipeline import Flow, barred, not_theirs
-from authflow.sso.progress import ConfirmUnasked, FactorAsked, Finish, Over, Unconfirmed
-from authflow.sso.provider import Connected
+from authflow.sso.pipeline import barred
+from authflow.sso.progress import ConfirmUnasked, FactorAsked, Finish, Unconfirmed
 from authflow.values import Refused
 
 if TYPE_CHECKING:
-    from authflow.journey.ports import JourneyTransaction
     from authflow.journey.sso.admitting import Admitting
     from authflow.journey.sso.circumstances import Circumstances
     from authflow.journey.sso.comers import Comer
     from authflow.journey.sso.refusals import RefusalLog
-    from authflow.policy import SsoPolicy
-    from authflow.ports import Clock, UnitOfWork
+    from authflow.journey.sso.standing import Standings
+    from authflow.ports import Clock
     from authflow.sessions.commands import EnrollmentOwed, SecondFactorOwed
-    from authflow.sso.pipeline import Handle
     from authflow.sso.service import SignInPipelines
     from authflow.values import Secret, UserId
 
@@ -40,13 +35,12 @@ if TYPE_CHECKING:
 class Confirming:
     """What one command makes of such a pipeline; every method runs in its caller's transaction."""
 
-    uow: UnitOfWork[JourneyTransaction]
     clock: Clock
     pipelines: SignInPipelines
     circumstances: Circumstances
+    standings: Standings
     refusals: RefusalLog
     admitting: Admitting
-    policy: SsoPolicy
 
     def concerned(self, by: Comer) -> tuple[UserId, ...]:
         """Return whose accounts have to be held before the pipeline is: whose the identity is."""
@@ -61,7 +55,7 @@ class Confirming:
         Raises:
             Declined: There is no such sign-in here.
         """
-        held, now = need(self._unconfirmed(by, lock=False)), self.clock.now()
+        held, now = need(self.standings.of_unasked(by, lock=False)), self.clock.now()
         state, at = held.stored.state, held.at
         if at is None:
             return Refused(code=barred(state.handle, held.present, now) or Code.SSO_PIPELINE_EXPIRED)
@@ -82,17 +76,10 @@ class Confirming:
 
     def finish(self, by: Comer) -> Confirmed:
         """Decide with what is known now, and let whoever confirmed in; nothing is linked, and nobody is made."""
-        try:
-            with self.uow.savepoint():
-                return self._finished(by)
-        except Declined as declined:
-            answer = declined.answer
-        except (UniqueViolated, StaleVersion):
-            answer = Refused(code=Code.SSO_IDENTITY_CONFLICT)
-        return by.carried(self.refusals.told(by, answer))
+        return self.refusals.done_or_told(by, lambda: self._finished(by))
 
     def _finished(self, by: Comer) -> Confirmed:
-        held = self._unconfirmed(by, lock=True)
+        held = self.standings.of_unasked(by, lock=True)
         if isinstance(held, Refused):  # it answers, and declines nothing: nobody is told of it
             return by.carried(held)
         now = self.clock.now()
@@ -105,30 +92,3 @@ class Confirming:
         if isinstance(answer, FactorAsked):
             return self.admitting.challenge(here, answer.user)
         return expect(self.admitting.admit(here, expect(answer, Finish).decision), SignedOn)
-
-    def _unconfirmed(self, by: Comer, *, lock: bool) -> HeldPipeline | Refused:
-        """Return the pipeline as it stands, for the browser that was given it; any other one goes on elsewhere."""
-        tx, stored = by.tx, self.pipelines.load(by.tx, by.who, lock=lock)
-        if isinstance(stored, Refused):
-            return stored
-        provider = tx.providers.load(stored.state.handle.organization, lock=lock).state
-        state, present = stored.state, self.pipelines.present(tx, stored.state, by.who)
-        theirs = state.handle.flow is Flow.UNASKED and not_theirs(state.handle, present) is None
-        if not theirs or not isinstance(state, Unconfirmed | Over):
-            return Refused(code=Code.SSO_PIPELINE_INVALID)
-        closed = self._closed(tx, state.handle)
-        if closed is not None:
-            return Refused(code=closed)
-        if isinstance(state, Over) or barred(state.handle, present, self.clock.now()) is not None:
-            return HeldPipeline(stored=stored, present=present, at=None)
-        if not isinstance(provider, Connected):  # `barred` has seen it in this very transaction
-            return Refused(code=Code.SSO_PROVIDER_CHANGED)
-        at = Situation(state=state, provider=provider, asker=by.asker, choice=Choice.NOTHING)
-        return HeldPipeline(stored=stored, present=present, at=at)
-
-    def _closed(self, tx: JourneyTransaction, handle: Handle) -> Code | None:
-        """Return why no such pipeline goes on now: a browser that waits for its own answer takes no other (25)."""
-        if not self.policy.idp_initiated:
-            return Code.SSO_UNASKED_CLOSED
-        waits = tx.pipelines.waits(handle.session, handle.provider, self.clock.now())
-        return Code.SSO_STATE_INVALID if waits else None

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from authflow.errors import Code, StaleVersion, UniqueViolated
-from authflow.journey.door import Declined, expect, need
+from authflow.journey.door import expect, need
 from authflow.journey.sso.admitting import Arrival
 from authflow.journey.sso.answers import ChoiceOwed, MailSent, PipelineAbandoned
 from authflow.ports import Allowed
@@ -37,7 +36,6 @@ from authflow.values import Refused, token_digest
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from authflow.journey.ports import JourneyTransaction
     from authflow.journey.sso.admitting import Admitting
     from authflow.journey.sso.answers import Finished
     from authflow.journey.sso.circumstances import Circumstances, Situation
@@ -45,7 +43,7 @@ if TYPE_CHECKING:
     from authflow.journey.sso.mailed_proofs import MailedProofs
     from authflow.journey.sso.refusals import RefusalLog
     from authflow.journey.sso.standing import HeldPipeline, Standings
-    from authflow.ports import Clock, UnitOfWork
+    from authflow.ports import Clock
     from authflow.sso.case import Page
     from authflow.sso.kinds import Rejected
     from authflow.sso.service import SignInTravelling
@@ -57,7 +55,6 @@ if TYPE_CHECKING:
 class Finishing:
     """What one command makes of a pipeline; every method runs in its caller's transaction."""
 
-    uow: UnitOfWork[JourneyTransaction]
     clock: Clock
     travelling: SignInTravelling
     circumstances: Circumstances
@@ -94,14 +91,7 @@ class Finishing:
 
     def finish(self, by: Comer, choice: Choice) -> Finished:
         """Decide about the identity with what is known now, and do it; whoever loses a race may choose again."""
-        try:
-            with self.uow.savepoint():
-                return self._finished(by, choice)
-        except Declined as declined:
-            answer = declined.answer
-        except (UniqueViolated, StaleVersion):
-            answer = Refused(code=Code.SSO_IDENTITY_CONFLICT)
-        return by.carried(self.refusals.told(by, answer))
+        return self.refusals.done_or_told(by, lambda: self._finished(by, choice))
 
     def _finished(self, by: Comer, choice: Choice) -> Finished:
         token, allowance = self.travelling.desk.new_secret(), self.proofs.allowance(by, choice)

@@ -5,27 +5,31 @@ from __future__ import annotations
 import hashlib
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
-from authflow.errors import Code
+from authflow.errors import Code, StaleVersion, UniqueViolated
 from authflow.facts.sso import SignOnRefused
-from authflow.journey.door import expect
+from authflow.journey.door import Declined, expect
 from authflow.ports import Allowed
 from authflow.sso.progress import Open, Unconfirmed
-from authflow.values import Budget, Refused
+from authflow.values import Answer, Budget, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from authflow.journey.ports import JourneyTransaction
     from authflow.journey.sso.comers import Comer
-    from authflow.ports import Clock
+    from authflow.ports import Clock, UnitOfWork
     from authflow.recording import Recorder
     from authflow.sso.pipeline import Handle
     from authflow.sso.progress import Login
     from authflow.sso.service import SignInPipelines
     from authflow.sso.service.unasked import Brought
     from authflow.values import Asker, Context
+
+AnswerT = TypeVar("AnswerT", bound=Answer)
 
 UNTOLD: Final = frozenset(
     {
@@ -52,9 +56,24 @@ PREFIX: Final = 64
 class RefusalLog:
     """Tells the log; every method runs in its caller's transaction."""
 
+    uow: UnitOfWork[JourneyTransaction]
     clock: Clock
     recorder: Recorder
     pipelines: SignInPipelines
+
+    def done_or_told(self, by: Comer, finish: Callable[[], AnswerT]) -> AnswerT | Refused:
+        """Return what *finish* answers, or, where it declined and was undone, why, after the log was told of it.
+
+        Whoever loses a race may choose again.
+        """
+        try:
+            with self.uow.savepoint():
+                return finish()
+        except Declined as declined:
+            answer = declined.answer
+        except (UniqueViolated, StaleVersion):
+            answer = Refused(code=Code.SSO_IDENTITY_CONFLICT)
+        return by.carried(self.told(by, answer))
 
     def told(self, by: Comer, answer: object) -> Refused:
         """Return *answer*, a refusal of a table, after the log was told of it, within a budget for whoever comes.
