@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -23,8 +23,6 @@ from authflow.sso.setup import Confirm, Proposed, Stands, Tried
 from authflow.values import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from authflow.journey.door import Askers
     from authflow.journey.ports import JourneyTransaction
     from authflow.journey.providers.connecting import Connecting
@@ -38,8 +36,6 @@ if TYPE_CHECKING:
     from authflow.sso.service.pipelines import Bearer
     from authflow.sso.setup import Setup
     from authflow.values import Asker, BrowserSession, Context, OrganizationId, Secret
-
-T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
@@ -62,7 +58,7 @@ class SettingUp:
         """Send the owner away: what is *given* is read by the kind, which says whereto, between two transactions."""
         self.uow.require_closed()
         known = self.travelling.desk.kinds.get(kind)
-        refused = self._one(lambda: self._refusal(session, organization, known, given.default_role))
+        refused = in_one(self.uow, lambda: self._refusal(session, organization, known, given.default_role))
         if refused is not None or known is None:
             return refused or Refused(code=Code.SSO_KIND_UNKNOWN, session=session)
         proposal = self.connecting.proposal(known, given)
@@ -72,7 +68,7 @@ class SettingUp:
         redirection = self.travelling.requests.make(new)
         if isinstance(redirection, Refused):
             return attrs.evolve(redirection, session=session)
-        return self._one(lambda: self._sent(session, new, redirection, proposal))
+        return in_one(self.uow, lambda: self._sent(session, new, redirection, proposal))
 
     def _refusal(
         self, session: BrowserSession, organization: OrganizationId, kind: Kind | None, role: str | None
@@ -129,13 +125,13 @@ class SettingUp:
     ) -> ProviderTried | Refused:
         """Let the kind check the answer, between two transactions; where there is nothing to check, show it again."""
         self.uow.require_closed()
-        response = self._one(lambda: self._response(session, pipeline, callback))
+        response = in_one(self.uow, lambda: self._response(session, pipeline, callback))
         if isinstance(response, Refused):
             return response
         if response is None:
-            return self._one(lambda: self._shown_again(session, pipeline))
+            return in_one(self.uow, lambda: self._shown_again(session, pipeline))
         said = self.travelling.responses.check(response)
-        return self._one(lambda: self._take(session, context, pipeline, response, said))
+        return in_one(self.uow, lambda: self._take(session, context, pipeline, response, said))
 
     def _response(
         self, session: BrowserSession, pipeline: Secret, callback: Callback | None
@@ -244,8 +240,3 @@ class SettingUp:
         present = self.travelling.pipelines.present(at.tx, stored.state, who)
         command = Confirm(present=present, visitor=at.asker.user, authority=authority, exists=exists)
         return expect(self.travelling.pipelines.step(at.tx, stored, command, at.now).answer, Stands, Refused)
-
-    # --- pieces ---------------------------------------------------------------------------------------------------
-
-    def _one(self, work: Callable[[], T]) -> T:
-        return in_one(self.uow, work)
