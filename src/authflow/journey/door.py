@@ -119,19 +119,23 @@ class Askers:
 
 @attrs.frozen(kw_only=True)
 class Door:
-    """What the facades of one class share: the unit of work that makes one transaction of several slices."""
+    """What the facades of one class share: the unit of work that makes one transaction of several slices.
+
+    Their commands reach the transaction through the services of the slices, and are given who asks alone.
+    """
 
     _uow: UnitOfWork[JourneyTransaction] = attrs.field(alias="uow")
     _clock: Clock = attrs.field(alias="clock")
     _sessions: Sessions = attrs.field(alias="sessions")
     _replays: Replays = attrs.field(alias="replays")
 
-    def _asked(self, session: BrowserSession, command: Callable[[Asker], AnswerT]) -> AnswerT:
-        """Let *command* run for whoever *session* is, in the same transaction; the answer carries the session on.
+    @property
+    def _askers(self) -> Askers:
+        return Askers(uow=self._uow, clock=self._clock, sessions=self._sessions)
 
-        Their account is held before the session is read: whoever ends it comes before the command, or after it.
-        """
-        return self._for(session, command, lock=True)
+    def _asked(self, session: BrowserSession, command: Callable[[Asker], AnswerT]) -> AnswerT | Refused:
+        """Let *command* run as `Askers.asked` does."""
+        return self._askers.asked(session, lambda _tx, asker: command(asker))
 
     def _asked_for(
         self, kind: type[AnswerT], session: BrowserSession, command: Callable[[Asker], Answer]
@@ -139,23 +143,13 @@ class Door:
         """Let *command*, which answers with a *kind* or a refusal, run as `_asked` does."""
         return self._asked(session, lambda asker: expect(command(asker), kind, Refused))
 
-    def _shown(self, session: BrowserSession, look: Callable[[Asker], AnswerT]) -> AnswerT:
-        """Let *look*, which changes nothing, answer whoever *session* is; nobody waits for anybody."""
-        return self._for(session, look, lock=False)
-
-    def _for(self, session: BrowserSession, command: Callable[[Asker], AnswerT], *, lock: bool) -> AnswerT:
-        with self._uow.begin():
-            asker = self._sessions.identify(session, self._clock.now(), lock=lock)
-            return carried(command(asker), session, asker)
+    def _shown(self, session: BrowserSession, look: Callable[[Asker], AnswerT]) -> AnswerT | Refused:
+        """Let *look*, which changes nothing, answer as `Askers.shown` does."""
+        return self._askers.shown(session, lambda _tx, asker: look(asker))
 
     def _held(self, tx: JourneyTransaction, session: BrowserSession, *others: UserId) -> Asker:
-        """Return who asks, after holding the accounts of the asker and of the *others* who exist, in one order.
-
-        Raises:
-            InputInvalid: One of the *others* cannot be a person's id.
-        """
-        hold(tx, self._sessions.identify(session, self._clock.now()).user, *others)
-        return self._sessions.identify(session, self._clock.now())
+        """Return who asks, with accounts held, as `Askers.held` does."""
+        return self._askers.held(tx, session, *others)
 
 
 @overload

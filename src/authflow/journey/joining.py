@@ -10,6 +10,7 @@ from authflow.command import command, operation
 from authflow.errors import InputInvalid
 from authflow.journey.answers import Resumed
 from authflow.journey.door import Door, carried, expect
+from authflow.membership import answers
 from authflow.membership.answers import InvitationClosed, InvitationSent, Joined, MemberGone, MemberSaved, RequestFiled
 from authflow.membership.changes import FlagGroup
 from authflow.membership.standing import MemberFlag
@@ -191,7 +192,7 @@ class Invitations(Door):
     @command("invitations.mine")
     def mine(self, session: BrowserSession) -> InvitationList:
         """List what waits for the person who is signed in here."""
-        return self._shown(session, self._membership.mine)
+        return expect(self._shown(session, self._membership.mine), answers.InvitationList)
 
 
 @attrs.frozen(kw_only=True)
