@@ -16,7 +16,7 @@ from authflow.ports import Limited
 from authflow.sso import finishing
 from authflow.sso.case import Ask, Case, Challenge, Choice, Deny, ProveAddress
 from authflow.sso.pipeline import Flow
-from authflow.sso.pipeline_rules import abandon, failed, live, named, repeat, too_late
+from authflow.sso.pipeline_rules import abandon, asserted, failed, live, repeat, too_late
 from authflow.sso.progress import (
     Abandon,
     AddressAsked,
@@ -67,7 +67,7 @@ def receive(state: Away, command: Return, _now: datetime) -> LoginStep:
 
     Anybody can send this browser back with a state of their own, and so does an older tab of it.
     """
-    said = named(state, command)
+    said = asserted(state, command)
     if isinstance(said, Step):
         return said
     return Step(Identified(handle=state.handle, identity=said), Received())

@@ -94,8 +94,8 @@ def too_late(state: Over, command: Going, _now: datetime) -> Step[Over, Refused]
 # --- pieces -----------------------------------------------------------------------------------------------------------
 
 
-def named(state: WaitingT, command: Return) -> Identity | Step[WaitingT | Over, Refused]:
-    """Return whom the provider named in the answer that was asked for; or the step, where that is nobody."""
+def asserted(state: WaitingT, command: Return) -> Identity | Step[WaitingT | Over, Refused]:
+    """Return whom the provider asserted in the answer that was asked for; or the step, where that is nobody."""
     if not hmac.compare_digest(state.state, command.state):
         return Step(state, Refused(code=Code.SSO_STATE_INVALID))
     said, handle = command.said, state.handle

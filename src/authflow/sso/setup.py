@@ -13,7 +13,7 @@ import attrs
 from authflow.errors import Code
 from authflow.machine import Machine, Step, on
 from authflow.sso.linking import stale
-from authflow.sso.pipeline_rules import abandon, failed, live, named, repeat, too_late
+from authflow.sso.pipeline_rules import abandon, asserted, failed, live, repeat, too_late
 from authflow.sso.progress import Abandon, Abandoned, Over, Received, Return, Why
 from authflow.sso.provider import may_change_trust
 from authflow.values import Answer, Refused
@@ -97,7 +97,7 @@ def receive(state: Proposed, command: Return, _now: datetime) -> SetupStep:
 
     Anybody can send this browser back with a state of their own, and so does an older tab of it.
     """
-    said = named(state, command)
+    said = asserted(state, command)
     if isinstance(said, Step):
         return said
     return Step(Tried(handle=state.handle, identity=said, proposal=state.proposal), Received())

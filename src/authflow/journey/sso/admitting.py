@@ -60,7 +60,7 @@ class Arrival:
 
 
 @attrs.frozen(kw_only=True)
-class _Settled:
+class _CarriedOut:
     """Whose link it is now, and what is to be told of it."""
 
     link: Link
@@ -91,15 +91,15 @@ class Admitting:
             Declined: A table said no on the way; nothing of it may stand.
             UniqueViolated, StaleVersion: Somebody else was faster; likewise.
         """
-        by, settled = here.by, self._settle(here, decision)
-        link = settled.link
+        by, done = here.by, self._carry_out(here, decision)
+        link = done.link
         session = self.sessions.establish(by.session, by.context, user=link.user, proof=_proof(here, link.id))
         if not isinstance(session, SignedIn):
             raise Declined(expect(session, Refused))
         self.departures.remember(by.tx, here.at.provider, here.at.identity, link, session.session.id)
         asker = self.sessions.identify(session.session, here.now)
-        self.recorder.record(by.tx, settled.facts, asker=asker, context=by.context, now=here.now)
-        if settled.unconfirmed:
+        self.recorder.record(by.tx, done.facts, asker=asker, context=by.context, now=here.now)
+        if done.unconfirmed:
             self.addresses.send(asker, by.context, user=link.user, address=None)
         invitation = self.waiting.settled(asker, session.session, by.context)
         member, code = self._join(here, asker, invitation)
@@ -110,7 +110,7 @@ class Admitting:
             level=session.level,
             organization=link.organization,
             link=link.id,
-            linked=settled.written,
+            linked=done.written,
             member=member,
             code=code,
             invitation=invitation,
@@ -143,13 +143,13 @@ class Admitting:
 
     # --- the link -------------------------------------------------------------------------------------------------
 
-    def _settle(self, here: Arrival, decision: Decision) -> _Settled:
+    def _carry_out(self, here: Arrival, decision: Decision) -> _CarriedOut:
         tx, identity, now = here.by.tx, here.at.identity, here.now
         match decision:
             case Enter(link=link):
-                return _settled(self.links.recognize(tx, link, identity, now))
+                return _carried_out(self.links.recognize(tx, link, identity, now))
             case TakeOver(link=link):
-                return _settled(self.links.migrate(tx, link, identity, self.policy.migrate_until, now))
+                return _carried_out(self.links.migrate(tx, link, identity, self.policy.migrate_until, now))
             case LinkTo(user=user, by=by):
                 return self._attach(here, user, self._ground(here, by))
             case Register(verified=verified):
@@ -165,13 +165,13 @@ class Admitting:
             return MailedProof(user=prover.user, provider=identity.provider, subject=identity.subject)
         raise BrokenPromise(answer=by.value)
 
-    def _attach(self, here: Arrival, user: UserId, ground: Ground) -> _Settled:
+    def _attach(self, here: Arrival, user: UserId, ground: Ground) -> _CarriedOut:
         person = here.by.tx.users.get(user)
         if person is None:
             raise Declined(Refused(code=Code.SSO_IDENTITY_DISABLED))
-        return _settled(self.links.attach(here.by.tx, person, here.at.identity, ground, here.now))
+        return _carried_out(self.links.attach(here.by.tx, person, here.at.identity, ground, here.now))
 
-    def _register(self, here: Arrival, *, verified: bool) -> _Settled:
+    def _register(self, here: Arrival, *, verified: bool) -> _CarriedOut:
         """Person, address and link, all three or none (sso 6.6).
 
         Raises:
@@ -258,12 +258,12 @@ def _has_anything(tx: JourneyTransaction, user: UserId) -> bool:
     return bool(links or members or sessions)
 
 
-def _settled(step: Step[Linking, LinkAnswer]) -> _Settled:
+def _carried_out(step: Step[Linking, LinkAnswer]) -> _CarriedOut:
     match step.answer:
         case Attached(link=link):
-            return _Settled(link=link, written=bool(step.facts), facts=step.facts)
+            return _CarriedOut(link=link, written=bool(step.facts), facts=step.facts)
         case Recognized(link=link):
-            return _Settled(link=link, written=bool(step.facts), facts=step.facts)
+            return _CarriedOut(link=link, written=bool(step.facts), facts=step.facts)
         case Refused() as refused:
             raise Declined(refused)
         case _:

@@ -14,7 +14,7 @@ from authflow.command.running import in_one
 from authflow.journey.door import Declined, carried, need, settled
 from authflow.journey.sso.answers import ConfirmationOwed, UnaskedKept
 from authflow.journey.sso.comers import Comer
-from authflow.journey.sso.refusals import named
+from authflow.journey.sso.refusals import counted_as_subject
 from authflow.sso.kinds import Rejected
 from authflow.sso.progress import Unconfirmed
 from authflow.sso.service.pipelines import bearer
@@ -113,7 +113,7 @@ class IdpInitiated:
 
     def _untaken(self, by: _Bringer, brought: Brought, refused: Refused) -> Refused:
         """Return *refused*, of which the organization is told as of the answers that were asked for."""
-        comer = named(brought.said.subject)
+        comer = counted_as_subject(brought.said.subject)
         self.refusals.tell(by.tx, brought, refused, comer=comer, asker=by.asker, context=by.context)
         return refused
 

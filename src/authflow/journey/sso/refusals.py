@@ -111,7 +111,7 @@ class RefusalLog:
             self.recorder.record(tx, (fact,), asker=asker, context=context, now=now)
 
 
-def named(subject: str) -> str:
+def counted_as_subject(subject: str) -> str:
     """Return that the refusals of whom the provider calls *subject* are counted together."""
     return f"subject\0{subject}"
 
@@ -122,7 +122,7 @@ def _comer(state: Login, asker: Asker, context: Context) -> str:
     A stranger can make as many browsers as they like, but is named by no provider, and has few networks.
     """
     if isinstance(state, Open | Unconfirmed):
-        return named(state.identity.subject)
+        return counted_as_subject(state.identity.subject)
     return f"network\0{network(context.ip)}" if asker.user is None else f"user\0{asker.user}"
 
 

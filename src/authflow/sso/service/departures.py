@@ -74,16 +74,16 @@ class Departures:
         if kind is None or not isinstance(kind, LoggingOut):
             return
         memory = self.desk.vault.open(identity.memory, memory_binding(identity.provider, identity.subject))
-        named = _named(kind, memory)
-        if named is None:
+        called = _called(kind, memory)
+        if called is None:
             return
         row = ProviderSession(
             session=session,
             provider=provider.id,
             link=link.id,
             user=link.user,
-            name=name_digest(named.name),
-            index=name_digest(named.index),
+            name=name_digest(called.name),
+            index=name_digest(called.index),
             memory=self.desk.vault.seal(memory, session_binding(session, provider.id)),
             expires_at=self.desk.clock.now() + self.session_life,
         )
@@ -209,8 +209,8 @@ class Departures:
         except SecretUnavailable as error:
             report_unavailable(error)
             return True
-        named = _named(of.kind, memory)
-        return named is None or named.format in {"", said}
+        called = _called(of.kind, memory)
+        return called is None or called.format in {"", said}
 
     @staticmethod
     def _told(of: Counterpart, came: Rejected) -> Refused:
@@ -219,7 +219,7 @@ class Departures:
         return Refused(code=came.code)
 
 
-def _named(kind: LoggingOut, memory: Document) -> Named | None:
+def _called(kind: LoggingOut, memory: Document) -> Named | None:
     """Return what the provider calls a session; none where *kind* raises: a sign-on does not fail of it."""
     try:
         return kind.named(memory)
