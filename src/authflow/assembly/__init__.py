@@ -66,7 +66,7 @@ class Slices:
     addresses: Addresses
     factors: SecondFactors
     links: Links
-    travelling: SignInTravelling
+    sign_ins: SignInTravelling
     setups: SetupTravelling
     departures: Departures
     membership: Membership
@@ -97,7 +97,7 @@ class Slices:
                 policy=policy.mfa,
             ),
             links=links,
-            travelling=sign_ins(desk),
+            sign_ins=sign_ins(desk),
             setups=setups(desk),
             departures=Departures(
                 desk=desk, connected=ConnectedProviders(desk=desk), session_life=policy.sessions.lifetime
@@ -165,7 +165,7 @@ def handlers_of(ports: Ports, policy: Policy, slices: Slices, receivers: Receive
         cipher=ports.cipher,
         membership=slices.membership,
         addresses=slices.addresses,
-        pipelines=slices.travelling.pipelines,
+        pipelines=slices.sign_ins.pipelines,
     )
     moved_links = MovedLinks(uow=ports.uow, membership=slices.membership)
     receivers.add("authflow.moved_links", Signal.IDENTITY_MOVED, moved_links)

@@ -99,7 +99,7 @@ def _upkeep(ports: Ports, policy: Policy, slices: Slices, replaying: Replaying) 
             recorder=slices.recorder,
             membership=slices.membership,
             links=slices.links,
-            travelling=slices.travelling,
+            sign_ins=slices.sign_ins,
         ),
         resealing=Resealing(uow=ports.uow, cipher=ports.cipher),
         policy=policy.membership,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def providers(ports: Ports, policy: Policy, slices: Slices, replays: Replaying) -> Providers:
     """Return the services over *ports* and *slices*, as the facade shows them."""
-    uow, clock, sessions, travelling = ports.uow, ports.clock, slices.sessions, slices.setups
+    uow, clock, sessions, setups = ports.uow, ports.clock, slices.sessions, slices.setups
     askers = Askers(uow=uow, clock=clock, sessions=sessions)
     orders = Orders(askers=askers, clock=clock)
     connecting = Connecting(
@@ -29,7 +29,8 @@ def providers(ports: Ports, policy: Policy, slices: Slices, replays: Replaying) 
         recorder=slices.recorder,
         sessions=sessions,
         membership=slices.membership,
-        travelling=travelling,
+        desk=setups.desk,
+        connected=setups.connected,
         links=slices.links,
         departures=slices.departures,
         policy=policy,
@@ -41,20 +42,21 @@ def providers(ports: Ports, policy: Policy, slices: Slices, replays: Replaying) 
             uow=uow,
             askers=askers,
             orders=orders,
-            travelling=travelling,
+            desk=setups.desk,
+            connected=setups.connected,
             connecting=connecting,
             membership=slices.membership,
             policy=policy,
         ),
         partnering=Partnering(uow=uow, askers=askers, orders=orders, kinds=ports.kinds, connecting=connecting),
-        describing=DescribingUs(uow=uow, travelling=travelling),
+        describing=DescribingUs(uow=uow, desk=setups.desk, connected=setups.connected),
         setting_up=SettingUp(
             uow=uow,
             clock=clock,
             sessions=sessions,
             askers=askers,
             orders=orders,
-            travelling=travelling,
+            setups=setups,
             connecting=connecting,
         ),
     )

@@ -46,10 +46,10 @@ def single_sign_on(ports: Ports, policy: Policy, slices: Slices, replays: Replay
     uow, clock, sessions, recorder = ports.uow, ports.clock, slices.sessions, slices.recorder
     askers = Askers(uow=uow, clock=clock, sessions=sessions)
     shared = _Shared(
-        comers=Comers(clock=clock, sessions=sessions, pipelines=slices.travelling.pipelines),
+        comers=Comers(clock=clock, sessions=sessions, pipelines=slices.sign_ins.pipelines),
         circumstances=Circumstances(membership=slices.membership, policy=policy.sso),
-        standings=Standings(clock=clock, pipelines=slices.travelling.pipelines, policy=policy.sso),
-        refusals=RefusalLog(uow=uow, clock=clock, recorder=recorder, pipelines=slices.travelling.pipelines),
+        standings=Standings(clock=clock, pipelines=slices.sign_ins.pipelines, policy=policy.sso),
+        refusals=RefusalLog(uow=uow, clock=clock, recorder=recorder, pipelines=slices.sign_ins.pipelines),
         admitting=_admitting(ports, policy, slices, waiting),
     )
     return SingleSignOn(
@@ -69,14 +69,14 @@ def _sign_on(ports: Ports, policy: Policy, slices: Slices, shared: _Shared) -> S
     proofs = MailedProofs(
         clock=ports.clock,
         recorder=slices.recorder,
-        travelling=slices.travelling,
+        sign_ins=slices.sign_ins,
         standings=shared.standings,
         refusals=shared.refusals,
         mails=policy.accounts.mails,
     )
     finishing = Finishing(
         clock=ports.clock,
-        travelling=slices.travelling,
+        sign_ins=slices.sign_ins,
         circumstances=shared.circumstances,
         standings=shared.standings,
         refusals=shared.refusals,
@@ -87,7 +87,7 @@ def _sign_on(ports: Ports, policy: Policy, slices: Slices, shared: _Shared) -> S
         uow=ports.uow,
         clock=ports.clock,
         sessions=slices.sessions,
-        travelling=slices.travelling,
+        sign_ins=slices.sign_ins,
         comers=shared.comers,
         finishing=finishing,
         proofs=proofs,
@@ -98,7 +98,7 @@ def _sign_on(ports: Ports, policy: Policy, slices: Slices, shared: _Shared) -> S
 def _idp_initiated(ports: Ports, policy: Policy, slices: Slices, shared: _Shared) -> IdpInitiated:
     confirming = Confirming(
         clock=ports.clock,
-        pipelines=slices.travelling.pipelines,
+        pipelines=slices.sign_ins.pipelines,
         circumstances=shared.circumstances,
         standings=shared.standings,
         refusals=shared.refusals,
@@ -108,8 +108,8 @@ def _idp_initiated(ports: Ports, policy: Policy, slices: Slices, shared: _Shared
         uow=ports.uow,
         clock=ports.clock,
         sessions=slices.sessions,
-        travelling=slices.travelling,
-        unasked=UnaskedAnswers(travelling=slices.travelling, policy=policy.sso),
+        sign_ins=slices.sign_ins,
+        unasked=UnaskedAnswers(sign_ins=slices.sign_ins, policy=policy.sso),
         comers=shared.comers,
         confirming=confirming,
         refusals=shared.refusals,

@@ -43,8 +43,10 @@ if TYPE_CHECKING:
     from authflow.sso.pipeline import Handle
     from authflow.sso.provider import Provider, ProviderStep
     from authflow.sso.provider_commands import Command, Configure, Edit
-    from authflow.sso.service import Links, SetupTravelling
+    from authflow.sso.service import Links
+    from authflow.sso.service.connected import ConnectedProviders
     from authflow.sso.service.departures import Departures
+    from authflow.sso.service.desk import Desk
     from authflow.sso.setup import Stands, Tried
     from authflow.values import Address, Asker, BrowserSession, OrganizationId
 
@@ -61,7 +63,8 @@ class Connecting:
     recorder: Recorder
     sessions: Sessions
     membership: Membership
-    travelling: SetupTravelling
+    desk: Desk
+    connected: ConnectedProviders
     links: Links
     departures: Departures
     policy: Policy
@@ -117,7 +120,7 @@ class Connecting:
             UniqueViolated: Another one was connected at this very moment.
         """
         kind = self.kind(handle.kind)
-        opened = self.travelling.desk.vault.open(stands.proposal, proposal_binding(handle.id))
+        opened = self.desk.vault.open(stands.proposal, proposal_binding(handle.id))
         made = self._made(at, kind, handle.provider, Proposal(**opened), partner=False)
         added = self._added(at, Connect(authority=authority, provider=made))
         person = at.tx.users.get(stands.user)
@@ -142,10 +145,10 @@ class Connecting:
 
     def confirms(self, tried: Tried) -> bool:
         """Tell whether the provider that was *tried* can be asked again: its settings say so, and it gave with what."""
-        kind = self.travelling.desk.kinds.get(tried.handle.kind)
+        kind = self.desk.kinds.get(tried.handle.kind)
         if kind is None or tried.identity.memory is None:
             return False
-        opened = self.travelling.desk.vault.open(tried.proposal, proposal_binding(tried.handle.id))
+        opened = self.desk.vault.open(tried.proposal, proposal_binding(tried.handle.id))
         return kind.can_confirm(opened["config"])
 
     def provision(self, at: Order, kind: Kind, proposal: Proposal, authority: Authority) -> ProviderAdded:
@@ -161,7 +164,7 @@ class Connecting:
             key = provider_key(at.organization, kind, proposal.config)
             made = self._made(at, kind, key, proposal, partner=True)
             return self._added(at, Provision(authority=authority, provider=made))
-        config = self.travelling.connected.settings(stands) if stands.kind == kind.key else {}
+        config = self.connected.settings(stands) if stands.kind == kind.key else {}
         settings = attrs.evolve(self.anew(stands, kind, config, proposal.config), **proposal.decided())
         command = Provision(
             authority=authority,
@@ -192,8 +195,8 @@ class Connecting:
             return stands.settings
         return attrs.evolve(
             stands.settings,
-            config=self.travelling.desk.vault.seal(after, settings_binding(stands.organization, stands.id)),
-            steps=self.travelling.desk.new_steps(),
+            config=self.desk.vault.seal(after, settings_binding(stands.organization, stands.id)),
+            steps=self.desk.new_steps(),
             confirms=kind.can_confirm(after),
         )
 
@@ -229,7 +232,7 @@ class Connecting:
         Raises:
             Declined: This installation does not know it.
         """
-        found = self.travelling.desk.kinds.get(key)
+        found = self.desk.kinds.get(key)
         if found is None:
             raise Declined(Refused(code=Code.SSO_KIND_UNKNOWN))
         return found
@@ -249,8 +252,8 @@ class Connecting:
         needed = place is not None and place.require_second_factor
         settings = Settings(
             **proposal.decided(),
-            config=self.travelling.desk.vault.seal(proposal.config, settings_binding(at.organization, key)),
-            steps=self.travelling.desk.new_steps(),
+            config=self.desk.vault.seal(proposal.config, settings_binding(at.organization, key)),
+            steps=self.desk.new_steps(),
             confirms=kind.can_confirm(proposal.config),
         )
         return Connected(

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from authflow.ports import UnitOfWork
     from authflow.sso.endpoints import Endpoints
     from authflow.sso.kinds import Document, Kind
-    from authflow.sso.service import SetupTravelling
+    from authflow.sso.service.connected import ConnectedProviders
+    from authflow.sso.service.desk import Desk
     from authflow.values import OrganizationId
 
 MEDIA_TYPE: Final = "application/samlmetadata+xml"
@@ -29,11 +30,12 @@ class DescribingUs:
     """What an identity provider's administrator needs first, and the provider later."""
 
     uow: UnitOfWork[JourneyTransaction]
-    travelling: SetupTravelling
+    desk: Desk
+    connected: ConnectedProviders
 
     def metadata(self, organization: OrganizationId, kind: str, settings: Document | None) -> MetadataShown | Refused:
         """Let the kind write it, of *settings*, or of those that stand."""
-        endpoints = self.travelling.desk.require_endpoints()
+        endpoints = self.desk.require_endpoints()
         with self.uow.begin() as tx:
             found = self._described(tx, organization, kind)
             if isinstance(found, Refused):
@@ -57,10 +59,10 @@ class DescribingUs:
             return Refused(code=Code.SSO_KIND_UNABLE)
         if stands is None:
             return known, None
-        return known, self.travelling.connected.settings(stands)
+        return known, self.connected.settings(stands)
 
     def _meant(self, key: str) -> Kind | None:
-        kinds = self.travelling.desk.kinds
+        kinds = self.desk.kinds
         return kinds.get(key) if key else next((kind for kind in kinds if isinstance(kind, Describing)), None)
 
 

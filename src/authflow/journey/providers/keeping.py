@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from authflow.policy import Policy
     from authflow.ports import UnitOfWork
     from authflow.sso.kinds import Document, Json, Kind
-    from authflow.sso.service import SetupTravelling
+    from authflow.sso.service.connected import ConnectedProviders
+    from authflow.sso.service.desk import Desk
     from authflow.values import Asker, BrowserSession, Context, OrganizationId, Role
 
 
@@ -49,7 +50,8 @@ class Keeping:
     uow: UnitOfWork[JourneyTransaction]
     askers: Askers
     orders: Orders
-    travelling: SetupTravelling
+    desk: Desk
+    connected: ConnectedProviders
     connecting: Connecting
     membership: Membership
     policy: Policy
@@ -65,7 +67,7 @@ class Keeping:
                 naming=kind.naming,
                 settings=kind.settings if isinstance(kind, Listing) else (),
             )
-            for kind in self.travelling.desk.kinds
+            for kind in self.desk.kinds
         )
 
     def view(self, session: BrowserSession, organization: OrganizationId) -> ProviderView | Refused:
@@ -127,8 +129,8 @@ class Keeping:
         found = NoProvider() if code is not None else tx.providers.load(organization).state
         if not isinstance(found, Connected):
             return Refused(code=code or Code.SSO_NO_PROVIDER)
-        config = self.travelling.connected.settings(found)
-        kind = self.travelling.desk.kinds.get(found.kind)
+        config = self.connected.settings(found)
+        kind = self.desk.kinds.get(found.kind)
         hidden = frozenset(config) if kind is None else kind.secrets
         return ProviderView(
             provider=found.id,
@@ -152,10 +154,10 @@ class Keeping:
         made = tx.providers.load(organization).state if code is None else NoProvider()
         if not isinstance(made, Connected):
             raise Declined(Refused(code=code or Code.SSO_NO_PROVIDER))
-        kind = self.travelling.desk.kinds.get(made.kind)
+        kind = self.desk.kinds.get(made.kind)
         if kind is None:
             raise Declined(Refused(code=Code.SSO_KIND_UNKNOWN))
-        config = self.travelling.connected.settings(made)
+        config = self.connected.settings(made)
         return _Kept(provider=made, kind=kind, config=config)
 
     def _edited(self, at: Order, kept: _Kept, config: Document, given: frozenset[str]) -> ProviderSaved | Refused:
@@ -187,12 +189,12 @@ class Keeping:
             rank_before=self._rank(before.default_role or own),
             rank_after=self._rank(settings.default_role or own),
             ungranted=may_grant(standing, settings.default_role or own),
-            provisions=self.travelling.desk.kinds.may_provision(at.organization, stored.state.kind),
+            provisions=self.desk.kinds.may_provision(at.organization, stored.state.kind),
         )
         return self.connecting.change(at, stored, command)
 
     def _name(self, provider: Connected, name: str) -> str:
-        kind = self.travelling.desk.kinds.get(provider.kind)
+        kind = self.desk.kinds.get(provider.kind)
         return shown(name) or (provider.kind if kind is None else kind.name)
 
     def _rank(self, role: Role) -> int:

@@ -47,7 +47,7 @@ class SettingUp:
     sessions: Sessions
     askers: Askers
     orders: Orders
-    travelling: SetupTravelling
+    setups: SetupTravelling
     connecting: Connecting
 
     # --- there ----------------------------------------------------------------------------------------------------
@@ -57,7 +57,7 @@ class SettingUp:
     ) -> SentAway | Refused:
         """Send the owner away: what is *given* is read by the kind, which says whereto, between two transactions."""
         self.uow.require_closed()
-        known = self.travelling.desk.kinds.get(kind)
+        known = self.setups.desk.kinds.get(kind)
         refused = in_one(self.uow, lambda: self._refusal(session, organization, known, given.default_role))
         if refused is not None or known is None:
             return refused or Refused(code=Code.SSO_KIND_UNKNOWN, session=session)
@@ -65,7 +65,7 @@ class SettingUp:
         if isinstance(proposal, Refused):
             return attrs.evolve(proposal, session=session)
         new = self._minted(session, organization, known, proposal)
-        redirection = self.travelling.requests.make(new)
+        redirection = self.setups.requests.make(new)
         if isinstance(redirection, Refused):
             return attrs.evolve(redirection, session=session)
         return in_one(self.uow, lambda: self._sent(session, new, redirection, proposal))
@@ -81,7 +81,7 @@ class SettingUp:
                 code = Code.SSO_PROVIDER_EXISTS
             if code is None and kind is None:
                 code = Code.SSO_KIND_UNKNOWN
-            if code is None and kind is not None and not self.travelling.desk.kinds.may_connect(organization, kind.key):
+            if code is None and kind is not None and not self.setups.desk.kinds.may_connect(organization, kind.key):
                 code = Code.SSO_FEATURE_MISSING
             return self.connecting.unknown_role(role) if code is None else Refused(code=code)
 
@@ -101,13 +101,13 @@ class SettingUp:
             session=asker.session,
             started_by=asker.user,
         )
-        return self.travelling.requests.mint(purpose, self.clock.now())
+        return self.setups.requests.mint(purpose, self.clock.now())
 
     def _sent(self, session: BrowserSession, new: NewPipeline, to: Redirection, proposal: Proposal) -> SentAway:
         document = attrs.asdict(proposal, recurse=False)
-        sealed = self.travelling.desk.vault.seal(document, proposal_binding(new.handle.id))
+        sealed = self.setups.desk.vault.seal(document, proposal_binding(new.handle.id))
         with self.uow.begin() as tx:
-            self.travelling.pipelines.begin(
+            self.setups.pipelines.begin(
                 tx, Proposed(handle=new.handle, state=to.state, request=to.request, proposal=sealed)
             )
         return SentAway(
@@ -130,14 +130,14 @@ class SettingUp:
             return response
         if response is None:
             return in_one(self.uow, lambda: self._shown_again(session, pipeline))
-        said = self.travelling.responses.check(response)
+        said = self.setups.responses.check(response)
         return in_one(self.uow, lambda: self._take(session, context, pipeline, response, said))
 
     def _response(
         self, session: BrowserSession, pipeline: Secret, callback: Callback | None
     ) -> Response | Refused | None:
         def response(tx: JourneyTransaction, asker: Asker) -> Response | Refused | None:
-            return self.travelling.responses.read(tx, need(bearer(asker, pipeline)), callback, self.clock.now())
+            return self.setups.responses.read(tx, need(bearer(asker, pipeline)), callback, self.clock.now())
 
         return self.askers.found(session, response)
 
@@ -151,7 +151,7 @@ class SettingUp:
     ) -> ProviderTried | Refused:
         def tried(at: Order) -> ProviderTried | Refused:
             who = need(bearer(at.asker, pipeline))
-            step = self.travelling.responses.take(at.tx, who, response, said, at.now)
+            step = self.setups.responses.take(at.tx, who, response, said, at.now)
             answer = step if isinstance(step, Refused) else step.answer
             if isinstance(answer, Received):
                 return self._tried(at.tx, at.asker, who)
@@ -165,10 +165,10 @@ class SettingUp:
         return self.askers.shown(session, lambda tx, asker: self._tried(tx, asker, need(bearer(asker, pipeline))))
 
     def _tried(self, tx: JourneyTransaction, asker: Asker, who: Bearer) -> ProviderTried | Refused:
-        state = need(self.travelling.pipelines.load(tx, who)).state
+        state = need(self.setups.pipelines.load(tx, who)).state
         if isinstance(state, Over):  # what stands by now has nothing to do with it
             return Refused(code=Code.SSO_PIPELINE_EXPIRED)
-        code = barred(state.handle, self.travelling.pipelines.present(tx, state, who), self.clock.now())
+        code = barred(state.handle, self.setups.pipelines.present(tx, state, who), self.clock.now())
         if code is not None or not isinstance(state, Tried) or asker.user is None:
             return Refused(code=code or asker.why_not or Code.SSO_PIPELINE_EXPIRED)
         if asker.user != state.handle.started_by:  # a browser that somebody else is signed in at by now
@@ -198,9 +198,9 @@ class SettingUp:
 
         def abandoned(tx: JourneyTransaction, asker: Asker) -> PipelineAbandoned | Refused:
             who = need(bearer(asker, pipeline))
-            stored = need(self.travelling.pipelines.load(tx, who, lock=True))
-            leave = Abandon(present=self.travelling.pipelines.present(tx, stored.state, who))
-            answer = self.travelling.pipelines.step(tx, stored, leave, self.clock.now()).answer
+            stored = need(self.setups.pipelines.load(tx, who, lock=True))
+            leave = Abandon(present=self.setups.pipelines.present(tx, stored.state, who))
+            answer = self.setups.pipelines.step(tx, stored, leave, self.clock.now()).answer
             return PipelineAbandoned() if isinstance(answer, Abandoned) else expect(answer, Refused)
 
         return self.askers.asked(session, abandoned)
@@ -209,7 +209,7 @@ class SettingUp:
         self, tx: JourneyTransaction, asker: Asker, session: BrowserSession, context: Context, pipeline: Secret
     ) -> ProviderAdded | Refused:
         who = need(bearer(asker, pipeline))
-        stored = need(self.travelling.pipelines.load(tx, who, lock=True))
+        stored = need(self.setups.pipelines.load(tx, who, lock=True))
         at = self.orders.of(tx, asker, context, stored.state.handle.organization)
         try:
             with self.uow.savepoint():
@@ -237,6 +237,6 @@ class SettingUp:
     def _judged(
         self, at: Order, who: Bearer, stored: Stored[Setup], authority: Authority, *, exists: bool
     ) -> Stands | Refused:
-        present = self.travelling.pipelines.present(at.tx, stored.state, who)
+        present = self.setups.pipelines.present(at.tx, stored.state, who)
         command = Confirm(present=present, visitor=at.asker.user, authority=authority, exists=exists)
-        return expect(self.travelling.pipelines.step(at.tx, stored, command, at.now).answer, Stands, Refused)
+        return expect(self.setups.pipelines.step(at.tx, stored, command, at.now).answer, Stands, Refused)

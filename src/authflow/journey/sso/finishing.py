@@ -56,7 +56,7 @@ class Finishing:
     """What one command makes of a pipeline; every method runs in its caller's transaction."""
 
     clock: Clock
-    travelling: SignInTravelling
+    sign_ins: SignInTravelling
     circumstances: Circumstances
     standings: Standings
     refusals: RefusalLog
@@ -67,7 +67,7 @@ class Finishing:
 
     def concerned(self, by: Comer, came: Assertion | Rejected | None) -> tuple[UserId, ...]:
         """Return whose accounts have to be held before the pipeline is: those that the identity leads to."""
-        state = self.travelling.pipelines.peek(by.tx, by.who)
+        state = self.sign_ins.pipelines.peek(by.tx, by.who)
         if state is None:
             return ()
         if isinstance(state, Open):
@@ -83,7 +83,7 @@ class Finishing:
 
     def take(self, by: Comer, response: Response, said: Assertion | Rejected) -> Refused | None:
         """Take the answer, once; return why it was not taken, or none."""
-        taken = self.travelling.responses.take(by.tx, by.who, response, said, self.clock.now())
+        taken = self.sign_ins.responses.take(by.tx, by.who, response, said, self.clock.now())
         answer = taken if isinstance(taken, Refused) else taken.answer
         return None if isinstance(answer, Received) else self.refusals.told(by, answer)
 
@@ -94,7 +94,7 @@ class Finishing:
         return self.refusals.done_or_told(by, lambda: self._finished(by, choice))
 
     def _finished(self, by: Comer, choice: Choice) -> Finished:
-        token, allowance = self.travelling.desk.new_secret(), self.proofs.allowance(by, choice)
+        token, allowance = self.sign_ins.desk.new_secret(), self.proofs.allowance(by, choice)
         held = self.standings.of(by, choice, lock=True)
         if isinstance(held, Refused):  # it answers, and declines nothing: nobody is told of it
             return by.carried(held)
@@ -103,7 +103,7 @@ class Finishing:
         command = Choose(
             present=held.present, choice=choice, known=known, token=token_digest(token), allowance=allowance
         )
-        answer = self.travelling.pipelines.step(by.tx, held.stored, command, now).answer
+        answer = self.sign_ins.pipelines.step(by.tx, held.stored, command, now).answer
         if held.at is None or isinstance(answer, Refused):
             return by.carried(self.refusals.told(by, answer))
         here = Arrival(by=by, at=held.at, known=known, now=now)
@@ -139,9 +139,9 @@ class Finishing:
         Raises:
             Declined: There is none here.
         """
-        stored = need(self.travelling.pipelines.load(by.tx, by.who, lock=True))
-        command = Abandon(present=self.travelling.pipelines.present(by.tx, stored.state, by.who))
-        answer = self.travelling.pipelines.step(by.tx, stored, command, self.clock.now()).answer
+        stored = need(self.sign_ins.pipelines.load(by.tx, by.who, lock=True))
+        command = Abandon(present=self.sign_ins.pipelines.present(by.tx, stored.state, by.who))
+        answer = self.sign_ins.pipelines.step(by.tx, stored, command, self.clock.now()).answer
         return PipelineAbandoned() if isinstance(answer, Abandoned) else self.refusals.told(by, answer)
 
 

@@ -51,7 +51,7 @@ class IdpInitiated:
     uow: UnitOfWork[JourneyTransaction]
     clock: Clock
     sessions: Sessions
-    travelling: SignInTravelling
+    sign_ins: SignInTravelling
     unasked: UnaskedAnswers
     comers: Comers
     confirming: Confirming
@@ -60,7 +60,7 @@ class IdpInitiated:
     def keep(self, organization: OrganizationId, callback: Callback) -> UnaskedKept | Refused:
         """Let the kind check the answer, after a transaction; what it says goes out again, sealed."""
         self.uow.require_closed()
-        self.travelling.desk.require_endpoints()
+        self.sign_ins.desk.require_endpoints()
         now = self.clock.now()
         to = in_one(self.uow, lambda: self._listening(organization))
         if isinstance(to, Refused):
@@ -105,7 +105,7 @@ class IdpInitiated:
         if isinstance(begun, Refused):
             return carried(self._untaken(by, brought, begun), by.session, by.asker)
         new, identity = begun
-        self.travelling.pipelines.begin(by.tx, Unconfirmed(handle=new.handle, identity=identity))
+        self.sign_ins.pipelines.begin(by.tx, Unconfirmed(handle=new.handle, identity=identity))
         shown = self._first_page(by, kept, new.ticket)
         if isinstance(shown, Refused):
             self._untaken(by, brought, shown)

@@ -43,7 +43,7 @@ class MailedProofs:
 
     clock: Clock
     recorder: Recorder
-    travelling: SignInTravelling
+    sign_ins: SignInTravelling
     standings: Standings
     refusals: RefusalLog
     mails: Budget
@@ -54,7 +54,7 @@ class MailedProofs:
         Raises:
             Declined: There is no such sign-in here.
         """
-        token, allowance = self.travelling.desk.new_secret(), self._asked(by)
+        token, allowance = self.sign_ins.desk.new_secret(), self._asked(by)
         held = need(self.standings.of(by, Choice.NOTHING, lock=True))
         found = None if held.at is None else mailable(by.tx, held.at.state)
         command = MailProof(
@@ -64,7 +64,7 @@ class MailedProofs:
             allowance=allowance,
         )
         now = self.clock.now()
-        step = self.travelling.pipelines.step(by.tx, held.stored, command, now)
+        step = self.sign_ins.pipelines.step(by.tx, held.stored, command, now)
         if not isinstance(step.answer, Mailed):
             return self.refusals.told(by, step.answer)
         if found is not None and isinstance(step.state, ProofOpen):
@@ -90,7 +90,7 @@ class MailedProofs:
         held = need(self.standings.of(by, Choice.NOTHING, lock=True))
         found = None if held.at is None else mailable(by.tx, held.at.state)
         command = OpenLink(present=held.present, user=None if found is None else found.user, token=token_digest(token))
-        answer = self.travelling.pipelines.step(by.tx, held.stored, command, self.clock.now()).answer
+        answer = self.sign_ins.pipelines.step(by.tx, held.stored, command, self.clock.now()).answer
         return None if isinstance(answer, Opened) else self.refusals.told(by, answer)
 
     def mail_newcomer(self, here: Arrival, token: Secret, *, taken: bool) -> None:
@@ -121,7 +121,7 @@ class MailedProofs:
 
         It is counted before any row is held: limits are counted in front of rows, everywhere.
         """
-        state = self.travelling.pipelines.peek(by.tx, by.who)
+        state = self.sign_ins.pipelines.peek(by.tx, by.who)
         email = state.identity.email if isinstance(state, Open) else None
         if not isinstance(state, Open) or email is None or not registers(case_of(state, choice, Known())):
             return Allowed(0)
@@ -130,7 +130,7 @@ class MailedProofs:
 
     def _asked(self, by: Comer) -> Allowed | Limited:
         """Count a proof for this organization alone: it is mailed to its members, and another's use up none of it."""
-        state = self.travelling.pipelines.peek(by.tx, by.who)
+        state = self.sign_ins.pipelines.peek(by.tx, by.who)
         if not isinstance(state, Open):
             return Allowed(0)
         return self._hit(by, state.identity.email, at=state.handle.organization)

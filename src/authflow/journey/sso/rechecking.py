@@ -76,7 +76,7 @@ class Rechecking:
     recorder: Recorder
     membership: Membership
     links: Links
-    travelling: SignInTravelling
+    sign_ins: SignInTravelling
 
     def round(self, limit: int) -> LinksRechecked:
         """Ask about up to *limit* links. One that fails never stops the others; a database that is away does.
@@ -101,7 +101,7 @@ class Rechecking:
         """Yield what is due, marked as asked about: no other round takes the same."""
         now, after = self.clock.now(), None
         before = due(now, self._skew())
-        kinds = [kind.key for kind in self.travelling.desk.kinds]
+        kinds = [kind.key for kind in self.sign_ins.desk.kinds]
         left = limit
         while left > 0:
             with self.uow.begin() as tx:
@@ -133,10 +133,10 @@ class Rechecking:
 
     def _ask(self, each: _Due) -> Rechecked:
         """Ask, with no transaction open; whatever goes wrong counts as a provider that could not be asked."""
-        kind = self.travelling.desk.kinds.get(each.provider.kind)
+        kind = self.sign_ins.desk.kinds.get(each.provider.kind)
         if kind is None:
             return Rechecked(said=Said.FAILED, detail="this installation does not know its kind")
-        made, link, vault = each.provider, each.link, self.travelling.desk.vault
+        made, link, vault = each.provider, each.link, self.sign_ins.desk.vault
         try:
             settings = vault.open(made.settings.config, settings_binding(made.organization, made.id))
             memory = {} if link.memory is None else vault.open(link.memory, memory_binding(link.provider, link.subject))
@@ -167,7 +167,7 @@ class Rechecking:
         return asked.said
 
     def _sealed(self, link: Link, asked: Rechecked) -> Sealed:
-        return self.travelling.desk.vault.seal(asked.memory, memory_binding(link.provider, link.subject))
+        return self.sign_ins.desk.vault.seal(asked.memory, memory_binding(link.provider, link.subject))
 
     def _flag(self, member: Member, flags: Flags) -> None:
         linked = MemberFlag.SSO_LINKED if flags.linked else MemberFlag.NONE

@@ -42,7 +42,7 @@ class SignOn:
     uow: UnitOfWork[JourneyTransaction]
     clock: Clock
     sessions: Sessions
-    travelling: SignInTravelling
+    sign_ins: SignInTravelling
     comers: Comers
     finishing: Finishing
     proofs: MailedProofs
@@ -57,7 +57,7 @@ class SignOn:
         if isinstance(minted, Refused):
             return minted
         kept, new = minted
-        redirection = self.travelling.requests.make(new)
+        redirection = self.sign_ins.requests.make(new)
         if isinstance(redirection, Refused):
             return attrs.evolve(redirection, session=kept)
         return in_one(self.uow, lambda: self._sent(kept, new, redirection))
@@ -69,16 +69,16 @@ class SignOn:
         with self.uow.begin() as tx:
             asker = self.sessions.identify(session, now)
             refusal = _may_link(asker) if flow is Flow.LINK else None
-            provider = Refused(code=refusal) if refusal else self.travelling.connected.find(tx, organization)
+            provider = Refused(code=refusal) if refusal else self.sign_ins.connected.find(tx, organization)
             if isinstance(provider, Refused):
                 return carried(provider, session, asker)
             kept = self.sessions.kept_or_new(session, asker)
-            purpose = self.travelling.connected.purpose(provider, flow, kept.id, asker.user)
-            return kept, self.travelling.requests.mint(purpose, now)
+            purpose = self.sign_ins.connected.purpose(provider, flow, kept.id, asker.user)
+            return kept, self.sign_ins.requests.mint(purpose, now)
 
     def _sent(self, kept: BrowserSession, new: NewPipeline, to: Redirection) -> SentAway:
         with self.uow.begin() as tx:
-            self.travelling.pipelines.begin(tx, Away(handle=new.handle, state=to.state, request=to.request))
+            self.sign_ins.pipelines.begin(tx, Away(handle=new.handle, state=to.state, request=to.request))
         return SentAway(session=kept, url=to.url, form=to.form, pipeline=new.ticket, expires_at=new.handle.expires_at)
 
     # --- and back -------------------------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ class SignOn:
     def keep_answer(self, callback: Callback) -> AnswerKept | Refused:
         """Store what the provider said, for the browser to come for."""
         with self.uow.begin() as tx:
-            return self.travelling.kept.keep(tx, callback, self.clock.now()) or AnswerKept()
+            return self.sign_ins.kept.keep(tx, callback, self.clock.now()) or AnswerKept()
 
     def resume(
         self, session: BrowserSession, context: Context, pipeline: Secret, callback: Callback | None
@@ -96,7 +96,7 @@ class SignOn:
         response = in_one(self.uow, lambda: self._response(session, context, pipeline, callback))
         if not isinstance(response, Response):
             return response
-        said = self.travelling.responses.check(response)
+        said = self.sign_ins.responses.check(response)
         return in_one(self.uow, lambda: self._take(session, context, pipeline, response, said))
 
     def _response(
@@ -106,7 +106,7 @@ class SignOn:
             by = self.comers.met(tx, session, context, pipeline)
             if isinstance(by, Refused):
                 return by
-            response = self.travelling.responses.read(tx, by.who, callback, self.clock.now())
+            response = self.sign_ins.responses.read(tx, by.who, callback, self.clock.now())
             if isinstance(response, Refused):
                 return by.carried(self.refusals.told(by, response))
             return response or self.choose(session, context, pipeline, Choice.NOTHING)

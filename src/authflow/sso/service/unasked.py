@@ -63,18 +63,18 @@ class Brought:
 class UnaskedAnswers:
     """Taking them in, and giving them to a browser; every method but `arrive` runs in its caller's transaction."""
 
-    travelling: SignInTravelling
+    sign_ins: SignInTravelling
     policy: SsoPolicy
 
     def listening(self, tx: SsoTransaction, organization: OrganizationId) -> Listening | Refused:
         """Return the provider of *organization*, if what it sends of itself is taken in; or why it is not."""
-        found = self.travelling.connected.find(tx, organization)
+        found = self.sign_ins.connected.find(tx, organization)
         if isinstance(found, Refused):
             return found
-        kind = self.travelling.desk.kinds.get(found.kind)
+        kind = self.sign_ins.desk.kinds.get(found.kind)
         if kind is None or not isinstance(kind, Unasked):
             return Refused(code=Code.SSO_KIND_UNABLE)
-        settings = self.travelling.connected.settings(found)
+        settings = self.sign_ins.connected.settings(found)
         if not self.policy.idp_initiated or not kind.takes_unasked(settings):
             return Refused(code=Code.SSO_UNASKED_CLOSED)
         return Listening(provider=found, kind=kind, settings=settings)
@@ -86,7 +86,7 @@ class UnaskedAnswers:
             InUnitOfWork: One is.
             ConfigInvalid: The host configured no address to come back to.
         """
-        desk = self.travelling.desk
+        desk = self.sign_ins.desk
         trip = desk.trip(to.provider.organization, desk.new_secret(), now)
         came = ask(desk.uow, to.kind, lambda: to.kind.arrive_unasked(to.settings, trip, callback))
         if isinstance(came, Rejected):
@@ -107,12 +107,12 @@ class UnaskedAnswers:
             "once": [[single.key, single.expires_at.isoformat()] for single in said.once],
             "memory": dict(said.memory),
         }
-        ticket = write_ticket(self.travelling.desk.vault, document, BINDING)
+        ticket = write_ticket(self.sign_ins.desk.vault, document, BINDING)
         return Refused(code=Code.SSO_RESPONSE_INVALID) if ticket is None else ticket
 
     def brought(self, ticket: Secret, now: datetime) -> Brought | Refused:
         """Return what *ticket* holds, if we gave it out a moment ago."""
-        found = read_ticket(self.travelling.desk.vault, ticket, BINDING)
+        found = read_ticket(self.sign_ins.desk.vault, ticket, BINDING)
         if found is None:
             return Refused(code=Code.SSO_STATE_INVALID)
         brought = _brought(found)
@@ -129,12 +129,12 @@ class UnaskedAnswers:
         same = (to.provider.id, to.provider.settings.steps) == (brought.provider, brought.steps)
         if not same:
             return Refused(code=Code.SSO_PROVIDER_CHANGED)
-        now = self.travelling.desk.clock.now()
+        now = self.sign_ins.desk.clock.now()
         if tx.pipelines.waits(asker.session, to.provider.id, now):
             return Refused(code=Code.SSO_STATE_INVALID)
-        purpose = self.travelling.connected.purpose(to.provider, Flow.UNASKED, asker.session, asker.user)
-        new = self.travelling.requests.mint(purpose, now)
-        identity = read_identity(tx, self.travelling.desk, new.handle, brought.said, brought.at)
+        purpose = self.sign_ins.connected.purpose(to.provider, Flow.UNASKED, asker.session, asker.user)
+        new = self.sign_ins.requests.mint(purpose, now)
+        identity = read_identity(tx, self.sign_ins.desk, new.handle, brought.said, brought.at)
         return (new, identity) if not isinstance(identity, Code) else Refused(code=identity)
 
 
