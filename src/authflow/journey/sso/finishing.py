@@ -65,7 +65,7 @@ class Finishing:
 
     # --- who has to be held -----------------------------------------------------------------------------------------
 
-    def concerned(self, by: Comer, came: Assertion | Rejected | None) -> tuple[UserId, ...]:
+    def concerned(self, by: Comer, said: Assertion | Rejected | None) -> tuple[UserId, ...]:
         """Return whose accounts have to be held before the pipeline is: those that the identity leads to."""
         state = self.sign_ins.pipelines.peek(by.tx, by.who)
         if state is None:
@@ -74,10 +74,10 @@ class Finishing:
             identity, prover = state.identity, state.user if isinstance(state, ProofMailed | Proven) else None
             own = self.circumstances.owners(by.tx, state.handle.provider, (identity.subject, identity.legacy))
             return own if prover is None else (*own, prover)
-        if not isinstance(came, Assertion):
+        if not isinstance(said, Assertion):
             return ()
-        said = (read_subject(came.subject), read_subject(came.legacy))
-        return self.circumstances.owners(by.tx, state.handle.provider, said)
+        subjects = (read_subject(said.subject), read_subject(said.legacy))
+        return self.circumstances.owners(by.tx, state.handle.provider, subjects)
 
     # --- the provider's answer --------------------------------------------------------------------------------------
 
