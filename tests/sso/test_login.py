@@ -42,6 +42,7 @@ from authflow.testing.samples.pipelines import (
     HANDLE,
     LOGIN,
     PRESENT,
+    PROPOSED,
     STATE,
     STRANGE,
     TOKEN,
@@ -51,7 +52,7 @@ from authflow.testing.samples.pipelines import (
     opened,
     unconfirmed,
 )
-from authflow.values import Refused
+from authflow.values import OrganizationId, Refused, SessionId
 
 EXPLORED = LOGIN.walk()
 IDENTIFIED, PROOF_MAILED, PROVEN, ADDRESS_MAILED, ADDRESS_PROVEN = opened()
@@ -74,6 +75,19 @@ def test_another_browser_or_organization_is_told_nothing_and_changes_nothing():
     for step in EXPLORED.steps:
         if step.command.present in STRANGE:
             assert (step.target, step.answer) == (step.state, Refused(code=Code.SSO_PIPELINE_INVALID))
+
+
+@pytest.mark.parametrize("changed", [{"session": SessionId("a")}, {"organization": OrganizationId("a")}])
+def test_a_browser_or_organization_whose_id_sorts_before_is_another_one(changed: dict[str, str]):
+    step = MACHINE.step(IDENTIFIED, Abandon(present=attrs.evolve(PRESENT, **changed)), NOW)
+    assert (step.state, step.answer) == (IDENTIFIED, Refused(code=Code.SSO_PIPELINE_INVALID))
+
+
+@pytest.mark.parametrize("secret", [HANDLE.digest, HANDLE.steps, STATE, TOKEN])
+def test_what_a_pipeline_is_known_by_is_not_printed(secret: bytes):
+    """A state, or what stands, may be printed where somebody looks for a fault."""
+    printed = [repr(value) for value in (PRESENT, away(), unconfirmed(), PROPOSED, *opened())]
+    assert [text for text in printed if repr(secret) in text or str(secret) in text] == []
 
 
 def test_a_provider_that_is_not_the_same_any_more_ends_it():
@@ -239,7 +253,7 @@ def test_it_lives_an_hour_to_the_microsecond():
 
 def test_an_identity_of_another_provider_is_none():
     """Invariant 3, and the mix-up of RFC 9207."""
-    for changed in ({"provider": "globex-idp"}, {"organization": "globex"}):
+    for changed in ({"provider": "globex-idp"}, {"organization": "globex"}, {"provider": "a"}, {"organization": "a"}):
         said = identity(**changed)
         step = MACHINE.step(away(), Return(present=PRESENT, state=STATE, said=said), NOW)
         assert step.answer == Refused(code=Code.SSO_IDENTITY_MISMATCH)

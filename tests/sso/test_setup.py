@@ -80,6 +80,7 @@ def test_nothing_leaves_the_end():
         ({"visitor": None}, Code.SESSION_REQUIRED),
         ({"visitor": EVE}, Code.SSO_IDENTITY_MISMATCH),
         ({"authority": attrs.evolve(OWNER, user=EVE)}, Code.SSO_IDENTITY_MISMATCH),
+        ({"authority": attrs.evolve(OWNER, user=UserId("a"))}, Code.SSO_IDENTITY_MISMATCH),
         ({"authority": AUTHORITIES[1]}, Code.SESSION_REQUIRED),
         ({"authority": AUTHORITIES[2]}, Code.MEMBERSHIP_FORBIDDEN),
         ({"authority": AUTHORITIES[3]}, Code.SESSION_ELEVATION_REQUIRED),
@@ -115,7 +116,7 @@ def test_an_answer_that_was_not_asked_for_changes_nothing():
 
 def test_a_provider_cannot_speak_for_another():
     """Invariant 3."""
-    for changed in ({"provider": "globex-idp"}, {"organization": "globex"}):
+    for changed in ({"provider": "globex-idp"}, {"organization": "globex"}, {"provider": "a"}, {"organization": "a"}):
         said = identity(**changed)
         assert isinstance(PROPOSED, Proposed)
         answer = MACHINE.step(PROPOSED, Return(present=PRESENT, state=STATE, said=said), NOW).answer
