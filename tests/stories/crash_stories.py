@@ -37,6 +37,7 @@ from tests.stories.crashing import (
     protected,
     shown,
 )
+from tests.stories.small_scenes import HOSTS, SMALL, TIMED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,7 +109,7 @@ def is_over(death: Death) -> bool:
 def all_or_nothing(scene: Scene, flow: str) -> None:
     """Done: another try changes nothing and is told the very answer that was lost. Not done: it is done now, once."""
     stage, database = scene.stage, scene.database
-    ask = FLOWS[flow](stage)
+    ask = (FLOWS | SMALL)[flow](stage)
     database.save()
     before = database.rows()
     act = acting(stage, lambda: ask(KEYED))
@@ -128,6 +129,41 @@ def all_or_nothing(scene: Scene, flow: str) -> None:
 
 
 # --- what is no command with a key ------------------------------------------------------------------------------------
+
+
+def host(scene: Scene, command: str) -> None:
+    """Done: another try changes nothing. Not done: it is done now, once."""
+    stage, database = scene.stage, scene.database
+    ask = HOSTS[command](stage)
+    database.save()
+    before = database.rows()
+    act = acting(stage, lambda: ask(CONTEXT))
+    undisturbed(act, prepare=database.restore)
+    after = database.rows()
+    assert before != after
+    for death in deaths(act, prepare=database.restore):
+        left = database.rows()
+        assert left == (after if is_over(death) else before), (death.name, changed(before, left))
+        stage.entropy.begin("other" if is_over(death) else "first")
+        ask(CONTEXT)
+        assert database.rows() == after, (death.name, changed(after, database.rows()))
+
+
+def timer(scene: Scene, command: str) -> None:
+    """It has many transactions: whoever comes next goes on, and in the end all is as if nobody had died."""
+    stage, database = scene.stage, scene.database
+    ask, seen = TIMED[command](stage)
+    database.save()
+    before, act = database.rows(), acting(stage, ask)
+    undisturbed(act, prepare=database.restore)
+    assert database.rows() != before
+    expected, died = shown(seen()), 0
+    for death in deaths(act, prepare=database.restore):
+        died += 1
+        stage.entropy.begin(death.name)  # whoever comes next draws other ids than whoever died
+        ask()
+        assert shown(seen()) == expected, death.name
+    assert died > 10
 
 
 def sign_in(scene: Scene) -> None:

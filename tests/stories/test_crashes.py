@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.nightly import often
 from tests.stories import crash_stories as stories
 from tests.stories.crash_stories import Teller
 from tests.stories.crashing import FLOWS
+from tests.stories.small_scenes import HOSTS, SMALL, TIMED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +35,27 @@ def test_all_or_nothing_and_one_answer(request: pytest.FixtureRequest, teller: T
     teller.tell(url_of(request.getfixturevalue(f"{backend}_uow")), stories.all_or_nothing, flow)
 
 
+@pytest.mark.parametrize("flow", SMALL)
+@pytest.mark.parametrize("backend", often(["sqlite"], ["sqlite", "postgresql"]))
+def test_a_small_command_is_all_or_nothing_too(request: pytest.FixtureRequest, teller: Teller, backend: str, flow: str):
+    teller.tell(url_of(request.getfixturevalue(f"{backend}_uow")), stories.all_or_nothing, flow)
+
+
 # --- what is no command with a key ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", HOSTS)
+@pytest.mark.parametrize("backend", often(["sqlite"], ["sqlite", "postgresql"]))
+def test_what_a_host_does_is_done_once(request: pytest.FixtureRequest, teller: Teller, backend: str, command: str):
+    """Done: another try changes nothing. Not done: it is done now, once."""
+    teller.tell(url_of(request.getfixturevalue(f"{backend}_uow")), stories.host, command)
+
+
+@pytest.mark.parametrize("command", TIMED)
+@pytest.mark.parametrize("backend", often(["sqlite"], ["sqlite", "postgresql"]))
+def test_what_a_timer_calls_goes_on(request: pytest.FixtureRequest, teller: Teller, backend: str, command: str):
+    """It has many transactions: whoever comes next goes on, and in the end all is as if nobody had died."""
+    teller.tell(url_of(request.getfixturevalue(f"{backend}_uow")), stories.timer, command)
 
 
 def test_a_sign_in_without_a_browser_session_is_done_anew(teller: Teller, sqlite_uow: SqlUnitOfWork):

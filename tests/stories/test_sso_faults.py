@@ -175,6 +175,14 @@ def leaving(stage: SsoStage) -> Callable[[], Any]:
     return lambda: Browser().ask(stage.flows.sso.start, CONTEXT, organization=acme)
 
 
+@scene("sso.start")
+def leaving_once_more(stage: SsoStage) -> Callable[[], Any]:
+    """From a browser that has its row."""
+    acme = founded(stage)
+    browser = stage.start(Browser(), acme).browser
+    return lambda: browser.ask(stage.flows.sso.start, CONTEXT, organization=acme)
+
+
 @scene("sso.start_link")
 def leaving_to_link(stage: SsoStage) -> Callable[[], Any]:
     acme, ada = founded(stage), stage.person()
