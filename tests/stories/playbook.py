@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from authflow import Code, Enrolled, MfaPolicy, Policy
+from authflow.journey.sso.answers import ChoiceOwed
 from authflow.membership.answers import InvitationSent
 from authflow.mfa.answers import Begun, CodesShown
 from authflow.policy import MembershipPolicy
+from authflow.sso.case import Choice
 from authflow.testing.browsers import Phone
 from authflow.values import NOBODY, Budget, OrganizationId
-from tests.stage import CONTEXT, STEP, Stage
+from tests.journey.sso_stage import SsoStage
+from tests.stage import CONTEXT, STEP
 from tests.stories.crashing import Draw, protected
 
 if TYPE_CHECKING:
@@ -53,13 +56,19 @@ class Move:
 
 
 class Play:
-    """Ada signs in and out and minds her factors; Olga invites people, takes it back, and gives Bob other roles."""
+    """Ada signs in and out, minds her factors, and links herself to an account at a provider.
+
+    Olga invites people, takes it back, and gives Bob other roles.
+    """
 
     def __init__(self, uow: Any, seed: int) -> None:
-        self.stage = Stage(uow, POLICY, entropy=Draw())
+        self.stage = SsoStage(uow, POLICY, entropy=Draw())
         self.chance = Random(seed)  # noqa: S311  # it chooses commands, not secrets
         stage = self.stage
         self.olga = stage.owner(stage.organization("acme"))
+        self.globex = stage.organization("globex")
+        stage.connect(self.globex, stage.google)
+        stage.google.person("00u1", email="ada@example.com", email_verified=True)
         self.ada, self.bob = protected(stage), stage.person("bob@example.com")
         self.member = stage.flows.members.add(CONTEXT, organization=ACME, user=self.bob.user).member.id
         self.invited: list[Any] = []
@@ -77,7 +86,7 @@ class Play:
         elif not state.elevated:
             name = "sign_out"
         else:
-            own = ["sign_in", "sign_out", "regenerate", "rename", "rotate"]
+            own = ["sign_in", "sign_out", "regenerate", "rename", "rotate", "link"]
             name = self.chance.choice([*own, "invite", "withdraw", "role"])
         return getattr(self, f"_{name}")()
 
@@ -134,6 +143,15 @@ class Play:
 
         code = phone.code(self.stage.clock.now())
         return self._of_ada("rotate", self.stage.flows.mfa.complete_totp, begun.flow, code=code, then=then)
+
+    def _link(self) -> Move:
+        """Be linked at a provider, or give the link up. The way there comes before the choice that is tried."""
+        flows = self.stage.flows.sso
+        for held in self.stage.links_of(self.ada.user):
+            return self._of_ada("unlink", flows.unlink, link=held.id)
+        trip = self.stage.come(self.ada.browser, self.globex, "00u1", link=True)
+        assert isinstance(trip.answer, ChoiceOwed), trip.answer
+        return self._of_ada("link", flows.choose, pipeline=trip.pipeline, choice=Choice.LINK)
 
     def _invite(self) -> Move:
         def then(answer: Any) -> None:
