@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from authflow import Arrived, Code, Enrolled, EnrollmentOwed, RequirementsOpen, Secret
+from authflow import Arrived, Code, Enrolled, EnrollmentOwed, Refused, RequirementsOpen, Secret
 from authflow.adapters.keys import AesGcmCipher
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.facts.records import MailKind
@@ -102,7 +102,10 @@ def reset_link(stage: Stage) -> Mortal:
 
 
 def sign_on(stage: Stage) -> Mortal:
-    """What a session has of a sign-in through its organization's provider, beside a password of its own."""
+    """What a session has of a sign-in through its organization's provider, beside a password of its own.
+
+    A clock that was set back beyond its beginning refuses what lies far ahead; that is no end of it.
+    """
     idp, acme, ada = FakeProvider(), stage.organization(ACME), stage.person()
     connect(stage.flows, acme, idp, cipher=AesGcmCipher(stage.ring, stage.entropy))
     stage.flows.members.add(CONTEXT, organization=acme, user=ada.user)
@@ -118,8 +121,11 @@ def sign_on(stage: Stage) -> Mortal:
     session = ada.browser.session
     stage.flows = nodes(stage, timedelta(), [timedelta()])[0]  # one that reads the rows of single sign-on
 
+    begun = stage.clock.now()
+
     def use(flows: Authflow) -> Any:
-        return flows.members.enter(session, organization=acme)
+        answer = flows.members.enter(session, organization=acme)
+        return None if isinstance(answer, Refused) and stage.clock.now() < begun else answer
 
     return Mortal(use, Entered, frozenset({Code.ORGANIZATION_SSO_REQUIRED}), POLICY.sso.mark_life)
 
