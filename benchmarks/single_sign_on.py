@@ -45,14 +45,14 @@ def _token(algorithm: Any) -> Callable[[], object]:  # noqa: ANN401  # one of a 
     said = {"iss": ISSUER, "aud": CLIENT, "sub": "alice", "nonce": NONCE, "iat": at, "exp": at + 300}
     published: Any = {"keys": [key.jwk]}
     token, keys = key.sign(said), signatures.read_keys(published)
-    expected = claims.Expected(issuer=ISSUER, audience=CLIENT, nonce=NONCE, access_token="")
+    expected = claims.ExpectedClaims(issuer=ISSUER, audience=CLIENT, nonce=NONCE, access_token="")
 
     def checked() -> None:
         signed = signatures.verify(token, keys, {algorithm})
-        if not isinstance(signed, signatures.Signed):
+        if not isinstance(signed, signatures.VerifiedToken):
             raise TypeError(signed)
-        found = claims.check(signed.claims, algorithm, expected, now)
-        if not isinstance(found, claims.Verified):
+        found = claims.check_claims(signed.claims, algorithm, expected, now)
+        if not isinstance(found, claims.VerifiedClaims):
             raise TypeError(found)
 
     return checked

@@ -20,6 +20,15 @@ def world(tmp_path: Path) -> World:
     return World(setting=setting, target=setting.target, tally=Tally())
 
 
+def test_what_needs_no_database_runs():
+    setting = Setting()
+    rows = authflow.rows(World(setting=setting, target="", tally=Tally()))
+    for name in sorted(rows.keys() - {"import", "import_facade"}):  # a process each; test_architecture asks what they load
+        watch = Watch()
+        rows[name](1, watch)
+        assert watch.seconds > 0, name
+
+
 @pytest.mark.parametrize("row", ["sso_known", "sso_new", "sso_attach"])
 def test_people_sign_in_through_a_provider(world: World, row: str):
     flows, watch = authflow.Flows(world), Watch(tally=world.tally)
