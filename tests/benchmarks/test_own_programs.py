@@ -23,7 +23,7 @@ def world(tmp_path: Path) -> World:
 def test_what_needs_no_database_runs():
     setting = Setting()
     rows = authflow.rows(World(setting=setting, target="", tally=Tally()))
-    for name in sorted(rows.keys() - {"import", "import_facade"}):  # a process each; test_architecture asks what they load
+    for name in sorted(rows.keys() - {"import", "import_facade"}):  # a process each
         watch = Watch()
         rows[name](1, watch)
         assert watch.seconds > 0, name
