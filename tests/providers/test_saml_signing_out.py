@@ -174,7 +174,7 @@ def test_the_session_that_is_named_ends_and_without_a_name_all_of_that_person(st
         (UNSPECIFIED, EMAIL_FORMAT, True),
     ],
 )
-def test_a_name_of_another_format_is_another_name(stage: Leaving, asserted: str, asked: str, ends: bool):  # noqa: FBT001
+def test_a_name_of_another_format_is_another_name(stage: Leaving, asserted: str, asked: str, ends: bool):  # noqa: FBT001  # a column
     """Core 8.3: written alike, it may mean somebody else; where one side says nothing, what is written counts."""
     browser = Browser()
     away = sent_away(stage, browser, stage.acme)

@@ -94,7 +94,7 @@ def test_a_token_goes_to_nobody_but_who_gave_it(stage: Tokens):
         stage.clock.advance(DAY)
         assert stage.flows.upkeep.recheck_links() == LinksRechecked(unasked=1), day
     assert stage.fetcher.asked == []
-    assert stage.member(stage.ada.user, stage.acme).flags == MemberFlag.SSO_LINKED  # type: ignore[union-attr]
+    assert stage.member(stage.ada.user, stage.acme).flags == MemberFlag.SSO_LINKED  # type: ignore[union-attr]  # a member
 
 
 @pytest.mark.parametrize("changed", [{"token_url": ELSEWHERE}, {"client_id": "another client"}])
