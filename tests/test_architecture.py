@@ -179,7 +179,6 @@ HEAVY: Final = {
     "sqlalchemy",
     "lxml",
     "cryptography",
-    "pyotp",
     "opentelemetry",
     "httpx2",
     "joserfc",

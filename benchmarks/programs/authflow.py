@@ -300,4 +300,4 @@ def rows(world: World) -> Mapping[str, Work]:
 
 
 if __name__ == "__main__":
-    serve(rows, versions=("attrs", "pyotp", "cryptography", "SQLAlchemy"))
+    serve(rows, versions=("attrs", "cryptography", "SQLAlchemy"))

@@ -1,7 +1,6 @@
 """Time-based one-time codes (RFC 4226, RFC 6238): pure functions over a secret, a code and an instant.
 
-pyotp computes each code; which step matched, and whether it may, is decided here, because ``pyotp.TOTP.verify``
-answers only yes or no and forgets the step that must never be accepted again.
+Which step matched is part of the answer: it must never be accepted again.
 """
 
 from __future__ import annotations
@@ -9,7 +8,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from datetime import datetime, timedelta
+import struct
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 TOTP_SECRET_BYTES: Final = 20
 """160 bits, what RFC 4226 R6 recommends."""
+
+SECRET_BYTES_MIN: Final = 16
+"""128 bits: the least that RFC 4226 R6 allows, whoever made the secret."""
+
+COUNTERS: Final = range(1 << 64)
+"""RFC 4226 5.1: a counter has eight bytes."""
 
 CODE_TEXT_MAX: Final = 20
 """Characters of a code as typed, blanks and hyphens included; longer text is not looked at."""
@@ -36,6 +42,10 @@ PERIODS: Final = range(10, 121)
 """Seconds: no authenticator in use is faster, and NIST 800-63B-4 3.1.4.1 wants a new code every two minutes."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+DAY_SECONDS: Final = 86_400
+
+_FOUR_BYTES: Final = struct.Struct(">I").unpack_from
 
 Algorithm = Literal["SHA1", "SHA256", "SHA512"]
 
@@ -94,25 +104,26 @@ def step_at(now: datetime, parameters: Parameters = DEFAULTS) -> int:
     Raises:
         NaiveDatetime: *now* has no time zone.
     """
-    return (require_aware(now) - EPOCH) // timedelta(seconds=parameters.period)
+    since = require_aware(now) - EPOCH
+    return (since.days * DAY_SECONDS + since.seconds) // parameters.period
 
 
 def code_at(secret: Secret, step: int, parameters: Parameters = DEFAULTS) -> str:
     """Return the code of *secret* at *step* (RFC 4226 5.3).
 
     Raises:
-        InputInvalid: *step* is negative, or *secret* is not base32 or too short for pyotp.
+        InputInvalid: *step* is negative or has more than eight bytes, or *secret* is not base32 of at least 128 bits.
     """
-    if step < 0:
-        raise InputInvalid(field="step", problem="must not be negative")
-    return _codes(secret, (step,), parameters)[0]
+    if step not in COUNTERS:
+        raise InputInvalid(field="step", problem="must have eight bytes and not be negative")
+    return _codes(secret, (step,), parameters)[0].decode()
 
 
 def parse_code(text: object, digits: int = DEFAULTS.digits) -> str | None:
     """Return the *digits* ASCII digits that a person typed, or none if *text* cannot be a code.
 
     Hyphens and blanks are dropped wherever they stand. Full-width and other foreign digits are refused, although
-    ``int`` and pyotp take them. Nothing is computed from what is refused.
+    ``int`` takes them. Nothing is computed from what is refused.
 
     >>> parse_code(" 123-456 ")
     '123456'
@@ -150,7 +161,7 @@ def match(
     Raises:
         NaiveDatetime: *now* has no time zone.
         ConfigInvalid: *window* is out of its range.
-        InputInvalid: *secret* is not base32, or too short for pyotp.
+        InputInvalid: *secret* is not base32 of at least 128 bits.
     """
     if not 0 <= window <= WINDOW_MAX:
         raise ConfigInvalid(setting="totp.window", problem=f"must be 0 to {WINDOW_MAX}")
@@ -158,7 +169,7 @@ def match(
     steps = range(present + window, max(present - window, 0) - 1, -1)
     given = code.encode("utf-8", "surrogatepass")
     codes = _codes(secret, steps, parameters)
-    hits = [step for step, made in zip(steps, codes, strict=True) if hmac.compare_digest(given, made.encode())]
+    hits = [step for step, made in zip(steps, codes, strict=True) if hmac.compare_digest(given, made)]
     if not hits:
         return None
     newest = hits[0]
@@ -210,12 +221,27 @@ def grouped(secret: Secret) -> str:
     return " ".join(text[at : at + 4] for at in range(0, len(text), 4))
 
 
-def _codes(secret: Secret, steps: Sequence[int], parameters: Parameters) -> list[str]:
-    from pyotp.hotp import HOTP
+def _codes(secret: Secret, steps: Sequence[int], parameters: Parameters) -> list[bytes]:
+    """Return the code of each step, in ASCII: the secret is decoded once for all of them."""
+    key, digest, modulus = _key(secret), DIGESTS[parameters.algorithm], 10**parameters.digits
+    macs = [hmac.digest(key, step.to_bytes(8, "big"), digest) for step in steps]
+    return [b"%0*d" % (parameters.digits, _truncated(mac) % modulus) for mac in macs]
 
+
+def _key(secret: Secret) -> bytes:
+    """Return the bytes of *secret*, which may come in small letters and without its padding."""
+    text = secret.reveal()
     try:
-        maker = HOTP(secret.reveal(), digits=parameters.digits, digest=DIGESTS[parameters.algorithm])
-        return [maker.at(step) for step in steps]
+        key = base64.b32decode(text + "=" * (-len(text) % 8), casefold=True)
     except ValueError:
-        # Not chained: what pyotp and base64 say may quote the secret.
-        raise InputInvalid(field="secret", problem="must be base32 of at least 128 bits") from None
+        key = b""
+    if len(key) < SECRET_BYTES_MIN:
+        # Not chained, because what base64 says may quote the secret.
+        raise InputInvalid(field="secret", problem="must be base32 of at least 128 bits")
+    return key
+
+
+def _truncated(mac: bytes) -> int:
+    """Return the 31 bits of *mac* that begin where its last four bits say (RFC 4226 5.3)."""
+    bits: int = _FOUR_BYTES(mac, mac[-1] & 0xF)[0]
+    return bits & 0x7FFFFFFF

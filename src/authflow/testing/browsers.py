@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 from authflow.adapters.keys import AesGcmCipher, HmacPepper, KeyRing
 from authflow.adapters.mail import MemoryMailer
 from authflow.assembly import Ports
+from authflow.mfa import totp
 from authflow.policy import Policy
 from authflow.sso.endpoints import Endpoints
 from authflow.sso.kinds import Kinds
@@ -80,9 +81,7 @@ class Phone:
 
     def code(self, now: datetime, *, steps: int = 0) -> str:
         """Return the six digits that the app shows at *now*, or that many *steps* of 30 seconds later."""
-        from pyotp.totp import TOTP
-
-        return TOTP(self.secret.reveal(), interval=STEP_SECONDS).at(now, counter_offset=steps)
+        return totp.code_at(self.secret, totp.step_at(now) + steps)
 
     def wrong(self, now: datetime) -> str:
         """Return six digits that the app does not show within five steps of *now*."""

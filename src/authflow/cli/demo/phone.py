@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
+
+from authflow.mfa import totp
 
 if TYPE_CHECKING:
     from authflow.ports import Clock
     from authflow.values import Secret
 
-STEP: Final = timedelta(seconds=30)
 NEAR_STEPS: Final = range(-3, 4)
 """Time steps around now whose codes a wrong code must not be: the server accepts one on either side."""
 
@@ -23,19 +23,21 @@ class ComputedPhone:
     """An authenticator app that has taken in *secret*; it shows what every app would show."""
 
     def __init__(self, secret: Secret, clock: Clock) -> None:
-        from pyotp.totp import TOTP
-
-        self._app = TOTP(secret.reveal())
+        self._secret = secret
         self._clock = clock
 
     def code(self) -> str:
         """Return the code of this very moment."""
-        return self._app.at(self._clock.now())
+        return self._shown(0)
 
     def wrong_code(self) -> str:
         """Return six digits that are the code of no moment near this one."""
-        near = {self._app.at(self._clock.now() + step * STEP) for step in NEAR_STEPS}
+        near = set(map(self._shown, NEAR_STEPS))
         return next(code for code in map("{:06}".format, range(len(near) + 1)) if code not in near)
+
+    def _shown(self, steps: int) -> str:
+        """Return the code that is shown so many *steps* from now."""
+        return totp.code_at(self._secret, totp.step_at(self._clock.now()) + steps)
 
 
 class PersonsPhone:
