@@ -417,7 +417,7 @@ class ExtraMissing(AuthflowError):
 
 
 class NotInUnitOfWork(AuthflowError):
-    """A savepoint was asked for while no unit of work is open."""
+    """A savepoint was asked for, or something was to be written, while no unit of work is open."""
 
     code = Code.UNIT_OF_WORK_NOT_OPEN
 

@@ -523,6 +523,19 @@ class UnitOfWork(Protocol[TxT_co]):
         """
         ...
 
+    def look(self, work: Callable[[], T]) -> T:
+        """Do *work*, which only reads, and return what it returns: it waits for no writer, and holds nobody up.
+
+        Inside an open transaction *work* joins it. Outside there is none: what is read one after another may be of
+        different moments, so whatever is decided about it is to be judged again by who writes. Like that of `run`,
+        *work* may be called again.
+
+        Raises:
+            NotInUnitOfWork: *work* was about to write, or to count; nothing of it is kept.
+            DatabaseError: The database could not be asked.
+        """
+        ...
+
     def within(self, host: object) -> AbstractContextManager[None]:
         """Let the transactions begun in the block be savepoints of the transaction that *host* has open.
 

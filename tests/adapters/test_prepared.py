@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from authflow.adapters.sql import prepared
 from authflow.adapters.sql.connection import Connection
 from authflow.adapters.sql.faults import Rules
+from authflow.adapters.sql.guard import Guard
 from authflow.adapters.sql.prepared import ROWS, UNNESTED, Prepared
 from authflow.adapters.sql.tables import build
 from authflow.adapters.sql.transaction import Statements
-from authflow.errors import DatabaseError
+from authflow.errors import DatabaseError, Retryable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +63,9 @@ def engine(request: pytest.FixtureRequest) -> Iterator[sa.Engine]:
 def connection(engine: sa.Engine) -> Iterator[Connection]:
     lent = engine.raw_connection()
     raw: Any = lent.dbapi_connection
-    yield Connection(raw=raw, cursor=raw.cursor(), prepared=Prepared(engine.dialect), rules=Rules({}, {}))
+    prepared = Prepared(engine.dialect)
+    guard = Guard(driver=prepared.driver, rules=Rules({}, {}))
+    yield Connection(raw=raw, cursor=raw.cursor(), prepared=prepared, guard=guard)
     raw.rollback()
     lent.close()
 
@@ -226,7 +229,17 @@ def test_one_means_one(connection: Connection):
 def test_no_value_is_left_out(connection: Connection, values: Any):
     with pytest.raises((DatabaseError, KeyError)):
         connection.run(sa.insert(THING), values)
-    assert connection.failed
+    assert connection.guard.failed
+
+
+def test_a_row_that_is_held_has_to_be_found(connection: Connection):
+    rename = sa.update(THING).where(THING.c.name == sa.bindparam("which")).values(name=sa.bindparam("called"))
+    filled(connection, "anne")
+    connection.later(rename, {"which": "anne", "called": "ben"}, one=True)
+    connection.later(rename, {"which": "anne", "called": "eve"})  # it is nobody's, and nobody asked
+    with pytest.raises(Retryable):
+        connection.later(rename, {"which": "anne", "called": "eve"}, one=True)
+    assert connection.guard.failed
 
 
 def test_no_value_of_an_update_is_left_out(connection: Connection):

@@ -42,6 +42,46 @@ COMMANDS = 1000
 TRIES = 5
 
 
+# --- reading
+
+
+class Heard:
+    """A tap that keeps the kinds of what was sent."""
+
+    def __init__(self) -> None:
+        self.kinds: list[Kind] = []
+
+    def before(self, event: Event) -> None:
+        self.kinds.append(event.kind)
+
+    def after(self, event: Event) -> None:
+        """Nothing is told of it."""
+
+
+def test_whoever_looks_waits_for_no_writer(sqlite_uow: SqlUnitOfWork):
+    """On SQLite every transaction is a writer's; what only reads is in none, and is let through."""
+
+    def look() -> User | None:
+        with sqlite_uow.begin() as tx:
+            return tx.users.get(ANNE)
+
+    with sqlite_uow.begin() as tx:
+        tx.users.add(User(id=ANNE, label="anne"))
+        assert at_once(lambda _number: sqlite_uow.look(look), threads=1) == [None]
+
+
+def test_whoever_looks_sends_their_questions_and_nothing_else(postgresql_uow: SqlUnitOfWork, sqlite_uow: SqlUnitOfWork):
+    for uow in (postgresql_uow, sqlite_uow):
+        uow.tap = heard = Heard()
+
+        def look(uow: SqlUnitOfWork = uow) -> User | None:
+            with uow.begin() as tx:
+                return tx.users.get(ANNE)
+
+        assert uow.look(look) is None
+        assert heard.kinds == [Kind.STATEMENT]
+
+
 # --- conflicts that happen by themselves
 
 

@@ -169,7 +169,7 @@ def test_a_newcomer_is_not_asked_for_what_they_cannot_have(stage: SsoStage):
     with stage.uow.begin() as tx:
         tx.registrar.register(eve)
         tx.accounts.lock(eve.id)
-        tx.connection.tap = heard = Heard()
+        tx.connection.guard.tap = heard = Heard()
         assert tx.users.get(eve.id).name == "Eve"
         assert not tx.factor_census.protected([eve.id])[eve.id]
         assert heard.statements == []
@@ -184,7 +184,7 @@ def test_an_organization_and_its_provider_are_read_together(stage: SsoStage, pla
     answers = []
     for first, second in (asks, reversed(asks)):
         with stage.uow.begin() as tx:
-            tx.connection.tap = heard = Heard()
+            tx.connection.guard.tap = heard = Heard()
             answers.append({first(tx), second(tx)})
             assert len(heard.statements) == 1
     assert answers[0] == answers[1]

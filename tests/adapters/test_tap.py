@@ -115,7 +115,7 @@ def test_every_step_is_told_before_and_after(uow: SqlUnitOfWork):
 def test_a_savepoint_is_sent_once_something_could_be_undone(uow: SqlUnitOfWork):
     """Whatever only reads needs none, and one that holds others is sent in front of them."""
     with uow.begin() as tx:
-        uow.tap = tx.connection.tap = tap = Recorder()
+        uow.tap = tx.connection.guard.tap = tap = Recorder()
         with uow.savepoint(), suppress(Boom), uow.savepoint():
             tx.users.get(ANNE)
             raise Boom
@@ -156,7 +156,7 @@ def test_a_statement_that_failed_fails_the_transaction(uow: SqlUnitOfWork):
     with pytest.raises(DatabaseError) as raised, uow.begin() as tx:
         with suppress(Retryable):
             tx.users.add(User(id=ANNE, label="anne"))
-        assert tx.connection.failed
+        assert tx.connection.guard.failed
     assert type(raised.value) is DatabaseError
     assert not stands(uow)
 
@@ -244,7 +244,7 @@ def test_a_connection_that_dies_after_the_commit_does_not_hide_it(uow: SqlUnitOf
     with strict.begin() as tx:
         raw = tx.connection.raw
         tx.users.add(User(id=ANNE, label="anne"))
-        tx.connection.tap = Closing(raw)
+        tx.connection.guard.tap = Closing(raw)
     assert stands(strict)
     with strict.begin() as tx:
         assert tx.connection.raw is not raw

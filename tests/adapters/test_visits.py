@@ -77,7 +77,7 @@ def test_what_was_read_beside_a_session_is_what_a_statement_of_its_own_reads(uow
         alone = READS[name](tx)
     with uow.begin() as tx:
         tx.sessions.load(ROW)
-        tx.connection.tap = heard = Heard()
+        tx.connection.guard.tap = heard = Heard()
         assert READS[name](tx) == alone
         assert heard.statements == []
 
@@ -90,7 +90,7 @@ def test_nothing_beside_a_session_is_known_to_be_nothing(uow: SqlUnitOfWork):
         tx.consents.save(ROW, NoConsent(), expected=1)
     with uow.begin() as tx:
         tx.sessions.load(ROW)
-        tx.connection.tap = heard = Heard()
+        tx.connection.guard.tap = heard = Heard()
         assert tx.users.get(ANNE) is None
         assert tx.accounts.read(ANNE) == Account(user=ANNE, epoch=1)
         assert tx.consents.load(ROW) == Stored(NoConsent(), 0)
@@ -112,7 +112,7 @@ def test_no_click_waits_in_a_session_that_is_new(uow: SqlUnitOfWork):
     fresh = attrs.evolve(HERE, handle=attrs.evolve(HERE.handle, id=SessionId("fresh")))
     with uow.begin() as tx:
         tx.sessions.add(fresh)
-        tx.connection.tap = heard = Heard()
+        tx.connection.guard.tap = heard = Heard()
         assert tx.consents.load(fresh.handle.id) == Stored(NoConsent(), 0)
         assert heard.statements == []
         tx.consents.save(fresh.handle.id, Given(click=CLICK, user=ANNE), expected=0)
@@ -177,7 +177,7 @@ def test_what_a_code_is_judged_by_is_read_again_behind_the_lock(uow: SqlUnitOfWo
 def test_a_total_is_read_once_and_counted_on_in_memory_where_nobody_else_can(uow: SqlUnitOfWork):
     def count() -> list[str]:
         with uow.begin() as tx:
-            tx.connection.tap = heard = Heard()
+            tx.connection.guard.tap = heard = Heard()
             assert [tx.attempts.read("failures") for _ in range(2)] == [0, 0]
             assert [tx.attempts.count("failures", expires_at=START) for _ in range(3)] == [1, 2, 3]
             assert tx.attempts.read("failures") == 3
@@ -234,6 +234,6 @@ def test_a_lock_of_one_reads_the_accounts_of_others_again(uow: SqlUnitOfWork):
 def test_where_nobody_else_writes_what_was_read_is_locked_without_a_statement(uow: SqlUnitOfWork):
     with uow.begin() as tx:
         tx.sessions.load(ROW)
-        tx.connection.tap = heard = Heard()
+        tx.connection.guard.tap = heard = Heard()
         assert tx.accounts.lock(ANNE) == Account(user=ANNE, epoch=7)
         assert heard.statements == []

@@ -93,6 +93,53 @@ def test_nothing_overtakes_what_waits(wired: Wired):
     assert wired.trips(lambda: wired.uow.run(write)) == 3  # begin and count; clear and look; commit
 
 
+def test_whoever_looks_asks_and_nothing_else(wired: Wired):
+    def look() -> str:
+        with wired.uow.begin() as tx:
+            return str(tx.connection.run(sa.text("SELECT 'found'")).scalar_one())
+
+    found: list[str] = []
+    assert wired.trips(lambda: found.append(wired.uow.look(look))) == 1
+    assert found == ["found"]
+    with wired.uow.begin() as tx:
+        assert tx.connection.raw.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+        assert tx.connection.raw.autocommit  # ours again, for this transaction
+
+
+MOVE = sa.text("UPDATE authflow_audit SET id = :moved WHERE id = :which")
+GONE = {"which": entry(1).id, "moved": entry(2).id}
+
+
+def test_a_row_that_is_held_is_changed_with_the_commit(wired: Wired):
+    with wired.uow.begin() as tx:
+        tx.audit.append([entry(1)])
+
+    def move() -> None:
+        with wired.uow.begin() as tx:
+            tx.connection.later(MOVE, GONE, one=True)
+
+    assert wired.trips(move) == 1
+    assert written(wired.uow) == [entry(2).id]
+
+
+@pytest.mark.parametrize("behind", [False, True], ids=["at the commit", "at the next question"])
+def test_a_row_that_was_held_and_is_gone_lets_nothing_be_committed(wired: Wired, *, behind: bool):
+    tries: list[int] = []
+
+    def move() -> None:
+        with wired.uow.begin() as tx:
+            tries.append(1)
+            tx.audit.append([entry(3)])
+            tx.connection.later(MOVE, GONE, one=True)
+            if behind:
+                tx.connection.run(sa.text("SELECT 1"))
+
+    with pytest.raises(Retryable):
+        wired.uow.run(move)
+    assert len(tries) > 1
+    assert written(wired.uow) == []
+
+
 ONE, TWO = (sa.select(sa.literal(n)) for n in (1, 2))
 
 

@@ -69,6 +69,18 @@ def in_one(uow: UnitOfWork[Any], work: Callable[[], T]) -> T:
     Inside a command, which is one transaction already, it is a part of that one. What is decided in the try that
     counts is seen by whoever explains the operation.
     """
+    return _whole(uow, uow.run, work)
+
+
+def looked(uow: UnitOfWork[Any], work: Callable[[], T]) -> T:
+    """Return what *work* finds, a part of an operation that only reads, at one instant and in no transaction.
+
+    Inside a command it is a part of that one.
+    """
+    return _whole(uow, uow.look, work)
+
+
+def _whole(uow: UnitOfWork[Any], do: Callable[[Callable[[], T]], T], work: Callable[[], T]) -> T:
     here, outer = Running(uow), listening()
     if here.is_part():
         return work()
@@ -79,7 +91,7 @@ def in_one(uow: UnitOfWork[Any], work: Callable[[], T]) -> T:
         return work()
 
     try:
-        return uow.run(tried)
+        return do(tried)
     finally:
         here.over = True
         unlisten(heard)

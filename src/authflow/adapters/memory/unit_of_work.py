@@ -118,6 +118,23 @@ class MemoryUnitOfWork:
 
             return self._retry.call(attempt)
 
+    def look(self, work: Callable[[], T]) -> T:
+        """Do *work*, which only reads."""
+        if self._current.get() is not None:
+            return work()
+        with self.store.lock:
+            return self._retry.call(lambda: self._looked(work))
+
+    def _looked(self, work: Callable[[], T]) -> T:
+        try:
+            with self._current.holding(MemoryTransaction(self.store)):
+                found = work()
+            if self.store.journal:
+                raise NotInUnitOfWork
+            return found
+        finally:
+            self.store.undo_to(0)
+
     def within(self, host: object) -> AbstractContextManager[None]:  # noqa: ARG002  # the port names it
         """Refuse: nothing here is shared with a database.
 

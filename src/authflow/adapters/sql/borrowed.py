@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy import exc, orm
 
 from authflow.adapters.sql.autocommit import commits_by_itself
-from authflow.adapters.sql.connection import LOG, Connection
+from authflow.adapters.sql.connection import Connection
 from authflow.adapters.sql.faults import translated
+from authflow.adapters.sql.guard import LOG, Guard
 from authflow.errors import ConfigInvalid, NoTransaction
 
 if TYPE_CHECKING:
@@ -154,7 +155,9 @@ def lend(host: Host, prepared: Callable[[Dialect], Prepared], rules: Rules, tap:
         if commits_by_itself(lent.raw, lent.dialect.name):
             raise NoTransaction
         cursor = _cursor(lent.raw)
-    connection = Connection(raw=lent.raw, cursor=cursor, prepared=ready, rules=rules, tap=tap)
+    connection = Connection(
+        raw=lent.raw, cursor=cursor, prepared=ready, guard=Guard(driver=ready.driver, rules=rules, tap=tap)
+    )
     try:
         if lent.dialect.name == "sqlite":
             # A savepoint outside of a transaction would be one, and the host's rollback would not undo it.
@@ -169,11 +172,11 @@ def _give_back(lent: Lent, connection: Connection) -> None:
     try:
         connection.cursor.close()
     except BaseException as error:
-        connection.lost = True
+        connection.guard.lost = True
         if not isinstance(error, Exception):
             raise
     finally:
-        if connection.lost:
+        if connection.guard.lost:
             _give_up(lent)
 
 

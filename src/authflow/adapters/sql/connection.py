@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
-from authflow.adapters.sql.autocommit import driver_begins, in_transaction
-from authflow.adapters.sql.faults import fault_of
+from authflow.adapters.sql.autocommit import commits_by_itself, driver_begins, in_transaction
+from authflow.adapters.sql.guard import LOG
 from authflow.adapters.sql.rows import Result
-from authflow.adapters.sql.tap import Event, Kind, told
-from authflow.adapters.sql.wire_pipeline import Unsent, WirePipeline
-from authflow.errors import CommitUnknown, DatabaseError, DatabaseUnavailable
+from authflow.adapters.sql.tap import Kind
+from authflow.adapters.sql.wire_pipeline import Unsent, WirePipeline, finding
+from authflow.errors import CommitUnknown, DatabaseUnavailable, NotInUnitOfWork, Retryable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
     import sqlalchemy as sa
 
-    from authflow.adapters.sql.faults import Rules
+    from authflow.adapters.sql.guard import Guard
     from authflow.adapters.sql.prepared import Parameters, Plan, Prepared
     from authflow.adapters.sql.rows import Row
-    from authflow.adapters.sql.tap import Tap
 
 T = TypeVar("T")
 
-LOG: Final = logging.getLogger("authflow.sql")
-"""Hears the text of every statement at DEBUG, and never a parameter."""
+UNFOUND: Final = "[a row that was held is gone]"
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -41,6 +38,8 @@ class Connection:
     follows at once. So a *failed* connection runs nothing, and the unit of work does not commit it. A *lost* one is
     gone, or nobody knows what it still expects: not even a rollback can be sent.
 
+    One that *reads only* is in no transaction: what each statement finds is true when it is asked for.
+
     Where the driver has a *pipeline*, BEGIN and what is executed `later` wait for the next statement that is waited
     for, or for COMMIT, and travel with it. Nothing overtakes anything, unless somebody used *raw* or *cursor* directly.
     """
@@ -48,11 +47,9 @@ class Connection:
     raw: Any
     cursor: Any
     prepared: Prepared
-    rules: Rules
-    tap: Tap | None = None
+    guard: Guard
     pipeline: WirePipeline | None = None
-    failed: bool = False
-    lost: bool = False
+    reads_only: bool = False
     _depth: int = 0
     _unsent: list[str] = attrs.field(factory=list[str], init=False)
     _waiting: list[Unsent] = attrs.field(factory=list[Unsent], init=False)
@@ -74,30 +71,41 @@ class Connection:
             UniqueViolated: A uniqueness rule of the domain refused a row.
             DatabaseError: Its subclass says what the installation has to do.
         """
-        self.require_sound()
+        self.guard.require_sound()
         rows: list[Row] = []
         changed = 0
         for plan, values in self._plans(statement, {} if parameters is None else parameters):
             if not plan.only_reads:
-                self._send_savepoints()
+                self._before_writing()
             answered, counted = self._ask(Kind.STATEMENT, plan.text, partial(self._answered, plan, values))
             rows.extend(answered)
             changed += counted
         return Result(rows, changed)
 
-    def later(self, statement: sa.Executable, parameters: Parameters | None = None) -> None:
+    def later(self, statement: sa.Executable, parameters: Parameters | None = None, *, one: bool = False) -> None:
         """Execute *statement*, which answers nothing that anybody waits for: no rows, no count, no rule of the domain.
 
         What it meets with may be raised by whatever is executed next, or by the commit.
+
+        Args:
+            statement: What is executed.
+            parameters: Its own, or those of each row.
+            one: It is an UPDATE or DELETE of a row that is held, and has to find it: what does not is not committed.
+
+        Raises:
+            Retryable: Somebody has changed or removed the *one* row without asking who holds it.
         """
         if self.pipeline is None:
-            self.run(statement, parameters)
+            changed = self.run(statement, parameters).rowcount
+            if one and not changed:
+                self.guard.failed = True  # as where the database itself refuses
+                raise Retryable(UNFOUND)
             return
-        self.require_sound()
-        self._send_savepoints()
+        self.guard.require_sound()
+        self._before_writing()
         for plan, values in self._plans(statement, {} if parameters is None else parameters):
-            bound = self._guard(partial(plan.bind, values))
-            self._waiting.append(Unsent(Kind.STATEMENT, plan.text, bound))
+            bound = self.guard.do(partial(plan.bind, values))
+            self._waiting.append(Unsent(Kind.STATEMENT, finding(plan.text) if one else plan.text, bound))
 
     def soon(self, statement: sa.Executable, parameters: Mapping[str, Any]) -> Callable[[], Result]:
         """Execute *statement* with whatever is executed next, and return what gives its answer, once.
@@ -107,19 +115,19 @@ class Connection:
         if self.pipeline is None:
             answer = self.run(statement, parameters)
             return lambda: answer
-        self.require_sound()
+        self.guard.require_sound()
         [(plan, values)] = self._plans(statement, parameters)
         if not plan.only_reads:
-            self._send_savepoints()
-        unsent = self._guard(lambda: Unsent(Kind.STATEMENT, plan.text, plan.bind(values), self.raw.cursor()))
+            self._before_writing()
+        unsent = self.guard.do(lambda: Unsent(Kind.STATEMENT, plan.text, plan.bind(values), self.raw.cursor()))
         self._waiting.append(unsent)
         return partial(self._arrived, unsent, plan)
 
     def _arrived(self, unsent: Unsent, plan: Plan) -> Result:
         if unsent in self._waiting:
             self._settle()
-        self.require_sound()
-        return self._guard(lambda: Result(plan.reader.read(unsent.cursor), unsent.cursor.rowcount))
+        self.guard.require_sound()
+        return self.guard.do(lambda: Result(plan.reader.read(unsent.cursor), unsent.cursor.rowcount))
 
     def changed(self, statement: sa.Executable, parameters: Parameters | None = None) -> int:
         """Execute a plain UPDATE or DELETE and return how many rows it changed. Single use is decided here."""
@@ -127,17 +135,20 @@ class Connection:
 
     # --- steps of a transaction
 
-    def begin(self, *, writes: bool = True) -> None:
-        """Begin a transaction, on SQLite as a writer if it *writes*; drivers of servers begin with the first statement.
-
-        One that began as a reader must not write: where somebody else has written meanwhile, SQLite refuses at once.
-        """
+    def begin(self) -> None:
+        """Begin a transaction, on SQLite as a writer; the drivers of servers begin with the first statement."""
         if self.dialect != "sqlite":
-            self._do(Kind.BEGIN, "BEGIN", _nothing)
+            self.guard.tell(Kind.BEGIN, "BEGIN", _nothing)
             ours = None if self.pipeline is None else self.pipeline.begin()
             self._waiting.extend([] if ours is None else [Unsent(None, ours)])
         elif not in_transaction(self.raw):
-            self._send(Kind.BEGIN, "BEGIN IMMEDIATE" if writes else "BEGIN")
+            self._send(Kind.BEGIN, "BEGIN IMMEDIATE")
+
+    def look(self) -> None:
+        """Begin nothing, and refuse whatever writes or locks; a driver that begins by itself does so."""
+        self.reads_only = True
+        if self.pipeline is not None:
+            self.pipeline.take_over()
 
     def commit(self) -> None:
         """Commit the transaction.
@@ -146,7 +157,7 @@ class Connection:
             CommitUnknown: The connection was lost meanwhile.
             DatabaseError: The database refused; nothing is kept.
         """
-        self.require_sound()
+        self.guard.require_sound()
         if [unsent.kind for unsent in self._waiting] == [None]:
             self._waiting.clear()  # nothing was done
         text = bool(self._waiting) or (self.dialect == "sqlite" and not driver_begins(self.raw))
@@ -154,22 +165,27 @@ class Connection:
         commit = partial(self.cursor.execute, "COMMIT") if text else self.raw.commit
         with self._trip() as arrive:
             try:
-                self._do(Kind.COMMIT, "COMMIT", lambda: (commit(), arrive()))
+                self.guard.tell(Kind.COMMIT, "COMMIT", lambda: (commit(), arrive()))
             except DatabaseUnavailable as error:
                 raise CommitUnknown from error.__cause__ or error
 
     def rollback(self) -> None:
         """Undo everything. It raises nothing: whoever rolls back has a reason, and that one goes on."""
-        if self.lost or (self.dialect == "sqlite" and not in_transaction(self.raw)):
+        if self.guard.lost or self._in_none():
             return
         try:
             if self.dialect == "sqlite" and not driver_begins(self.raw):
                 self._send(Kind.ROLLBACK, "ROLLBACK")
             else:
-                self._do(Kind.ROLLBACK, "ROLLBACK", self.raw.rollback)
-        except Exception:
+                self.guard.tell(Kind.ROLLBACK, "ROLLBACK", self.raw.rollback)
+        except Exception:  # noqa: BLE001  # whatever it is, nothing more can be undone
             LOG.debug("the rollback failed; the connection is given up", exc_info=True)
-            self.lost = True
+            self.guard.lost = True
+
+    def _in_none(self) -> bool:
+        if self.dialect == "sqlite":
+            return not in_transaction(self.raw)
+        return self.reads_only and commits_by_itself(self.raw, self.dialect)
 
     @contextmanager
     def savepoint(self) -> Generator[None]:
@@ -179,7 +195,7 @@ class Connection:
         pipeline: whatever only reads leaves nothing to be undone. A read that fails is undone by nothing but the end
         of the transaction.
         """
-        self.require_sound()
+        self.guard.require_sound()
         name = f"SAVEPOINT authflow_{self._depth}"
         self._settle()  # what fails of these has nothing to do with the block
         self._unsent.append(name)
@@ -187,7 +203,7 @@ class Connection:
         try:
             yield
             self._settle()
-            self.require_sound()
+            self.guard.require_sound()
         except BaseException:
             if not self._never_sent(name):
                 self._undo(name)
@@ -201,8 +217,14 @@ class Connection:
         else:  # it cannot fail: everything inside was answered
             self._waiting.append(Unsent(Kind.RELEASE, f"RELEASE {name}"))
 
-    def _send_savepoints(self) -> None:
-        """Send the savepoints that were asked for, in front of whatever is sent next; they cannot fail themselves."""
+    def _before_writing(self) -> None:
+        """Send the savepoints that were asked for, in front of whatever is sent next; they cannot fail themselves.
+
+        Raises:
+            NotInUnitOfWork: Here is only read.
+        """
+        if self.reads_only:
+            raise NotInUnitOfWork
         unsent, self._unsent = self._unsent, []
         for text in unsent:
             if self.pipeline is None:
@@ -222,32 +244,22 @@ class Connection:
         waiting = [unsent.text for unsent in self._waiting]
         sent = name not in waiting
         del self._waiting[0 if sent else waiting.index(name) :]
-        if self.lost:
+        if self.guard.lost:
             return
         if not sent:  # nor anything else of the block
-            self.failed = False
+            self.guard.failed = False
             return
         try:
             self._send(Kind.ROLLBACK_TO, f"ROLLBACK TO {name}")
-        except Exception:
+        except Exception:  # noqa: BLE001  # whatever it is, the first reason goes on
             LOG.debug("the savepoint is gone, and the transaction with it", exc_info=True)
         else:
-            self.failed = False
-
-    def require_sound(self) -> None:
-        """Refuse to go on after a failed statement.
-
-        Raises:
-            DatabaseError: An error was caught inside the transaction, but not around a savepoint.
-        """
-        if self.failed:
-            detail = "[a statement of this transaction failed, and no savepoint undid it]"
-            raise DatabaseError(detail)
+            self.guard.failed = False
 
     # --- the driver
 
     def _plans(self, statement: sa.Executable, parameters: Parameters) -> list[tuple[Plan, Mapping[str, Any]]]:
-        return self._guard(partial(self.prepared.plans, statement, parameters))
+        return self.guard.do(partial(self.prepared.plans, statement, parameters))
 
     def _answered(self, plan: Plan, values: Mapping[str, Any], arrive: Callable[[], None]) -> tuple[list[Row], int]:
         cursor = self.cursor
@@ -265,15 +277,15 @@ class Connection:
     def _ask(self, kind: Kind, text: str, work: Callable[[Callable[[], None]], T]) -> T:
         """Let *work* send something behind what waits; it is given how to wait for all of it, and reads the answer."""
         if not self._waiting:
-            return self._do(kind, text, partial(work, _nothing))
+            return self.guard.tell(kind, text, partial(work, _nothing))
         with self._trip() as arrive:
-            return self._do(kind, text, partial(work, arrive))
+            return self.guard.tell(kind, text, partial(work, arrive))
 
     def _settle(self) -> None:
         """Wait for every answer that may be an error: those of statements."""
         if any(unsent.kind is Kind.STATEMENT for unsent in self._waiting):
             with self._trip() as arrive:
-                self._guard(arrive)
+                self.guard.do(arrive)
 
     @contextmanager
     def _trip(self) -> Generator[Callable[[], None]]:
@@ -284,34 +296,9 @@ class Connection:
                 trip.enter_context(self.pipeline.together())
                 for unsent in waiting:
                     send = partial((unsent.cursor or self.cursor).execute, unsent.text, unsent.bound)
-                    do = self._guard if unsent.kind is None else partial(self._do, unsent.kind, unsent.text)
+                    do = self.guard.do if unsent.kind is None else partial(self.guard.tell, unsent.kind, unsent.text)
                     do(send)
             yield trip.close
-
-    def _do(self, kind: Kind, text: str, work: Callable[[], T]) -> T:
-        """Let the driver do *work*, and tell of it; what does not wait for its answer is over when it was sent."""
-        if LOG.isEnabledFor(logging.DEBUG):
-            LOG.debug("%s", text)
-        return self._guard(work) if self.tap is None else self._guard(partial(told, self.tap, Event(kind, text), work))
-
-    def _guard(self, work: Callable[[], T]) -> T:
-        """Let the driver do *work*: this is the only place where it does anything, and where it fails."""
-        try:
-            return work()
-        except Exception as error:
-            self._give_up(error)
-            raise
-        except BaseException:
-            self.failed = self.lost = True  # interrupted in the middle: nobody knows what the server still sends
-            raise
-
-    def _give_up(self, error: Exception) -> None:
-        """Mark the connection as failed, and raise what *error* is in our terms, if it was the database's."""
-        self.failed = True
-        fault = fault_of(error, self.rules, self.prepared.driver)
-        self.lost = self.lost or isinstance(fault or error, DatabaseUnavailable)
-        if fault is not None:
-            raise fault from error
 
 
 def _nothing() -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from authflow.adapters.sql.autocommit import commits_by_itself
-from authflow.adapters.sql.connection import LOG, Connection
+from authflow.adapters.sql.connection import Connection
 from authflow.adapters.sql.faults import translated
+from authflow.adapters.sql.guard import LOG, Guard
 from authflow.adapters.sql.wire_pipeline import wire_pipeline_of
 from authflow.errors import ConfigInvalid
 
@@ -50,22 +51,45 @@ class Source:
     secure: Callable[[Any], None] | None = None
 
     @contextmanager
-    def transaction(self, tap: Tap | None, *, writes: bool = True) -> Generator[Connection]:
+    def transaction(self, tap: Tap | None) -> Generator[Connection]:
         """Open a transaction: leaving the block without an error commits, anything else rolls back.
-
-        One that does not *write* waits for no writer of SQLite.
 
         Raises:
             ConfigInvalid: The engine commits every statement by itself.
             DatabaseError: It cannot be begun or committed; its subclass says why.
         """
+        with self._lent(tap) as connection:
+            try:
+                connection.begin()
+                yield connection
+                connection.commit()
+            except BaseException:
+                connection.rollback()
+                raise
+
+    @contextmanager
+    def look(self, tap: Tap | None) -> Generator[Connection]:
+        """Lend a connection on which is only read, in no transaction: on SQLite it waits for no writer.
+
+        Raises:
+            ConfigInvalid: As for `transaction`.
+            DatabaseError: There is no connection; its subclass says why.
+        """
+        with self._lent(tap) as connection:
+            try:
+                connection.look()
+                yield connection
+            finally:
+                connection.rollback()
+
+    @contextmanager
+    def _lent(self, tap: Tap | None) -> Generator[Connection]:
         with translated(self.rules, self.prepared.driver):
             lent = self.connect()
         connection: Connection | None = None
         try:
             connection = self._connection(lent.dbapi_connection, tap)
-            with self._transaction(connection, writes=writes):
-                yield connection
+            yield connection
         finally:
             self._give_back(lent, connection)
 
@@ -82,27 +106,16 @@ class Source:
                 raw=raw,
                 cursor=raw.cursor(),
                 prepared=self.prepared,
-                rules=self.rules,
-                tap=tap,
+                guard=Guard(driver=self.prepared.driver, rules=self.rules, tap=tap),
                 pipeline=wire_pipeline_of(raw),
             )
-
-    @contextmanager
-    def _transaction(self, connection: Connection, *, writes: bool) -> Generator[None]:
-        try:
-            connection.begin(writes=writes)
-            yield
-            connection.commit()
-        except BaseException:
-            connection.rollback()
-            raise
 
     def _give_back(self, lent: pool.PoolProxiedConnection, connection: Connection | None) -> None:
         """Give *lent* back to its pool; one that may be dead, or that never became usable, is thrown away.
 
         It raises nothing: the transaction is over, and its caller hears how it ended.
         """
-        if connection is None or connection.lost or not self._restored(connection):
+        if connection is None or connection.guard.lost or not self._restored(connection):
             lent.invalidate()
         else:
             lent.close()

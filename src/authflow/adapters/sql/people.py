@@ -90,7 +90,11 @@ def require_readable(uow: SqlUnitOfWork, *given: object) -> None:
     """
     if not any(isinstance(mapped, UserTable | OrganizationTable) for mapped in given):
         return
-    with uow.reading() as tx:
+    uow.look(lambda: _probe(uow))
+
+
+def _probe(uow: SqlUnitOfWork) -> None:
+    with uow.begin() as tx:
         for mapped in (tx.users, tx.organizations):
             if isinstance(mapped, HostedUsers | HostedOrganizations):
                 mapped.probe()

@@ -103,12 +103,6 @@ class SqlUnitOfWork:
         with self._repeating(lambda: counted), self._owned(counted, apart=apart, kept=apart is not None) as tx:
             yield tx
 
-    @contextmanager
-    def reading(self) -> Generator[SqlTransaction]:
-        """Open a transaction in which nothing is written, for the start of a worker: on SQLite it waits for nobody."""
-        with self._source.transaction(self.tap, writes=False) as connection:
-            yield SqlTransaction(connection, self._statements, Counted())
-
     def run(self, work: Callable[[], T]) -> T:
         """Do the whole command *work* in one transaction, again if it lost to another one."""
         if self._current.get() is not None or self._shared() is not None:
@@ -123,6 +117,22 @@ class SqlUnitOfWork:
 
         with self._repeating(lambda: tries[-1]):
             return self._retry.call(attempt, sleep=self._sleep)
+
+    def look(self, work: Callable[[], T]) -> T:
+        """Do *work*, which only reads, in no transaction of its own: every statement is one."""
+        if self._current.get() is not None or self._shared() is not None:
+            with self.begin():
+                return work()
+
+        def attempt() -> T:
+            with self._source.look(self.tap) as connection:
+                tx = SqlTransaction(connection, self._statements, Counted())
+                with self._current.holding(tx):
+                    found = work()
+                    tx.flush()
+                    return found
+
+        return self._retry.call(attempt, sleep=self._sleep)
 
     @contextmanager
     def within(self, host: object) -> Generator[None]:
@@ -246,7 +256,7 @@ def _counts_staying(tx: SqlTransaction) -> Generator[None]:
         yield
     except BaseException:
         tx.undone(kept)
-        if not tx.connection.failed:  # else the whole transaction is lost, and its outermost block counts again
+        if not tx.connection.guard.failed:  # else the whole transaction is lost, and its outermost block counts again
             tx.counted.repeat(tx, since=mark)
             tx.flush_counts()
         raise

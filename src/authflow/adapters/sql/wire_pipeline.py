@@ -31,6 +31,14 @@ class Unsent:
     cursor: Any = None
 
 
+def finding(text: str) -> str:
+    """Return the UPDATE or DELETE *text* as a statement that fails if it finds no row: by dividing by their number.
+
+    So a COMMIT may travel behind it unseen: the server passes over whatever is behind a statement that failed.
+    """
+    return f"WITH found AS ({text} RETURNING 1) SELECT 1 / count(*) FROM found"  # noqa: S608  # a compiled statement
+
+
 class WirePipeline:
     """The pipeline of one psycopg connection.
 
@@ -40,20 +48,27 @@ class WirePipeline:
 
     def __init__(self, raw: Any) -> None:
         self._raw = raw
-        self._began = False
+        self._ours = False
 
     def begin(self) -> str | None:
         """Return how a transaction is begun, if it is left to us; psycopg's own BEGIN would be a trip of its own."""
+        if not self.take_over():
+            return None
+        level = self._raw.isolation_level
+        return "BEGIN" if level is None else f"BEGIN ISOLATION LEVEL {_words(level)}"
+
+    def take_over(self) -> bool:
+        """Let the driver begin nothing; tell whether it does as it is told."""
         raw = self._raw
         if raw.autocommit or raw.read_only is not None or raw.deferrable is not None or raw.info.transaction_status:
-            return None  # the host has wishes that the driver knows how to write, or it is inside already
-        raw.autocommit = self._began = True
-        return "BEGIN" if raw.isolation_level is None else f"BEGIN ISOLATION LEVEL {_words(raw.isolation_level)}"
+            return False  # the host has wishes that the driver knows how to write, or it is inside already
+        raw.autocommit = self._ours = True
+        return True
 
     def end(self) -> None:
         """Leave the connection as it was found; its transaction is over."""
-        if self._began:
-            self._raw.autocommit = self._began = False
+        if self._ours:
+            self._raw.autocommit = self._ours = False
 
     @contextmanager
     def together(self) -> Generator[None]:

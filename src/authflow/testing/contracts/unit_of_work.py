@@ -17,6 +17,8 @@ from authflow.testing.contracts.deeds import ANNE, BUDGET, ENTRY, Boom, count, c
 from authflow.testing.contracts.threads import THREADS, at_once
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from authflow.facts.records import AuditEntry
     from authflow.ports import Transaction, UnitOfWork
 
@@ -92,6 +94,58 @@ class UnitOfWorkContract(CommandsContract):
             with uow.begin():
                 raise Boom
         assert epoch(uow) == 1
+
+    # --- looking
+
+    def test_looking_finds_what_was_committed(self, uow: UnitOfWork[Transaction]) -> None:
+        """It returns what the work found; whatever that begins is part of it."""
+        with uow.begin() as tx:
+            set_epoch(tx, 7)
+            tx.audit.append([ENTRY])
+        assert uow.look(lambda: entries(uow)) == [ENTRY]
+        with uow.begin() as tx:
+            set_epoch(tx, 8)
+        assert epoch(uow) == 8
+
+    def test_looking_inside_a_transaction_joins_it(self, uow: UnitOfWork[Transaction]) -> None:
+        """It finds what was written there, and undoes nothing of it."""
+        with uow.begin() as tx:
+            tx.audit.append([ENTRY])
+            assert uow.look(lambda: entries(uow)) == [ENTRY]
+        assert entries(uow) == [ENTRY]
+
+    @pytest.mark.parametrize("deed", [lambda tx: tx.audit.append([ENTRY]), count], ids=["write", "count"])
+    def test_whoever_looks_writes_nothing(
+        self, uow: UnitOfWork[Transaction], deed: Callable[[Transaction], object]
+    ) -> None:
+        """It is refused, nothing is kept, and the next transaction is none the worse."""
+
+        def work() -> None:
+            with uow.begin() as tx:
+                deed(tx)
+
+        uncounted = counts(uow)
+        with pytest.raises(NotInUnitOfWork):
+            uow.look(work)
+        assert (entries(uow), counts(uow)) == ([], uncounted)
+        with uow.begin() as tx:
+            set_epoch(tx, 7)
+        assert epoch(uow) == 7
+
+    def test_what_fails_while_looking_goes_on(self, uow: UnitOfWork[Transaction]) -> None:
+        """Its caller gets the very exception, and the next transaction is none the worse."""
+        boom = Boom()
+
+        def work() -> None:
+            entries(uow)
+            raise boom
+
+        with pytest.raises(Boom) as raised:
+            uow.look(work)
+        assert raised.value is boom
+        with uow.begin() as tx:
+            set_epoch(tx, 7)
+        assert epoch(uow) == 7
 
     # --- savepoints
 
