@@ -34,10 +34,10 @@ def _arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--no-qr", dest="draw", action="store_false", help="do not draw the QR code")
     parser.add_argument(
         "--provider",
-        choices=["oidc", "oidc-provider", "saml"],
+        choices=["oidc", "oidc-provider", "saml", "pysaml2"],
         default="oidc",
-        help="of sso: what the provider speaks; oidc-provider is npm's certified one, where Node finds it from the "
-        "working directory (default: oidc, a bundled one)",
+        help="of sso: oidc and saml are bundled; oidc-provider is npm's certified one, where Node finds it from the "
+        "working directory, and pysaml2 is pip's, where xmlsec1 is on the PATH (default: oidc)",
     )
     parser.add_argument("--keep", action="store_true", help="keep tables and keys to look at")
     parser.set_defaults(run=_run)
@@ -90,6 +90,6 @@ COMMAND: Final = Command(
     summary="play the post flow, or single sign-on, with the real components",
     described="Play a whole flow with the real components, on tables of its own. post-flow: an invitation, a detour "
     "over a second factor, a membership, and what is told of it. sso: an owner connects a provider, people come "
-    "through it, and somebody lies; by SAML they sign out on both sides as well.",
+    "through it, and others lie and forge; by SAML they sign out on both sides as well.",
     arguments=_arguments,
 )

@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 import attrs
 
 from authflow.cli.demo.certified import certified
+from authflow.cli.demo.forging import INVENTED, OVERWRITTEN
+from authflow.cli.demo.pysaml2 import pysaml2
 from authflow.cli.demo.sso_cast import ACME, ENDPOINTS, GLOBEX
 from authflow.errors import ExtraMissing
 from authflow.sso.kinds import Callback, Departure
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
 
+    from authflow.cli.demo.forging import Forgery
     from authflow.journey.sso.answers import SentAway
     from authflow.sso.kinds import Document, Kind
 
@@ -60,6 +63,7 @@ class Pair:
     """Acme's provider and the liar's, and the kind that speaks to both.
 
     Args:
+        forgery: How people would forge what they bring.
         posts: The answer comes cross-site.
         leaving: Acme's again, where sessions end on both sides.
     """
@@ -67,6 +71,7 @@ class Pair:
     kind: Kind
     ours: Idp
     liars: Idp
+    forgery: Forgery
     posts: bool = False
     leaving: Leavable | None = None
 
@@ -162,7 +167,9 @@ def openid_pair() -> Generator[Pair]:
     ours, liars = (FakeOpenId(clock=SystemClock(), entropy=SystemEntropy()) for _ in range(2))
     with ExitStack() as stack:
         origins = [stack.enter_context(serve(fake)) for fake in (ours, liars)]
-        yield Pair(kind=OidcKind(HttpFetcher(loopback=origins)), ours=OpenId(ours), liars=OpenId(liars))
+        yield Pair(
+            kind=OidcKind(HttpFetcher(loopback=origins)), ours=OpenId(ours), liars=OpenId(liars), forgery=INVENTED
+        )
 
 
 @contextmanager
@@ -180,7 +187,9 @@ def certified_pair() -> Generator[Pair]:
     callbacks = (ENDPOINTS.of(organization).callback for organization in (ACME, GLOBEX))
     with ExitStack() as stack:
         ours, liars = (stack.enter_context(certified(callback)) for callback in callbacks)
-        yield Pair(kind=OidcKind(HttpFetcher(loopback=[ours.where, liars.where])), ours=ours, liars=liars)
+        yield Pair(
+            kind=OidcKind(HttpFetcher(loopback=[ours.where, liars.where])), ours=ours, liars=liars, forgery=INVENTED
+        )
 
 
 @contextmanager
@@ -200,12 +209,34 @@ def saml_pair() -> Generator[Pair]:
     names = ("https://idp.acme.example/saml", "https://idp.globex.example/saml")
     ours, liars = (Saml(FakeSamlProvider(SystemClock(), entity_id=name)) for name in names)
     kind = Saml2(fetcher=HttpFetcher(), entropy=SystemEntropy())
-    yield Pair(kind=kind, ours=ours, liars=liars, posts=True, leaving=ours)
+    yield Pair(kind=kind, ours=ours, liars=liars, forgery=OVERWRITTEN, posts=True, leaving=ours)
+
+
+@contextmanager
+def pysaml2_pair() -> Generator[Pair]:
+    """Start two of pysaml2, in this process.
+
+    Raises:
+        ExtraMissing: The extra ``saml`` is not installed.
+        Unfinished: There is no pysaml2 here, or no xmlsec1.
+    """
+    try:
+        from authflow.adapters.providers.fetcher import HttpFetcher
+        from authflow.adapters.providers.saml import Saml2
+        from authflow.adapters.system import SystemEntropy
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(extra="saml") from error
+    kind = Saml2(fetcher=HttpFetcher(), entropy=SystemEntropy())
+    named = (("https://idp.acme.example/saml", ACME), ("https://idp.globex.example/saml", GLOBEX))
+    with ExitStack() as stack:
+        ours, liars = (stack.enter_context(pysaml2(name, ENDPOINTS.of(place), kind)) for name, place in named)
+        yield Pair(kind=kind, ours=ours, liars=liars, forgery=OVERWRITTEN, posts=True, leaving=ours)
 
 
 PAIRS: Final[dict[str, Callable[[], AbstractContextManager[Pair]]]] = {
     "oidc": openid_pair,
     "oidc-provider": certified_pair,
     "saml": saml_pair,
+    "pysaml2": pysaml2_pair,
 }
 """By what ``--provider`` calls them."""

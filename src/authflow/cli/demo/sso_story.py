@@ -75,6 +75,7 @@ class SsoStory(Player):
         adas = self._return()
         self._lie()
         self._replay(answered)
+        self._forge()
         if self.pair.leaving is not None:
             self._leave(adas, self.pair.leaving)
         self._read_back()
@@ -184,8 +185,17 @@ class SsoStory(Player):
         self.narrator.chapter("Somebody shows the answer that Noor's browser brought, once more")
         way, callback = answered
         again = self._start("Replay", cast.CAFE, cast.ACME, self.pair.ours)
-        self._resume(again, callback, self.flows.sso.resume, "sso.resume", Refused)
-        self._resume(way, callback, self.flows.sso.resume, "sso.resume", Refused)
+        for shown in (again, way):
+            self._next(shown, Refused, "sso.resume", partial(self.flows.sso.resume, callback=callback))
+
+    def _forge(self) -> None:
+        self.narrator.chapter("Eve works at Acme, wants to come as Ada, and forges what her own browser brings")
+        ours, forgery = self.pair.ours, self.pair.forgery
+        ours.knows("00u3", "e.knight@acme.example", "Eve Knight")
+        way = self._start("Eve", cast.CAFE, cast.ACME, ours)
+        self.narrator.tell(forgery.told)
+        forged = forgery.forge(ours.sign_in(way.away, "00u3"), "00u3", "00u1")
+        self._resume(way, forged, self.flows.sso.resume, "sso.resume", Refused)
 
     def _leave(self, adas: Way, idp: Leavable) -> None:
         self.narrator.chapter("Ada signs out, and the provider ends Noor's session")
@@ -226,7 +236,7 @@ class SsoStory(Player):
 
     def _resume(self, way: Way, callback: Callback, resume: Callable[..., object], command: str, kind: type[T]) -> T:
         """Bring the answer. What was posted from the provider's site came without our cookies: it is kept first."""
-        if self.pair.posts and kind is not Refused:
+        if self.pair.posts:
             keep = partial(self.flows.sso.keep_answer, callback=callback)
             self._act(AnswerKept, "sso.keep_answer", keep)
             return self._next(way, kind, command, resume)
