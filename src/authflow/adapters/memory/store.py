@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from authflow.errors import DatabaseError, UniqueViolated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -17,14 +17,25 @@ V = TypeVar("V")
 class Table(Generic[K, V]):
     """Rows by key. Every change pushes its own undoing onto the store's journal; rows are never mutated.
 
-    *unique* names the domain's uniqueness rules: rule name to a function that gives a row's unique value, or none
-    for "not covered", as SQL does with null.
+    The domain's uniqueness rules have an index each: what a rule calls unique in a row leads to its key. A rule that
+    gives none for a row does not cover it, as SQL does with null.
     """
 
     def __init__(self, store: Store) -> None:
-        self.unique: dict[str, Callable[[V], object | None]] = {}
         self._rows: dict[K, V] = {}
+        self._born: dict[K, int] = {}
+        self._rules: dict[str, Callable[[V], object | None]] = {}
+        self._taken: dict[str, dict[object, K]] = {}
         self._store = store
+
+    def keep(self, rules: Mapping[str, Callable[[V], object | None]]) -> None:
+        """Refuse from now on what violates *rules*, by their names; each is a function that gives what is unique."""
+        for rule, value in rules.items():
+            if rule not in self._rules:
+                self._rules[rule] = value
+                self._taken[rule] = {}
+                for key, row in self._rows.items():
+                    self._enter(rule, key, row)
 
     def get(self, key: K) -> V | None:
         """Return the row, or none."""
@@ -49,23 +60,25 @@ class Table(Generic[K, V]):
         self.put(key, row)
 
     def put(self, key: K, row: V) -> None:
-        """Insert or replace *row*."""
-        for rule, value in self.unique.items():
-            mine = value(row)
-            if mine is not None and any(k != key and value(other) == mine for k, other in self._rows.items()):
+        """Insert or replace *row*.
+
+        Raises:
+            UniqueViolated: A unique value is taken.
+        """
+        for rule, value in self._rules.items():
+            if self._taken[rule].get(value(row), key) != key:
                 self._refuse(rule)
-        rows, missing = self._rows, key not in self._rows
-        before = None if missing else rows[key]
-        self._store.journal.append(lambda: self._put_back(key, before, missing=missing))
-        rows[key] = row
+        before, born = self._rows.get(key), self._born.get(key)
+        self._store.journal.append(lambda: self._write(key, before, born))
+        self._write(key, row, self._store.next_change() if born is None else born)
 
     def drop(self, key: K) -> bool:
         """Delete the row; false if there is none."""
         if key not in self._rows:
             return False
-        before = dict(self._rows)
-        self._store.journal.append(lambda: self._restore(before))
-        del self._rows[key]
+        before, born = self._rows[key], self._born[key]
+        self._store.journal.append(lambda: self._bring_back(key, before, born))
+        self._write(key, None, None)
         return True
 
     def drop_all(self, keys: Iterable[K]) -> int:
@@ -80,14 +93,27 @@ class Table(Generic[K, V]):
         self._store.failed = True
         raise UniqueViolated(rule=rule)
 
-    def _put_back(self, key: K, before: V | None, *, missing: bool) -> None:
-        if missing or before is None:
-            del self._rows[key]
+    def _write(self, key: K, row: V | None, born: int | None) -> None:
+        """Let *row*, the change number *born*, stand under *key*; none of both lets nothing stand there."""
+        if key in self._rows:
+            for rule, value in self._rules.items():
+                self._taken[rule].pop(value(self._rows[key]), None)
+        if row is None or born is None:
+            del self._rows[key], self._born[key]
             return
-        self._rows[key] = before
+        self._rows[key], self._born[key] = row, born
+        for rule in self._rules:
+            self._enter(rule, key, row)
 
-    def _restore(self, rows: dict[K, V]) -> None:
-        self._rows = rows
+    def _enter(self, rule: str, key: K, row: V) -> None:
+        unique = self._rules[rule](row)
+        if unique is not None:
+            self._taken[rule][unique] = key
+
+    def _bring_back(self, key: K, row: V, born: int) -> None:
+        """Undo a deletion: the row stands where it stood."""
+        self._write(key, row, born)
+        self._rows = dict(sorted(self._rows.items(), key=lambda item: self._born[item[0]]))
 
 
 class Store:
@@ -102,18 +128,24 @@ class Store:
         self.journal: list[Callable[[], None]] = []
         self._tables: dict[str, Table[Any, Any]] = {}
         self._sequence = 0
+        self._changes = 0
 
     def table(self, name: str, unique: dict[str, Callable[[Any], object | None]] | None = None) -> Table[Any, Any]:
         """Return the table *name*, made when it is first asked for; whoever gives *unique* rules adds them."""
         if name not in self._tables:
             self._tables[name] = Table(self)
-        self._tables[name].unique.update(unique or {})
+        self._tables[name].keep(unique or {})
         return self._tables[name]
 
     def next_number(self) -> int:
         """Return the next number of the installation's sequence. Gaps are normal."""
         self._sequence += 1
         return self._sequence
+
+    def next_change(self) -> int:
+        """Return the number of a change, higher than every one before it."""
+        self._changes += 1
+        return self._changes
 
     def require_sound(self) -> None:
         """Refuse to go on after a violated rule.
