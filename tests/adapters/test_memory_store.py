@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from authflow.adapters.memory.store import Store
@@ -57,6 +57,7 @@ def refused(deed: Callable[[], object]) -> str | None:
 
 
 @given(SAVEPOINTS)
+@example([([("add", 0, "anne"), ("add", 1, "ben")], False), ([("drop", 0, None)], True)])
 def test_it_does_what_a_list_does_and_undoing_leaves_no_trace(savepoints: list[tuple[list[Any], bool]]):
     store, listed, numbers = Store(), Listed(), itertools.count()
     table = store.table("thing", {"name": lambda row: row[0]})
