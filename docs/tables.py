@@ -11,7 +11,7 @@ from composition import composition_page  # these two are beside this script
 from pieces import cells, page, prose, sentence
 
 from authflow.sso import access as entering
-from authflow.sso import case, finishing, linking, recheck
+from authflow.sso import case, finishing, linking, opening, recheck
 from authflow.sso.access import MARK_LIFE, Door, Entrant, Why, access
 from authflow.sso.case import Ask, Deny, LinkTo, Register
 from authflow.sso.grounds import Attached, MailedProof, NewAccount, OwnSession
@@ -19,6 +19,7 @@ from authflow.sso.links import Crossed, Held, Linked, LinkedElsewhere, Unlinked
 from authflow.sso.recheck import GRACE, Flags, Said, check
 from authflow.testing.samples.finishing import RARE, cases
 from authflow.testing.samples.links import ACME, ACME_IDP, ADA, EVE, NOW, OTHER, SUBJECT, attach, holder, link
+from authflow.testing.samples.pipelines import openings
 from authflow.values import Level, LinkId, Mark, Refused
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from authflow.errors import Code
     from authflow.sso.case import Decision
     from authflow.sso.links import Linking
+    from authflow.sso.opening import Opening
 
     Row = Callable[[case.Case, datetime], Decision | None]
 
@@ -276,9 +278,35 @@ def recheck_page() -> str:
     )
 
 
+# --- opening ----------------------------------------------------------------------------------------------------------
+
+
+def opening_page() -> str:
+    """Return the page of the table by which a setup begins."""
+    refused: dict[Callable[[Opening], Refused | None], set[Code]] = {row: set() for row in opening.TABLE}
+    for one in openings():
+        row, answer = next(((row, answer) for row in refused if (answer := row(one)) is not None), (None, None))
+        if row is not None and answer is not None:
+            refused[row].add(answer.code)
+    rows = [
+        (number, f"`{row.__name__}`", sentence(row), ", ".join(refusal(code) for code in sorted(found)))
+        for number, (row, found) in enumerate(refused.items(), 1)
+    ]
+    return page(
+        "# Beginning a setup",
+        prose(opening),
+        "Defined in `authflow.sso.opening`; `refusal(opening)` returns what the first row refuses with that applies.",
+        grid(("row", "name", "what it says", "refuses with"), rows),
+        "## What is looked at",
+        prose(opening.Opening),
+        "What comes after is a machine: [sso.setup](../machines/sso.setup.md).",
+    )
+
+
 # --- pages ------------------------------------------------------------------------------------------------------------
 
 PAGES: Final = {
+    "opening": ("whether a setup may begin, in the order in which it is asked", opening_page),
     "finishing": ("what becomes of an identity, in the order in which it is asked", finishing_page),
     "unasked": ("what becomes of one that nobody had asked for, but that came from the provider", unasked_page),
     "linking": ("what becomes of links that want each other's place", linking_page),

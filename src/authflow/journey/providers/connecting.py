@@ -18,6 +18,7 @@ from authflow.recording import shown
 from authflow.sessions.commands import SignedIn
 from authflow.sso.difference import compare
 from authflow.sso.grounds import Attached, OwnSession
+from authflow.sso.opening import UNKNOWN_ROLE
 from authflow.sso.provider import MACHINE, Authority, Connected, NoProvider, Settings
 from authflow.sso.provider_commands import (
     Connect,
@@ -220,9 +221,15 @@ class Connecting:
 
     def unknown_role(self, role: str | None) -> Refused | None:
         """Return why nobody can have *role*, or none: it is given, and none of this installation's."""
-        if role is None or self.policy.membership.rank(role) is not None:
-            return None
-        return Refused(code=Code.SSO_INPUT_INVALID, problems={"default_role": "is no role of this installation"})
+        return (
+            None
+            if self.knows_role(role)
+            else Refused(code=Code.SSO_INPUT_INVALID, problems={"default_role": UNKNOWN_ROLE})
+        )
+
+    def knows_role(self, role: str | None) -> bool:
+        """Tell whether newcomers can get *role*; none is the organization's own."""
+        return role is None or self.policy.membership.rank(role) is not None
 
     # --- pieces ---------------------------------------------------------------------------------------------------
 

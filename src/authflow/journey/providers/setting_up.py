@@ -11,10 +11,11 @@ from authflow.errors import Code, UniqueViolated
 from authflow.journey.door import carried, expect, need, settled
 from authflow.journey.providers.answers import ProviderAdded, ProviderTried
 from authflow.journey.sso.answers import PipelineAbandoned, SentAway
+from authflow.sso.opening import Opening, refusal
 from authflow.sso.pipeline import Flow, barred
 from authflow.sso.ports import PROVIDER_ONCE
 from authflow.sso.progress import Abandon, Abandoned, Over, Received
-from authflow.sso.provider import Connected, may_change_trust
+from authflow.sso.provider import Connected
 from authflow.sso.sealing import proposal_binding, provider_key, settings_digest
 from authflow.sso.service.exchange import Purpose
 from authflow.sso.service.pipelines import bearer
@@ -57,10 +58,9 @@ class SettingUp:
     ) -> SentAway | Refused:
         """Send the owner away: what is *given* is read by the kind, which says whereto, between two transactions."""
         self.uow.require_closed()
-        known = self.setups.desk.kinds.get(kind)
-        refused = in_one(self.uow, lambda: self._refusal(session, organization, known, given.default_role))
-        if refused is not None or known is None:
-            return refused or Refused(code=Code.SSO_KIND_UNKNOWN, session=session)
+        known = in_one(self.uow, lambda: self._opened(session, organization, kind, given.default_role))
+        if isinstance(known, Refused):
+            return known
         proposal = self.connecting.proposal(known, given)
         if isinstance(proposal, Refused):
             return attrs.evolve(proposal, session=session)
@@ -70,22 +70,24 @@ class SettingUp:
             return attrs.evolve(redirection, session=session)
         return in_one(self.uow, lambda: self._sent(session, new, redirection, proposal))
 
-    def _refusal(
-        self, session: BrowserSession, organization: OrganizationId, kind: Kind | None, role: str | None
-    ) -> Refused | None:
-        """Return why no setup may begin; who asks is judged first, and once more when it is confirmed."""
+    def _opened(
+        self, session: BrowserSession, organization: OrganizationId, key: str, role: str | None
+    ) -> Kind | Refused:
+        """Return the kind that is proposed, or why no setup may begin, as the table says it."""
 
-        def refusal(tx: JourneyTransaction, asker: Asker) -> Refused | None:
-            code = may_change_trust(self.connecting.authority(tx, asker, organization))
-            if code is None and isinstance(tx.providers.load(organization).state, Connected):
-                code = Code.SSO_PROVIDER_EXISTS
-            if code is None and kind is None:
-                code = Code.SSO_KIND_UNKNOWN
-            if code is None and kind is not None and not self.setups.desk.kinds.may_connect(organization, kind.key):
-                code = Code.SSO_FEATURE_MISSING
-            return self.connecting.unknown_role(role) if code is None else Refused(code=code)
+        def opened(tx: JourneyTransaction, asker: Asker) -> Kind | Refused:
+            kinds = self.setups.desk.kinds
+            kind = kinds.get(key)
+            opening = Opening(
+                authority=self.connecting.authority(tx, asker, organization),
+                connected=isinstance(tx.providers.load(organization).state, Connected),
+                kind_known=kind is not None,
+                kind_included=kind is None or kinds.may_connect(organization, key),
+                role_known=self.connecting.knows_role(role),
+            )
+            return refusal(opening) or self.connecting.kind(key)
 
-        return self.askers.found(session, refusal)
+        return self.askers.found(session, opened)
 
     def _minted(
         self, session: BrowserSession, organization: OrganizationId, kind: Kind, proposal: Proposal

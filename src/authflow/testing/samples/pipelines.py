@@ -14,6 +14,7 @@ from authflow.sso.case import Choice, Visitor
 from authflow.sso.difference import SAME, Difference
 from authflow.sso.identity import FRESH
 from authflow.sso.login import MACHINE, PROOF_LIFE
+from authflow.sso.opening import Opening
 from authflow.sso.pipeline import LIFE, Flow, Handle, PipelineId, Present
 from authflow.sso.progress import (
     Abandon,
@@ -209,6 +210,15 @@ SETTINGS: Final = Settings(config=CONFIG, steps=STEPS)
 CONNECTED: Final = Connected(
     id=ACME_IDP, organization=ACME, kind="oidc", name="Acme", settings=SETTINGS, connected_at=NOW
 )
+
+
+def openings() -> Iterator[Opening]:
+    """Yield everything that can be known when somebody asks to connect a provider."""
+    known = product((True, False), repeat=4)
+    for authority, (connected, kind, included, role) in product((*AUTHORITIES, PARTNER), known):
+        yield Opening(
+            authority=authority, connected=connected, kind_known=kind, kind_included=included, role_known=role
+        )
 
 
 def setup_commands(_state: Setup) -> Iterator[tuple[SetupCommand, datetime]]:
