@@ -17,6 +17,7 @@ from authflow.testing.browsers import Browser
 from authflow.testing.faults import Points, Side
 from authflow.testing.providers import Fault
 from authflow.values import Secret
+from tests.stage import CONTEXT
 from tests.stories import test_sso_faults as scenes
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 
     from authflow.testing.faults import Point
     from tests.journey.sso_stage import SsoStage, Trip
+    from tests.stories.crashing import Ask
 
-    Scene = Callable[[SsoStage], Callable[[], Any]]
+    Scene = Callable[[SsoStage], Ask]
 
 ACCOUNT: Final = re.compile(r"INSERT INTO authflow_account\b")
 ONCE: Final = re.compile(r"INSERT INTO authflow_single_use\b")
@@ -55,30 +57,33 @@ def at_the_page(stage: SsoStage) -> Trip:
     return stage.come(ada.browser, acme, "00u1", link=True)
 
 
-def giving_up(stage: SsoStage) -> Callable[[], Any]:
-    return at_the_page(stage).abandon
+def giving_up(stage: SsoStage) -> Ask:
+    trip = at_the_page(stage)
+    return scenes.by(trip.browser, trip.abandon)
 
 
-def looking(stage: SsoStage) -> Callable[[], Any]:
-    return at_the_page(stage).look
+def looking(stage: SsoStage) -> Ask:
+    trip = at_the_page(stage)
+    return lambda _context: trip.look()
 
 
-def asking_for_a_mail(stage: SsoStage) -> Callable[[], Any]:
-    return at_the_page(stage).mail_proof
+def asking_for_a_mail(stage: SsoStage) -> Ask:
+    trip = at_the_page(stage)
+    return scenes.by(trip.browser, trip.mail_proof)
 
 
-def opening_a_mail(stage: SsoStage) -> Callable[[], Any]:
+def opening_a_mail(stage: SsoStage) -> Ask:
     trip = at_the_page(stage)
     trip.mail_proof()
     token = Secret(str(stage.mails(MailKind.SSO_PROOF)[-1].context["token"]))
-    return lambda: trip.open_link(token)
+    return scenes.by(trip.browser, lambda: trip.open_link(token))
 
 
-def being_refused(stage: SsoStage) -> Callable[[], Any]:
+def being_refused(stage: SsoStage) -> Ask:
     trip = stage.start(Browser(), scenes.untrusted(stage))
     stage.idp.fault = Fault.INVALID
     callback = trip.callback("00u1")
-    return lambda: trip.resume(callback)
+    return scenes.by(trip.browser, lambda: trip.resume(callback))
 
 
 HELD: Final[dict[str, tuple[Scene, ...]]] = {
@@ -109,5 +114,5 @@ def test_what_decides_is_held_in_one_order(mariadb_uow: Any, scene: Scene, expec
     stage = STAGES.get(scene, scenes.here)(mariadb_uow)
     command, heard = scene(stage), list[str | None]()
     stage.uow.tap = Points(lambda point: heard.append(held(point)))
-    command()
+    command(CONTEXT)
     assert " ".join(each for each in heard if each is not None) == expected

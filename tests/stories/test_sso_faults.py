@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from authflow.testing.faults import Point
-    from authflow.values import OrganizationId
+    from authflow.values import Context, OrganizationId
     from tests.journey.sso_stage import Trip
     from tests.stage import Person
-    from tests.stories.crashing import Rows
+    from tests.stories.crashing import Ask, Rows
 
-    Scene = Callable[[SsoStage], Callable[[], Any]]
+    Scene = Callable[[SsoStage], Ask]
 
 ADA = "ada@example.com"
 COUNTS: Final = {"authflow_limit", "authflow_attempt"}
@@ -58,7 +58,7 @@ POLICY: Final = Policy(
 SENT: Final = frozenset(Kind) - {Kind.ROLLBACK, Kind.ROLLBACK_TO}
 
 SCENES: Final[dict[str, list[tuple[Any, Scene]]]] = {}
-"""By the name of the command, what comes before it and on which stage; each returns the command."""
+"""By the name of the command, what comes before it and on which stage; each returns the command, for a context."""
 
 LOOKS: Final = {
     *("sso.access", "sso.look", "sso.links", "sso.look_unasked", "sso.keep_unasked", "sso.finish_sign_out"),
@@ -138,10 +138,10 @@ def tried(stage: SsoStage, *, returned: bool = True) -> tuple[Person, Organizati
     acme = stage.organization(require_second_factor=True)
     olga = stage.owner(acme)
     stage.idp.person("00u1")
-    away = start_setup(stage, olga, acme)()
+    away = start_setup(stage, olga, acme)(CONTEXT)
     callback = stage.idp.answer(away.url, "00u1")
     if returned:
-        resume(stage, olga, away, callback)()
+        resume(stage, olga, away, callback)(CONTEXT)
     return olga, acme, away, callback
 
 
@@ -153,16 +153,26 @@ def connected(stage: SsoStage) -> tuple[Person, OrganizationId]:
     return olga, acme
 
 
-def at(person: Person, command: Any, **given: Any) -> Callable[[], Any]:
-    return lambda: person.browser.ask(command, CONTEXT, **given)
+def at(person: Person, command: Any, **given: Any) -> Ask:
+    return lambda context: person.browser.ask(command, context, **given)
 
 
-def start_setup(stage: SsoStage, olga: Person, acme: OrganizationId) -> Callable[[], Any]:
+def by(browser: Browser, act: Callable[[], Any]) -> Ask:
+    """Return what *browser* sends in *act*, which sends the context of its browser."""
+
+    def ask(context: Context) -> Any:
+        browser.context = context
+        return act()
+
+    return ask
+
+
+def start_setup(stage: SsoStage, olga: Person, acme: OrganizationId) -> Ask:
     flows, settings = stage.flows.providers, {"client_secret": "hush"}
     return at(olga, flows.start_setup, organization=acme, kind="fake", settings=settings)
 
 
-def resume(stage: SsoStage, olga: Person, away: Any, callback: Any) -> Callable[[], Any]:
+def resume(stage: SsoStage, olga: Person, away: Any, callback: Any) -> Ask:
     return at(olga, stage.flows.providers.resume, pipeline=away.pipeline, callback=callback)
 
 
@@ -170,77 +180,77 @@ def resume(stage: SsoStage, olga: Person, away: Any, callback: Any) -> Callable[
 
 
 @scene("sso.start")
-def leaving(stage: SsoStage) -> Callable[[], Any]:
+def leaving(stage: SsoStage) -> Ask:
     acme = founded(stage)
-    return lambda: Browser().ask(stage.flows.sso.start, CONTEXT, organization=acme)
+    return lambda context: Browser().ask(stage.flows.sso.start, context, organization=acme)
 
 
 @scene("sso.start")
-def leaving_once_more(stage: SsoStage) -> Callable[[], Any]:
+def leaving_once_more(stage: SsoStage) -> Ask:
     """From a browser that has its row."""
     acme = founded(stage)
     browser = stage.start(Browser(), acme).browser
-    return lambda: browser.ask(stage.flows.sso.start, CONTEXT, organization=acme)
+    return lambda context: browser.ask(stage.flows.sso.start, context, organization=acme)
 
 
 @scene("sso.start_link")
-def leaving_to_link(stage: SsoStage) -> Callable[[], Any]:
+def leaving_to_link(stage: SsoStage) -> Ask:
     acme, ada = founded(stage), stage.person()
     stage.sign_in(ada)
     return at(ada, stage.flows.sso.start_link, organization=acme)
 
 
 @scene("sso.keep_answer")
-def keeping(stage: SsoStage) -> Callable[[], Any]:
+def keeping(stage: SsoStage) -> Ask:
     trip = stage.start(Browser(), founded(stage))
     callback = trip.callback("00u1")
-    return lambda: stage.flows.sso.keep_answer(callback=callback)
+    return lambda _context: stage.flows.sso.keep_answer(callback=callback)
 
 
 @scene("sso.resume")
-def arriving(stage: SsoStage) -> Callable[[], Any]:
+def arriving(stage: SsoStage) -> Ask:
     acme = founded(stage)
     stage.link(stage.person().user, acme, "00u1")
     trip = stage.start(Browser(), acme)
     callback = trip.callback("00u1")
-    return lambda: trip.resume(callback)
+    return by(trip.browser, lambda: trip.resume(callback))
 
 
 @scene("sso.resume")
-def arriving_with_what_was_kept(stage: SsoStage) -> Callable[[], Any]:
+def arriving_with_what_was_kept(stage: SsoStage) -> Ask:
     acme = founded(stage)
     stage.link(stage.person().user, acme, "00u1")
     trip = stage.start(Browser(), acme)
     stage.flows.sso.keep_answer(callback=trip.callback("00u1"))
-    return trip.resume
+    return by(trip.browser, trip.resume)
 
 
 @scene("sso.resume")
-def owing_a_second_factor(stage: SsoStage) -> Callable[[], Any]:
+def owing_a_second_factor(stage: SsoStage) -> Ask:
     acme, ada = founded(stage), stage.person()
     stage.sign_in(ada)
     stage.enroll(ada)
     stage.link(ada.user, acme, "00u1")
     trip = stage.start(Browser(), acme)
     callback = trip.callback("00u1")
-    return lambda: trip.resume(callback)
+    return by(trip.browser, lambda: trip.resume(callback))
 
 
 @scene("sso.choose")
-def signing_up(stage: SsoStage) -> Callable[[], Any]:
+def signing_up(stage: SsoStage) -> Ask:
     trip = stage.come(Browser(), founded(stage), "00u1")
-    return lambda: trip.choose(Choice.NEW_ACCOUNT)
+    return by(trip.browser, lambda: trip.choose(Choice.NEW_ACCOUNT))
 
 
 @scene("sso.choose")
-def signing_up_unvouched(stage: SsoStage) -> Callable[[], Any]:
+def signing_up_unvouched(stage: SsoStage) -> Ask:
     """The address has to be proved first: a mail leaves."""
     trip = stage.come(Browser(), untrusted(stage), "00u1")
-    return lambda: trip.choose(Choice.NEW_ACCOUNT)
+    return by(trip.browser, lambda: trip.choose(Choice.NEW_ACCOUNT))
 
 
 @scene("sso.choose")
-def attaching(stage: SsoStage) -> Callable[[], Any]:
+def attaching(stage: SsoStage) -> Ask:
     """A link that moves from somebody who has it to somebody who has another: as much as one command writes."""
     acme = founded(stage)
     ada, eve = stage.person(), stage.person("eve@example.com")
@@ -248,36 +258,38 @@ def attaching(stage: SsoStage) -> Callable[[], Any]:
     stage.link(ada.user, acme, "00u2")
     stage.sign_in(ada)
     trip = stage.come(ada.browser, acme, "00u1", link=True)
-    return lambda: trip.choose(Choice.LINK)
+    return by(trip.browser, lambda: trip.choose(Choice.LINK))
 
 
 @scene("sso.choose")
-def coming_in_by_a_mailed_proof(stage: SsoStage) -> Callable[[], Any]:
+def coming_in_by_a_mailed_proof(stage: SsoStage) -> Ask:
     trip, token = proving(stage)
     trip.open_link(token)
-    return lambda: trip.choose(Choice.LINK)
+    return by(trip.browser, lambda: trip.choose(Choice.LINK))
 
 
 @scene("sso.mail_proof")
-def asking_for_a_mail(stage: SsoStage) -> Callable[[], Any]:
+def asking_for_a_mail(stage: SsoStage) -> Ask:
     acme = untrusted(stage)
     member(stage, acme)
-    return stage.come(Browser(), acme, "00u1").mail_proof
+    trip = stage.come(Browser(), acme, "00u1")
+    return by(trip.browser, trip.mail_proof)
 
 
 @scene("sso.open_link")
-def opening_a_mail(stage: SsoStage) -> Callable[[], Any]:
+def opening_a_mail(stage: SsoStage) -> Ask:
     trip, token = proving(stage)
-    return lambda: trip.open_link(token)
+    return by(trip.browser, lambda: trip.open_link(token))
 
 
 @scene("sso.abandon")
-def giving_up(stage: SsoStage) -> Callable[[], Any]:
-    return stage.come(Browser(), founded(stage), "00u1").abandon
+def giving_up(stage: SsoStage) -> Ask:
+    trip = stage.come(Browser(), founded(stage), "00u1")
+    return by(trip.browser, trip.abandon)
 
 
 @scene("sso.unlink")
-def letting_go(stage: SsoStage) -> Callable[[], Any]:
+def letting_go(stage: SsoStage) -> Ask:
     acme, ada = founded(stage), stage.person()
     link = stage.link(ada.user, acme, "00u1").id
     trip = stage.come(ada.browser, acme, "00u1")
@@ -287,7 +299,7 @@ def letting_go(stage: SsoStage) -> Callable[[], Any]:
 
 
 @scene("sso.release")
-def releasing(stage: SsoStage) -> Callable[[], Any]:
+def releasing(stage: SsoStage) -> Ask:
     acme, ada = founded(stage), stage.person()
     link = stage.link(ada.user, acme, "00u1").id
     stage.come(ada.browser, acme, "00u1")
@@ -295,84 +307,84 @@ def releasing(stage: SsoStage) -> Callable[[], Any]:
 
 
 @scene("sso.take_unasked", Unasked)
-def taking_what_nobody_asked_for(stage: Unasked) -> Callable[[], Any]:
-    ticket = stage.ticket(ADA_THERE)
-    return lambda: stage.take(Browser(), ticket)
+def taking_what_nobody_asked_for(stage: Unasked) -> Ask:
+    browser, ticket = Browser(), stage.ticket(ADA_THERE)
+    return by(browser, lambda: stage.take(browser, ticket))
 
 
 @scene("sso.confirm_unasked", Unasked)
-def meaning_it_after_all(stage: Unasked) -> Callable[[], Any]:
+def meaning_it_after_all(stage: Unasked) -> Ask:
     browser = Browser()
     owed = stage.taken(browser, ADA_THERE)
-    return lambda: stage.confirm(browser, owed.pipeline)
+    return by(browser, lambda: stage.confirm(browser, owed.pipeline))
 
 
 @scene("sso.sign_out", Leaving)
-def leaving_on_both_sides(stage: Leaving) -> Callable[[], Any]:
+def leaving_on_both_sides(stage: Leaving) -> Ask:
     browser = stage.comes(ADA_THERE)
-    return lambda: stage.leaves(browser)
+    return by(browser, lambda: stage.leaves(browser))
 
 
 @scene("sso.end_sessions", Leaving)
-def being_signed_out(stage: Leaving) -> Callable[[], Any]:
+def being_signed_out(stage: Leaving) -> Ask:
     stage.comes(ADA_THERE)
     url = stage.asks(ADA_THERE)
-    return lambda: stage.ends(url)
+    return lambda _context: stage.ends(url)
 
 
 # --- flows.providers --------------------------------------------------------------------------------------------------
 
 
 @scene("providers.start_setup")
-def proposing(stage: SsoStage) -> Callable[[], Any]:
+def proposing(stage: SsoStage) -> Ask:
     acme = stage.organization()
     return start_setup(stage, stage.owner(acme), acme)
 
 
 @scene("providers.resume")
-def trying(stage: SsoStage) -> Callable[[], Any]:
+def trying(stage: SsoStage) -> Ask:
     olga, _, away, callback = tried(stage, returned=False)
     return resume(stage, olga, away, callback)
 
 
 @scene("providers.confirm")
-def confirming(stage: SsoStage) -> Callable[[], Any]:
+def confirming(stage: SsoStage) -> Ask:
     olga, _, away, _ = tried(stage)
     return at(olga, stage.flows.providers.confirm, pipeline=away.pipeline)
 
 
 @scene("providers.abandon")
-def thinking_better_of_it(stage: SsoStage) -> Callable[[], Any]:
+def thinking_better_of_it(stage: SsoStage) -> Ask:
     olga, _, away, _ = tried(stage)
-    return lambda: olga.browser.ask(stage.flows.providers.abandon, pipeline=away.pipeline)
+    return lambda _context: olga.browser.ask(stage.flows.providers.abandon, pipeline=away.pipeline)
 
 
 @scene("providers.edit")
-def editing(stage: SsoStage) -> Callable[[], Any]:
+def editing(stage: SsoStage) -> Ask:
     olga, acme = connected(stage)
     settings = {"url": "https://idp.example", "client_secret": "new"}
     return at(olga, stage.flows.providers.edit, organization=acme, settings=settings)
 
 
 @scene("providers.configure")
-def configuring(stage: SsoStage) -> Callable[[], Any]:
+def configuring(stage: SsoStage) -> Ask:
     olga, acme = connected(stage)
     return at(olga, stage.flows.providers.configure, organization=acme, required=False, newcomers=False)
 
 
 @scene("providers.remind")
-def reminding(stage: SsoStage) -> Callable[[], Any]:
+def reminding(stage: SsoStage) -> Ask:
     olga, acme = connected(stage)
     return at(olga, stage.flows.providers.remind, organization=acme)
 
 
 @scene("providers.disable")
-def disabling(stage: SsoStage) -> Callable[[], Any]:
+def disabling(stage: SsoStage) -> Ask:
     olga, acme = connected(stage)
     return at(olga, stage.flows.providers.disable, organization=acme)
 
 
-def provision(stage: SsoStage) -> tuple[Person, OrganizationId, Callable[[], Any]]:
+def provision(stage: SsoStage) -> tuple[Person, OrganizationId, Ask]:
     acme = stage.organization()
     stage.owner(acme)
     root, settings = stage.administrator(), {"client_secret": "hush"}
@@ -384,14 +396,14 @@ def provision(stage: SsoStage) -> tuple[Person, OrganizationId, Callable[[], Any
 
 
 @scene("providers.provision")
-def provisioning(stage: SsoStage) -> Callable[[], Any]:
+def provisioning(stage: SsoStage) -> Ask:
     return provision(stage)[-1]
 
 
 @scene("providers.withdraw")
-def withdrawing(stage: SsoStage) -> Callable[[], Any]:
+def withdrawing(stage: SsoStage) -> Ask:
     root, acme, provide = provision(stage)
-    provide()
+    provide(CONTEXT)
     return at(root, stage.flows.providers.withdraw, organization=acme)
 
 
@@ -399,7 +411,7 @@ def withdrawing(stage: SsoStage) -> Callable[[], Any]:
 
 
 @scene("members.remove")
-def removing(stage: SsoStage) -> Callable[[], Any]:
+def removing(stage: SsoStage) -> Ask:
     acme = stage.organization()
     olga, ben = stage.owner(acme), stage.person("ben@example.com")
     stage.connect(acme, required=False)
@@ -428,7 +440,7 @@ def test_whatever_is_cut_off_leaves_nothing_and_succeeds_afterwards(sqlite_uow: 
     for number in count(1):
         with injected(stage.uow, cut_off_at(number)) as faults:
             try:
-                answer = command()
+                answer = command(CONTEXT)
             except (DatabaseUnavailable, CommitUnknown):
                 assert seen(stage) == before, (faults.raised, changed(before, seen(stage)))
                 continue
