@@ -23,6 +23,7 @@ from authflow import (
 )
 from authflow import SignedOutThere as There
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
+from authflow.adapters.providers.saml import Saml2
 from authflow.adapters.providers.saml.subject import UNSPECIFIED
 from authflow.errors import ConfigInvalid
 from authflow.sso.endpoints import Endpoints
@@ -240,6 +241,24 @@ def test_a_request_that_nobody_signed_ends_nothing(stage: Leaving):
     assert stage.here_is(adas) == stage.ada.user
 
 
+def test_a_provider_that_changes_while_its_request_is_read_ends_nothing(
+    stage: Leaving, monkeypatch: pytest.MonkeyPatch
+):
+    """No transaction is open meanwhile: what was trusted by its settings is trusted no more."""
+    adas, url, reads = stage.comes(ADA), stage.asks(ADA), Saml2.read_logout
+
+    def read(*given: Any) -> Any:
+        with stage.uow.begin() as tx:
+            found = tx.providers.load(stage.acme)
+            tx.providers.save(stage.acme, attrs.evolve(found.state, name="Another"), expected=found.version)
+        return reads(*given)
+
+    monkeypatch.setattr(Saml2, "read_logout", read)
+    refused(stage.ends(url), Code.SSO_PROVIDER_CHANGED)
+    assert stage.here_is(adas) == stage.ada.user
+    assert remembered(stage, adas) == 1
+
+
 def test_a_request_counts_once_also_after_its_person_came_back(stage: Leaving):
     stage.comes(ADA)
     captured = stage.asks(ADA, everywhere=True)
@@ -394,11 +413,19 @@ def test_kinds_and_hosts_that_cannot_say_so():
         without.sso.end_sessions(CONTEXT, organization=acme, query="")
 
 
-def test_what_is_remembered_goes_with_its_person_and_its_time(stage: Leaving):
-    adas: Person = stage.ada
-    stage.comes(ADA)
+def remembered(stage: Leaving, browser: Browser) -> int:
+    """Return how many providers' names of the session of *browser* are kept."""
     with stage.uow.begin() as tx:
-        assert tx.provider_sessions.remove_of_user(adas.user) == 1
+        return len(tx.provider_sessions.of_session(browser.session.id))
+
+
+def test_what_is_remembered_goes_with_its_session_its_person_and_its_time(stage: Leaving):
+    ended, deleted = stage.comes(ADA), stage.comes(BOB)
+    assert (remembered(stage, ended), remembered(stage, deleted)) == (1, 1)
+    assert stage.ends(stage.asks(ADA)).count == 1
+    assert remembered(stage, ended) == 0
+    stage.administrator().browser.ask(stage.flows.accounts.delete, CONTEXT, user=stage.bob.user)
+    assert remembered(stage, deleted) == 0
     stage.comes(ADA)
     stage.clock.advance(stage.policy.sessions.lifetime)
     assert stage.flows.upkeep.sweep().provider_sessions == 1

@@ -235,7 +235,9 @@ def test_an_assertion_is_taken_once_however_often_it_is_posted(stage: Unasked):
 
 
 def test_a_ticket_is_good_for_a_minute_and_made_by_nobody_else(stage: Unasked):
-    ticket, browser = stage.ticket(ADA), Browser()
+    kept, browser = stage.kept(stage.sent(ADA)), Browser()
+    assert kept.expires_at == stage.clock.now() + timedelta(minutes=1)
+    ticket = kept.ticket
     text = ticket.reveal()
     for forged in ("", ".", text[:-8], f"{text[:-4]}AAAA", "x" * 9000, f"{text}é", f"other.{text.partition('.')[2]}"):
         refused(stage.take(browser, Secret(forged)), Code.SSO_STATE_INVALID)
