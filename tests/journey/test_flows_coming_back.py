@@ -156,8 +156,11 @@ def test_no_member_frees_the_subject_of_somebody_removed_by_linking_it(
     stays_out(stage, acme, OWN)
 
 
-def test_whoever_is_invited_again_links_their_own_subject_again(stage: SsoStage, acme: OrganizationId, boss: Person):
-    """And the next removal is one of it, too, though nothing is linked to it by then."""
+@pytest.mark.parametrize("removed", [False, True], ids=["stays", "removed_again"])
+def test_whoever_is_invited_again_links_their_own_subject_again(
+    stage: SsoStage, acme: OrganizationId, boss: Person, *, removed: bool
+):
+    """The former removal is over; the next one is one of it, too, though nothing is linked to it by then."""
     ada = member(stage, acme, "ada@example.com", OWN)
     remove(stage, acme, boss, ada)
     stage.clock.advance(STEP)
@@ -166,6 +169,9 @@ def test_whoever_is_invited_again_links_their_own_subject_again(stage: SsoStage,
     stage.sign_in(ada)
     claim(stage, acme, ada, OWN)
     unlink(stage, ada)
+    if not removed:
+        assert isinstance(as_somebody_new(stage, acme, OWN), SignedOn)
+        return
     remove(stage, acme, boss, ada)
     stays_out(stage, acme, OWN)
 
