@@ -16,9 +16,9 @@ ALONE: Final = frozenset({Category.SIGNAL, Category.MAIL, Category.SECURITY_EVEN
 """Categories of which every message is delivered, whatever its object (outbox 2.1, decision 37)."""
 
 
-CATEGORIES: Final = frozenset(Category)
-SCOPES: Final = frozenset(Scope)
-"""What this version knows."""
+CATEGORIES: Final = {int(category): category for category in Category}
+SCOPES: Final = {int(scope): scope for scope in Scope}
+"""What this version knows, by its number."""
 
 
 @attrs.frozen(kw_only=True)
@@ -64,13 +64,14 @@ class Queued:
 
     def message(self) -> Message | None:
         """Return the message as this version knows it, or none if its scope or category is of a newer one."""
-        if self.category not in CATEGORIES or self.lane.scope not in SCOPES:
+        category, scope = CATEGORIES.get(self.category), SCOPES.get(self.lane.scope)
+        if category is None or scope is None:
             return None
         return Message(
             id=self.id,
-            scope=Scope(self.lane.scope),
+            scope=scope,
             shard=self.lane.shard,
-            category=Category(self.category),
+            category=category,
             object=self.object,
             destination=self.lane.destination,
             payload=self.payload,

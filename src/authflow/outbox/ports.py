@@ -29,6 +29,10 @@ class Lanes(Protocol):
         """
         ...
 
+    def ahead(self, lane: Lane) -> None:
+        """Lock *lane* now, or with whatever is asked of the database next: it will be loaded."""
+        ...
+
     def load(self, lane: Lane) -> Stored[Delivery]:
         """Return the state of *lane* and hold its lock until the transaction ends; `Due` in version 0 if nobody has it.
 
@@ -49,17 +53,15 @@ class Queue(Protocol):
     """The waiting messages."""
 
     def page(self, lane: Lane, now: datetime, *, limit: int) -> tuple[Queued, ...]:
-        """Return the messages of *lane* that are due at *now*, oldest first, at most *limit*."""
-        ...
+        """Return the first *limit* messages of *lane* that are due at *now*, and what belongs to them, oldest first.
 
-    def rest(self, page: Sequence[Queued], now: datetime) -> tuple[Queued, ...]:
-        """Return what is due behind the last of *page*, about the same as one of it, oldest first.
-
-        All of *page* is of one lane, in its order; "about the same" means the same category and object.
+        What belongs to them is due, too, lies behind the last of them, and is of the same category and object as one of
+        them, unless messages of that category go alone (`authflow.outbox.lanes.ALONE`). So every group is whole, and
+        fewer than *limit* are all that are due.
         """
         ...
 
-    def remove(self, ids: Sequence[str]) -> None:
+    def remove(self, messages: Sequence[Queued]) -> None:
         """Delete exactly these messages; those that are gone already are no error."""
         ...
 

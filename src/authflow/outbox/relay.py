@@ -8,12 +8,14 @@ from __future__ import annotations
 import logging
 import traceback
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from authflow.command import operation
 from authflow.errors import Retryable, StaleVersion, UniqueViolated
+from authflow.outbox.batch import Lease, Report
 from authflow.outbox.delivery import (
     MACHINE,
     Claim,
@@ -28,11 +30,10 @@ from authflow.outbox.delivery import (
     Parked,
     Result,
     Retry,
-    Settle,
     Waiting,
     has_expired,
 )
-from authflow.outbox.lanes import ALONE, groups
+from authflow.outbox.lanes import groups
 from authflow.ports import Stored
 from authflow.values import new_identifier
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
     from authflow.outbox.delivery import Delivery
     from authflow.outbox.handlers import Handlers
-    from authflow.outbox.lanes import Group, Lane
+    from authflow.outbox.lanes import Group, Lane, Queued
     from authflow.outbox.ports import OutboxTransaction
     from authflow.policy import OutboxPolicy
     from authflow.ports import Clock, Entropy, UnitOfWork
@@ -100,16 +101,8 @@ COUNTED: Final[dict[type[Delivery], str]] = {
 }
 """As what a settled group is counted."""
 
-
-@attrs.frozen
-class Lease:
-    """What a relay holds: the lane, since when, the snapshot it may deliver, and whether there may be more behind."""
-
-    lane: Lane
-    token: str
-    at: datetime
-    groups: tuple[Group, ...]
-    more: bool
+GONE: Final = (Delivered, Dropped)
+"""The states of a group whose messages are deleted."""
 
 
 @attrs.frozen(kw_only=True)
@@ -133,8 +126,10 @@ class Relay:
             DatabaseError: What is due cannot be read, or is still locked by somebody after some tries (`Retryable`).
         """
         self._uow.require_closed()
-        lanes, expired = self._uow.run(self._look)
-        return sum((self._visit(lane) for lane in lanes), expired)
+        lanes, expired = self._uow.look(self._look)
+        if expired:
+            self._uow.run(partial(self._drop, expired))
+        return sum((self._visit(lane) for lane in lanes), Drained(dropped=len(expired)))
 
     @operation("relay.drain_until_quiet")
     def drain_until_quiet(self, *, rounds: int = ROUNDS) -> Drained:
@@ -152,17 +147,17 @@ class Relay:
                 break
         return total
 
-    def _look(self) -> tuple[tuple[Lane, ...], Drained]:
-        """Return the lanes that are due, and what was parked and is dropped, because its secret has expired."""
+    def _look(self) -> tuple[tuple[Lane, ...], tuple[str, ...]]:
+        """Return the lanes that are due, and what was parked and is to be dropped, because its secret has expired."""
         now = self._clock.now()
         horizon = now + max(self._policy.longest_delay, self._policy.lease)
         with self._uow.begin() as tx:
-            lanes = tx.lanes.due(now, blocked_until=horizon, limit=LANES)
-            ids = tx.parked.expired(now)
-            if ids:
-                tx.receipts.forget(ids)
-                tx.parked.take(ids, back=False)
-        return lanes, Drained(dropped=len(ids))
+            return tx.lanes.due(now, blocked_until=horizon, limit=LANES), tx.parked.expired(now)
+
+    def _drop(self, parked: Sequence[str]) -> None:
+        with self._uow.begin() as tx:
+            tx.receipts.forget(parked)
+            tx.parked.take(parked, back=False)
 
     def _visit(self, lane: Lane) -> Drained:
         total = Drained()
@@ -199,23 +194,27 @@ class Relay:
         return self._settle(lease, called, on=on) if called else (self._give_back(lease), None)
 
     def _claim(self, lane: Lane) -> Lease | Drained:
+        now = self._clock.now()
         with self._uow.begin() as tx:
-            return self._take(tx, lane, tx.lanes.load(lane), self._clock.now())
+            tx.lanes.ahead(lane)
+            waiting = tx.queue.page(lane, now, limit=self._policy.batch)
+            return self._take(tx, lane, tx.lanes.load(lane), waiting, now)
 
-    def _take(self, tx: OutboxTransaction, lane: Lane, stored: Stored[Delivery], now: datetime) -> Lease | Drained:
-        """Lease *lane*, which is locked and stands in *stored*, if something waits there and nobody else has it."""
-        token = new_identifier(self._entropy.random_bytes(16))
-        found, more = _snapshot(tx, lane, now, self._policy.batch)
-        if not found:
+    def _take(
+        self, tx: OutboxTransaction, lane: Lane, stored: Stored[Delivery], waiting: Sequence[Queued], now: datetime
+    ) -> Lease | Drained:
+        """Lease *lane*, which is locked and stands in *stored*, if something is *waiting* and nobody else has it."""
+        if not waiting:
             tx.lanes.save(lane, stored.state, expected=stored.version)
             return Drained()
+        token, found = new_identifier(self._entropy.random_bytes(16)), groups(waiting)
         step = MACHINE.step(stored.state, Claim(head=found[0].head, token=token, policy=self._policy), now)
         if isinstance(step.answer, NotNow):
             return Drained(busy=1)
         tx.lanes.save(lane, step.state, expected=stored.version)
         if isinstance(step.state, Leased):
-            first_try = step.state.attempts == 1
-            return Lease(lane, token, now, found if first_try else found[:1], more or not first_try)
+            first_try, more = step.state.attempts == 1, len(waiting) >= self._policy.batch
+            return Lease(lane, step.state, now, found if first_try else found[:1], more or not first_try)
         return _apply(tx, ((found[0], step.state),))
 
     def _call_all(self, lease: Lease) -> Iterator[tuple[Group, Result]]:
@@ -250,7 +249,7 @@ class Relay:
         LOG.warning("lease of %s was half over before a handler was called: given back", lease.lane)
         with self._uow.begin() as tx:
             stored = tx.lanes.load(lease.lane)
-            step = MACHINE.step(stored.state, GiveBack(token=lease.token), self._clock.now())
+            step = MACHINE.step(stored.state, GiveBack(token=lease.state.token), self._clock.now())
             tx.lanes.save(lease.lane, step.state, expected=stored.version)
         return Drained(lease_lost=1) if isinstance(step.answer, LeaseLost) else Drained(busy=1)
 
@@ -258,53 +257,44 @@ class Relay:
         self, lease: Lease, called: Sequence[tuple[Group, Result]], *, on: bool
     ) -> tuple[Drained, Lease | None]:
         """Write what came of each group, if the stored lease is still ours; to go *on*, lease what comes next, too."""
-        now = self._clock.now()
-        with self._uow.begin() as tx:
-            stored = tx.lanes.load(lease.lane)
-            settled = self._settled(lease, called, stored.state, now)
-            if not settled:
-                LOG.warning("lease of %s was lost after %s groups", lease.lane, len(called))
-                tx.lanes.save(lease.lane, stored.state, expected=stored.version)
-                return Drained(lease_lost=1), None
-            done, state = _apply(tx, settled), settled[-1][1]
-            if on and lease.more and not isinstance(state, Waiting):
-                claimed = self._take(tx, lease.lane, Stored(Due(), stored.version), now)
-                return done, claimed if isinstance(claimed, Lease) else None
-            tx.lanes.save(lease.lane, state, expected=stored.version)
+        jitter = int.from_bytes(self._entropy.random_bytes(4), "big") / 2**31 - 1
+        report = Report(lease=lease, called=called, jitter=jitter, policy=self._policy)
+        try:
+            with self._uow.begin() as tx:
+                return self._settled(tx, report, on=on and lease.more)
+        except StaleVersion:
+            LOG.warning("lease of %s was lost after %s groups", lease.lane, len(called))
+            return Drained(lease_lost=1), None
+
+    def _settled(self, tx: OutboxTransaction, report: Report, *, on: bool) -> tuple[Drained, Lease | None]:
+        """Write and read all of it behind the lock of the lane, in one trip; the transaction undoes what a fence stops.
+
+        Raises:
+            StaleVersion: The lease was lost.
+        """
+        now, lane = self._clock.now(), report.lease.lane
+        settled = report.settle(now)
+        state = settled[-1][1]
+        on = on and not isinstance(state, Waiting)
+        tx.lanes.ahead(lane)
+        done = _apply(tx, settled)
+        waiting = tx.queue.page(lane, now, limit=self._policy.batch) if on else ()
+        stored = tx.lanes.load(lane)
+        if report.is_lost(stored.state, now):
+            raise StaleVersion
+        if not on:
+            tx.lanes.save(lane, state, expected=stored.version)
             return done, None
-
-    def _settled(
-        self, lease: Lease, called: Sequence[tuple[Group, Result]], state: Delivery, now: datetime
-    ) -> list[tuple[Group, Delivery]]:
-        """Return what became of each group, none if the lease was lost; the first step is the fence."""
-        jitter = int.from_bytes(self._entropy.random_bytes(4), "big") / 2**31 - 1  # only the last one may need it
-        settled: list[tuple[Group, Delivery]] = []
-        for group, result in called:
-            if settled:
-                state = MACHINE.step(Due(), Claim(head=group.head, token=lease.token, policy=self._policy), now).state
-            report = Settle(token=lease.token, result=result, jitter=jitter, policy=self._policy)
-            step = MACHINE.step(state, report, now)
-            if isinstance(step.answer, LeaseLost):
-                return []
-            settled.append((group, step.state))
-        return settled
-
-
-def _snapshot(tx: OutboxTransaction, lane: Lane, now: datetime, limit: int) -> tuple[tuple[Group, ...], bool]:
-    """Return the groups of the lane's first messages, each whole, and whether there may be more behind them."""
-    page = tx.queue.page(lane, now, limit=limit)
-    if len(page) < limit:
-        return groups(page), False
-    behind = tx.queue.rest([queued for queued in page if queued.category not in ALONE], now)
-    return groups((*page, *behind)), True
+        claimed = self._take(tx, lane, Stored(Due(), stored.version), waiting, now)
+        return done, claimed if isinstance(claimed, Lease) else None
 
 
 def _apply(tx: OutboxTransaction, settled: Sequence[tuple[Group, Delivery]]) -> Drained:
     """Do to the messages what their states say: delivered and dropped ones vanish, parked ones are set aside."""
-    gone = [key for group, state in settled if isinstance(state, Delivered | Dropped) for key in group.ids]
+    gone = [queued for group, state in settled if isinstance(state, GONE) for queued in group.messages]
     if gone:
         tx.queue.remove(gone)
-        tx.receipts.forget(gone)
+        tx.receipts.forget([queued.id for queued in gone])
     for group, state in settled:
         if isinstance(state, Parked):
             tx.parked.add(group.ids, state)

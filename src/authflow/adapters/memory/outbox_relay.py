@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from authflow.errors import StaleVersion
 from authflow.outbox.delivery import Due, Leased, Waiting, has_expired
-from authflow.outbox.lanes import Lane, Queued
+from authflow.outbox.lanes import ALONE, Lane, Queued
 from authflow.outbox.ports import ParkedMessage
 from authflow.ports import Stored
 
@@ -31,6 +31,9 @@ class MemoryLanes:
         waiting = [_queued(number, message) for number, message in self._messages.items() if _is_due(message, now)]
         lanes = dict.fromkeys(queued.lane for queued in sorted(waiting, key=lambda q: (q.due_at, q.number)))
         return tuple(lane for lane in lanes if not self._blocked(lane, now, blocked_until))[:limit]
+
+    def ahead(self, lane: Lane) -> None:
+        """Do nothing: the store's lock is held."""
 
     def load(self, lane: Lane) -> Stored[Delivery]:
         found = self._lanes.get(lane)
@@ -56,18 +59,13 @@ class MemoryQueue:
         self._messages: Table[int, Message] = store.table("outbox")
 
     def page(self, lane: Lane, now: datetime, *, limit: int) -> tuple[Queued, ...]:
-        return self._of(lane, now)[:limit]
+        due = self._of(lane, now)
+        page, behind = due[:limit], due[limit:]
+        about = {(queued.category, queued.object) for queued in page if queued.category not in ALONE}
+        return (*page, *(queued for queued in behind if (queued.category, queued.object) in about))
 
-    def rest(self, page: Sequence[Queued], now: datetime) -> tuple[Queued, ...]:
-        if not page:
-            return ()
-        last, about = page[-1], {(queued.category, queued.object) for queued in page}
-        behind = (queued for queued in self._of(last.lane, now) if queued.number > last.number)
-        return tuple(q for q in behind if (q.category, q.object) in about)
-
-    def remove(self, ids: Sequence[str]) -> None:
-        gone = set(ids)
-        self._messages.drop_all(number for number, message in self._messages.items() if message.id in gone)
+    def remove(self, messages: Sequence[Queued]) -> None:
+        self._messages.drop_all(queued.number for queued in messages)
 
     def depths(self, *, limit: int | None) -> tuple[tuple[Lane, int], ...]:
         return tuple(Counter(_lane(message) for message in self._messages.rows()).most_common(limit))

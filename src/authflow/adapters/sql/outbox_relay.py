@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import sqlalchemy as sa
@@ -12,20 +12,24 @@ from authflow.adapters.sql import columns as c
 from authflow.adapters.sql.dialect import among, insert_or_keep, insert_or_update
 from authflow.errors import StaleVersion
 from authflow.outbox.delivery import Due, Leased, Parked, Waiting
-from authflow.outbox.lanes import Lane, Queued
+from authflow.outbox.lanes import ALONE, Lane, Queued
 from authflow.outbox.ports import ParkedMessage
 from authflow.ports import Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.rows import Result
     from authflow.adapters.sql.tables import Tables
     from authflow.outbox.delivery import Delivery
 
 DUE, LEASED, WAITING = "due", "leased", "waiting"
 """The stable tags of the stored states."""
+
+QUEUED: Final = ("number", "id", "category", "object", "payload", "at", "due_at", "expires_at")
+"""The columns of a message in a lane that is known."""
 
 
 @attrs.frozen(kw_only=True)
@@ -37,8 +41,8 @@ class RelayStatements:
     update: sa.Executable
     drop: sa.Executable
     page: sa.Executable
-    rest: sa.Executable
     remove: sa.Executable
+    remove_named: sa.Executable
     depths: sa.Executable
     set_aside: sa.Executable
     newest_parked: sa.Executable
@@ -96,21 +100,30 @@ def _lanes(tables: Tables, dialect: str) -> dict[str, sa.Executable]:
 
 def _queue(tables: Tables, dialect: str) -> dict[str, sa.Executable]:
     outbox = tables.shared.outbox
-    waiting = sa.select(outbox).where(*_named(outbox), _is_due(outbox)).order_by(outbox.c.number)
     keys = [outbox.c.destination, outbox.c.scope, outbox.c.shard]
     count = sa.func.count().label("depth")
     return {
-        "page": waiting.limit(sa.bindparam("most")),
-        "rest": waiting.where(
-            outbox.c.number > sa.bindparam("after"),
-            among(dialect, outbox.c.object, "objects"),
-        ),
-        "remove": sa.delete(outbox).where(among(dialect, outbox.c.id, "ids")),
+        "page": _page(outbox, dialect),
+        "remove": sa.delete(outbox).where(among(dialect, outbox.c.number, "numbers")),
+        "remove_named": sa.delete(outbox).where(among(dialect, outbox.c.id, "ids")),
         "depths": sa.select(*keys, count)
         .group_by(*keys)
         .order_by(count.desc(), sa.func.min(outbox.c.number))
         .limit(sa.bindparam("most")),
     }
+
+
+def _page(outbox: sa.Table, dialect: str) -> sa.Executable:
+    """Return the first messages of a lane, and those behind them that are of the same groups, in one statement."""
+    columns = [outbox.c[name] for name in QUEUED]
+    waiting = sa.select(*columns).where(*_named(outbox), _is_due(outbox))
+    page = waiting.order_by(outbox.c.number).limit(sa.bindparam("most")).cte("page")
+    coalescing = sa.select(page.c.category, page.c.object).where(page.c.category.not_in(sorted(ALONE)))
+    belongs: sa.ColumnElement[bool] = sa.tuple_(outbox.c.category, outbox.c.object).in_(coalescing)
+    if dialect == "postgresql":  # a list is hashed; a join of a queue whose size it underrates compares each with each
+        belongs = belongs.is_(sa.true())
+    behind = waiting.where(outbox.c.number > sa.select(sa.func.max(page.c.number)).scalar_subquery(), belongs)
+    return sa.union_all(sa.select(page), behind).order_by("number")
 
 
 def _parked(tables: Tables, dialect: str) -> dict[str, sa.Executable]:
@@ -153,13 +166,19 @@ class SqlLanes:
         self._connection = connection
         self._sql = statements
         self._locked: dict[Lane, int] = {}
+        self._coming: dict[Lane, Callable[[], Result]] = {}
 
     def due(self, now: datetime, *, blocked_until: datetime, limit: int) -> tuple[Lane, ...]:
         values = {"now": c.micros(now), "horizon": c.micros(blocked_until), "most": limit}
         return tuple(_lane(row) for row in self._connection.run(self._sql.due, values))
 
+    def ahead(self, lane: Lane) -> None:
+        self._coming[lane] = self._connection.soon(self._sql.load, _key(lane))
+
     def load(self, lane: Lane) -> Stored[Delivery]:
-        row = self._connection.run(self._sql.load, _key(lane)).one()
+        if lane not in self._coming:
+            self.ahead(lane)
+        row = self._coming.pop(lane)().one()
         self._locked[lane] = row.version
         return Stored(_state(row), row.version)
 
@@ -185,16 +204,8 @@ class SqlQueue:
         rows = self._connection.run(self._sql.page, {**_key(lane), "now": c.micros(now), "most": limit})
         return tuple(_queued(row, lane) for row in rows)
 
-    def rest(self, page: Sequence[Queued], now: datetime) -> tuple[Queued, ...]:
-        if not page:
-            return ()
-        last, about = page[-1], {(queued.category, queued.object) for queued in page}
-        which = {"after": last.number, "objects": sorted({key for _, key in about})}
-        rows = self._connection.run(self._sql.rest, {**_key(last.lane), "now": c.micros(now), **which})
-        return tuple(_queued(row, last.lane) for row in rows if (row.category, row.object) in about)
-
-    def remove(self, ids: Sequence[str]) -> None:
-        self._connection.later(self._sql.remove, {"ids": list(ids)})
+    def remove(self, messages: Sequence[Queued]) -> None:
+        self._connection.later(self._sql.remove, {"numbers": [queued.number for queued in messages]})
 
     def depths(self, *, limit: int | None) -> tuple[tuple[Lane, int], ...]:
         most = limit if limit is not None else EVERY
@@ -215,7 +226,7 @@ class SqlParked:
     def add(self, ids: Sequence[str], parked: Parked) -> int:
         why = {"new_reason": parked.reason, "new_attempts": parked.attempts, "new_parked_at": c.micros(parked.at)}
         self._connection.run(self._sql.set_aside, {"ids": list(ids), **why})
-        return self._connection.changed(self._sql.remove, {"ids": list(ids)})
+        return self._connection.changed(self._sql.remove_named, {"ids": list(ids)})
 
     def newest(self, *, limit: int) -> tuple[ParkedMessage, ...]:
         return tuple(_parked_message(row) for row in self._connection.run(self._sql.newest_parked, {"most": limit}))
@@ -275,20 +286,22 @@ def _row(state: Leased | Waiting) -> dict[str, Any]:
     }
 
 
-def _queued(row: Any, lane: Lane) -> Queued:
+def _queued(row: Sequence[Any], lane: Lane) -> Queued:
+    """Return the message of *row*, whose columns are `QUEUED`."""
+    number, which, category, about, payload, at, due_at, expires_at = row
     return Queued(
-        number=row.number,
+        number=number,
         lane=lane,
-        id=row.id,
-        category=row.category,
-        object=row.object,
-        payload=json.loads(row.payload),
-        at=c.moment(row.at),
-        due_at=c.moment(row.due_at),
-        expires_at=c.moment_or_none(row.expires_at),
+        id=which,
+        category=category,
+        object=about,
+        payload=json.loads(payload),
+        at=c.moment(at),
+        due_at=c.moment(due_at),
+        expires_at=c.moment_or_none(expires_at),
     )
 
 
 def _parked_message(row: Any) -> ParkedMessage:
     parked = Parked(reason=row.reason, attempts=row.attempts, at=c.moment(row.parked_at))
-    return ParkedMessage(queued=_queued(row, _lane(row)), parked=parked)
+    return ParkedMessage(queued=_queued([getattr(row, name) for name in QUEUED], _lane(row)), parked=parked)

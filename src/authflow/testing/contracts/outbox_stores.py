@@ -13,7 +13,7 @@ from authflow.errors import StaleVersion
 from authflow.facts.records import Category, Message, Scope
 from authflow.outbox.delivery import Due, Leased, Parked, Waiting
 from authflow.outbox.handlers import Handlers
-from authflow.outbox.lanes import Lane
+from authflow.outbox.lanes import ALONE, Lane
 from authflow.outbox.relay import Relay
 from authflow.policy import OutboxPolicy
 from authflow.testing.clocks import START, ManualClock, SeededEntropy
@@ -97,25 +97,33 @@ class OutboxStoresContract:
         """Not what is due later, but what was written after now: the clock went back."""
         later, ahead = START + SECOND, START + timedelta(days=365)
         post.write(message("m1"), message("m2", user="u2"), message("m3", due_at=later), message("m4"))
-        post.write(message("m5", destination="eu"), message("m6", at=ahead, due_at=ahead))
+        post.write(message("m5", destination="eu"), message("m6", about="o2", at=ahead, due_at=ahead))
         lane = Lane(destination=None, scope=1, shard="u1")
         with post.uow.begin() as tx:
             assert [q.id for q in tx.queue.page(lane, START, limit=10)] == ["m1", "m4", "m6"]
             assert [q.id for q in tx.queue.page(lane, START, limit=2)] == ["m1", "m4"]
             assert [q.id for q in tx.queue.page(lane, later, limit=10)] == ["m1", "m3", "m4", "m6"]
 
-    def test_the_rest_of_a_group_lies_behind_and_is_of_the_same_object(self, post: Post) -> None:
-        """Same lane; due; behind the page; and category and object of one that is on it."""
+    def test_what_belongs_to_a_page_lies_behind_it_and_is_of_the_same_object(self, post: Post) -> None:
+        """Same lane; due; and category and object of one that is on it."""
         post.write(
             *(message(f"m{n}", about=f"o{n % 2}") for n in range(6)),
             message("m6", category=Category.FACTOR_REMOVED, about="o0"),
         )
         post.write(message("m7", about="o0", due_at=START + SECOND), message("m8", about="o0", user="u2"))
+        lane = Lane(destination=None, scope=1, shard="u1")
         with post.uow.begin() as tx:
-            first, second = tx.queue.page(Lane(destination=None, scope=1, shard="u1"), START, limit=2)
-            assert [q.id for q in tx.queue.rest([first], START)] == ["m2", "m4"]
-            assert [q.id for q in tx.queue.rest([first, second], START)] == ["m2", "m3", "m4", "m5"]
-            assert tx.queue.rest([], START) == ()
+            assert [q.id for q in tx.queue.page(lane, START, limit=1)] == ["m0", "m2", "m4"]
+            assert [q.id for q in tx.queue.page(lane, START, limit=2)] == [f"m{n}" for n in range(6)]
+            assert [q.id for q in tx.queue.page(lane, START, limit=9)] == [f"m{n}" for n in range(7)]
+
+    @pytest.mark.parametrize("category", sorted(ALONE))
+    def test_nothing_belongs_to_what_goes_alone(self, post: Post, category: Category) -> None:
+        """Not even what is about the same object."""
+        post.write(*(message(f"m{n}", category=category) for n in range(3)))
+        with post.uow.begin() as tx:
+            found = tx.queue.page(Lane(destination=None, scope=1, shard="u1"), START, limit=2)
+        assert [q.id for q in found] == ["m0", "m1"]
 
     def test_a_message_comes_back_as_it_was_written(self, post: Post) -> None:
         """Every column, to the microsecond, and any text in the payload."""
@@ -128,12 +136,24 @@ class OutboxStoresContract:
         assert found.message() == written
 
     def test_removing_removes_exactly_the_named(self, post: Post) -> None:
-        """Others stay; unknown ids do nothing; none at all is no error."""
+        """Others stay; what is gone already does nothing; none at all is no error."""
         post.write(message("m1"), message("m2"), message("m3"))
         with post.uow.begin() as tx:
-            tx.queue.remove([])
-            tx.queue.remove(["m1", "m3", "m9"])
+            found = tx.queue.page(Lane(destination=None, scope=1, shard="u1"), START, limit=9)
+            for gone in ((), found[:1], (found[0], found[2])):
+                tx.queue.remove(gone)
         assert post.left() == 1
+
+    def test_a_lane_may_be_locked_ahead_of_being_loaded(self, post: Post) -> None:
+        """What travels with the lock changes nothing of what is found, and a second look finds it again."""
+        lane, waiting = Lane(destination=None, scope=1, shard="u1"), Waiting(head="m1", until=START, attempts=1)
+        with post.uow.begin() as tx:
+            tx.lanes.ahead(lane)
+            assert tx.queue.page(lane, START, limit=9) == ()
+            tx.lanes.save(lane, waiting, expected=tx.lanes.load(lane).version)
+        with post.uow.begin() as tx:
+            tx.lanes.ahead(lane)
+            assert (tx.lanes.load(lane).state, tx.lanes.load(lane).version) == (waiting, 1)
 
     def test_lanes_are_due_in_the_order_of_waiting(self, post: Post) -> None:
         """The longest waiting first; leased and waiting ones are left out until their time, or beyond any time."""
