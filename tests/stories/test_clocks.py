@@ -132,8 +132,13 @@ def sign_on(stage: Stage) -> Mortal:
 
 MORTALS: Final = (sign_on, proposal, pending_sign_in, invitation, reset_link)
 
-moves = st.lists(st.tuples(clock_moves() | clock_moves().map(lambda by: -by), st.integers(0, 2)), max_size=12)
+either_way = clock_moves() | clock_moves().map(lambda by: -by)
+
+moves = st.lists(st.tuples(either_way, st.integers(0, 2)), max_size=12)
 """How the clock moves before each try, and which node is asked."""
+
+moments = st.lists(st.tuples(st.sampled_from([0, 1]), either_way, st.integers(0, 2)), max_size=6)
+"""When each try is, around the beginning of a life or its end, and which node is asked."""
 
 jumps = st.lists(clock_moves(), min_size=1, max_size=5)
 
@@ -145,17 +150,24 @@ def nodes(stage: Stage, ahead: timedelta, off: list[timedelta]) -> list[Authflow
 
 
 @pytest.mark.parametrize("mortal", MORTALS, ids=lambda made: made.__name__)
-@given(moves=moves, ahead=st.sampled_from([NODES, -NODES]), off=jumps)
+@given(end=clock_moves(), then=moments, ahead=st.sampled_from([NODES, -NODES]), off=jumps)
 @settings(max_examples=60)
 def test_what_was_seen_as_expired_never_lives_again(
-    mortal: Callable[[Stage], Mortal], moves: list[tuple[timedelta, int]], ahead: timedelta, off: list[timedelta]
+    mortal: Callable[[Stage], Mortal],
+    end: timedelta,
+    then: list[tuple[int, timedelta, int]],
+    ahead: timedelta,
+    off: list[timedelta],
 ):
-    """Decision 35: the refusal is stored, and no clock that goes back undoes it."""
+    """Decision 35: the refusal is stored, and no clock that goes back undoes it.
+
+    Whoever is asked first is asked around the end: what is used while it lives is gone, and shows nothing more.
+    """
     stage = Stage(MemoryUnitOfWork(), POLICY)
-    it = mortal(stage)
+    it, begun = mortal(stage), stage.clock.now()
     asked, seen_over = nodes(stage, ahead, off), False
-    for by, node in moves:
-        stage.clock.advance(by)
+    for lives, by, node in [(1, end, 0), *then]:
+        stage.clock.set(begun + lives * it.ends + by)
         answer = it.use(asked[node])
         assert not (seen_over and isinstance(answer, it.lives))
         if isinstance(answer, it.lives):
