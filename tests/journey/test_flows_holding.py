@@ -79,6 +79,14 @@ def opening_a_mail(stage: SsoStage) -> Ask:
     return scenes.by(trip.browser, lambda: trip.open_link(token))
 
 
+def arriving_to_link(stage: SsoStage) -> Ask:
+    acme, ada = scenes.untrusted(stage), stage.person()
+    stage.sign_in(ada)
+    trip = stage.start(ada.browser, acme, link=True)
+    callback = trip.callback("00u1")
+    return scenes.by(trip.browser, lambda: trip.resume(callback))
+
+
 def being_refused(stage: SsoStage) -> Ask:
     trip = stage.start(Browser(), scenes.untrusted(stage))
     stage.idp.fault = Fault.INVALID
@@ -88,7 +96,7 @@ def being_refused(stage: SsoStage) -> Ask:
 
 HELD: Final[dict[str, tuple[Scene, ...]]] = {
     "": (looking, scenes.leaving_to_link),
-    "account": (scenes.letting_go,),
+    "account": (scenes.letting_go, scenes.leaving_on_both_sides),
     "account provider": (scenes.disabling,),
     "account provider once": (scenes.being_signed_out,),
     "account account link": (scenes.removing,),
@@ -99,7 +107,7 @@ HELD: Final[dict[str, tuple[Scene, ...]]] = {
     "account pipeline provider link": (scenes.meaning_it_after_all,),
     "account pipeline provider link link": (scenes.coming_in_by_a_mailed_proof,),
     "account account pipeline provider link link": (scenes.attaching,),
-    "account pipeline provider once link": (scenes.arriving, scenes.owing_a_second_factor),
+    "account pipeline provider once link": (scenes.arriving, scenes.owing_a_second_factor, arriving_to_link),
 }
 """By what is held, who asks."""
 

@@ -11,6 +11,7 @@ import pytest
 from authflow import (
     AccessShown,
     Audit,
+    ChoiceOwed,
     Code,
     ConfirmationOwed,
     Policy,
@@ -283,6 +284,10 @@ def test_a_browser_that_asked_itself_meanwhile_confirms_no_other_answer(stage: U
 
 
 def test_an_answer_that_was_asked_for_is_not_taken_as_one_that_was_not(stage: Unasked):
+    asked = stage.start(Browser(), stage.acme)
+    assert isinstance(asked.resume(stage.answered(asked.away, attrs.evolve(ADA, subject="nobody-1"))), ChoiceOwed)
+    refused(stage.confirm(asked.browser, asked.pipeline), Code.SSO_PIPELINE_INVALID)
+    refused(asked.browser.ask(stage.flows.sso.look_unasked, pipeline=asked.pipeline), Code.SSO_PIPELINE_INVALID)
     trip = stage.start(Browser(), stage.acme)
     refused(stage.kept(stage.answered(trip.away, ADA)), Code.SSO_STATE_INVALID)
     unasked = stage.answered(trip.away, ADA, SamlFault.UNASKED)
