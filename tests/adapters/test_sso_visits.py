@@ -11,10 +11,10 @@ import sqlalchemy as sa
 
 from authflow.errors import StaleVersion
 from authflow.membership.standing import Outside, Removed
+from authflow.sso.connection import Connected, NoProvider
 from authflow.sso.identity import Subject
 from authflow.sso.pipeline import PipelineId
 from authflow.sso.ports import Newcomer
-from authflow.sso.provider import Connected, NoProvider
 from authflow.sso.service.pipelines import read_key
 from authflow.testing.browsers import Browser
 from authflow.values import Address, LinkId, OrganizationId, ProviderId, UserId

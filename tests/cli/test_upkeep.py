@@ -16,9 +16,9 @@ from authflow.adapters.sql.tables import build
 from authflow.adapters.system import SystemClock, SystemEntropy
 from authflow.cli import main
 from authflow.events.adjacent import Project
+from authflow.sso.connection import Connected, Settings
 from authflow.sso.identity import Subject
 from authflow.sso.links import Link
-from authflow.sso.provider import Connected, Settings
 from authflow.sso.sealing import Vault, memory_binding, settings_binding
 from authflow.testing import ManualClock, add_organization, add_user
 from authflow.values import LinkId, OrganizationId, ProjectId, ProviderId

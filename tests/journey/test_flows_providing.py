@@ -28,7 +28,7 @@ from authflow.membership.standing import MemberFlag
 from authflow.outbox.delivery import Done, Drop, Retry
 from authflow.policy import OWNER, SsoPolicy
 from authflow.recording import Recorder
-from authflow.sso.provider import Connected
+from authflow.sso.connection import Connected
 from authflow.sso.sealing import Vault, settings_binding
 from authflow.testing.providers import Fault
 from authflow.values import NOBODY, OrganizationId

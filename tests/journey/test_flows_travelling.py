@@ -19,11 +19,11 @@ from authflow.journey.sso.answers import AnswerKept, ChoiceOwed, PipelineAbandon
 from authflow.journey.sso.refusals import TOLD
 from authflow.ports import Stored
 from authflow.sso.case import Choice
+from authflow.sso.connection import Connected, NoProvider, Provider
 from authflow.sso.endpoints import Endpoints
 from authflow.sso.identity import FRESH
 from authflow.sso.kinds import Callback, Kinds
 from authflow.sso.pipeline import LIFE
-from authflow.sso.provider import Connected, NoProvider, Provider
 from authflow.testing.browsers import Browser
 from authflow.testing.providers import Fault
 from authflow.values import NOBODY, Context, OrganizationId, ProviderId, Refused, Secret, UserId

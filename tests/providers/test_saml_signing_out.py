@@ -26,9 +26,9 @@ from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.adapters.providers.saml import Saml2
 from authflow.adapters.providers.saml.subject import UNSPECIFIED
 from authflow.errors import ConfigInvalid
+from authflow.sso.connection import NoProvider
 from authflow.sso.endpoints import Endpoints
 from authflow.sso.kinds import Departure, Kinds
-from authflow.sso.provider import NoProvider
 from authflow.sso.sealing import Vault, settings_binding
 from authflow.sso.service.departures import Counterpart, Leave
 from authflow.testing.browsers import CALLBACK, Browser

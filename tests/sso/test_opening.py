@@ -8,8 +8,8 @@ import attrs
 import pytest
 
 from authflow.errors import Code
+from authflow.sso.authority import may_change_trust
 from authflow.sso.opening import TABLE, Opening, refusal
-from authflow.sso.provider import may_change_trust
 from authflow.testing.samples.pipelines import AUTHORITIES, OWNER, openings
 from authflow.values import Refused
 from authflow.witness import Refusal, listen, unlisten

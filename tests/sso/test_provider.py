@@ -9,8 +9,9 @@ import pytest
 
 from authflow.errors import Code
 from authflow.facts import sso as facts
+from authflow.sso.connection import Connected, NoProvider
 from authflow.sso.difference import SAME, Difference
-from authflow.sso.provider import MACHINE, Connected, NoProvider
+from authflow.sso.provider import MACHINE
 from authflow.sso.provider_commands import (
     Configure,
     Connect,
@@ -36,7 +37,7 @@ from authflow.testing.samples.pipelines import (
 from authflow.values import Refused, Role
 
 if TYPE_CHECKING:
-    from authflow.sso.provider import Settings
+    from authflow.sso.connection import Settings
 
 EXPLORED = PROVIDER.walk()
 MANAGER, STALE = AUTHORITIES[2], AUTHORITIES[3]

@@ -15,7 +15,7 @@ from authflow import ProviderRemoved
 from authflow.facts.records import Audit
 from authflow.membership.answers import MemberGone
 from authflow.membership.standing import Member
-from authflow.sso.provider import Connected
+from authflow.sso.connection import Connected
 from tests.journey.sso_stage import SsoStage
 from tests.stage import CONTEXT
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from authflow.errors import Code
-from authflow.sso.provider import may_change_trust
+from authflow.sso.authority import may_change_trust
 from authflow.values import Refused
 from authflow.witness import refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authflow.sso.provider import Authority
+    from authflow.sso.authority import Authority
 
 UNKNOWN_ROLE: Final = "is no role of this installation"
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from authflow.sso.identity import Identity
     from authflow.sso.pipeline import Handle, Present
-    from authflow.sso.progress import Away
-    from authflow.sso.setup import Proposed
 
 
 class Pipeline(Protocol):
@@ -31,6 +29,15 @@ class Pipeline(Protocol):
     @property
     def handle(self) -> Handle:
         """What was written when it started."""
+        ...
+
+
+class Waiting(Pipeline, Protocol):
+    """A state in which the provider's answer is awaited, of whichever machine."""
+
+    @property
+    def state(self) -> bytes:
+        """What the answer that was asked for brings back."""
         ...
 
 
@@ -45,7 +52,7 @@ class Going(Protocol):
 
 StateT = TypeVar("StateT", bound=Pipeline)
 CommandT = TypeVar("CommandT", bound=Going)
-WaitingT = TypeVar("WaitingT", bound="Away | Proposed")
+WaitingT = TypeVar("WaitingT", bound=Waiting)
 NextT = TypeVar("NextT")
 AnswerT = TypeVar("AnswerT")
 

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from authflow.ports import Stored
+    from authflow.sso.connection import Connected, Provider
     from authflow.sso.identity import Subject
     from authflow.sso.kinds import Single
     from authflow.sso.links import Former, Link
     from authflow.sso.pipeline import Handle, PipelineId
-    from authflow.sso.provider import Connected, Provider
     from authflow.sso.provider_session import ProviderSessionRows
     from authflow.values import Address, LinkId, OrganizationId, ProviderId, Sealed, SessionId, UserId
 

@@ -12,6 +12,8 @@ import attrs
 from authflow.errors import Code
 from authflow.facts import sso as facts
 from authflow.machine import Machine, Step, on
+from authflow.sso.authority import may_change_trust
+from authflow.sso.connection import Connected, NoProvider, Provider
 from authflow.sso.provider_commands import (
     Command,
     Configure,
@@ -30,89 +32,15 @@ from authflow.witness import gate
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from authflow.sso.authority import Authority
     from authflow.sso.difference import Difference
-    from authflow.values import Address, OrganizationId, ProviderId, Role, Sealed, UserId
+    from authflow.values import Address
 
 SETTINGS: Final = ("required", "scim", "newcomers", "default_role", "config")
 """What a change is called by, in the order in which it is told."""
 
 ANOTHER_PROVIDER: Final = "says whose names the subjects are: disable this provider, and set the other one up"
 GIVEN_AGAIN: Final = "has to be given again, with what it is sent to"
-
-
-@attrs.frozen(kw_only=True)
-class Settings:
-    """What an owner sets.
-
-    Args:
-        required: Members must sign in through the provider.
-        scim: The provider makes and removes members by itself.
-        newcomers: Whoever signs in for the first time becomes a member; otherwise an invitation is needed.
-        default_role: For members who come without an invitation's role; none for the organization's own.
-        config: The provider's settings, sealed for its row: endpoints, certificates, a client's secret.
-        steps: 256 random bits, minted with every *config*: a pipeline that began under others ends. No digest of it: a
-            provider that is set up anew as it was does not take up what began before it was disabled (decision 35).
-        confirms: It can be asked again about people who are linked, as its kind says of *config*.
-    """
-
-    required: bool = True
-    scim: bool = False
-    newcomers: bool = True
-    default_role: Role | None = None
-    config: Sealed
-    steps: bytes = attrs.field(repr=False)
-    confirms: bool = False
-
-
-# --- states -----------------------------------------------------------------------------------------------------------
-
-
-@attrs.frozen(kw_only=True)
-class NoProvider:
-    """The organization has none."""
-
-
-@attrs.frozen(kw_only=True)
-class Connected:
-    """The one provider of an organization.
-
-    Args:
-        kind: Such as ``oidc`` or ``saml2``.
-        partner: It was provisioned by a partner, and is theirs to change.
-        lifted: Connecting it switched the organization's required second factor off, and disabling it restores that.
-    """
-
-    id: ProviderId
-    organization: OrganizationId
-    kind: str
-    name: str
-    settings: Settings
-    partner: bool = False
-    lifted: bool = False
-    connected_at: datetime
-
-
-Provider = NoProvider | Connected
-
-
-# --- who asks ---------------------------------------------------------------------------------------------------------
-
-
-@attrs.frozen(kw_only=True)
-class Authority:
-    """Who commands: *refusal* is why they may not manage the organization, or none.
-
-    *owner* and *elevated* as the session's row says; *recipients* are the verified addresses of all owners. *partner*:
-    the installation's administrator commands, for the partner whose provider it is.
-    """
-
-    user: UserId
-    refusal: Code | None
-    owner: bool
-    elevated: bool
-    partner: bool = False
-    recipients: tuple[Address, ...] = ()
-
 
 ProviderStep = Step[Provider, ProviderAnswer]
 
@@ -213,16 +141,6 @@ MACHINE = Machine[Provider, Command, ProviderAnswer](
 
 
 # --- gates ------------------------------------------------------------------------------------------------------------
-
-
-@gate
-def may_change_trust(authority: Authority) -> Code | None:
-    """An owner, who proved recently who they are (decision 5)."""
-    if authority.refusal is not None:
-        return authority.refusal
-    if not authority.owner:
-        return Code.MEMBERSHIP_FORBIDDEN
-    return None if authority.elevated else Code.SESSION_ELEVATION_REQUIRED
 
 
 @gate

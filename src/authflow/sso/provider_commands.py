@@ -11,8 +11,9 @@ from authflow.values import Answer, Refused
 
 if TYPE_CHECKING:
     from authflow.errors import Code
+    from authflow.sso.authority import Authority
+    from authflow.sso.connection import Connected, Settings
     from authflow.sso.difference import Difference
-    from authflow.sso.provider import Authority, Connected, Settings
     from authflow.values import ProviderId
 
 

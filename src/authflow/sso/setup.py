@@ -12,19 +12,19 @@ import attrs
 
 from authflow.errors import Code
 from authflow.machine import Machine, Step, on
+from authflow.sso.authority import may_change_trust
 from authflow.sso.linking import stale
 from authflow.sso.pipeline_rules import abandon, asserted, failed, live, repeat, too_late
 from authflow.sso.progress import Abandon, Abandoned, Over, Received, Return, Why
-from authflow.sso.provider import may_change_trust
 from authflow.values import Answer, Refused
 from authflow.witness import gate
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from authflow.sso.authority import Authority
     from authflow.sso.identity import Identity
     from authflow.sso.pipeline import Handle, Present
-    from authflow.sso.provider import Authority
     from authflow.values import Sealed, UserId
 
 

@@ -15,9 +15,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import attrs
 
 from authflow.errors import Code, InputInvalid
+from authflow.sso.connection import Connected, Settings
 from authflow.sso.identity import Subject
 from authflow.sso.kinds import Assertion, Callback, Departure, Rechecked, Rejected, Single
-from authflow.sso.provider import Connected, Settings
 from authflow.sso.recheck import Said
 from authflow.sso.sealing import Vault, settings_binding, settings_digest
 from authflow.values import OrganizationId, ProviderId, token_digest

@@ -9,8 +9,8 @@ import attrs
 from authflow.adapters.registering import person_of
 from authflow.errors import StaleVersion
 from authflow.ports import Stored
+from authflow.sso.connection import NoProvider
 from authflow.sso.links import Former
-from authflow.sso.provider import NoProvider
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from authflow.adapters.memory.shared import MemoryUsers
     from authflow.adapters.memory.store import Store, Table
+    from authflow.sso.connection import Connected, Provider
     from authflow.sso.identity import Subject
     from authflow.sso.kinds import Single
     from authflow.sso.links import Link
     from authflow.sso.pipeline import PipelineId
     from authflow.sso.ports import Newcomer, SealedPipeline
-    from authflow.sso.provider import Connected, Provider
     from authflow.values import LinkId, OrganizationId, ProviderId, Sealed, SessionId, UserId
 
 

@@ -11,7 +11,7 @@ from authflow.adapters.sql import columns as c
 from authflow.adapters.sql.read_once import ReadOnce
 from authflow.errors import StaleVersion
 from authflow.ports import Stored
-from authflow.sso.provider import Connected, NoProvider, Settings
+from authflow.sso.connection import Connected, NoProvider, Settings
 from authflow.values import OrganizationId, ProviderId, Role
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from authflow.adapters.sql.connection import Connection
     from authflow.adapters.sql.rows import Result, Row
     from authflow.adapters.sql.tables.sso import SsoTables
-    from authflow.sso.provider import Provider
+    from authflow.sso.connection import Provider
 
 
 @attrs.frozen(kw_only=True)

@@ -16,10 +16,12 @@ from authflow.membership.changes import FlagGroup
 from authflow.membership.standing import MemberFlag, may_manage, role_in
 from authflow.recording import shown
 from authflow.sessions.commands import SignedIn
+from authflow.sso.authority import Authority
+from authflow.sso.connection import Connected, NoProvider, Settings
 from authflow.sso.difference import compare
 from authflow.sso.grounds import Attached, OwnSession
 from authflow.sso.opening import UNKNOWN_ROLE
-from authflow.sso.provider import MACHINE, Authority, Connected, NoProvider, Settings
+from authflow.sso.provider import MACHINE
 from authflow.sso.provider_commands import (
     Connect,
     Disable,
@@ -40,9 +42,10 @@ if TYPE_CHECKING:
     from authflow.ports import Stored, UnitOfWork
     from authflow.recording import Recorder
     from authflow.sessions.service import Sessions
+    from authflow.sso.connection import Provider
     from authflow.sso.kinds import Document, Kind
     from authflow.sso.pipeline import Handle
-    from authflow.sso.provider import Provider, ProviderStep
+    from authflow.sso.provider import ProviderStep
     from authflow.sso.provider_commands import Command, Configure, Edit
     from authflow.sso.service import Links
     from authflow.sso.service.connected import ConnectedProviders

@@ -9,7 +9,7 @@ import attrs
 from authflow.errors import Code, InputInvalid
 from authflow.journey.providers.answers import MetadataShown
 from authflow.sso.capabilities import Describing
-from authflow.sso.provider import Connected
+from authflow.sso.connection import Connected
 from authflow.values import Refused
 
 if TYPE_CHECKING:

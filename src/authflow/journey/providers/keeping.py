@@ -15,8 +15,8 @@ from authflow.membership.standing import may_grant, may_manage
 from authflow.ports import Limited
 from authflow.recording import shown
 from authflow.sso.capabilities import Listing
+from authflow.sso.connection import Connected, NoProvider
 from authflow.sso.difference import compare
-from authflow.sso.provider import Connected, NoProvider
 from authflow.sso.provider_commands import Configure, Edit
 from authflow.values import Refused
 

@@ -10,8 +10,8 @@ from authflow.command.running import in_one
 from authflow.errors import Code, UniqueViolated
 from authflow.journey.gates import may_administer
 from authflow.nobody import NO_USER
+from authflow.sso.authority import Authority
 from authflow.sso.ports import PROVIDER_ONCE
-from authflow.sso.provider import Authority
 from authflow.values import Refused
 
 if TYPE_CHECKING:

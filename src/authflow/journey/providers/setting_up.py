@@ -11,11 +11,11 @@ from authflow.errors import Code, UniqueViolated
 from authflow.journey.door import carried, expect, need, settled
 from authflow.journey.providers.answers import ProviderAdded, ProviderTried
 from authflow.journey.sso.answers import PipelineAbandoned, SentAway
+from authflow.sso.connection import Connected
 from authflow.sso.opening import Opening, refusal
 from authflow.sso.pipeline import Flow, barred
 from authflow.sso.ports import PROVIDER_ONCE
 from authflow.sso.progress import Abandon, Abandoned, Over, Received
-from authflow.sso.provider import Connected
 from authflow.sso.sealing import proposal_binding, provider_key, settings_digest
 from authflow.sso.service.exchange import Purpose
 from authflow.sso.service.pipelines import bearer
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from authflow.journey.providers.orders import Order, Orders, Proposal
     from authflow.ports import Clock, Stored, UnitOfWork
     from authflow.sessions.service import Sessions
+    from authflow.sso.authority import Authority
     from authflow.sso.kinds import Assertion, Callback, Kind, Rejected
-    from authflow.sso.provider import Authority
     from authflow.sso.service import SetupTravelling
     from authflow.sso.service.exchange import NewPipeline, Redirection, Response
     from authflow.sso.service.pipelines import Bearer

@@ -12,7 +12,7 @@ from authflow.journey.ports import JourneyTransaction
 from authflow.nobody import SYSTEM
 from authflow.outbox.delivery import Done, Drop, Retry
 from authflow.outbox.ports import OutboxTransaction
-from authflow.sso.provider import Connected
+from authflow.sso.connection import Connected
 from authflow.values import Context, MemberId, OrganizationId, ProviderId
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import attrs
 from authflow.membership.changes import FlagGroup
 from authflow.membership.standing import Member, MemberFlag
 from authflow.nobody import SYSTEM
+from authflow.sso.connection import Connected
 from authflow.sso.grounds import Attached, Reason
-from authflow.sso.provider import Connected
 from authflow.values import Context, OrganizationId, UserId
 
 if TYPE_CHECKING:

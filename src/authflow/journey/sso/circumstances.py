@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from authflow.membership.service import Membership
     from authflow.policy import SsoPolicy
     from authflow.sso.case import Case
+    from authflow.sso.connection import Connected
     from authflow.sso.identity import Identity, Subject
     from authflow.sso.links import Former, Link
     from authflow.sso.progress import Open, Unconfirmed
-    from authflow.sso.provider import Connected
     from authflow.values import Address, Asker, ProviderId, UserId
 
 

@@ -11,7 +11,7 @@ from authflow.facts.sso import GlassBroken
 from authflow.membership.standing import Member, MemberFlag, role_in
 from authflow.ports import Allowed, Sso
 from authflow.sso.access import UNUSABLE, Access, Door, Entrant, Why, access, unmet, unusable
-from authflow.sso.provider import Connected
+from authflow.sso.connection import Connected
 from authflow.values import Budget, Context, Level
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from authflow.membership.changes import FlagGroup
 from authflow.membership.standing import Member, MemberFlag
 from authflow.nobody import SYSTEM
 from authflow.recording import shown
+from authflow.sso.connection import Connected
 from authflow.sso.grounds import Reason
 from authflow.sso.kinds import Rechecked
-from authflow.sso.provider import Connected
 from authflow.sso.recheck import AHEAD, SKEW, Flags, Said, check, due
 from authflow.sso.sealing import memory_binding, settings_binding
 from authflow.values import Context

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import attrs
 
 from authflow.errors import SecretUnavailable
-from authflow.sso.provider import Connected
+from authflow.sso.connection import Connected
 from authflow.sso.sealing import memory_binding, session_binding, settings_binding
 from authflow.values import Sealed
 

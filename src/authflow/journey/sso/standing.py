@@ -9,9 +9,9 @@ import attrs
 from authflow.errors import Code
 from authflow.journey.sso.circumstances import Situation
 from authflow.sso.case import Choice
+from authflow.sso.connection import Connected
 from authflow.sso.pipeline import Flow, barred, not_theirs
 from authflow.sso.progress import Away, Open, Over, Unconfirmed
-from authflow.sso.provider import Connected
 from authflow.values import Refused
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from authflow.errors import Code
-from authflow.sso.provider import Connected
+from authflow.sso.connection import Connected
 from authflow.sso.sealing import settings_binding
 from authflow.sso.service.exchange import Purpose
 from authflow.values import Refused

@@ -21,11 +21,11 @@ from authflow.values import OrganizationId, ProviderId, Refused
 
 if TYPE_CHECKING:
     from authflow.sso.capabilities import LoggedOut, LogoutRequested, Named
+    from authflow.sso.connection import Connected
     from authflow.sso.identity import Identity
     from authflow.sso.kinds import Departure, Document, Trip
     from authflow.sso.links import Link
     from authflow.sso.ports import SsoTransaction
-    from authflow.sso.provider import Connected
     from authflow.sso.service.connected import ConnectedProviders
     from authflow.sso.service.desk import Desk
     from authflow.values import Asker, Secret, SessionId

@@ -12,10 +12,10 @@ import attrs
 
 from authflow.errors import BrokenPromise
 from authflow.sso import login, setup
+from authflow.sso.connection import Connected
 from authflow.sso.pipeline import Flow
 from authflow.sso.progress import Command as LoginCommand
 from authflow.sso.progress import Login, LoginAnswer, Over
-from authflow.sso.provider import Connected
 from authflow.sso.sealing import proposal_binding, settings_digest, steps_digest
 from authflow.sso.setup import Command as SetupCommand
 from authflow.sso.setup import Proposed, Setup, SetupAnswer, Tried

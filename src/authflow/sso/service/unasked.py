@@ -25,10 +25,10 @@ from authflow.values import Address, OrganizationId, ProviderId, Refused
 
 if TYPE_CHECKING:
     from authflow.policy import SsoPolicy
+    from authflow.sso.connection import Connected
     from authflow.sso.identity import Identity
     from authflow.sso.kinds import Callback, Document
     from authflow.sso.ports import SsoTransaction
-    from authflow.sso.provider import Connected
     from authflow.sso.service.exchange import NewPipeline
     from authflow.sso.service.travelling import SignInTravelling
     from authflow.values import Asker, Secret

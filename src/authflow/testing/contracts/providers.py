@@ -11,7 +11,7 @@ import pytest
 
 from authflow.errors import StaleVersion, UniqueViolated
 from authflow.ports import Stored
-from authflow.sso.provider import Connected, NoProvider, Settings
+from authflow.sso.connection import Connected, NoProvider, Settings
 from authflow.testing.clocks import START
 from authflow.testing.contracts.threads import at_once
 from authflow.values import OrganizationId, ProviderId, Role, Sealed

@@ -10,7 +10,9 @@ import attrs
 
 from authflow.errors import Code
 from authflow.ports import Allowed, Limited
+from authflow.sso.authority import Authority
 from authflow.sso.case import Choice, Visitor
+from authflow.sso.connection import Connected, NoProvider, Settings
 from authflow.sso.difference import SAME, Difference
 from authflow.sso.identity import FRESH
 from authflow.sso.login import MACHINE, PROOF_LIFE
@@ -34,7 +36,6 @@ from authflow.sso.progress import (
     Why,
 )
 from authflow.sso.provider import MACHINE as PROVIDER_MACHINE
-from authflow.sso.provider import Authority, Connected, NoProvider, Settings
 from authflow.sso.provider_commands import Configure, Connect, Disable, Edit, Provision
 from authflow.sso.setup import MACHINE as SETUP_MACHINE
 from authflow.sso.setup import Confirm, Proposed, Tried
@@ -60,9 +61,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from authflow.sso.connection import Provider
     from authflow.sso.identity import Identity
     from authflow.sso.progress import Command, Login
-    from authflow.sso.provider import Provider
     from authflow.sso.provider_commands import Command as ProviderCommand
     from authflow.sso.setup import Command as SetupCommand
     from authflow.sso.setup import Setup
