@@ -17,7 +17,7 @@ from authflow.ports import UserAddress
 from authflow.sso.case import Choice
 from authflow.testing.browsers import Browser
 from authflow.testing.federation import FakeFederation
-from authflow.values import Address, Refused
+from authflow.values import Address, Refused, UserId
 from tests.journey.sso_stage import SsoStage
 from tests.stage import CONTEXT
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from authflow.sso.kinds import Document
     from authflow.sso.ports import Newcomer
-    from authflow.values import UserId
 
 
 def refused(answer: Any, code: Code) -> None:
@@ -111,6 +110,19 @@ def test_a_registrar_that_finds_somebody_who_never_was_here_lets_nobody_in(has: 
         sign_up()
     assert stage.flows.sessions.identify(mallory.session).user is None
     assert stage.links_of(ada.user) == ()
+
+
+def test_a_registrar_that_makes_nobody_lets_nobody_in():
+    """There is nobody to link, and nothing of it stands."""
+    uow = Finding()
+    stage = SsoStage(uow)
+    acme = stage.organization("acme")
+    stage.connect(acme, stage.google)
+    stage.google.person("00u1", email="ada@example.com", email_verified=True)
+    uow.victim, browser = UserId("nobody"), Browser()
+    refused(stage.come(browser, acme, "00u1").choose(Choice.NEW_ACCOUNT), Code.SSO_IDENTITY_DISABLED)
+    assert stage.flows.sessions.identify(browser.session).user is None
+    assert stage.links_of(uow.victim) == ()
 
 
 def broken() -> None:

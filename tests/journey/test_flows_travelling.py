@@ -19,11 +19,11 @@ from authflow.journey.sso.answers import AnswerKept, ChoiceOwed, PipelineAbandon
 from authflow.journey.sso.refusals import TOLD
 from authflow.ports import Stored
 from authflow.sso.case import Choice
-from authflow.sso.connection import Connected, NoProvider, Provider
 from authflow.sso.endpoints import Endpoints
 from authflow.sso.identity import FRESH
 from authflow.sso.kinds import Callback, Kinds
 from authflow.sso.pipeline import LIFE
+from authflow.sso.provider import Connected, NoProvider, Provider
 from authflow.testing.browsers import Browser
 from authflow.testing.providers import Fault
 from authflow.values import NOBODY, Context, OrganizationId, ProviderId, Refused, Secret, UserId
@@ -482,6 +482,18 @@ def test_a_provider_that_goes_between_two_reads_decides_nothing(
 
     monkeypatch.setattr(MemoryProviders, "load", load)
     refused(trip.choose(choice), Code.SSO_PROVIDER_CHANGED)
+
+
+def test_a_journey_that_is_swept_while_its_provider_is_asked_signs_nobody_in(stage: SsoStage, acme: OrganizationId):
+    trip = stage.start(Browser(), acme)
+    callback = trip.callback("00u1")
+
+    def swept() -> None:
+        with stage.uow.begin() as tx:
+            assert tx.pipelines.remove_over(stage.clock.now() + LIFE) == 1
+
+    stage.idp.probe = swept
+    refused(trip.resume(callback), Code.SSO_PIPELINE_INVALID)
 
 
 def test_an_organization_that_is_over_lets_nobody_in(stage: SsoStage, acme: OrganizationId):
