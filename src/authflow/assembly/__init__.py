@@ -65,6 +65,8 @@ class Slices:
     sessions: Sessions
     addresses: Addresses
     factors: SecondFactors
+    desk: Desk
+    connected: ConnectedProviders
     links: Links
     sign_ins: SignInTravelling
     setups: SetupTravelling
@@ -81,7 +83,7 @@ class Slices:
         entrances = Entrances(uow=uow, clock=clock, recorder=recorder, policy=policy)
         sessions = Sessions(uow=uow, clock=clock, entropy=entropy, recorder=recorder, policy=policy)
         desk = _desk(ports)
-        links = Links(desk=desk)
+        connected, links = ConnectedProviders(desk=desk), Links(desk=desk)
         return cls(
             recorder=recorder,
             entrances=entrances,
@@ -96,12 +98,12 @@ class Slices:
                 pepper=ports.pepper,
                 policy=policy.mfa,
             ),
+            desk=desk,
+            connected=connected,
             links=links,
             sign_ins=sign_ins(desk),
             setups=setups(desk),
-            departures=Departures(
-                desk=desk, connected=ConnectedProviders(desk=desk), session_life=policy.sessions.lifetime
-            ),
+            departures=Departures(desk=desk, connected=connected, session_life=policy.sessions.lifetime),
             membership=Membership(
                 uow=uow,
                 clock=clock,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def providers(ports: Ports, policy: Policy, slices: Slices, replays: Replaying) -> Providers:
     """Return the services over *ports* and *slices*, as the facade shows them."""
-    uow, clock, sessions, setups = ports.uow, ports.clock, slices.sessions, slices.setups
+    uow, clock, sessions, desk, connected = ports.uow, ports.clock, slices.sessions, slices.desk, slices.connected
     askers = Askers(uow=uow, clock=clock, sessions=sessions)
     orders = Orders(askers=askers, clock=clock)
     connecting = Connecting(
@@ -29,8 +29,8 @@ def providers(ports: Ports, policy: Policy, slices: Slices, replays: Replaying) 
         recorder=slices.recorder,
         sessions=sessions,
         membership=slices.membership,
-        desk=setups.desk,
-        connected=setups.connected,
+        desk=desk,
+        connected=connected,
         links=slices.links,
         departures=slices.departures,
         policy=policy,
@@ -42,21 +42,21 @@ def providers(ports: Ports, policy: Policy, slices: Slices, replays: Replaying) 
             uow=uow,
             askers=askers,
             orders=orders,
-            desk=setups.desk,
-            connected=setups.connected,
+            desk=desk,
+            connected=connected,
             connecting=connecting,
             membership=slices.membership,
             policy=policy,
         ),
         partnering=Partnering(uow=uow, askers=askers, orders=orders, kinds=ports.kinds, connecting=connecting),
-        describing=DescribingUs(uow=uow, desk=setups.desk, connected=setups.connected),
+        describing=DescribingUs(uow=uow, desk=desk, connected=connected),
         setting_up=SettingUp(
             uow=uow,
             clock=clock,
             sessions=sessions,
             askers=askers,
             orders=orders,
-            setups=setups,
+            setups=slices.setups,
             connecting=connecting,
         ),
     )
