@@ -535,9 +535,10 @@ def test_a_request_to_join_is_gone_once_they_came_in(stage: SsoStage, acme: Orga
     assert Audit.INVITE_REQUEST_REMOVE.value in stage.audited_in(acme)
 
 
-def test_an_open_invitation_to_a_verified_address_wins(stage: SsoStage):
-    """Section 10: role and teams of the invitation, and no default beside it."""
-    acme = founded(stage, trusted=True)
+@pytest.mark.parametrize("newcomers", [True, False])
+def test_an_open_invitation_to_a_verified_address_wins(stage: SsoStage, *, newcomers: bool):
+    """Section 10: role and teams of the invitation, and no default beside it; also where nobody else is taken in."""
+    acme = founded(stage, trusted=True, newcomers=newcomers)
     stage.invite(owner(stage, acme), acme, ADA, role="admin", teams=["blue"])
     answer = signed_on(stage.come(Browser(), acme, "00u1").choose(Choice.NEW_ACCOUNT))
     member = stage.member(answer.user, acme)
