@@ -140,6 +140,12 @@ def test_many_plain_rows_are_written_with_what_they_lack_and_in_their_order(conn
     assert [{name: each[name] for name in rows[0]} for each in found] == rows
 
 
+def test_rows_that_are_alike_in_everything_are_as_many_rows(connection: Connection):
+    rows = [{"name": "same", "flag": True, "data": None} for _ in range(UNNESTED + 1)]
+    connection.run(sa.insert(THING), rows)
+    assert [(each.name, each.flag, each.data) for each in connection.run(ALL)] == [("same", True, None)] * len(rows)
+
+
 def test_text_that_is_too_long_is_refused_however_many_rows_there_are(connection: Connection):
     if connection.dialect == "sqlite":
         return  # it knows no lengths

@@ -115,12 +115,21 @@ class Family:
             problem = "rows of one INSERT must have the same columns"
             raise exc.ArgumentError(problem)
         if len(rows) > UNNESTED and self._unnests(keys):
-            unnested = self._plans.get(keys) or self._kept(keys, self._of_arrays(keys), None, {})
-            return unnested, {name: [row[name] for row in rows] for name in keys}
+            return self._plan_columns({name: [row[name] for row in rows] for name in keys})
         shape = (len(rows), keys)
         known = self._plans.get(shape)
         plan = known or self._kept(shape, self._of_rows(len(rows), keys), None, {})
         return plan, {called: rows[number][name] for called, number, name in _cells(*shape)}
+
+    def _plan_columns(self, columns: Mapping[str, list[Any]]) -> tuple[Plan, Mapping[str, Any]]:
+        """Return the plan of one INSERT of *columns*, and its values; what is alike in all rows needs no array."""
+        alike = {name: values[0] for name, values in columns.items() if values.count(values[0]) == len(values)}
+        arrays = tuple(name for name in columns if name not in alike)
+        if not arrays:  # they say how many rows there are
+            arrays = tuple(columns)
+        shape = (tuple(columns), arrays)
+        plan = self._plans.get(shape) or self._kept(shape, self._of_arrays(*shape), None, {})
+        return plan, {name: columns[name] if name in arrays else alike[name] for name in columns}
 
     def _of_rows(self, count: int, keys: tuple[str, ...]) -> sa.Executable:
         column = self._statement.table.c
@@ -133,11 +142,15 @@ class Family:
         column = self._statement.table.c
         return self._dialect.driver == "psycopg" and all(type(column[name].type) in PLAIN for name in keys)
 
-    def _of_arrays(self, keys: Sequence[str]) -> sa.Executable:
-        column = self._statement.table.c
-        arrays = [sa.bindparam(name, type_=sa.ARRAY(unbounded(column[name].type))) for name in keys]
-        unnested = sa.select(*(sa.func.unnest(array) for array in arrays))
-        return cast("sa.Executable", self._statement.from_select(list(keys), unnested))
+    def _of_arrays(self, keys: Sequence[str], arrays: Sequence[str]) -> sa.Executable:
+        kinds = {name: unbounded(self._statement.table.c[name].type) for name in keys}
+        values = [
+            sa.func.unnest(sa.bindparam(name, type_=sa.ARRAY(kind)))
+            if name in arrays
+            else sa.cast(sa.bindparam(name, type_=kind), kind)
+            for name, kind in kinds.items()
+        ]
+        return cast("sa.Executable", self._statement.from_select(list(keys), sa.select(*values)))
 
     def _kept(self, shape: Hashable, statement: Any, keys: Sequence[str] | None, lengths: Mapping[str, int]) -> Plan:
         plan = self._plans.get(shape)
