@@ -72,6 +72,15 @@ def test_a_transaction_that_only_writes_is_one_round_trip(wired: Wired):
     assert written(wired.uow) == [entry(1).id]
 
 
+def test_a_transaction_of_one_statement_is_that_statement(wired: Wired):
+    """Alone it is whole or not at all, without BEGIN and COMMIT."""
+    before = wired.tally.statements
+    with wired.uow.begin() as tx:
+        tx.audit.append([entry(1)])
+    assert [text.split()[0] for text in wired.tally.log[before:]] == ["INSERT"]
+    assert written(wired.uow) == [entry(1).id]
+
+
 def test_a_transaction_that_does_nothing_asks_nothing(wired: Wired):
     def idle() -> None:
         with wired.uow.begin():
@@ -297,17 +306,25 @@ def busy() -> Exception:
 AUDITED, COMMITTED = (Kind.STATEMENT, "authflow_audit"), (Kind.COMMIT, "")
 
 
+@pytest.mark.parametrize("alone", [True, False])
 @pytest.mark.parametrize("side", ["before", "after"])
 @pytest.mark.parametrize(
     ("step", "fault", "expected"),
     [(AUDITED, busy, Retryable), (AUDITED, lost, DatabaseUnavailable), (COMMITTED, lost, CommitUnknown)],
 )
 def test_a_fault_on_the_way_says_whether_the_commit_was_sent(
-    postgresql_uow: SqlUnitOfWork, side: str, step: tuple[Kind, str], fault: Callable[[], Exception], expected: Any
+    postgresql_uow: SqlUnitOfWork,
+    side: str,
+    step: tuple[Kind, str],
+    fault: Callable[[], Exception],
+    expected: Any,
+    *,
+    alone: bool,
 ):
     postgresql_uow.tap = Once((side, *step), fault())
     with pytest.raises(DatabaseError) as raised, postgresql_uow.begin() as tx:
-        tx.users.add(User(id=ANNE, label="anne"))
+        if not alone:
+            tx.users.add(User(id=ANNE, label="anne"))
         tx.audit.append([entry(1)])
     assert type(raised.value) is expected
     assert bool(written(postgresql_uow)) == ((step, side) == (COMMITTED, "after"))

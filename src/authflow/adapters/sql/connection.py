@@ -162,12 +162,22 @@ class Connection:
             self._waiting.clear()  # nothing was done
         text = bool(self._waiting) or (self.dialect == "sqlite" and not driver_begins(self.raw))
         # As text where SQLite may have rolled back: the driver's own would do nothing then.
-        commit = partial(self.cursor.execute, "COMMIT") if text else self.raw.commit
+        commit = self._sent_alone() or (partial(self.cursor.execute, "COMMIT") if text else self.raw.commit)
         with self._trip() as arrive:
             try:
                 self.guard.tell(Kind.COMMIT, "COMMIT", lambda: (commit(), arrive()))
             except DatabaseUnavailable as error:
                 raise CommitUnknown from error.__cause__ or error
+
+    def _sent_alone(self) -> Callable[[], object] | None:
+        """Return what sends the only statement of a transaction of which nothing was sent: by itself it is one."""
+        match self._waiting:
+            case [Unsent(kind=None, text="BEGIN"), Unsent(kind=Kind.STATEMENT, cursor=None) as only]:
+                self._waiting.clear()
+                self.guard.tell(Kind.STATEMENT, only.text, _nothing)
+                return partial(self.cursor.execute, only.text, only.bound)
+            case _:
+                return None
 
     def rollback(self) -> None:
         """Undo everything. It raises nothing: whoever rolls back has a reason, and that one goes on."""
