@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from benchmarks.protocol import Watch, Work, World
 
 ENTRY: Final = "done"
-PAYLOAD: Final = json.dumps({"authenticator": "0" * 26, "kind": "totp", "note": "x" * 120}).encode()
 
 
 async def done(job: Job) -> None:
@@ -35,15 +35,20 @@ class Queue:
         self._loop = asyncio.new_event_loop()
         self._queries = Queries(AsyncpgDriver(self._wait(asyncpg.connect(world.target))))
         self._wait(self._queries.install())
+        self._numbers = itertools.count()
 
     def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  # whatever is waited for
         return self._loop.run_until_complete(work)
 
+    def _payload(self) -> bytes:
+        payload = {"authenticator": f"{next(self._numbers):026}", "kind": "totp", "note": "x" * 120}
+        return json.dumps(payload).encode()
+
     async def _put(self, size: int) -> None:
         if size == 1:
-            await self._queries.enqueue(ENTRY, PAYLOAD)
+            await self._queries.enqueue(ENTRY, self._payload())
         else:
-            await self._queries.enqueue([ENTRY] * size, [PAYLOAD] * size, [0] * size)
+            await self._queries.enqueue([ENTRY] * size, [self._payload() for _ in range(size)], [0] * size)
 
     async def _take_all(self, batch: int) -> None:
         manager = QueueManager(self._queries)
