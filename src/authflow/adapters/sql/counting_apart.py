@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
     from sqlalchemy import pool
 
-    from authflow.adapters.sql.transaction import SqlTransaction
-    from authflow.ports import Allowed, Limited
+    from authflow.ports import Allowed, Limited, Transaction
     from authflow.values import Budget
 
 T = TypeVar("T")
@@ -80,9 +79,9 @@ def counter_pool(engine: sa.Engine) -> CounterPool:
 class Apart:
     """Does *work* in a transaction that is committed at once, whatever becomes of the one that is open here."""
 
-    _run: Callable[[Callable[[SqlTransaction], Any]], Any]
+    _run: Callable[[Callable[[Transaction], Any]], Any]
 
-    def __call__(self, work: Callable[[SqlTransaction], T]) -> T:
+    def __call__(self, work: Callable[[Transaction], T]) -> T:
         done: T = self._run(work)
         return done
 

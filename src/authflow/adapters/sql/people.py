@@ -10,8 +10,6 @@ import sqlalchemy as sa
 
 from authflow.adapters.sql import columns as c
 from authflow.adapters.sql.hosted import OrganizationTable, UserTable
-from authflow.adapters.sql.hosted.organizations import HostedOrganizations
-from authflow.adapters.sql.hosted.people import HostedUsers
 from authflow.adapters.sql.organizations import OrganizationStatements, SqlOrganizations
 from authflow.adapters.sql.read_once import ReadOnce
 from authflow.errors import ConfigInvalid
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from authflow.adapters.sql.connection import Connection
     from authflow.adapters.sql.rows import Row
     from authflow.adapters.sql.tables.shared import SharedTables
-    from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
     from authflow.ports import Organizations, Users
     from authflow.sso.ports import Registrar
 
@@ -76,28 +73,6 @@ def registrar_of(given: RegistrarFactory | None) -> RegistrarFactory | None:
     if given is not None:
         _require_callable(given, setting="registrar", problem="must be a function of the connection")
     return given
-
-
-def require_readable(uow: SqlUnitOfWork, *given: object) -> None:
-    """Refuse tables of the host's that are not as they are mapped, before anybody signs in.
-
-    Args:
-        uow: It maps them.
-        given: What the host gave instead of our tables; if that is nothing, nothing is read.
-
-    Raises:
-        ConfigInvalid: The database does not know a table or a column, or not of that type.
-    """
-    if not any(isinstance(mapped, UserTable | OrganizationTable) for mapped in given):
-        return
-    uow.look(lambda: _probe(uow))
-
-
-def _probe(uow: SqlUnitOfWork) -> None:
-    with uow.begin() as tx:
-        for mapped in (tx.users, tx.organizations):
-            if isinstance(mapped, HostedUsers | HostedOrganizations):
-                mapped.probe()
 
 
 def _require_callable(given: object, *, setting: str, problem: str) -> None:
