@@ -41,8 +41,8 @@ def meanings(kind: type) -> dict[str, str]:
 
 
 def fields_table(kind: type, *, omit: Collection[str] = ()) -> str:
-    """Return the fields of a value: what each holds, what it is unless it is given, and what it means."""
-    said, types = meanings(kind), hints.of_class(kind)
+    """Return the fields of a value: what each is given, what it is unless it is given, and what it means."""
+    said, types = meanings(kind), hints.of_arguments(kind)
     rows = [
         cells(f"`{field.name}`", linked(types[field.name]), _default(field), said.get(field.name, ""))
         for field in attrs.fields(kind)

@@ -11,6 +11,8 @@ from importlib import import_module
 from types import NoneType, SimpleNamespace, UnionType
 from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin, get_type_hints
 
+import attrs
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -62,6 +64,15 @@ def of_class(value: type) -> dict[str, Any]:
     for base in reversed(value.__mro__):
         if base.__module__.startswith("authflow."):
             found.update(_resolved(vars(base).get("__annotations__", {}), names(base.__module__)))
+    return found
+
+
+def of_arguments(value: type) -> dict[str, Any]:
+    """Return what each field of *value* is given: what it holds, or what its converter says that it takes."""
+    found = of_class(value)
+    for field in attrs.fields(value):
+        taken = Any if field.converter is None else next(iter(of_function(field.converter).values()))
+        found[field.name] = found[field.name] if taken is Any else taken
     return found
 
 

@@ -85,3 +85,12 @@ def test_every_field_of_an_answer_has_a_meaning():
     rows = re.findall(r"^\| `.*\|$", answers, flags=re.MULTILINE)
     assert rows
     assert [row for row in rows if row.endswith("|  |")] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [("facade", "| `sender` | `str` | - |"), ("answers", "| `fields` | `Mapping[str, object]` | - |")],
+    ids=["SmtpMailer", "Callback"],
+)
+def test_a_field_is_shown_as_what_it_is_given_and_not_as_what_becomes_of_it(name: str, row: str):
+    assert row in (DOCS / "reference" / f"{name}.md").read_text("utf-8")
