@@ -93,4 +93,4 @@ def test_every_field_of_an_answer_has_a_meaning():
     ids=["SmtpMailer", "Callback"],
 )
 def test_a_field_is_shown_as_what_it_is_given_and_not_as_what_becomes_of_it(name: str, row: str):
-    assert row in (DOCS / "reference" / f"{name}.md").read_text("utf-8")
+    assert row in (ROOT / "docs" / "reference" / f"{name}.md").read_text("utf-8")
