@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -42,11 +43,13 @@ if TYPE_CHECKING:
 
 HEAD = REVISIONS[-1]
 
+ADDED = re.compile(r"ALTER TABLE (?P<table>\S+) ADD COLUMN (?:IF NOT EXISTS )?(?P<column>.+)")
+
 
 SECOND = """
 from alembic import op
 import sqlalchemy as sa
-revision, down_revision = "9000", "0004"
+revision, down_revision = "9000", "0005"
 
 def upgrade():
     prefix, schema = op.get_context().opts["prefix"], op.get_context().opts["schema"]
@@ -426,9 +429,13 @@ def test_the_written_statements_make_the_same_tables(engine: sa.Engine, tables: 
 
 
 def definitions(text: str) -> set[frozenset[str]]:
-    """Return each CREATE statement of *text* as its lines, in any order."""
+    """Return each CREATE statement of *text* as its lines, in any order, with the columns that are added later."""
     statements = (statement.strip() for statement in text.split(";"))
-    lines = ({line.strip(" ,\t") for line in s.splitlines() if not line.startswith("--")} for s in statements)
+    lines = [{line.strip(" ,\t") for line in s.splitlines() if not line.startswith("--")} for s in statements]
+    for added in [ADDED.fullmatch(line) for found in lines for line in found if line.startswith("ALTER")]:
+        assert added is not None
+        (table,) = (found for found in lines if f"CREATE TABLE {added['table']} (" in found)
+        table.add(added["column"])
     return {frozenset(line for line in found if line) for found in lines if any("CREATE" in line for line in found)}
 
 

@@ -108,6 +108,7 @@ HELD: Final[dict[str, tuple[Scene, ...]]] = {
     "account pipeline provider link link": (scenes.coming_in_by_a_mailed_proof,),
     "account account pipeline provider link link": (scenes.attaching,),
     "account pipeline provider once link": (scenes.arriving, scenes.owing_a_second_factor, arriving_to_link),
+    "account pipeline provider once": (scenes.being_signed_out_at_a_page,),
 }
 """By what is held, who asks."""
 

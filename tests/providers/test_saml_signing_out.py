@@ -269,13 +269,12 @@ def test_a_request_counts_once_also_after_its_person_came_back(stage: Leaving):
 
 
 def test_a_sign_in_that_waits_for_a_second_factor_ends_too(stage: Leaving):
-    """There is nothing any more that a code would finish; who goes on with the pipeline owes it anew."""
+    """There is nothing any more that a code would finish, and no pipeline that somebody would go on with."""
     browser = Browser()
     pipeline = stage.owes(ADA, stage.ada, browser)
     assert stage.ends(stage.asks(ADA)).count == 1
     refused(stage.passes(stage.ada, browser), Code.SESSION_NO_PENDING_LOGIN)
-    again = browser.ask(stage.flows.sso.resume, browser.context, pipeline=pipeline)
-    assert isinstance(again, SecondFactorOwed), again
+    refused(browser.ask(stage.flows.sso.resume, browser.context, pipeline=pipeline), Code.SSO_PIPELINE_EXPIRED)
     assert stage.here_is(browser) is None
 
 

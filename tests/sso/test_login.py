@@ -32,6 +32,8 @@ from authflow.sso.progress import (
     Return,
     Unconfirmed,
     Why,
+    Withdraw,
+    Withdrawn,
 )
 from authflow.testing import assert_complete
 from authflow.testing.samples.links import ADA, NOW, TICK, holder, identity, link, welcoming
@@ -55,6 +57,9 @@ from authflow.testing.samples.pipelines import (
 from authflow.values import OrganizationId, Refused, SessionId
 
 EXPLORED = LOGIN.walk()
+GOING = [step for step in EXPLORED.steps if not isinstance(step.command, Withdraw)]
+"""What browsers ask for; the others are the provider's, and come by none."""
+
 IDENTIFIED, PROOF_MAILED, PROVEN, ADDRESS_MAILED, ADDRESS_PROVEN = opened()
 
 
@@ -72,7 +77,7 @@ def test_what_was_written_at_the_start_never_changes():
 
 def test_another_browser_or_organization_is_told_nothing_and_changes_nothing():
     """CVE-2025-68158, CVE-2026-41425, GHSA-w699-8wff-fqxw; not even that the pipeline is over."""
-    for step in EXPLORED.steps:
+    for step in GOING:
         if step.command.present in STRANGE:
             assert (step.target, step.answer) == (step.state, Refused(code=Code.SSO_PIPELINE_INVALID))
 
@@ -92,7 +97,7 @@ def test_what_a_pipeline_is_known_by_is_not_printed(secret: bytes):
 
 def test_a_provider_that_is_not_the_same_any_more_ends_it():
     """CVE-2026-1486: deleted, replaced, or set up anew between the request and the answer."""
-    for step in EXPLORED.steps:
+    for step in GOING:
         ended = isinstance(step.command, Abandon) or isinstance(step.state, Over)
         if step.command.present in CHANGED and step.now < HANDLE.expires_at and not ended:
             assert step.answer == Refused(code=Code.SSO_PROVIDER_CHANGED)
@@ -101,9 +106,10 @@ def test_a_provider_that_is_not_the_same_any_more_ends_it():
 
 def test_after_its_hour_it_is_over_for_good():
     """Decisions 25 and 35: nothing observed as expired lives again."""
-    for step in EXPLORED.steps:
+    for step in GOING:
         if step.now >= HANDLE.expires_at and step.command.present == PRESENT:
             assert isinstance(step.target, Over)
+    for step in EXPLORED.steps:
         if isinstance(step.state, Over):
             assert step.target == step.state
             assert isinstance(step.answer, Refused)
@@ -149,7 +155,17 @@ def test_what_nobody_asked_for_comes_in_by_a_link_that_stands_or_not_at_all():
             assert step.answer.decision == Enter(link())
         if isinstance(step.state, Unconfirmed) or isinstance(step.command, ConfirmUnasked):
             assert step.target == step.state or isinstance(step.target, Over)
-            assert confirmed or isinstance(step.answer, Refused | Abandoned)
+            assert confirmed or isinstance(step.answer, Refused | Abandoned | Withdrawn)
+
+
+def test_what_a_provider_said_it_takes_back_for_good_and_no_other_one_does():
+    """SAML core 3.7.3.1: whatever waits for a choice, a proof or a button is over, and nobody comes in by it."""
+    taken = [step for step in EXPLORED.steps if isinstance(step.command, Withdraw)]
+    for step in taken:
+        waits, own = not isinstance(step.state, Away | Over), step.command.provider == HANDLE.provider
+        assert isinstance(step.answer, Withdrawn) is (waits and own)
+        assert step.target == (Over(handle=HANDLE, why=Why.WITHDRAWN) if waits and own else step.state)
+    assert {type(step.state) for step in taken} == {type(step.state) for step in EXPLORED.steps}
 
 
 # --- one after the other --------------------------------------------------------------------------------------------

@@ -25,6 +25,8 @@ from tests.journey.sso_stage import SsoStage
 from tests.providers.test_saml_signing_out import ADA as ADA_THERE
 from tests.providers.test_saml_signing_out import Leaving
 from tests.providers.test_saml_unasked import Unasked
+from tests.providers.test_saml_withdrawing import BOB as BOB_THERE
+from tests.providers.test_saml_withdrawing import Pausing
 from tests.stage import CONTEXT
 from tests.stories.crashing import changed, rows_of
 from tests.test_command import ALL
@@ -330,6 +332,13 @@ def being_signed_out(stage: Leaving) -> Ask:
     stage.comes(ADA_THERE)
     url = stage.asks(ADA_THERE)
     return lambda _context: stage.ends(url)
+
+
+@scene("sso.end_sessions", Pausing)
+def being_signed_out_at_a_page(stage: Pausing) -> Ask:
+    stage.owing()
+    query = stage.asks(BOB_THERE)
+    return lambda _context: stage.asked(query)
 
 
 # --- flows.providers --------------------------------------------------------------------------------------------------

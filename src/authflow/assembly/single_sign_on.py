@@ -22,6 +22,7 @@ from authflow.journey.sso.sign_on import SignOn
 from authflow.journey.sso.single_sign_on import SingleSignOn
 from authflow.journey.sso.standing import Standings
 from authflow.sso.service.unasked import UnaskedAnswers
+from authflow.sso.service.withdrawals import Withdrawals
 
 if TYPE_CHECKING:
     from authflow.assembly import Ports, Slices
@@ -57,7 +58,14 @@ def single_sign_on(ports: Ports, policy: Policy, slices: Slices, replays: Replay
         replays=replays,
         sign_on=_sign_on(ports, policy, slices, shared),
         idp_initiated=_idp_initiated(ports, policy, slices, shared),
-        logout=SingleLogout(uow=uow, clock=clock, sessions=sessions, recorder=recorder, departures=slices.departures),
+        logout=SingleLogout(
+            uow=uow,
+            clock=clock,
+            sessions=sessions,
+            recorder=recorder,
+            departures=slices.departures,
+            withdrawals=Withdrawals(desk=slices.sign_ins.desk, pipelines=slices.sign_ins.pipelines),
+        ),
         kept_links=LinkKeeping(
             uow=uow, clock=clock, askers=askers, links=slices.links, membership=slices.membership, recorder=recorder
         ),

@@ -75,6 +75,7 @@ class Audit(StrEnum):
     SSO_DISABLE = "sso_disable"
     SSO_BREAK_GLASS = "sso_break_glass"
     SSO_SIGNED_OUT = "sso_signed_out"
+    SSO_ANSWERS_WITHDRAWN = "sso_answers_withdrawn"
     USER_SIGNED_UP = "user_signed_up"
 
 

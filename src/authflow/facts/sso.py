@@ -200,6 +200,15 @@ class SignedOutByProvider(Fact):
 
 
 @attrs.frozen(kw_only=True)
+class AnswersWithdrawn(Fact):
+    """A provider took back *count* answers that waited on a page: it ended the sessions of which they spoke."""
+
+    organization: OrganizationId
+    provider: ProviderId
+    count: int
+
+
+@attrs.frozen(kw_only=True)
 class MembersToMail(Fact):
     """Members have to be mailed, from the one behind *after* on; *actor* is what whoever caused it is called.
 

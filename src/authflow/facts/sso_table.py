@@ -100,6 +100,9 @@ SSO: Final[dict[type[Fact], Records]] = {
     sso.SignedOutByProvider: Records(
         about=About.ORGANIZATION, audit=Audit.SSO_SIGNED_OUT, fields=("count",), target="provider"
     ),
+    sso.AnswersWithdrawn: Records(
+        about=About.ORGANIZATION, audit=Audit.SSO_ANSWERS_WITHDRAWN, fields=("count",), target="provider"
+    ),
     sso.MembersToMail: Records(
         about=About.ORGANIZATION,
         fields=("mail", "after", "actor"),

@@ -44,6 +44,8 @@ from authflow.sso.progress import (
     Return,
     Unconfirmed,
     Why,
+    Withdraw,
+    Withdrawn,
 )
 from authflow.values import Refused
 
@@ -162,6 +164,26 @@ def prove_nothing(state: Identified | Proven | AddressProven, _command: OpenLink
     return Step(state, Refused(code=Code.SSO_PROOF_INVALID))
 
 
+def withdraw(state: Open | Unconfirmed, command: Withdraw, _now: datetime) -> LoginStep:
+    """Whose session ended at the provider does not come in by what it said of them before; it alone may say so.
+
+    No browser asks for it, so none has to show that the pipeline is its own (SAML core 3.7.3.1).
+    """
+    if command.provider != state.handle.provider:
+        return Step(state, Refused(code=Code.SSO_PIPELINE_INVALID))
+    return Step(Over(handle=state.handle, why=Why.WITHDRAWN), Withdrawn())
+
+
+def nothing_said(state: Away, _command: Withdraw, _now: datetime) -> LoginStep:
+    """What was not said yet cannot be taken back."""
+    return Step(state, Refused(code=Code.SSO_PROVIDER_UNTRIED))
+
+
+def said_in_vain(state: Over, _command: Withdraw, _now: datetime) -> LoginStep:
+    """What it said was used, or is worth nothing already."""
+    return Step(state, Refused(code=Code.SSO_PIPELINE_EXPIRED))
+
+
 MACHINE = Machine[Login, Command, LoginAnswer](
     "sso.login",
     rows=(
@@ -172,48 +194,56 @@ MACHINE = Machine[Login, Command, LoginAnswer](
         on(Away, OpenLink).to(too_early, Away, Over),
         on(Away, Abandon).to(abandon, Away, Over),
         on(Away, ConfirmUnasked).to(nothing_to_confirm, Away, Over),
+        on(Away, Withdraw).to(nothing_said, Away),
         on(Unconfirmed, ConfirmUnasked).to(confirm, Unconfirmed, Over),
         on(Unconfirmed, Choose).to(only_confirmed, Unconfirmed, Over),
         on(Unconfirmed, MailProof).to(only_confirmed, Unconfirmed, Over),
         on(Unconfirmed, OpenLink).to(only_confirmed, Unconfirmed, Over),
         on(Unconfirmed, Return).to(repeat, Unconfirmed, Over),
         on(Unconfirmed, Abandon).to(abandon, Unconfirmed, Over),
+        on(Unconfirmed, Withdraw).to(withdraw, Unconfirmed, Over),
         on(Identified, Choose).to(choose, Identified, AddressMailed, Over),
         on(Identified, MailProof).to(mail_proof, Identified, ProofMailed, Over),
         on(Identified, OpenLink).to(prove_nothing, Identified, Over),
         on(Identified, Return).to(repeat, Identified, Over),
         on(Identified, Abandon).to(abandon, Identified, Over),
         on(Identified, ConfirmUnasked).to(nothing_to_confirm, Identified, Over),
+        on(Identified, Withdraw).to(withdraw, Identified, Over),
         on(ProofMailed, Choose).to(choose, ProofMailed, AddressMailed, Over),
         on(ProofMailed, MailProof).to(mail_proof, ProofMailed, Over),
         on(ProofMailed, OpenLink).to(prove, ProofMailed, Proven, Identified, Over),
         on(ProofMailed, Return).to(repeat, ProofMailed, Over),
         on(ProofMailed, Abandon).to(abandon, ProofMailed, Over),
         on(ProofMailed, ConfirmUnasked).to(nothing_to_confirm, ProofMailed, Over),
+        on(ProofMailed, Withdraw).to(withdraw, ProofMailed, Over),
         on(Proven, Choose).to(choose, Proven, AddressMailed, Over),
         on(Proven, MailProof).to(mail_proof, Proven, ProofMailed, Over),
         on(Proven, OpenLink).to(prove_nothing, Proven, Over),
         on(Proven, Return).to(repeat, Proven, Over),
         on(Proven, Abandon).to(abandon, Proven, Over),
         on(Proven, ConfirmUnasked).to(nothing_to_confirm, Proven, Over),
+        on(Proven, Withdraw).to(withdraw, Proven, Over),
         on(AddressMailed, Choose).to(choose, AddressMailed, Over),
         on(AddressMailed, MailProof).to(mail_proof, AddressMailed, ProofMailed, Over),
         on(AddressMailed, OpenLink).to(prove_address, AddressMailed, AddressProven, Over),
         on(AddressMailed, Return).to(repeat, AddressMailed, Over),
         on(AddressMailed, Abandon).to(abandon, AddressMailed, Over),
         on(AddressMailed, ConfirmUnasked).to(nothing_to_confirm, AddressMailed, Over),
+        on(AddressMailed, Withdraw).to(withdraw, AddressMailed, Over),
         on(AddressProven, Choose).to(choose, AddressProven, AddressMailed, Over),
         on(AddressProven, MailProof).to(mail_proof, AddressProven, ProofMailed, Over),
         on(AddressProven, OpenLink).to(prove_nothing, AddressProven, Over),
         on(AddressProven, Return).to(repeat, AddressProven, Over),
         on(AddressProven, Abandon).to(abandon, AddressProven, Over),
         on(AddressProven, ConfirmUnasked).to(nothing_to_confirm, AddressProven, Over),
+        on(AddressProven, Withdraw).to(withdraw, AddressProven, Over),
         on(Over, Return).to(too_late, Over),
         on(Over, Choose).to(too_late, Over),
         on(Over, MailProof).to(too_late, Over),
         on(Over, OpenLink).to(too_late, Over),
         on(Over, Abandon).to(too_late, Over),
         on(Over, ConfirmUnasked).to(too_late, Over),
+        on(Over, Withdraw).to(said_in_vain, Over),
     ),
 )
 

@@ -124,10 +124,9 @@ class LinkRows(Protocol):
     ) -> tuple[Link, ...]:
         """Return up to *limit* links at *providers* last asked about at or before *before*, stamped with *now*.
 
-        One that was asked about later than *beyond* is among them: the clock that said so was far ahead.
-
-        Each is given to one of any number of concurrent callers; they are returned as they were before the stamp, the
-        longest unasked first. Links that another transaction holds are left for the next time.
+        One that was asked about later than *beyond* is among them: the clock that said so was far ahead. Each is given
+        to one of any number of concurrent callers; they are returned as they were before the stamp, the longest unasked
+        first. Links that another transaction holds are left for the next time.
         """
         ...
 
@@ -183,19 +182,20 @@ class FormerSubjects(Protocol):
 class SealedPipeline:
     """A pipeline as its row has it: of the state, who was identified included, the row knows no more than this.
 
-    What decides stands in *handle* and behind the seal; *away* and *user* are there to find rows by.
+    What decides stands in *handle* and behind the seal; *away*, *user* and *named* are there to find rows by.
 
     Args:
         handle: Written once.
-        state: Sealed for this pipeline (decision 25).
-        away: Its browser is at the provider.
+        state: Sealed for this pipeline (decision 25). With *away* its browser is at the provider.
         user: Whose proof it waits for, or who gave it.
+        named: Digest of what the provider calls whom it spoke of, while its answer waits and it may take it back.
     """
 
     handle: Handle
     state: Sealed
     away: bool
     user: UserId | None = None
+    named: bytes | None = attrs.field(default=None, repr=False)
 
 
 class PipelineRows(Protocol):
@@ -237,6 +237,10 @@ class PipelineRows(Protocol):
 
     def waits(self, session: SessionId, provider: ProviderId, now: datetime) -> bool:
         """Tell whether a pipeline of *session* that is not over at *now* is away at *provider*."""
+        ...
+
+    def named(self, provider: ProviderId, name: bytes) -> tuple[SealedPipeline, ...]:
+        """Return every pipeline under the digest *name* at *provider*, in the order of their ids."""
         ...
 
     def remove_of_session(self, session: SessionId) -> int:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from authflow.sso.case import Choice, Decision, Known, Page
     from authflow.sso.identity import Identity
     from authflow.sso.pipeline import Handle, Present
-    from authflow.values import Address, Sealed, UserId
+    from authflow.values import Address, ProviderId, Sealed, UserId
 
 
 # --- states -----------------------------------------------------------------------------------------------------------
@@ -98,6 +98,7 @@ class Why(StrEnum):
     EXPIRED = "expired"
     FAILED = "failed"
     ABANDONED = "abandoned"
+    WITHDRAWN = "withdrawn"
 
 
 @attrs.frozen(kw_only=True)
@@ -169,7 +170,14 @@ class ConfirmUnasked:
     known: Known
 
 
-Command = Return | Choose | MailProof | OpenLink | Abandon | ConfirmUnasked
+@attrs.frozen(kw_only=True)
+class Withdraw:
+    """*provider* ended the session there of which it had spoken: what it said is worth nothing any more."""
+
+    provider: ProviderId
+
+
+Command = Return | Choose | MailProof | OpenLink | Abandon | ConfirmUnasked | Withdraw
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------
@@ -226,4 +234,9 @@ class Abandoned(Answer):
     """The pipeline is over."""
 
 
-LoginAnswer = Received | Finish | Asked | FactorAsked | Mailed | AddressAsked | Opened | Abandoned | Refused
+@attrs.frozen(kw_only=True)
+class Withdrawn(Answer):
+    """The provider took its word back; the pipeline is over."""
+
+
+LoginAnswer = Received | Finish | Asked | FactorAsked | Mailed | AddressAsked | Opened | Abandoned | Withdrawn | Refused

@@ -205,7 +205,8 @@ class FakeSamlProvider:
         *state* is what the provider was set to send as ``RelayState``: often an address, never one to follow.
         """
         nobody = Asked(id="", issuer=here.metadata, callback=here.callback, state=state, signed=False)
-        return callback(self.write(self.say(nobody, person)), state)
+        said = self.said[person.subject] = self.say(nobody, person)
+        return callback(self.write(said), state)
 
     def write(self, said: Said, fault: SamlFault | None = None, *, reader: OwnKeys | None = None) -> bytes:
         """Return *said* as a signed document."""

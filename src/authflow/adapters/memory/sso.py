@@ -255,6 +255,10 @@ class MemoryPipelines:
         away = (row.kept.handle for row in self._rows.rows() if row.kept.away)
         return any((h.session, h.provider) == (session, provider) and now < h.expires_at for h in away)
 
+    def named(self, provider: ProviderId, name: bytes) -> tuple[SealedPipeline, ...]:
+        found = self._rows.where(lambda row: (row.kept.handle.provider, row.kept.named) == (provider, name))
+        return tuple(sorted((row.kept for row in found), key=lambda kept: kept.handle.id))
+
     def remove_of_session(self, session: SessionId) -> int:
         return self._rows.drop_all(key for key, row in self._rows.items() if row.kept.handle.session == session)
 

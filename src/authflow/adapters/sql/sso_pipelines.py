@@ -39,6 +39,7 @@ class PipelineStatements:
     keep: sa.Executable
     answer: sa.Executable
     waits: sa.Executable
+    named: sa.Executable
     remove_of_session: sa.Executable
     remove_begun: sa.Executable
     remove_waiting: sa.Executable
@@ -48,8 +49,8 @@ class PipelineStatements:
     def of(cls, t: SsoTables) -> PipelineStatements:
         row = t.pipeline
         one = row.c.id == sa.bindparam("which")
-        load = sa.select(*(column for column in row.c if column.name not in KEPT_APART)).where(one)
-        changing = ("version", "away", "user_id", "sealing_key", "state")
+        rows = sa.select(*(column for column in row.c if column.name not in KEPT_APART))
+        changing = ("version", "away", "user_id", "named", "sealing_key", "state")
         new: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in changing}
         kept: dict[str, Any] = {"answer_key": sa.bindparam("kept_key"), "answer": sa.bindparam("kept_answer")}
         forgotten: dict[str, Any] = dict.fromkeys(kept, sa.null())
@@ -57,7 +58,7 @@ class PipelineStatements:
         owner = sa.bindparam("owner", type_=sa.String())
         return cls(
             add=sa.insert(row),
-            lock=load.with_for_update(),
+            lock=rows.where(one).with_for_update(),
             save=save.values(new),
             save_back=save.values({**new, **forgotten}),
             keep=sa.update(row).where(one, row.c.away, row.c.answer.is_(None)).values(kept),
@@ -70,6 +71,9 @@ class PipelineStatements:
                 row.c.expires_at > sa.bindparam("now"),
             )
             .limit(1),
+            named=rows.where(row.c.provider_id == sa.bindparam("whose"), row.c.named == sa.bindparam("whom")).order_by(
+                row.c.id
+            ),
             remove_of_session=sa.delete(row).where(row.c.session_id == owner),
             remove_begun=sa.delete(row).where(row.c.started_by == owner),
             remove_waiting=sa.delete(row).where(row.c.user_id == owner),
@@ -175,6 +179,11 @@ class SqlPipelines:
         asked = {"owner": session, "whose": provider, "now": c.micros(now)}
         return self._connection.run(self._sql.waits, asked).one_or_none() is not None
 
+    def named(self, provider: ProviderId, name: bytes) -> tuple[SealedPipeline, ...]:
+        self.flush()
+        found = self._connection.run(self._sql.named, {"whose": provider, "whom": name})
+        return tuple(_read(row) for row in found)
+
     def remove_of_session(self, session: SessionId) -> int:
         self.flush()
         self._read.clear()
@@ -214,7 +223,8 @@ def _handle(handle: Handle) -> dict[str, Any]:
 def _state(pipeline: SealedPipeline, version: int) -> dict[str, Any]:
     """Return the columns that change."""
     key, text = c.dump_seal(pipeline.state)
-    return {"version": version, "away": pipeline.away, "user_id": pipeline.user, "sealing_key": key, "state": text}
+    found_by = {"away": pipeline.away, "user_id": pipeline.user, "named": pipeline.named}
+    return {"version": version, **found_by, "sealing_key": key, "state": text}
 
 
 def _read(row: Any) -> SealedPipeline:
@@ -236,4 +246,5 @@ def _read(row: Any) -> SealedPipeline:
         state=c.load_seal((row.sealing_key, row.state)),
         away=row.away,
         user=None if row.user_id is None else UserId(row.user_id),
+        named=None if row.named is None else bytes(row.named),
     )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from authflow.command.running import in_one
-from authflow.errors import Code
-from authflow.facts.sso import SignedOutByProvider
+from authflow.errors import Code, Retryable
+from authflow.facts.sso import AnswersWithdrawn, SignedOutByProvider
 from authflow.journey.door import hold
 from authflow.journey.sso.answers import ProviderSessionsEnded, SentToSignOut, SignedOutThere
 from authflow.nobody import SYSTEM
 from authflow.sessions.commands import Findings, SignedOut
 from authflow.sessions.signing_off import sign_off
+from authflow.sso.progress import Proven
 from authflow.values import Refused
 
 if TYPE_CHECKING:
@@ -25,9 +26,15 @@ if TYPE_CHECKING:
     from authflow.sessions.service import Sessions
     from authflow.sso.capabilities import LogoutRequested
     from authflow.sso.kinds import Document
+    from authflow.sso.pipeline import PipelineId
+    from authflow.sso.ports import SealedPipeline
+    from authflow.sso.progress import Open, Unconfirmed
     from authflow.sso.provider_session import ProviderSession
     from authflow.sso.service.departures import Counterpart, Departures, Leave
-    from authflow.values import BrowserSession, Context, OrganizationId, Secret, UserId
+    from authflow.sso.service.withdrawals import Withdrawals
+    from authflow.values import BrowserSession, Context, OrganizationId, Secret, SessionId, UserId
+
+CAME_MEANWHILE: Final = "somebody came in whom the provider is about to sign out"
 
 
 @attrs.frozen(kw_only=True)
@@ -39,6 +46,7 @@ class SingleLogout:
     sessions: Sessions
     recorder: Recorder
     departures: Departures
+    withdrawals: Withdrawals
 
     def sign_out(self, session: BrowserSession, context: Context) -> SentToSignOut | SignedOut | Refused:
         """End the session here, and say where it ends at the provider."""
@@ -94,28 +102,84 @@ class SingleLogout:
             return self.departures.counterpart(tx, organization)
 
     def _ended(self, of: Counterpart, asked: LogoutRequested, context: Context) -> int | Refused:
-        """End them, with the accounts held whose sessions they are; and spend the request, which counts once."""
+        """End what it means, with all of that held; and spend the request, which counts once.
+
+        Accounts are held first, then pipelines, then the provider, as whoever finishes a sign-on holds them: that is
+        before this, and what came of it ends, or after it, and the answer is worth nothing.
+
+        Raises:
+            Retryable: Somebody came in, or as far as a page, before the provider was held. The next try holds them too.
+        """
         place = of.provider.organization
         with self.uow.begin() as tx:
-            hold(tx, None, *{row.user for row in self.departures.meant(tx, of, asked)})
-            standing = tx.providers.load(place, lock=True).state
-            if standing != of.provider:
+            seen = self._meant(tx, of, asked)
+            hold(tx, None, *seen.users)
+            waiting = self.withdrawals.hold(tx, seen.pipelines)
+            if tx.providers.load(place, lock=True).state != of.provider:
                 return Refused(code=Code.SSO_PROVIDER_CHANGED)
             if not tx.single_use.spend(asked.once):
                 return Refused(code=Code.SSO_RESPONSE_REPLAYED)
-            rows = self.departures.meant(tx, of, asked)
-            return sum(self._signed_off(tx, of, user, rows, context) for user in sorted({row.user for row in rows}))
+            meant = self._meant(tx, of, asked)
+            if not (meant.users <= seen.users and meant.pipelines <= seen.pipelines):
+                raise Retryable(CAME_MEANWHILE)
+            withdrawn = self.withdrawals.withdraw(tx, of.provider.id, asked, waiting, self.clock.now())
+            self._told(tx, of, withdrawn, context)
+            for row in meant.rows:
+                tx.provider_sessions.remove(row.session, row.provider)
+            sessions = _sessions(meant.rows, withdrawn)
+            return sum(self._signed_off(tx, of, user, sessions[user], context) for user in sorted(sessions))
+
+    def _meant(self, tx: JourneyTransaction, of: Counterpart, asked: LogoutRequested) -> _Meant:
+        waiting = self.withdrawals.named(tx, of.provider.id, asked)
+        return _Meant(rows=self.departures.meant(tx, of, asked), waiting=waiting)
 
     def _signed_off(
-        self, tx: JourneyTransaction, of: Counterpart, user: UserId, rows: tuple[ProviderSession, ...], context: Context
+        self, tx: JourneyTransaction, of: Counterpart, user: UserId, sessions: set[SessionId], context: Context
     ) -> int:
-        own, now, provider = [row for row in rows if row.user == user], self.clock.now(), of.provider
+        now, provider = self.clock.now(), of.provider
         found = Findings(policy=self.sessions.policy.sessions)
-        sessions = [row.session for row in own]
-        count, told = sign_off(tx, sessions, user=user, provider=provider.id, found=found, now=now)
-        for row in own:
-            tx.provider_sessions.remove(row.session, row.provider)
+        count, told = sign_off(tx, sorted(sessions), user=user, provider=provider.id, found=found, now=now)
         ended = SignedOutByProvider(organization=provider.organization, provider=provider.id, user=user, count=count)
         facts: tuple[Fact, ...] = (*told, ended) if count else ()
         self.recorder.record(tx, facts, asker=SYSTEM, context=context, now=now)
         return count
+
+    def _told(
+        self, tx: JourneyTransaction, of: Counterpart, withdrawn: tuple[Open | Unconfirmed, ...], context: Context
+    ) -> None:
+        fact = AnswersWithdrawn(organization=of.provider.organization, provider=of.provider.id, count=len(withdrawn))
+        self.recorder.record(tx, (fact,) if withdrawn else (), asker=SYSTEM, context=context, now=self.clock.now())
+
+
+@attrs.frozen(kw_only=True)
+class _Meant:
+    """What a provider's request may mean: *rows* of sessions, and pipelines that wait with an answer of its."""
+
+    rows: tuple[ProviderSession, ...]
+    waiting: tuple[SealedPipeline, ...]
+
+    @property
+    def users(self) -> set[UserId]:
+        """Whose sessions they are, and who proves a mailbox in one of the pipelines."""
+        provers = {pipeline.user for pipeline in self.waiting if pipeline.user is not None}
+        return {row.user for row in self.rows} | provers
+
+    @property
+    def pipelines(self) -> set[PipelineId]:
+        """Which they are."""
+        return {pipeline.handle.id for pipeline in self.waiting}
+
+
+def _sessions(
+    rows: tuple[ProviderSession, ...], withdrawn: tuple[Open | Unconfirmed, ...]
+) -> dict[UserId, set[SessionId]]:
+    """Return whose sessions end: those of *rows*, and those of whoever proved a mailbox for what was *withdrawn*.
+
+    Who did and owes a second factor has no link, and so no row: their sign-in was begun by that proof, in the
+    pipeline's own browser.
+    """
+    proven = [(state.user, state.handle.session) for state in withdrawn if isinstance(state, Proven)]
+    found: dict[UserId, set[SessionId]] = {}
+    for user, session in (*((row.user, row.session) for row in rows), *proven):
+        found.setdefault(user, set()).add(session)
+    return found

@@ -15,7 +15,8 @@ What decides is pure, and stands beside this package. What is in which file:
 `exchange`      The values that go from one of them to the next.
 `asking`        Every call of a kind, guarded: a kind may be anybody's code.
 `unasked`       Responses that nobody asked for: ``tickets`` carry them to their browser.
-`departures`    Single logout.
+`departures`    Single logout; ``names`` are by what a provider calls sessions.
+`withdrawals`   Answers that wait on a page, and that the provider takes back.
 `linking`       Links as rows.
 =============== ====================================================================================================
 

@@ -13,14 +13,15 @@ from authflow.recording import shown
 from authflow.sso.capabilities import LoggingOut
 from authflow.sso.kinds import Rejected
 from authflow.sso.provider_session import ProviderSession, name_digest
-from authflow.sso.sealing import memory_binding, session_binding
+from authflow.sso.sealing import session_binding
 from authflow.sso.service.asking import ask
+from authflow.sso.service.names import named, same_format, spoken
 from authflow.sso.service.pipelines import LOG
 from authflow.sso.service.tickets import read_ticket, write_ticket
 from authflow.values import OrganizationId, ProviderId, Refused
 
 if TYPE_CHECKING:
-    from authflow.sso.capabilities import LoggedOut, LogoutRequested, Named
+    from authflow.sso.capabilities import LoggedOut, LogoutRequested
     from authflow.sso.connection import Connected
     from authflow.sso.identity import Identity
     from authflow.sso.kinds import Departure, Document, Trip
@@ -67,24 +68,17 @@ class Departures:
         self, tx: SsoTransaction, provider: Connected, identity: Identity, link: Link, session: SessionId
     ) -> None:
         """Remember what *provider* calls the session by which *session* came, if it has a name that it can end by."""
-        kind = self.desk.kinds.get(provider.kind)
-        endpoints = self.desk.endpoints
-        if identity.memory is None or endpoints is None or not endpoints.logout:
-            return
-        if kind is None or not isinstance(kind, LoggingOut):
-            return
-        memory = self.desk.vault.open(identity.memory, memory_binding(identity.provider, identity.subject))
-        called = _called(kind, memory)
-        if called is None:
+        told = spoken(self.desk, provider.kind, identity)
+        if told is None:
             return
         row = ProviderSession(
             session=session,
             provider=provider.id,
             link=link.id,
             user=link.user,
-            name=name_digest(called.name),
-            index=name_digest(called.index),
-            memory=self.desk.vault.seal(memory, session_binding(session, provider.id)),
+            name=name_digest(told.called.name),
+            index=name_digest(told.called.index),
+            memory=self.desk.vault.seal(told.memory, session_binding(session, provider.id)),
             expires_at=self.desk.clock.now() + self.session_life,
         )
         tx.provider_sessions.put(row)
@@ -161,7 +155,7 @@ class Departures:
         indexes = {name_digest(index) for index in asked.sessions}
         rows = tx.provider_sessions.named(of.provider.id, name_digest(asked.name_id))
         here = (row for row in rows if not indexes or row.index in indexes)
-        return tuple(row for row in here if self._of_that_format(of, row, asked.format))
+        return tuple(row for row in here if self._of_that_format(of, row, asked))
 
     def answer(self, of: Counterpart, asked: LogoutRequested) -> Departure | None:
         """Let the kind say that it is done."""
@@ -196,33 +190,18 @@ class Departures:
     def _trip(self, of: Counterpart) -> Trip:
         return self.desk.trip(of.provider.organization, self.desk.new_secret(), self.desk.clock.now(), logout=True)
 
-    def _of_that_format(self, of: Counterpart, row: ProviderSession, said: str) -> bool:
-        """Tell whether *row* is of somebody whose name has the format that is *said*, or may have (SAML core 8.3).
-
-        Where either says nothing of it, or cannot be read any more, the text of the name decides: whoever is signed out
-        there and stays signed in here is worse off than who signs in once more.
-        """
-        if not said:
+    def _of_that_format(self, of: Counterpart, row: ProviderSession, asked: LogoutRequested) -> bool:
+        if not asked.format:
             return True
         try:
             memory = self.desk.vault.open(row.memory, session_binding(row.session, row.provider))
         except SecretUnavailable as error:
             report_unavailable(error)
             return True
-        called = _called(of.kind, memory)
-        return called is None or called.format in {"", said}
+        return same_format(named(of.kind, memory), asked)
 
     @staticmethod
     def _told(of: Counterpart, came: Rejected) -> Refused:
         told = (of.provider.kind, of.provider.organization, came.code, shown(came.detail))
         LOG.info("%s of %s, single logout, rejected: %s %s", *told)
         return Refused(code=came.code)
-
-
-def _called(kind: LoggingOut, memory: Document) -> Named | None:
-    """Return what the provider calls a session; none where *kind* raises: a sign-on does not fail of it."""
-    try:
-        return kind.named(memory)
-    except Exception:  # noqa: BLE001  # as `authflow.sso.service.asking`: a kind may be anybody's code
-        LOG.exception("the kind %s raised instead of naming a session", type(kind).__name__)
-        return None

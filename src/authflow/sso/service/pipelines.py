@@ -14,8 +14,10 @@ from authflow.ports import Stored
 from authflow.sso import documents
 from authflow.sso.pipeline import PipelineId, Present, not_theirs
 from authflow.sso.ports import SealedPipeline
-from authflow.sso.progress import Away, ProofMailed, Proven
+from authflow.sso.progress import Away, Open, ProofMailed, Proven, Unconfirmed
+from authflow.sso.provider_session import name_digest
 from authflow.sso.sealing import proposal_binding, request_binding, state_binding
+from authflow.sso.service.names import spoken
 from authflow.sso.service.roads import NO_PROVIDER, AnswerT, CommandT, StateT
 from authflow.sso.setup import Proposed, Tried
 from authflow.values import IDENTIFIER_MAX, Refused, Secret, SessionId, token_digest
@@ -149,7 +151,15 @@ class Pipelines(Generic[StateT, CommandT, AnswerT]):
             state=self.desk.vault.seal(documents.write(state), state_binding(state.handle.id)),
             away=isinstance(state, Away | Proposed),
             user=state.user if isinstance(state, ProofMailed | Proven) else None,
+            named=self._named(state),
         )
+
+    def _named(self, state: Login | Setup) -> bytes | None:
+        """Return by what a provider may take back what it said, while that waits."""
+        if not isinstance(state, Open | Unconfirmed):
+            return None
+        told = spoken(self.desk, state.handle.kind, state.identity)
+        return None if told is None else name_digest(told.called.name)
 
 
 def _require_opens(desk: Desk, state: Login | Setup | None) -> None:

@@ -31,7 +31,9 @@ STATE: Final = Sealed(key_id="sealing-3", ciphertext=b"\xff\x00" * 100_000)
 
 AWAY: Final = SealedPipeline(handle=HANDLE, state=Sealed(key_id="sealing-4", ciphertext=b"at the provider"), away=True)
 BACK: Final = SealedPipeline(handle=HANDLE, state=Sealed(key_id="sealing-5", ciphertext=b"identified"), away=False)
-EVERYTHING: Final = SealedPipeline(handle=attrs.evolve(HANDLE, started_by=ADA), state=STATE, away=False, user=EVE)
+EVERYTHING: Final = SealedPipeline(
+    handle=attrs.evolve(HANDLE, started_by=ADA), state=STATE, away=False, user=EVE, named=b"\x00\xff" * 16
+)
 """A row in which every field says something."""
 
 
@@ -138,6 +140,31 @@ class PipelinesContract:
             assert not tx.pipelines.waits(SessionId("session-9"), HANDLE.provider, NOW)
             tx.pipelines.save(BACK, expected=1)
             assert not tx.pipelines.waits(HANDLE.session, HANDLE.provider, NOW)
+
+    def test_what_waits_is_found_by_the_name_of_whom_it_is_about(self, uow: UnitOfWork[SsoTransaction]) -> None:
+        """At this very provider, in the order of their ids; as it was saved last, also in the same transaction."""
+        ours, other, elsewhere = b"\x01" * 32, b"\x02" * 32, ProviderId("elsewhere")
+        rows = ((HANDLE.provider, ours), (HANDLE.provider, other), (HANDLE.provider, None), (elsewhere, ours))
+        with uow.begin() as tx:
+            for number, (provider, name) in enumerate((*rows, rows[0])):
+                handle = attrs.evolve(HANDLE, id=_named(9 - number), provider=provider)
+                tx.pipelines.add(attrs.evolve(EVERYTHING, handle=handle, named=name))
+
+        def found(tx: SsoTransaction, name: bytes) -> list[PipelineId]:
+            kept = tx.pipelines.named(HANDLE.provider, name)
+            assert {pipeline.named for pipeline in kept} <= {name}
+            return [pipeline.handle.id for pipeline in kept]
+
+        with uow.begin() as tx:
+            assert (found(tx, ours), found(tx, other), found(tx, b"\x03" * 32)) == (
+                [_named(5), _named(9)],
+                [_named(8)],
+                [],
+            )
+            stored = tx.pipelines.load(_named(9), lock=True)
+            assert stored is not None
+            tx.pipelines.save(attrs.evolve(stored.state, named=other), expected=stored.version)
+            assert (found(tx, ours), found(tx, other)) == ([_named(5)], [_named(8), _named(9)])
 
     def test_pipelines_are_removed(self, uow: UnitOfWork[SsoTransaction]) -> None:
         """A browser's; a person's, whether they began it or were to prove it; those whose life is over."""

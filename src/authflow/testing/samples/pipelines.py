@@ -34,6 +34,7 @@ from authflow.sso.progress import (
     Return,
     Unconfirmed,
     Why,
+    Withdraw,
 )
 from authflow.sso.provider import MACHINE as PROVIDER_MACHINE
 from authflow.sso.provider_commands import Configure, Connect, Disable, Edit, Provision
@@ -182,6 +183,8 @@ def commands(_state: Login) -> Iterator[tuple[Command, datetime]]:
         for known in LINKED:
             yield ConfirmUnasked(present=present, known=known), now
         yield Abandon(present=present), now
+    for provider, now in product((ACME_IDP, HOSTILE_IDP), times):
+        yield Withdraw(provider=provider), now
 
 
 LOGIN: Final = Alphabet(machine=MACHINE, start=start(), commands=commands)

@@ -98,7 +98,8 @@ def _former_subject(metadata: sa.MetaData, prefix: str) -> sa.Table:
 def _pipeline(metadata: sa.MetaData, prefix: str) -> sa.Table:
     """From *digest* to *expires_at* it is written once. *state*, and *answer*, which came cross-site, are sealed.
 
-    *away* says that its browser is at the provider, *user_id* whose proof it waits for, or who gave it.
+    *away* says that its browser is at the provider, *user_id* whose proof it waits for, or who gave it, and *named* is
+    a digest of what the provider calls whom it spoke of, by which it may take that back.
     """
     return sa.Table(
         f"{prefix}sso_pipeline",
@@ -117,6 +118,7 @@ def _pipeline(metadata: sa.MetaData, prefix: str) -> sa.Table:
         c.number("version"),
         c.flag("away"),
         c.identifier("user_id", nullable=True),
+        c.digest("named", nullable=True),
         c.word("sealing_key"),
         c.text("state"),
         c.word("answer_key", nullable=True),
@@ -124,6 +126,7 @@ def _pipeline(metadata: sa.MetaData, prefix: str) -> sa.Table:
         sa.Index(f"{prefix}ix_sso_pipeline_session_id", "session_id"),
         sa.Index(f"{prefix}ix_sso_pipeline_started_by", "started_by"),
         sa.Index(f"{prefix}ix_sso_pipeline_user_id", "user_id"),
+        sa.Index(f"{prefix}ix_sso_pipeline_named", "provider_id", "named"),
         sa.Index(f"{prefix}ix_sso_pipeline_expires_at", "expires_at"),
     )
 
