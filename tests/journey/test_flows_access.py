@@ -443,14 +443,15 @@ def test_links_are_deleted_with_their_person(stage: SsoStage):
 
 def test_a_merge_moves_links_where_the_other_account_has_none_and_belongs(stage: SsoStage):
     """A new row for each: the owner of a row never changes, and no session's mark survives (CVE-2026-27197)."""
-    acme, globex, soylent = (stage.organization(name) for name in ("acme", "globex", "soylent"))
+    places = [stage.organization(name) for name in ("acme", "globex", "soylent", "initech")]
+    acme, globex, soylent, initech = places
     root, ada, ben = stage.administrator(), stage.person("ada@example.com"), stage.person("ben@example.com")
-    for place in (acme, globex, soylent):
+    for place in places:
         stage.connect(place)
         stage.flows.members.add(CONTEXT, organization=place, user=ada.user)
         linked(stage, ada, place, f"ada-{place}")
     owner = stage.owner(soylent)
-    for place in (globex, soylent):
+    for place in (globex, soylent, initech):
         stage.flows.members.add(CONTEXT, organization=place, user=ben.user)
     linked(stage, ben, globex, "ben-globex")
     remove(stage, owner, ben, soylent)
@@ -459,12 +460,14 @@ def test_a_merge_moves_links_where_the_other_account_has_none_and_belongs(stage:
     merged = root.browser.ask(stage.flows.accounts.merge, CONTEXT, source=ada.user, target=ben.user)
     assert not isinstance(merged, Refused), merged
     links = stage.links_of(ben.user)
-    assert {link.organization: link.subject for link in links} == {acme: "ada-acme", globex: "ben-globex"}
+    subjects = {acme: "ada-acme", globex: "ben-globex", initech: "ada-initech"}
+    assert {link.organization: link.subject for link in links} == subjects
     assert not {link.id for link in links} & before
     assert stage.links_of(ada.user) == ()
-    assert MemberFlag.SSO_LINKED in stage.member(ben.user, acme).flags  # type: ignore[union-attr]  # they are a member
+    for place in subjects:
+        assert MemberFlag.SSO_LINKED in stage.member(ben.user, place).flags  # type: ignore[union-attr]  # they are a member
     assert stage.flows.sessions.identify(ben.browser.session).user is None
-    assert [stage.audited_in(place).count(Audit.SSO_IDENTITY_MOVED) for place in (acme, globex, soylent)] == [1, 0, 0]
+    assert [stage.audited_in(place).count(Audit.SSO_IDENTITY_MOVED) for place in places] == [1, 0, 0, 1]
 
 
 @pytest.mark.parametrize("removed_first", [True, False])

@@ -288,6 +288,8 @@ def test_an_answer_that_was_asked_for_is_not_taken_as_one_that_was_not(stage: Un
     assert isinstance(asked.resume(stage.answered(asked.away, attrs.evolve(ADA, subject="nobody-1"))), ChoiceOwed)
     refused(stage.confirm(asked.browser, asked.pipeline), Code.SSO_PIPELINE_INVALID)
     refused(asked.browser.ask(stage.flows.sso.look_unasked, pipeline=asked.pipeline), Code.SSO_PIPELINE_INVALID)
+    asked.abandon()
+    refused(stage.confirm(asked.browser, asked.pipeline), Code.SSO_PIPELINE_INVALID)
     trip = stage.start(Browser(), stage.acme)
     refused(stage.kept(stage.answered(trip.away, ADA)), Code.SSO_STATE_INVALID)
     unasked = stage.answered(trip.away, ADA, SamlFault.UNASKED)
