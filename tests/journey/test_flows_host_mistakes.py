@@ -195,4 +195,4 @@ def test_a_kind_that_raises_where_sessions_end_keeps_nobody_in_or_out(at: str, c
         assert isinstance(browser.ask(stage.flows.sso.sign_out, CONTEXT), SignedOut)
     assert stage.flows.sessions.identify(browser.session).user is None
     errors = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert [error.exc_info is not None for error in errors] == [True]
+    assert {error.exc_info is not None for error in errors} == {True}
