@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import StatusCode
 
-from authflow import AsyncAuthflow, BrowserSession, Code, Context, Refused, Secret, __version__
+from authflow import AsyncAuthflow, BrowserSession, Code, Context, Refused, Secret, SignedOn, __version__
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
 from authflow.adapters.sql.asynchronous import make_async_engine
 from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
@@ -24,6 +24,8 @@ from authflow.command.telemetry import COMMANDS, REFUSED, WARNED
 from authflow.errors import InputInvalid, Retryable
 from authflow.testing.browsers import installed
 from authflow.values import NOBODY, SessionId, UserId
+from authflow.witness import noted
+from tests.journey.sso_stage import SsoStage
 from tests.stage import CONTEXT, Stage
 from tests.tracing import traced
 
@@ -275,6 +277,45 @@ def test_the_facts_of_a_refusal_are_attributes(spans: list[ReadableSpan]):
     assert refused.why is not None
     assert refused.why.facts
     assert {name: attributes[f"authflow.facts.{name}"] for name in refused.why.facts} == refused.why.facts
+
+
+def test_what_is_noted_of_a_command_is_told_and_explains_nothing(
+    spans: list[ReadableSpan], caplog: pytest.LogCaptureFixture
+):
+    """Of the try that counts, whatever came of it; a note in one word with a code is no reason of it."""
+
+    def answer() -> Refused:
+        noted("provider_kind", "account.same")
+        return REFUSAL
+
+    with caplog.at_level(logging.DEBUG, "authflow.command"):
+        refused = asked(answer)
+    assert (refused.why.rule, refused.why.gate) == ("desk.ask", None)
+    assert told(caplog.records[-1])["provider_kind"] == (spans[0].attributes or {})["authflow.provider_kind"]
+    assert (spans[0].attributes or {})["authflow.provider_kind"] == "account.same"
+
+
+def test_attempts_and_successes_of_single_sign_on_can_be_counted_by_the_providers_kind(spans: list[ReadableSpan]):
+    """Each command of a sign-in says which kind it is about, but where whoever asks may not go on with it (sso 15)."""
+    stage = SsoStage(MemoryUnitOfWork())
+    acme, person = stage.organization(), stage.person()
+    stage.connect(acme)
+    stage.idp.person("00u1", email="ada@example.com", name="Ada")
+    stage.link(person.user, acme, "00u1")
+    spans.clear()
+    trip = stage.start(person.browser, acme)
+    assert isinstance(trip.resume(trip.callback("00u1"), stage.person("eve").browser), Refused)
+    assert isinstance(trip.back("00u1"), SignedOn)
+    seen = [
+        (span.name, attributes["authflow.answer"], attributes.get("authflow.provider_kind"))
+        for span in spans
+        if span.name.startswith("authflow.sso.") and (attributes := dict(span.attributes or {}))
+    ]
+    assert seen == [
+        ("authflow.sso.start", "SentAway", stage.idp.key),
+        ("authflow.sso.resume", "Refused", None),
+        ("authflow.sso.resume", "SignedOn", stage.idp.key),
+    ]
 
 
 def test_logs_and_spans_say_the_same(spans: list[ReadableSpan], caplog: pytest.LogCaptureFixture):

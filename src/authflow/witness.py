@@ -37,7 +37,14 @@ class Refusal(NamedTuple):
     answer: object
 
 
-Entry = Decision | Refusal
+class Note(NamedTuple):
+    """What a command is about, in one word of the installation's own: no decision says it, and logs count by it."""
+
+    name: str
+    value: str
+
+
+Entry = Decision | Refusal | Note
 
 _WITNESS: Final[ContextVar[list[Entry] | None]] = ContextVar("authflow_witness", default=None)
 
@@ -56,6 +63,13 @@ def refused(function: Callable[..., object], answer: object, *args: object, **kw
     entries = listening()
     if entries is not None:
         entries.append(Refusal(function, args, kwargs, answer))
+
+
+def noted(name: str, value: str) -> None:
+    """Write down, for logs and traces alone, that the *name* of what is done here is *value*: never of a person."""
+    entries = listening()
+    if entries is not None:
+        entries.append(Note(name, value))
 
 
 def gate(function: Callable[P, R]) -> Callable[P, R]:

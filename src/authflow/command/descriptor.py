@@ -110,9 +110,9 @@ class Command(Generic[P, R_co]):
                 try:
                     answer = explained(self.name, self._done(service, args, kwargs, report, here), here.entries)
                 except BaseException as error:
-                    report.raised(error)
+                    report.raised(error, here.entries)
                     raise
-                report.answered(answer)
+                report.answered(answer, here.entries)
                 return answer
         finally:
             here.over = True

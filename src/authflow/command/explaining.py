@@ -29,7 +29,7 @@ import attrs
 
 from authflow.errors import InputInvalid
 from authflow.values import Explanation, Refused, Secret, identifier
-from authflow.witness import Decision, Refusal
+from authflow.witness import Decision, Note, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,13 +88,14 @@ def explained(command: str, answer: T, entries: Sequence[Entry]) -> T:
 
 def why(command: str, refused: Refused, entries: Sequence[Entry]) -> Explanation:
     """Return who first said no with this code: later ones hand on what they were told."""
-    alike = [entry for entry in entries if getattr(entry.answer, "code", entry.answer) == refused.code]
+    decided = [entry for entry in entries if not isinstance(entry, Note)]
+    alike = [entry for entry in decided if getattr(entry.answer, "code", entry.answer) == refused.code]
     if not alike:
         return Explanation(command=command, rule=command)
     first = alike[0]
     if isinstance(first, Decision):
         return _by_rule(command, first)
-    following = next((entry for entry in entries[entries.index(first) :] if isinstance(entry, Decision)), None)
+    following = next((entry for entry in decided[decided.index(first) :] if isinstance(entry, Decision)), None)
     if following is not None and following in alike:
         return attrs.evolve(_by_rule(command, following), gate=_name(first.gate), facts=dict(_seen_by_gate(first)))
     name = _name(first.gate)

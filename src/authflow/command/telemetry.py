@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING, Any, Final
 from authflow.command.explaining import tellable
 from authflow.errors import AuthflowError, Code
 from authflow.values import Answer, BrowserSession, Context, Refused
+from authflow.witness import Note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from opentelemetry.trace import Span, Tracer
     from opentelemetry.util.types import AttributeValue
 
     from authflow.errors import SecretUnavailable
+    from authflow.witness import Entry
 
 logging.getLogger("authflow").addHandler(logging.NullHandler())
 
@@ -74,26 +76,26 @@ class Report:
         if self.tries > 1 and self._span is not None:
             self._span.add_event("authflow.retry", {"authflow.tries": self.tries})
 
-    def answered(self, answer: object) -> None:
-        """The command answered."""
+    def answered(self, answer: object, entries: Sequence[Entry]) -> None:
+        """The command answered, and that is what was witnessed of it."""
         refused = answer if isinstance(answer, Refused) else None
         level = logging.WARNING if refused is not None and _warns(refused) else logging.INFO
         logs = REFUSED.isEnabledFor(level) if refused is not None else False
         if not logs and not self._heard():
             return
-        fields = {**self._fields(answer), **(_refusal(refused) if refused is not None else {})}
+        fields = {**self._fields(answer), **_notes(entries), **(_refusal(refused) if refused is not None else {})}
         if logs:
             text = "%(authflow_command)s refused: %(authflow_code)s, by %(authflow_rule)s"
             extra = _extra(fields)
             REFUSED.log(level, text, extra, extra=extra)
         self._tell({**fields, "outcome": "answered" if refused is None else "refused"})
 
-    def raised(self, error: BaseException) -> None:
+    def raised(self, error: BaseException, entries: Sequence[Entry]) -> None:
         """The command raised *error*. Its message is the host's to log: a foreign one may say anything."""
         if not self._heard():
             return
         kind = type(error)
-        fields = {**self._fields(None), "outcome": "raised", "error": kind.__name__}
+        fields = {**self._fields(None), **_notes(entries), "outcome": "raised", "error": kind.__name__}
         if isinstance(error, AuthflowError):
             fields["code"] = error.code.value
         if self._span is not None:
@@ -187,6 +189,10 @@ _NO_SPAN: Final[AbstractContextManager[None]] = nullcontext()
 def _browser(session: BrowserSession) -> dict[str, object]:
     named = {"session": session.id, "user": session.user}
     return {name: tellable(text) for name, text in named.items() if text}
+
+
+def _notes(entries: Sequence[Entry]) -> dict[str, object]:
+    return {entry.name: entry.value for entry in entries if isinstance(entry, Note)}
 
 
 def _warns(refused: Refused) -> bool:

@@ -21,6 +21,7 @@ from authflow.sso.service.names import spoken
 from authflow.sso.service.roads import NO_PROVIDER, AnswerT, CommandT, StateT
 from authflow.sso.setup import Proposed, Tried
 from authflow.values import IDENTIFIER_MAX, Refused, Secret, SessionId, token_digest
+from authflow.witness import noted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from authflow.values import Asker, OrganizationId
 
 LOG: Final = logging.getLogger("authflow.sso")
+
+PROVIDER_KIND: Final = "provider_kind"
+"""What logs and traces call the kind of the provider that a command is about (sso 15)."""
 
 TICKET_MAX: Final = 128
 """Characters; longer than any that was given out, and what is longer is not even hashed."""
@@ -112,7 +116,10 @@ class Pipelines(Generic[StateT, CommandT, AnswerT]):
     def load(self, tx: SsoTransaction, who: Bearer, *, lock: bool = False) -> Stored[StateT] | Refused:
         """Return the pipeline's row, or why there is none; a stranger's is none, before anything else is looked at."""
         found = self.find(tx, who.pipeline, lock=lock)
-        return Refused(code=Code.SSO_PIPELINE_INVALID) if found is None or not _opens(found.state, who) else found
+        if found is None or not _opens(found.state, who):
+            return Refused(code=Code.SSO_PIPELINE_INVALID)
+        noted(PROVIDER_KIND, found.state.handle.kind)
+        return found
 
     def peek(self, tx: SsoTransaction, who: Bearer) -> StateT | None:
         """Return the state for whoever needs to know it before `load` answers; the log hears of it there."""

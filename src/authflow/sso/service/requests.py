@@ -14,7 +14,9 @@ from authflow.sso.sealing import request_binding, steps_digest
 from authflow.sso.service.asking import ask
 from authflow.sso.service.exchange import NewPipeline, Redirection
 from authflow.sso.service.identities import told
+from authflow.sso.service.pipelines import PROVIDER_KIND
 from authflow.values import Refused, token_digest
+from authflow.witness import noted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -36,6 +38,7 @@ class Requests:
         Raises:
             ConfigInvalid: The host configured no address to come back to.
         """
+        noted(PROVIDER_KIND, purpose.kind.key)
         key = PipelineId(self.desk.new_id())
         ticket, state = self.desk.new_handle_secret(key), self.desk.new_handle_secret(key)
         handle = Handle(
