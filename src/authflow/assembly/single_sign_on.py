@@ -50,7 +50,7 @@ def single_sign_on(ports: Ports, policy: Policy, slices: Slices, replays: Replay
         comers=Comers(clock=clock, sessions=sessions, pipelines=slices.sign_ins.pipelines),
         circumstances=Circumstances(membership=slices.membership, policy=policy.sso),
         standings=Standings(clock=clock, pipelines=slices.sign_ins.pipelines, policy=policy.sso),
-        refusals=RefusalLog(uow=uow, clock=clock, recorder=recorder, pipelines=slices.sign_ins.pipelines),
+        refusals=RefusalLog(clock=clock, recorder=recorder, pipelines=slices.sign_ins.pipelines),
         admitting=_admitting(ports, policy, slices, waiting),
     )
     return SingleSignOn(

@@ -2,6 +2,8 @@
 
 The order is fixed: the link is read or written first, and only then does the session get its mark, by that very link
 (decision 2). Whatever the membership says, the sign-in stands.
+
+Whatever may be refused after something was written is done under a savepoint. Somebody who is known needs none.
 """
 
 from __future__ import annotations
@@ -71,7 +73,7 @@ class _CarriedOut:
 
 @attrs.frozen(kw_only=True)
 class Admitting:
-    """Carries out decisions; every method runs in its caller's transaction, under a savepoint of the caller's."""
+    """Carries out decisions; every method runs in its caller's transaction."""
 
     uow: UnitOfWork[JourneyTransaction]
     entropy: Entropy
@@ -88,14 +90,12 @@ class Admitting:
         """Do what *decision* says, and sign its person in.
 
         Raises:
-            Declined: A table said no on the way; nothing of it may stand.
-            UniqueViolated, StaleVersion: Somebody else was faster; likewise.
+            Declined: A table said no on the way, or somebody else was faster, who may choose again: nothing of it
+                stands.
         """
-        by, done = here.by, self._carry_out(here, decision)
+        by = here.by
+        done, session = self._let_in(here, decision)
         link = done.link
-        session = self.sessions.establish(by.session, by.context, user=link.user, proof=_proof(here, link.id))
-        if not isinstance(session, SignedIn):
-            raise Declined(expect(session, Refused))
         self.departures.remember(by.tx, here.at.provider, here.at.identity, link, session.session.id)
         asker = self.sessions.identify(session.session, here.now)
         self.recorder.record(by.tx, done.facts, asker=asker, context=by.context, now=here.now)
@@ -141,13 +141,34 @@ class Admitting:
         stands = self.sessions.look(here.by.session)
         return stands if isinstance(stands, SecondFactorOwed | EnrollmentOwed) else None
 
-    # --- the link -------------------------------------------------------------------------------------------------
+    # --- the link and the session -----------------------------------------------------------------------------------
+
+    def _let_in(self, here: Arrival, decision: Decision) -> tuple[_CarriedOut, SignedIn]:
+        """Carry *decision* out, and begin the session; both, or neither.
+
+        Of a link that stands the session comes first: it alone can be refused, so that there is nothing to undo.
+        """
+        if isinstance(decision, Enter):
+            session = self._signed_in(here, decision.link)
+            step = self.links.recognize(here.by.tx, decision.link, here.at.identity, here.now)
+            return _CarriedOut(link=expect(step.answer, Recognized).link, written=False), session
+        try:
+            with self.uow.savepoint():
+                done = self._carry_out(here, decision)
+                return done, self._signed_in(here, done.link)
+        except (UniqueViolated, StaleVersion):
+            raise Declined(Refused(code=Code.SSO_IDENTITY_CONFLICT)) from None
+
+    def _signed_in(self, here: Arrival, link: Link) -> SignedIn:
+        by = here.by
+        session = self.sessions.establish(by.session, by.context, user=link.user, proof=_proof(here, link.id))
+        if not isinstance(session, SignedIn):
+            raise Declined(expect(session, Refused))
+        return session
 
     def _carry_out(self, here: Arrival, decision: Decision) -> _CarriedOut:
         tx, identity, now = here.by.tx, here.at.identity, here.now
         match decision:
-            case Enter(link=link):
-                return _carried_out(self.links.recognize(tx, link, identity, now))
             case TakeOver(link=link):
                 return _carried_out(self.links.migrate(tx, link, identity, self.policy.migrate_until, now))
             case LinkTo(user=user, by=by):

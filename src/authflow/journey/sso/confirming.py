@@ -85,10 +85,13 @@ class Confirming:
         now = self.clock.now()
         known = Known() if held.at is None else self.circumstances.known(by.tx, held.at, now, lock=True)
         command = ConfirmUnasked(present=held.present, known=known)
-        answer = self.pipelines.step(by.tx, held.stored, command, now).answer
-        if held.at is None or isinstance(answer, Refused):
+        step = self.pipelines.decide(held.stored, command, now)
+        here = None if held.at is None else Arrival(by=by, at=held.at, known=known, now=now)
+        if here is not None and isinstance(step.answer, Finish):  # it is over when that is done, and not before
+            admitted = self.admitting.admit(here, step.answer.decision)
+            expect(self.pipelines.store(by.tx, held.stored, step).answer, Finish)
+            return expect(admitted, SignedOn)
+        answer = self.pipelines.store(by.tx, held.stored, step).answer
+        if here is None or isinstance(answer, Refused):
             return by.carried(self.refusals.told(by, answer))
-        here = Arrival(by=by, at=held.at, known=known, now=now)
-        if isinstance(answer, FactorAsked):
-            return self.admitting.challenge(here, answer.user)
-        return expect(self.admitting.admit(here, expect(answer, Finish).decision), SignedOn)
+        return self.admitting.challenge(here, expect(answer, FactorAsked).user)

@@ -103,20 +103,23 @@ class Finishing:
         command = Choose(
             present=held.present, choice=choice, known=known, token=token_digest(token), allowance=allowance
         )
-        answer = self.sign_ins.pipelines.step(by.tx, held.stored, command, now).answer
-        if held.at is None or isinstance(answer, Refused):
+        step = self.sign_ins.pipelines.decide(held.stored, command, now)
+        here = None if held.at is None else Arrival(by=by, at=held.at, known=known, now=now)
+        if here is not None and isinstance(step.answer, Finish):  # it is over when that is done, and not before
+            admitted = self.admitting.admit(here, step.answer.decision)
+            expect(self.sign_ins.pipelines.store(by.tx, held.stored, step).answer, Finish)
+            return admitted
+        answer = self.sign_ins.pipelines.store(by.tx, held.stored, step).answer
+        if here is None or isinstance(answer, Refused):
             return by.carried(self.refusals.told(by, answer))
-        here = Arrival(by=by, at=held.at, known=known, now=now)
         match answer:
-            case Finish(decision=decision):
-                return self.admitting.admit(here, decision)
             case FactorAsked(user=user):
                 return self.admitting.challenge(here, user)
             case AddressAsked(taken=taken):
                 self.proofs.mail_newcomer(here, token, taken=taken)
                 return by.carried(MailSent())
             case _:
-                return by.carried(_page(held.at, known, expect(answer, Asked).page))
+                return by.carried(_page(here.at, known, expect(answer, Asked).page))
 
     def look(self, by: Comer) -> ChoiceOwed | Refused:
         """Return the page that the pipeline waits at; nothing is written.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
-from authflow.errors import Code, StaleVersion, UniqueViolated
+from authflow.errors import Code
 from authflow.facts.sso import SignOnRefused
 from authflow.journey.door import Declined, expect
 from authflow.ports import Allowed
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from authflow.journey.ports import JourneyTransaction
     from authflow.journey.sso.comers import Comer
-    from authflow.ports import Clock, UnitOfWork
+    from authflow.ports import Clock
     from authflow.recording import Recorder
     from authflow.sso.pipeline import Handle
     from authflow.sso.progress import Login
@@ -56,24 +56,16 @@ PREFIX: Final = 64
 class RefusalLog:
     """Tells the log; every method runs in its caller's transaction."""
 
-    uow: UnitOfWork[JourneyTransaction]
     clock: Clock
     recorder: Recorder
     pipelines: SignInPipelines
 
     def done_or_told(self, by: Comer, finish: Callable[[], AnswerT]) -> AnswerT | Refused:
-        """Return what *finish* answers, or, where it declined and was undone, why, after the log was told of it.
-
-        Whoever loses a race may choose again.
-        """
+        """Return what *finish* answers, or, where it declined, why, after the log was told of it."""
         try:
-            with self.uow.savepoint():
-                return finish()
+            return finish()
         except Declined as declined:
-            answer = declined.answer
-        except (UniqueViolated, StaleVersion):
-            answer = Refused(code=Code.SSO_IDENTITY_CONFLICT)
-        return by.carried(self.told(by, answer))
+            return by.carried(self.told(by, declined.answer))
 
     def told(self, by: Comer, answer: object) -> Refused:
         """Return *answer*, a refusal of a table, after the log was told of it, within a budget for whoever comes.

@@ -144,13 +144,24 @@ class Pipelines(Generic[StateT, CommandT, AnswerT]):
         self, tx: SsoTransaction, stored: Stored[StateT], command: CommandT | Return, now: datetime
     ) -> Step[StateT, AnswerT | Refused]:
         """Let the pipeline's table decide *command*, and store what it decides."""
-        taken = self.road.machine.step(stored.state, command, now)
-        if taken.state != stored.state:
+        return self.store(tx, stored, self.decide(stored, command, now))
+
+    def decide(
+        self, stored: Stored[StateT], command: CommandT | Return, now: datetime
+    ) -> Step[StateT, AnswerT | Refused]:
+        """Let the table decide *command*; whoever has to do something first stores it when that is done."""
+        return self.road.machine.step(stored.state, command, now)
+
+    def store(
+        self, tx: SsoTransaction, stored: Stored[StateT], step: Step[StateT, AnswerT | Refused]
+    ) -> Step[StateT, AnswerT | Refused]:
+        """Store what was decided, and return it; or that it came to nothing, since the pipeline is another one now."""
+        if step.state != stored.state:
             try:
-                tx.pipelines.save(self._sealed(taken.state), expected=stored.version)
+                tx.pipelines.save(self._sealed(step.state), expected=stored.version)
             except StaleVersion:
                 return Step(stored.state, Refused(code=Code.SSO_STATE_INVALID))
-        return taken
+        return step
 
     def _sealed(self, state: StateT) -> SealedPipeline:
         return SealedPipeline(
