@@ -18,7 +18,7 @@ from authflow.facts.sso import SignedUp
 from authflow.journey.door import Declined, expect
 from authflow.journey.post_flow import InvitationFate
 from authflow.journey.sso.answers import AccountLinked, SignedOn
-from authflow.membership.answers import Joined
+from authflow.membership.answers import Joined, RequirementsOpen
 from authflow.sessions.commands import EnrollmentOwed, SecondFactorOwed, SignedIn
 from authflow.sessions.states import Pending
 from authflow.sso.case import By, Enter, LinkTo, Register, TakeOver
@@ -230,6 +230,21 @@ class Admitting:
         provider, identity = here.at.provider, here.at.identity
         if invitation.fate is InvitationFate.KEPT and invitation.organization == provider.organization:
             return None, invitation.code
+        standing = None if asker.user is None else self.membership.stands(provider.organization, asker.user)
+        joined = self._come_in(here, asker) if standing is None else Joined(member=standing)
+        if not isinstance(joined, Joined):
+            return None, joined
+        former, user = here.by.tx.former_subjects, joined.member.user
+        for place in ((provider.organization, provider.id, subject) for subject in identity.subjects):
+            known = former.find(*place)
+            if known is not None and (known.user, known.removed_at) != (user, None):
+                former.clear(*place)
+                former.remember(*place, user)  # their next removal is one of it, though nothing is linked to it now
+        return joined.member.id, None
+
+    def _come_in(self, here: Arrival, asker: Asker) -> Joined | Code:
+        """Make them a member, under a savepoint: a lost race is no reason not to sign them in."""
+        provider = here.at.provider
         try:
             with self.uow.savepoint():
                 joined = self.membership.come_in(
@@ -240,16 +255,10 @@ class Admitting:
                     newcomers=provider.settings.newcomers and here.at.state.handle.flow is not Flow.UNASKED,
                 )
         except (StaleVersion, UniqueViolated) as lost:
-            return None, lost.code
-        if not isinstance(joined, Joined):
-            return None, joined.code if isinstance(joined, Refused) else Code.INVITATION_REQUIREMENTS_OPEN
-        former, user = here.by.tx.former_subjects, joined.member.user
-        for place in ((provider.organization, provider.id, subject) for subject in identity.subjects):
-            known = former.find(*place)
-            if known is not None and (known.user, known.removed_at) != (user, None):
-                former.clear(*place)
-                former.remember(*place, user)  # their next removal is one of it, though nothing is linked to it now
-        return joined.member.id, None
+            return lost.code
+        if isinstance(joined, RequirementsOpen):
+            return Code.INVITATION_REQUIREMENTS_OPEN
+        return joined.code if isinstance(joined, Refused) else joined
 
 
 def _require_new(tx: JourneyTransaction, user: UserId, newcomer: Newcomer) -> None:

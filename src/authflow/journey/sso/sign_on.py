@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
-from authflow.command.running import in_one
-from authflow.errors import Code
+from authflow.command.running import in_one, looked
+from authflow.errors import Code, NotInUnitOfWork
 from authflow.journey.door import carried, settled
 from authflow.journey.sso.answers import AnswerKept, SentAway
 from authflow.sso.case import Choice
@@ -93,11 +93,32 @@ class SignOn:
     ) -> Finished:
         """Let the kind check the answer, between two transactions; where there is nothing to check, go on at once."""
         self.uow.require_closed()
-        response = in_one(self.uow, lambda: self._response(session, context, pipeline, callback))
-        if not isinstance(response, Response):
-            return response
+        response = None if callback is None else self._seen(session, pipeline, callback)
+        if response is None:
+            answer = in_one(self.uow, lambda: self._response(session, context, pipeline, callback))
+            if not isinstance(answer, Response):
+                return answer
+            response = answer
         said = self.sign_ins.responses.check(response)
         return in_one(self.uow, lambda: self._take(session, context, pipeline, response, said))
+
+    def _seen(self, session: BrowserSession, pipeline: Secret, callback: Callback) -> Response | None:
+        """Return what has to be checked, where nothing has to be stored first: all of it is looked at again by `_take`.
+
+        For whatever else it is, `_response` says so.
+        """
+
+        def look() -> Response | None:
+            with self.uow.begin() as tx:
+                by = self.comers.met(tx, session, Context(), pipeline)
+                if isinstance(by, Refused):
+                    return None
+                return self.sign_ins.responses.fit(tx, by.who, callback, self.clock.now())
+
+        try:
+            return looked(self.uow, look)
+        except NotInUnitOfWork:  # the session is over, which is stored
+            return None
 
     def _response(
         self, session: BrowserSession, context: Context, pipeline: Secret, callback: Callback | None

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from authflow.machine import Step
     from authflow.ports import Stored
     from authflow.sso.kinds import Assertion, Callback, Rejected
+    from authflow.sso.pipeline import Present
     from authflow.sso.ports import SsoTransaction
     from authflow.sso.service.desk import Desk
     from authflow.sso.service.kept import KeptResponses
@@ -60,6 +61,15 @@ class Responses(Generic[StateT, CommandT, AnswerT]):
         if brought is None:
             return Refused(code=Code.SSO_PROVIDER_UNTRIED) if isinstance(stored.state, Proposed) else None
         return self._unfit(tx, stored, who, brought, now) or self._response(tx, stored.state, brought, now)
+
+    def fit(self, tx: SsoTransaction, who: Bearer, callback: Callback, now: datetime) -> Response | None:
+        """Return what has to be checked of *callback*, if it fits a pipeline that waits for it; nothing is stored."""
+        state = self.pipelines.peek(tx, who)
+        fits = state is not None and self._fits(state, self.pipelines.present(tx, state, who), callback, now)
+        if state is None or not fits:
+            return None
+        response = self._response(tx, state, DatedCallback(callback=callback, at=now), now)
+        return None if isinstance(response, Refused) else response
 
     def check(self, response: Response) -> Assertion | Rejected:
         """Let the kind check it, with no transaction open.
@@ -98,20 +108,22 @@ class Responses(Generic[StateT, CommandT, AnswerT]):
         self, tx: SsoTransaction, stored: Stored[StateT], who: Bearer, brought: DatedCallback, now: datetime
     ) -> Refused | None:
         """Return why a response need not even be looked at; the table says so, and what it ends is over."""
-        state, present = stated(brought.callback), self.pipelines.present(tx, stored.state, who)
-        digest = b"" if state is None else token_digest(state)
-        waiting = stored.state if isinstance(stored.state, Away | Proposed) else None
-        good = waiting is not None and hmac.compare_digest(waiting.state, digest)
-        if good and barred(stored.state.handle, present, now) is None:
+        present = self.pipelines.present(tx, stored.state, who)
+        if self._fits(stored.state, present, brought.callback, now):
             return None
         held = self.pipelines.load(tx, who, lock=True)
         if isinstance(held, Refused):
             return held
-        command = Return(present=present, state=digest, said=Code.SSO_STATE_INVALID)
+        command = Return(present=present, state=_digest(brought.callback), said=Code.SSO_STATE_INVALID)
         answer = self.pipelines.step(tx, held, command, now).answer
         if not isinstance(answer, Refused):
             raise BrokenPromise(answer=type(answer).__name__)
         return answer
+
+    def _fits(self, state: StateT, present: Present, callback: Callback, now: datetime) -> bool:
+        """Tell whether a response is the one that the pipeline waits for, and that may go on."""
+        good = isinstance(state, Away | Proposed) and hmac.compare_digest(state.state, _digest(callback))
+        return good and barred(state.handle, present, now) is None
 
     def _response(self, tx: SsoTransaction, state: StateT, brought: DatedCallback, now: datetime) -> Response | Refused:
         answered = stated(brought.callback)
@@ -126,3 +138,8 @@ class Responses(Generic[StateT, CommandT, AnswerT]):
             callback=brought.callback,
             at=brought.at,
         )
+
+
+def _digest(callback: Callback) -> bytes:
+    state = stated(callback)
+    return b"" if state is None else token_digest(state)
