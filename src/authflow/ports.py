@@ -17,7 +17,7 @@ import attrs
 from authflow.values import UserId, same_address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime, timedelta
 
@@ -378,6 +378,10 @@ class Accounts(Protocol):
 
     def lock(self, user: UserId) -> Account:
         """Return the person's row, made if missing, and hold its lock until the transaction ends."""
+        ...
+
+    def hold(self, users: Iterable[UserId]) -> None:
+        """Hold the locks of *users* as `lock` does, in one order, before whatever is asked for next is answered."""
         ...
 
     def read(self, user: UserId) -> Account:

@@ -65,8 +65,7 @@ def hold(tx: JourneyTransaction, first: UserId | None, *others: UserId) -> None:
         InputInvalid: One of the *others* cannot be a person's id.
     """
     known = {user for user in others if tx.users.get(UserId(identifier(user, field="user"))) is not None}
-    for user in sorted(known | ({first} if first is not None else set())):
-        tx.accounts.lock(user)
+    tx.accounts.hold(known | ({first} if first is not None else set()))
 
 
 @attrs.frozen(kw_only=True)

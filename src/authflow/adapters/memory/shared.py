@@ -11,7 +11,7 @@ from authflow.ports import Account, Allowed, Limited
 from authflow.values import fold_address, same_address
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from authflow.adapters.counted import Counted
@@ -122,6 +122,10 @@ class MemoryAccounts:
             found = Account(user=user, epoch=1)
             self._accounts.add(user, found)
         return found
+
+    def hold(self, users: Iterable[UserId]) -> None:
+        for user in sorted(users):
+            self.lock(user)
 
     def read(self, user: UserId) -> Account:
         return self._accounts.get(user) or Account(user=user, epoch=1)

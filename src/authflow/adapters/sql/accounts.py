@@ -11,10 +11,10 @@ from authflow.adapters.sql.dialect import insert_or_update
 from authflow.ports import Account
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from authflow.adapters.sql.connection import Connection
-    from authflow.adapters.sql.rows import Row
+    from authflow.adapters.sql.rows import Result, Row
     from authflow.adapters.sql.tables.shared import SharedTables
     from authflow.values import UserId
 
@@ -55,6 +55,7 @@ class SqlAccounts:
         statements: About accounts.
         locked: Forgets what was read before the lock of a person was waited for, and reads again what is about to be
             asked for anew: where statements travel together, it travels with the lock.
+        held: Forgets likewise, and leaves it to whoever asks next to read again.
     """
 
     def __init__(
@@ -63,21 +64,33 @@ class SqlAccounts:
         statements: AccountStatements,
         *,
         locked: Callable[[UserId], None],
+        held: Callable[[], None],
     ) -> None:
         self._connection = connection
         self._sql = statements
         self._tell_locked = locked
+        self._tell_held = held
+        self._coming: dict[UserId, Callable[[], Result]] = {}
         self._locked: dict[UserId, Account] = {}
         self._seen: dict[UserId, Account | None] = {}
 
     def lock(self, user: UserId) -> Account:
         if user not in self._locked:
-            self._locked[user] = self._standing(user) or self._lock(user)
+            coming = self._coming.pop(user, None)
+            self._locked[user] = self._standing(user) or (self._lock(user) if coming is None else _made(user, coming))
         return self._locked[user]
 
+    def hold(self, users: Iterable[UserId]) -> None:
+        missing = [user for user in sorted(users) if user not in self._locked and user not in self._coming]
+        for user in missing:
+            if self._standing(user) is None:
+                self._coming[user] = self._connection.soon(self._sql.lock, {"owner": user})
+        if missing and not self._connection.alone:
+            self._tell_held()  # whoever held one of the locks may have changed what was read before
+
     def read(self, user: UserId) -> Account:
-        if user in self._locked:
-            return self._locked[user]
+        if user in self._locked or user in self._coming:
+            return self.lock(user)
         if user not in self._seen:
             self.saw(user, self._connection.run(self._sql.read, {"owner": user}).one_or_none())
         return self._seen[user] or Account(user=user, epoch=1)
@@ -98,17 +111,23 @@ class SqlAccounts:
         locked = self._connection.soon(self._sql.lock, {"owner": user})
         if not self._connection.alone:
             self._tell_locked(user)  # whoever held the lock may have changed what was read before
-        return _account(user, locked().one())
+        return _made(user, locked)
 
     def save(self, account: Account) -> None:
+        self._coming.pop(account.user, None)
         self._locked[account.user] = account
         values = {"owner": account.user, "new_epoch": account.epoch, "owed": account.enrollment_required}
         self._connection.later(self._sql.save, values)
 
     def remove(self, user: UserId) -> None:
         self._locked.pop(user, None)
+        self._coming.pop(user, None)
         self._seen.pop(user, None)
         self._connection.later(self._sql.remove, {"owner": user})
+
+
+def _made(user: UserId, locked: Callable[[], Result]) -> Account:
+    return _account(user, locked().one())
 
 
 def _account(user: UserId, row: Row) -> Account:

@@ -100,6 +100,7 @@ class SqlPipelines:
         self._sql = statements
         self._visits = visits
         self._read: ReadOnce[PipelineId, Stored[SealedPipeline] | None] = ReadOnce(connection)
+        self._places: dict[PipelineId, OrganizationId] = {}  # which never change
         self._unwritten: dict[PipelineId, Saved] = {}
 
     def add(self, pipeline: SealedPipeline) -> None:
@@ -109,14 +110,20 @@ class SqlPipelines:
     def load(self, pipeline: PipelineId, *, lock: bool = False) -> Stored[SealedPipeline] | None:
         def read() -> Stored[SealedPipeline] | None:
             row = self._locked(pipeline) if lock and not self._connection.alone else self._visits.pipeline(pipeline)
-            return None if row is None else Stored(_read(row), row.version)
+            if row is None:
+                return None
+            self._places[pipeline] = OrganizationId(row.organization_id)
+            return Stored(_read(row), row.version)
 
         return self._read.get(pipeline, read, lock=lock)
 
     def _locked(self, pipeline: PipelineId) -> Row | None:
+        """Lock the row, and send for what is asked for next; where all was forgotten, what stands beside it too."""
         locked = self._connection.soon(self._sql.lock, {"which": pipeline})
-        known = self._read.drop(pipeline)
-        self._visits.behind_pipeline(None if known is None else known.state.handle.organization)
+        forgotten = self._read.drop(pipeline) is None
+        self._visits.behind_pipeline(self._places.get(pipeline))
+        if forgotten and self._connection.pipeline is not None:
+            self._visits.pipeline(pipeline)
         return locked().one_or_none()
 
     def again(self) -> Callable[[], object] | None:

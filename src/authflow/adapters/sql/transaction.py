@@ -154,7 +154,7 @@ class SqlTransaction:
         self.users = sql.users(run)
         self._forget_people: Callable[[], None] = getattr(self.users, "forget", _forget_nothing)
         self.organizations = sql.organizations(run)
-        self.accounts = SqlAccounts(run, sql.accounts, locked=self._behind)
+        self.accounts = SqlAccounts(run, sql.accounts, locked=self._behind, held=self._forget)
         self.limits: SqlLimits | LimitsApart
         self.attempts: SqlAttempts | AttemptsApart
         if self._apart is None:

@@ -64,13 +64,18 @@ class Comers:
         context: Context,
         pipeline: Secret,
         concerned: Callable[[Comer], Iterable[UserId]],
+        *,
+        lock: bool = False,
     ) -> Comer | Refused:
         """Return who goes on, with their account held and those of all who are *concerned*.
 
         They are met twice, because an account may have to be waited for, and whoever had it may have ended the session.
+        With *lock* the pipeline is held behind them, too, for whoever is going to, and counts nothing before.
         """
         first = self.met(tx, session, context, pipeline)
         if isinstance(first, Refused):
             return first
         hold(tx, first.asker.user, *concerned(first))
+        if lock:
+            self.pipelines.read_ahead(tx, pipeline, lock=True)
         return self.met(tx, session, context, pipeline)

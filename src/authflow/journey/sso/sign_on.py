@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import attrs
@@ -142,7 +143,8 @@ class SignOn:
     ) -> Finished:
         """Take the answer and finish, with the accounts held that the identity leads to."""
         with self.uow.begin() as tx:
-            by = self.comers.held(tx, session, context, pipeline, lambda by: self.finishing.concerned(by, said))
+            concerned = partial(self.finishing.concerned, said=said)
+            by = self.comers.held(tx, session, context, pipeline, concerned, lock=True)
             if isinstance(by, Refused):
                 return by
             refused = self.finishing.take(by, response, said)
@@ -153,7 +155,8 @@ class SignOn:
     def choose(self, session: BrowserSession, context: Context, pipeline: Secret, choice: Choice) -> Finished:
         """Finish with *choice*, with the accounts held that the identity leads to."""
         with self.uow.begin() as tx:
-            by = self.comers.held(tx, session, context, pipeline, lambda by: self.finishing.concerned(by, None))
+            concerned, links = partial(self.finishing.concerned, said=None), choice is Choice.LINK
+            by = self.comers.held(tx, session, context, pipeline, concerned, lock=links)
             return by if isinstance(by, Refused) else self.finishing.finish(by, choice)
 
     def look(self, session: BrowserSession, pipeline: Secret) -> ChoiceOwed | Refused:

@@ -107,11 +107,11 @@ class Pipelines(Generic[StateT, CommandT, AnswerT]):
         """Store a pipeline that starts."""
         tx.pipelines.add(self._sealed(state))
 
-    def read_ahead(self, tx: SsoTransaction, ticket: Secret) -> None:
+    def read_ahead(self, tx: SsoTransaction, ticket: Secret, *, lock: bool = False) -> None:
         """Read the row of *ticket* before it is known who shows it: a database may read their browser's with it."""
         key = read_key(ticket.reveal())
         if key is not None:
-            tx.pipelines.load(PipelineId(key))
+            tx.pipelines.load(PipelineId(key), lock=lock)
 
     def load(self, tx: SsoTransaction, who: Bearer, *, lock: bool = False) -> Stored[StateT] | Refused:
         """Return the pipeline's row, or why there is none; a stranger's is none, before anything else is looked at."""
