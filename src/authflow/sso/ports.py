@@ -76,6 +76,13 @@ class LinkRows(Protocol):
         """Return the link of *user* at *provider*, or none."""
         ...
 
+    def expect(self, provider: ProviderId, subject: Subject, *, user: UserId | None = None, lock: bool = False) -> None:
+        """Say that `by_subject` is going to be asked for *subject*, and `of_user` for *user* if there is one.
+
+        A database may answer that with whatever is asked next; nothing else depends on it.
+        """
+        ...
+
     def all_of_user(self, user: UserId) -> tuple[Link, ...]:
         """Return every link of *user*, in the order of the organizations' ids."""
         ...

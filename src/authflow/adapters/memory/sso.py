@@ -98,6 +98,9 @@ class MemoryLinks:
     def of_user(self, provider: ProviderId, user: UserId, *, lock: bool = False) -> Link | None:  # noqa: ARG002  # as above
         return next(self._rows.where(lambda row: _by_user(row) == (provider, user)), None)
 
+    def expect(self, provider: ProviderId, subject: Subject, *, user: UserId | None = None, lock: bool = False) -> None:
+        """Do nothing: nobody waits here."""
+
     def all_of_user(self, user: UserId) -> tuple[Link, ...]:
         return _in_order(self._rows.where(lambda row: row.user == user))
 

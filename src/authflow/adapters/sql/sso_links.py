@@ -15,7 +15,7 @@ from authflow.sso.links import Link
 from authflow.values import LinkId, OrganizationId, ProviderId, UserId
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from datetime import datetime
 
     from authflow.adapters.sql.connection import Connection
@@ -110,16 +110,43 @@ class SqlLinks:
 
     def by_subject(self, provider: ProviderId, subject: Subject, *, lock: bool = False) -> Link | None:
         def read() -> Link | None:
-            if lock and not self._visits.locks_links:
-                return self._one(self._sql.lock_subject, {"place": provider, "whom": subject.encode()})
-            row = self._visits.link(provider, subject, lock=lock)
-            return None if row is None else _link(row)
+            return self._ask_subject(provider, subject, lock=lock)()
 
         return self._by_subject.get((provider, subject), read, lock=lock)
 
     def of_user(self, provider: ProviderId, user: UserId, *, lock: bool = False) -> Link | None:
-        statement, values = self._sql.lock_user if lock else self._sql.of_user, {"place": provider, "owner": user}
-        return self._of_user.get((provider, user), lambda: self._one(statement, values), lock=lock)
+        def read() -> Link | None:
+            return self._ask_user(provider, user, lock=lock)()
+
+        return self._of_user.get((provider, user), read, lock=lock)
+
+    def expect(self, provider: ProviderId, subject: Subject, *, user: UserId | None = None, lock: bool = False) -> None:
+        self._by_subject.expect((provider, subject), lambda: self._ask_subject(provider, subject, lock=lock), lock=lock)
+        if user is not None:
+            self._of_user.expect((provider, user), lambda: self._ask_user(provider, user, lock=lock), lock=lock)
+
+    def _ask_subject(self, provider: ProviderId, subject: Subject, *, lock: bool) -> Callable[[], Link | None]:
+        """Ask soon for the link, and for what stands beside it; behind its lock, if one is wanted."""
+        asked = {"place": provider, "whom": subject.encode()}
+        locked = self._connection.soon(self._sql.lock_subject, asked) if lock and not self._connection.alone else None
+        beside = self._visits.link(provider, subject)
+
+        def answer() -> Link | None:
+            row = beside()
+            row = row if locked is None else locked().one_or_none()
+            return None if row is None else _link(row)
+
+        return answer
+
+    def _ask_user(self, provider: ProviderId, user: UserId, *, lock: bool) -> Callable[[], Link | None]:
+        statement = self._sql.lock_user if lock else self._sql.of_user
+        asked = self._connection.soon(statement, {"place": provider, "owner": user})
+
+        def answer() -> Link | None:
+            row = asked().one_or_none()
+            return None if row is None else _link(row)
+
+        return answer
 
     def all_of_user(self, user: UserId) -> tuple[Link, ...]:
         return _in_order(self._connection.run(self._sql.all_of_user, {"owner": user}))

@@ -18,6 +18,8 @@ from authflow.adapters.sql.visits import Browser, Part
 from authflow.values import OrganizationId, SessionId, UserId
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from authflow.adapters.sql.accounts import SqlAccounts
     from authflow.adapters.sql.connection import Connection
     from authflow.adapters.sql.former_subjects import SqlFormerSubjects
@@ -72,14 +74,12 @@ class PipelineVisit:
 
 @attrs.frozen(kw_only=True)
 class LinkVisit:
-    """The statements that read a link, and the parts of their rows; *people* are none where they are the host's.
+    """The statement that reads a link, and the parts of its rows; *people* are none where they are the host's.
 
-    *load* tells what is remembered of a subject that is not linked, too. *lock* holds the link alone; there is none
-    where a database would hold all that is read with it.
+    It tells what is remembered of a subject that is not linked, too.
     """
 
     load: sa.Executable
-    lock: sa.Executable | None
     own: Part
     account: Part
     member: Part
@@ -88,8 +88,8 @@ class LinkVisit:
     protected: int
 
     @classmethod
-    def of(cls, tables: Tables, dialect: str, *, people: bool) -> LinkVisit:
-        """Build the statements; *people* says whether they are in our tables."""
+    def of(cls, tables: Tables, *, people: bool) -> LinkVisit:
+        """Build the statement; *people* says whether they are in our tables."""
         link, former = tables.sso.link, tables.sso.former_subject
         user, address = tables.shared.user, tables.shared.user_address
         parts = _parts(
@@ -99,11 +99,8 @@ class LinkVisit:
         meant = sa.and_(link.c.provider_id == sa.bindparam("place"), link.c.subject == whom)
         chosen = sa.select(*_columns(parts), protecting(tables.mfa.factor, link.c.user_id))
         chosen = chosen.order_by(address.c.folded) if people else chosen
-        load = chosen.select_from(_beside_link(tables, _asked().outerjoin(link, meant), people=people))
-        lock = chosen.select_from(_beside_link(tables, link, people=people)).where(meant).with_for_update(of=link)
         return cls(
-            load=load,
-            lock=lock if dialect == "postgresql" else None,
+            load=chosen.select_from(_beside_link(tables, _asked().outerjoin(link, meant), people=people)),
             own=parts[0],
             account=parts[1],
             member=parts[2],
@@ -141,11 +138,11 @@ class SsoVisitStatements:
     place: PlaceVisit | None
 
     @classmethod
-    def of(cls, tables: Tables, dialect: str, *, organizations: bool, people: bool) -> SsoVisitStatements:
+    def of(cls, tables: Tables, *, organizations: bool, people: bool) -> SsoVisitStatements:
         """Build the statements; *organizations* and *people* say whether they are in our tables."""
         return cls(
             pipeline=PipelineVisit.of(tables, organizations=organizations, people=people),
-            link=LinkVisit.of(tables, dialect, people=people),
+            link=LinkVisit.of(tables, people=people),
             place=PlaceVisit.of(tables) if organizations else None,
         )
 
@@ -241,19 +238,15 @@ class SqlSsoVisits:
         organizations.beside(organization)
         self.providers.beside(provider)
 
-    @property
-    def locks_links(self) -> bool:
-        """Tell whether `link` holds the row, or nobody has to."""
-        return self.run.alone or self.sql.link.lock is not None
+    def link(self, provider: ProviderId, subject: Subject) -> Callable[[], Row | None]:
+        """Ask soon for a link, and return what gives its row, or none."""
+        asked = self.run.soon(self.sql.link.load, {"place": provider, "whom": subject.encode()})
+        return lambda: self._told_of_link(provider, subject, asked().all())
 
-    def link(self, provider: ProviderId, subject: Subject, *, lock: bool = False) -> Row | None:
-        """Return the link's row, or none; with *lock* it is held where `locks_links`."""
+    def _told_of_link(self, provider: ProviderId, subject: Subject, rows: Sequence[Row]) -> Row | None:
         sql = self.sql.link
-        statement = sql.load if sql.lock is None or not lock else sql.lock
-        rows = self.run.run(statement, {"place": provider, "whom": subject.encode()}).all()
-        if rows:
-            self.former.saw(provider, subject, sql.former.of(rows[0]))
-        found = sql.own.of(rows[0]) if rows else None
+        self.former.saw(provider, subject, sql.former.of(rows[0]))
+        found = sql.own.of(rows[0])
         if found is None:
             return None
         user, place = UserId(found.user_id), OrganizationId(found.organization_id)

@@ -103,9 +103,7 @@ class Statements:
             links=LinkStatements.of(tables.sso),
             pipelines=PipelineStatements.of(tables.sso),
             provider_sessions=ProviderSessionStatements.of(tables.sso, dialect),
-            sso_visits=SsoVisitStatements.of(
-                tables, dialect, organizations=organizations is None, people=users is None
-            ),
+            sso_visits=SsoVisitStatements.of(tables, organizations=organizations is None, people=users is None),
             former_subjects=FormerStatements.of(tables.sso, dialect),
             once=OnceStatements.of(tables.sso, dialect),
             registrar=registrar_of(registrar),

@@ -81,6 +81,7 @@ class Circumstances:
     def known(self, tx: JourneyTransaction, at: Situation, now: datetime, *, lock: bool) -> Known:
         """Return what is known now; with *lock* the links that decide are held, for whoever acts on it."""
         identity = at.identity
+        tx.links.expect(at.provider.id, identity.subject, user=at.asker.user if at.claims else None, lock=lock)
         link = tx.links.by_subject(at.provider.id, identity.subject, lock=lock)
         former = self._former(tx, identity, now, lock=lock) if link is None else None
         prover = _prover(tx, at.state)

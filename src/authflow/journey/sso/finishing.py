@@ -36,6 +36,7 @@ from authflow.values import Refused, token_digest
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from authflow.journey.ports import JourneyTransaction
     from authflow.journey.sso.admitting import Admitting
     from authflow.journey.sso.answers import Finished
     from authflow.journey.sso.circumstances import Circumstances, Situation
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from authflow.journey.sso.standing import HeldPipeline, Standings
     from authflow.ports import Clock
     from authflow.sso.case import Page
+    from authflow.sso.identity import Subject
     from authflow.sso.kinds import Rejected
     from authflow.sso.service import SignInTravelling
     from authflow.sso.service.exchange import Response
@@ -74,15 +76,21 @@ class Finishing:
             identity, prover = state.identity, state.user if isinstance(state, ProofMailed | Proven) else None
             own = self.circumstances.owners(by.tx, state.handle.provider, (identity.subject, identity.legacy))
             return own if prover is None else (*own, prover)
-        if not isinstance(said, Assertion):
-            return ()
-        subjects = (read_subject(said.subject), read_subject(said.legacy))
-        return self.circumstances.owners(by.tx, state.handle.provider, subjects)
+        return self.circumstances.owners(by.tx, state.handle.provider, _subjects(said))
+
+    def expect(
+        self, tx: JourneyTransaction, response: Response, said: Assertion | Rejected, *, lock: bool = False
+    ) -> None:
+        """Say whose link is going to be asked for: whom *response* means is known before its pipeline is read."""
+        subject, *_ = _subjects(said) or (None,)
+        if subject is not None:
+            tx.links.expect(response.provider, subject, lock=lock)
 
     # --- the provider's answer --------------------------------------------------------------------------------------
 
     def take(self, by: Comer, response: Response, said: Assertion | Rejected) -> Refused | None:
         """Take the answer, once; return why it was not taken, or none."""
+        self.expect(by.tx, response, said, lock=True)
         taken = self.sign_ins.responses.take(by.tx, by.who, response, said, self.clock.now())
         answer = taken if isinstance(taken, Refused) else taken.answer
         return None if isinstance(answer, Received) else self.refusals.told(by, answer)
@@ -146,6 +154,11 @@ class Finishing:
         command = Abandon(present=self.sign_ins.pipelines.present(by.tx, stored.state, by.who))
         answer = self.sign_ins.pipelines.step(by.tx, stored, command, self.clock.now()).answer
         return PipelineAbandoned() if isinstance(answer, Abandoned) else self.refusals.told(by, answer)
+
+
+def _subjects(said: Assertion | Rejected | None) -> tuple[Subject | None, ...]:
+    """Return whom a provider means: by what it calls them, and by what it called them before."""
+    return (read_subject(said.subject), read_subject(said.legacy)) if isinstance(said, Assertion) else ()
 
 
 def _stopped(held: HeldPipeline, now: datetime) -> Refused:

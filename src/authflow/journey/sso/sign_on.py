@@ -143,6 +143,7 @@ class SignOn:
     ) -> Finished:
         """Take the answer and finish, with the accounts held that the identity leads to."""
         with self.uow.begin() as tx:
+            self.finishing.expect(tx, response, said)
             concerned = partial(self.finishing.concerned, said=said)
             by = self.comers.held(tx, session, context, pipeline, concerned, lock=True)
             if isinstance(by, Refused):

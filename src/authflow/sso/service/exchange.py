@@ -65,6 +65,7 @@ class DatedCallback:
 class Response:
     """A provider's response, and all that its kind checks it against. *at* is when it came."""
 
+    provider: ProviderId
     kind: Kind
     settings: Document = attrs.field(repr=False)
     trip: Trip

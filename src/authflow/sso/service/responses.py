@@ -131,6 +131,7 @@ class Responses(Generic[StateT, CommandT, AnswerT]):
             return Refused(code=Code.SSO_STATE_INVALID)
         handle = state.handle
         return Response(
+            provider=handle.provider,
             kind=self.desk.kind(handle.kind),
             settings=self.road.settings(tx, state),
             trip=self.desk.trip(handle.organization, answered, now),
