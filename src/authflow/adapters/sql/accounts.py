@@ -88,6 +88,11 @@ class SqlAccounts:
         if missing and not self._connection.alone:
             self._tell_held()  # whoever held one of the locks may have changed what was read before
 
+    def made(self, user: UserId) -> None:
+        """Hold *user*, who did not exist before this transaction: nobody has to be waited for."""
+        self._connection.later(self._sql.lock, {"owner": user})
+        self._locked[user] = Account(user=user, epoch=1)
+
     def read(self, user: UserId) -> Account:
         if user in self._locked or user in self._coming:
             return self.lock(user)

@@ -87,7 +87,6 @@ class UserStatements:
     get: sa.Executable
     holders: sa.Executable
     verify: sa.Executable
-    unproven: sa.Executable
     drop_unproven: sa.Executable
     drop_resets: sa.Executable
     remove_addresses: sa.Executable
@@ -103,7 +102,6 @@ class UserStatements:
         joined = user.outerjoin(address, address.c.user_id == user.c.id)
         owner = sa.bindparam("owner", type_=sa.String())
         where = [address.c.user_id == owner, address.c.folded == sa.bindparam("which")]
-        proven = address.c.verified_at.is_not(None)
         claimed = [address.c.folded == sa.bindparam("which"), address.c.verified_at.is_(None)]
         claimed.append(address.c.user_id != sa.bindparam("keeper"))
         return cls(
@@ -111,9 +109,10 @@ class UserStatements:
             .select_from(joined)
             .where(user.c.id == owner)
             .order_by(address.c.folded),
-            holders=sa.select(address.c.user_id).where(address.c.folded == sa.bindparam("which"), proven),
+            holders=sa.select(address.c.user_id, address.c.verified_at).where(
+                address.c.folded == sa.bindparam("which")
+            ),
             verify=sa.update(address).where(*where).values(verified_at=sa.bindparam("at")),
-            unproven=sa.select(address.c.user_id).where(*claimed),
             drop_unproven=sa.delete(address).where(*claimed),
             drop_resets=sa.delete(reset).where(reset.c.user_id == owner),
             remove_addresses=sa.delete(address).where(address.c.user_id == owner),
@@ -133,7 +132,7 @@ class SqlUsers:
     def __init__(self, connection: Connection, statements: UserStatements) -> None:
         self._connection, self._sql = connection, statements
         self._read: ReadOnce[UserId, User | None] = ReadOnce(connection)
-        self._holders: dict[str, tuple[UserId, ...]] = {}
+        self._holders: dict[str, dict[UserId, bool]] = {}  # of a folded address, and whether they have it verified
 
     def get(self, user: UserId) -> User | None:
         def read() -> User | None:
@@ -160,10 +159,12 @@ class SqlUsers:
         self._holders.clear()
 
     def holders(self, address: Address) -> tuple[UserId, ...]:
-        folded = fold_address(address)
+        return tuple(sorted(user for user, proven in self._all_holders(fold_address(address)).items() if proven))
+
+    def _all_holders(self, folded: str) -> dict[UserId, bool]:
         if folded not in self._holders:
             rows = self._connection.run(self._sql.holders, {"which": folded})
-            self._holders[folded] = tuple(sorted(UserId(row.user_id) for row in rows))
+            self._holders[folded] = {UserId(row.user_id): row.verified_at is not None for row in rows}
         return self._holders[folded]
 
     def record_verified(self, user: UserId, address: Address, at: datetime) -> bool:
@@ -172,11 +173,12 @@ class SqlUsers:
         return self._connection.changed(self._sql.verify, where) == 1
 
     def drop_unverified(self, address: Address, *, keep: UserId) -> tuple[UserId, ...]:
-        claimed = {"which": fold_address(address), "keeper": keep}
-        losers = sorted(UserId(row.user_id) for row in self._connection.run(self._sql.unproven, claimed))
+        folded = fold_address(address)
+        losers = sorted(user for user, proven in self._all_holders(folded).items() if not proven and user != keep)
         if losers:
             self._read.clear()
-            self._connection.run(self._sql.drop_unproven, claimed)
+            self._holders.clear()
+            self._connection.run(self._sql.drop_unproven, {"which": folded, "keeper": keep})
         return tuple(losers)
 
     def drop_password_resets(self, user: UserId) -> int:
@@ -190,10 +192,12 @@ class SqlUsers:
 
     def add(self, user: User) -> None:
         """Insert *user* with their addresses."""
-        self._changed(user.id)
+        self._read.drop(user.id)
         write = self._connection.later if user.addresses else self._connection.run  # one of the two is waited for
         write(self._sql.add, {"id": user.id, **_columns(user)})
         self._add_addresses(user)
+        for own in user.addresses:
+            self._holders.get(fold_address(own.address), {})[user.id] = own.verified_at is not None
         if len(user.addresses) == 1:  # several would have to be put in the order of the rows
             self._read.put(user.id, user)
 

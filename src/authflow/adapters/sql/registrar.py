@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from authflow.adapters.registering import person_of
 
 if TYPE_CHECKING:
+    from authflow.adapters.sql.accounts import SqlAccounts
     from authflow.adapters.sql.mfa import SqlFactors
     from authflow.adapters.sql.people import SqlUsers
     from authflow.sso.ports import Newcomer
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
 class SqlRegistrar:
     """`authflow.sso.ports.Registrar` on our own tables of people."""
 
-    def __init__(self, users: SqlUsers, factors: SqlFactors) -> None:
+    def __init__(self, users: SqlUsers, accounts: SqlAccounts, factors: SqlFactors) -> None:
         self._users = users
+        self._accounts = accounts
         self._factors = factors
 
     def register(self, newcomer: Newcomer) -> UserId:
         self._users.add(person_of(newcomer))
+        self._accounts.made(newcomer.id)
         self._factors.made(newcomer.id)
         return newcomer.id

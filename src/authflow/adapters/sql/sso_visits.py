@@ -1,9 +1,9 @@
 """A pipeline's row, a link's, and an organization's, read with all that a sign-in is about to ask for.
 
-A pipeline comes with its organization and its provider, and with the browser that began it; a link with its person and
-their account, their membership, whether a second factor protects them, and what is remembered of its subject; an
-organization with its provider, whichever of the two is asked for. Only the addresses are several, so that a statement
-brings few rows.
+A pipeline comes with its organization and its provider, and with the browser that began it, whose person may be a
+member there; a link with its person and their account, their membership, whether a second factor protects them, and
+what is remembered of its subject; an organization with its provider, whichever of the two is asked for. Only the
+addresses are several, so that a statement brings few rows.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class PipelineVisit:
     provider: Part
     organization: Part | None
     browser: Browser
+    member: Part
 
     @classmethod
     def of(cls, tables: Tables, *, organizations: bool, people: bool) -> PipelineVisit:
@@ -60,15 +61,21 @@ class PipelineVisit:
         joined = joined.outerjoin(session, session.c.id == row.c.session_id)
         parts = _parts([row, provider, *([organization] if organizations else [])])
         browser = Browser.of(tables, people=people, to=joined, start=parts[-1].end)
+        member = Part(tables.membership.member, browser.protected + 1)
+        theirs = sa.and_(
+            tables.membership.member.c.organization_id == row.c.organization_id,
+            tables.membership.member.c.user_id == session.c.user_id,
+        )
         return cls(
-            load=sa.select(*_columns(parts), *browser.columns)
-            .select_from(browser.joined)
+            load=sa.select(*_columns(parts), *browser.columns, *member.columns)
+            .select_from(browser.joined.outerjoin(tables.membership.member, theirs))
             .where(row.c.id == sa.bindparam("which"))
             .order_by(*browser.order),
             own=parts[0],
             provider=parts[1],
             organization=parts[2] if organizations else None,
             browser=browser,
+            member=member,
         )
 
 
@@ -208,6 +215,9 @@ class SqlSsoVisits:
         self.providers.saw(place, sql.provider.of(rows[0]))
         if sql.organization is not None and self.organizations is not None:
             self.organizations.saw(place, sql.organization.of(rows[0]))
+        member = sql.member.of(rows[0])
+        if member is not None:
+            self.members.saw(place, UserId(member.user_id), member)
         return found
 
     def behind_pipeline(self, organization: OrganizationId | None) -> None:

@@ -248,7 +248,7 @@ class SqlTransaction:
         self.pipelines = SqlPipelines(run, sql.pipelines, visits)
         self.single_use = SqlSingleUse(run, sql.once)
         self.provider_sessions = SqlProviderSessions(run, sql.provider_sessions)
-        ours: Registrar | None = None if users is None else SqlRegistrar(users, self.factors)
+        ours: Registrar | None = None if users is None else SqlRegistrar(users, self.accounts, self.factors)
         self.registrar = ours if sql.registrar is None else sql.registrar(run)
 
     def _behind(self, user: UserId) -> None:

@@ -8,6 +8,7 @@ Whatever may be refused after something was written is done under a savepoint. S
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import attrs
@@ -230,8 +231,7 @@ class Admitting:
         provider, identity = here.at.provider, here.at.identity
         if invitation.fate is InvitationFate.KEPT and invitation.organization == provider.organization:
             return None, invitation.code
-        standing = None if asker.user is None else self.membership.stands(provider.organization, asker.user)
-        joined = self._come_in(here, asker) if standing is None else Joined(member=standing)
+        joined = self._come_in(here, asker)
         if not isinstance(joined, Joined):
             return None, joined
         former, user = here.by.tx.former_subjects, joined.member.user
@@ -243,10 +243,11 @@ class Admitting:
         return joined.member.id, None
 
     def _come_in(self, here: Arrival, asker: Asker) -> Joined | Code:
-        """Make them a member, under a savepoint: a lost race is no reason not to sign them in."""
+        """Make them a member: a lost race is no reason not to sign them in, and of a member undoes nothing."""
         provider = here.at.provider
+        stands = asker.user is not None and self.membership.stands(provider.organization, asker.user)
         try:
-            with self.uow.savepoint():
+            with nullcontext() if stands else self.uow.savepoint():
                 joined = self.membership.come_in(
                     asker,
                     here.by.context,

@@ -124,12 +124,10 @@ class Receiving(Admissions):
                     return answer
             return self._linked(case, user)
 
-    def stands(self, organization: OrganizationId, user: UserId) -> Member | None:
-        """Return the member whom `come_in` has nothing to write about: their membership says that the link stands."""
+    def stands(self, organization: OrganizationId, user: UserId) -> bool:
+        """Tell whether *user* is a member already: `come_in` changes their one row then, or nothing."""
         with self.uow.begin() as tx:
-            found = tx.members.load(organization, user).state
-            says = isinstance(found, Member) and found.flags & FlagGroup.SSO.value == MemberFlag.SSO_LINKED
-            return found if isinstance(found, Member) and says else None
+            return isinstance(tx.members.load(organization, user).state, Member)
 
     def mark_unlinked(
         self, asker: Asker, context: Context, *, organization: OrganizationId, user: UserId, flags: MemberFlag
