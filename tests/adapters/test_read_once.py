@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 import pytest
 
 from authflow.adapters.sql.read_once import ReadOnce
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 @attrs.frozen
 class Connection:
-    """A connection, of which only that matters: whether anybody else writes meanwhile."""
+    """A connection, of which only that matters: whether anybody else writes meanwhile, and whether things travel."""
 
     alone: bool
+    pipeline: object | None = None
 
 
 @attrs.define
@@ -27,9 +31,14 @@ class Table:
         self.reads += 1
         return self.reads
 
+    def ask(self) -> Callable[[], int]:
+        """Ask soon: what stands now is what is answered later."""
+        found = self.read()
+        return lambda: found
 
-def memory(*, alone: bool = False) -> ReadOnce[str, int]:
-    return ReadOnce(cast("Any", Connection(alone)))
+
+def memory(*, alone: bool = False, pipeline: bool = False) -> ReadOnce[str, int]:
+    return ReadOnce(cast("Any", Connection(alone, "pipeline" if pipeline else None)))
 
 
 @pytest.mark.parametrize("alone", [True, False])
@@ -72,3 +81,52 @@ def test_a_change_is_read_again_and_what_was_written_is_known():
     assert kept.get("a", table.read, lock=True) == 7
     kept.clear()
     assert kept.get("a", table.read, lock=True) == 3
+
+
+@pytest.mark.parametrize("lock", [False, True])
+def test_what_is_expected_is_asked_for_once(lock: bool):  # noqa: FBT001  # a table's column
+    kept, table = memory(pipeline=True), Table()
+    for _ in range(2):
+        kept.expect("a", table.ask, lock=lock)
+    assert [kept.get("a", table.read, lock=lock) for _ in range(2)] == [1, 1]
+    kept.expect("a", table.ask, lock=lock)
+    assert table.reads == 1
+    assert kept.holds("a") is lock
+
+
+def test_what_was_expected_without_a_lock_is_no_answer_under_one():
+    kept, table = memory(pipeline=True), Table()
+    kept.expect("a", table.ask)
+    assert kept.get("a", table.read, lock=True) == 2
+    assert kept.holds("a")
+
+
+@pytest.mark.parametrize("lock", [False, True])
+@pytest.mark.parametrize(
+    "outdate",
+    [ReadOnce[str, int].forget, ReadOnce[str, int].clear, lambda kept: kept.drop("a")],
+    ids=["waited", "changed", "written"],
+)
+def test_what_was_asked_for_before_a_wait_or_a_change_answers_nothing_after_it(
+    outdate: Callable[[ReadOnce[str, int]], object],
+    lock: bool,  # noqa: FBT001  # as above
+):
+    kept, table = memory(pipeline=True), Table()
+    kept.expect("a", table.ask, lock=lock)
+    outdate(kept)
+    assert kept.get("a", table.read, lock=lock) == 2
+
+
+def test_what_is_put_or_seen_stands_whatever_was_expected():
+    kept, table = memory(pipeline=True), Table()
+    for key in ("put", "seen"):
+        kept.expect(key, table.ask)
+    kept.put("put", 7)
+    kept.saw("seen", 8)
+    assert [kept.get("put", table.read, lock=True), kept.get("seen", table.read)] == [7, 8]
+
+
+def test_where_nothing_travels_together_nothing_is_asked_for_before_it_is_wanted():
+    kept, table = memory(), Table()
+    kept.expect("a", table.ask)
+    assert table.reads == 0

@@ -95,6 +95,26 @@ class LinksContract:
                     assert tx.links.of_user(OTHER_IDP, one.user, lock=lock) is None
             assert tx.links.get(LinkId("link-3")) is None
 
+    def test_expecting_changes_no_answer(self, uow: UnitOfWork[SsoTransaction]) -> None:
+        """Of somebody linked and of nobody, with and without a lock, and of what is written after it was expected."""
+        one, other = link(), link(2)
+        with uow.begin() as tx:
+            tx.links.add(one)
+        for lock in (False, True):
+            with uow.begin() as tx:
+                tx.links.expect(IDP, one.subject, user=one.user, lock=lock)
+                tx.links.expect(IDP, other.subject, user=other.user, lock=lock)
+                assert tx.links.by_subject(IDP, one.subject, lock=lock) == one
+                assert tx.links.of_user(IDP, one.user, lock=lock) == one
+                assert tx.links.by_subject(IDP, other.subject) is tx.links.of_user(IDP, other.user) is None
+        with uow.begin() as tx:
+            tx.links.expect(IDP, one.subject, user=one.user)
+            tx.links.expect(IDP, other.subject, user=other.user)
+            tx.links.remove(one.id)
+            tx.links.add(other)
+            assert tx.links.by_subject(IDP, one.subject) is tx.links.of_user(IDP, one.user) is None
+            assert tx.links.by_subject(IDP, other.subject) == tx.links.of_user(IDP, other.user) == other
+
     def test_subjects_compare_as_bytes(self, uow: UnitOfWork[SsoTransaction]) -> None:
         """Each of them is somebody else; nothing is folded, trimmed or cut."""
         assert all(read_subject(subject) == subject for subject in ALIKE)

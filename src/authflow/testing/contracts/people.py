@@ -249,6 +249,30 @@ class AccountsContract:
             with uow.begin() as tx:
                 assert [tx.accounts.lock(ANNE.id), tx.accounts.lock(ANNE.id)] == [fresh, fresh]
 
+    def test_holding_makes_the_rows_and_changes_none(self, uow: UnitOfWork[Transaction]) -> None:
+        """Of several people, in any order and twice; each row is then the one that stands."""
+        kept = Account(user=ANNE.id, epoch=7)
+        with uow.begin() as tx:
+            tx.accounts.lock(ANNE.id)
+            tx.accounts.save(kept)
+        for read in (False, True):
+            with uow.begin() as tx:
+                tx.accounts.hold((BEN.id, ANNE.id))
+                tx.accounts.hold((ANNE.id,))
+                ask = tx.accounts.read if read else tx.accounts.lock
+                assert [ask(ANNE.id), ask(BEN.id)] == [kept, Account(user=BEN.id, epoch=1)]
+
+    def test_whoever_is_held_can_be_saved_and_removed(self, uow: UnitOfWork[Transaction]) -> None:
+        """Without having been read first."""
+        kept = Account(user=ANNE.id, epoch=7)
+        with uow.begin() as tx:
+            tx.accounts.hold((ANNE.id, BEN.id))
+            tx.accounts.save(kept)
+            tx.accounts.remove(BEN.id)
+            assert tx.accounts.read(ANNE.id) == kept
+        with uow.begin() as tx:
+            assert [tx.accounts.read(ANNE.id), tx.accounts.read(BEN.id)] == [kept, Account(user=BEN.id, epoch=1)]
+
     @pytest.mark.parametrize(
         "account", [Account(user=ANNE.id, epoch=7), Account(user=ANNE.id, epoch=2**31 - 1, enrollment_required=True)]
     )
