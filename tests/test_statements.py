@@ -59,13 +59,13 @@ EXPECTED: Final = {
     "sent to a provider": Sent(sqlite=7, postgresql=7, round_trips=5),
     "sign-on, identity known": Sent(sqlite=11, postgresql=17, round_trips=6),
     "sign-on, new account": Sent(sqlite=22, postgresql=31, round_trips=18),
-    "identity linked": Sent(sqlite=14, postgresql=20, round_trips=9),
+    "identity linked": Sent(sqlite=13, postgresql=19, round_trips=8),
     "sign-on, identity known, joining": Sent(sqlite=17, postgresql=23, round_trips=11),
     "sign-on, second factor owed": Sent(sqlite=10, postgresql=16, round_trips=6),
     "sign-on, a stranger is asked": Sent(sqlite=7, postgresql=11, round_trips=5),
     "the page is looked at": Sent(sqlite=4, postgresql=4, round_trips=3),
     "a new account is chosen": Sent(sqlite=9, postgresql=13, round_trips=7),
-    "a setup is confirmed": Sent(sqlite=17, postgresql=22, round_trips=13),
+    "a setup is confirmed": Sent(sqlite=16, postgresql=21, round_trips=12),
     "access is asked for": Sent(sqlite=6, postgresql=6, round_trips=5),
 }
 

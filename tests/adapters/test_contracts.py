@@ -13,10 +13,11 @@ from authflow.adapters.sql.columns import moment, moment_or_none
 from authflow.adapters.sql.tables import build
 from authflow.facts.records import Category, Message, Scope
 from authflow.membership.standing import Member
+from authflow.testing.contracts.accounts import AccountsContract
 from authflow.testing.contracts.counting import AttemptsContract, RateLimiterContract
 from authflow.testing.contracts.logs import AuditLogContract, OutboxContract
 from authflow.testing.contracts.organizations import OrganizationsContract
-from authflow.testing.contracts.people import AccountsContract, UsersContract
+from authflow.testing.contracts.people import UsersContract
 from authflow.testing.contracts.unit_of_work import UnitOfWorkContract
 from authflow.values import MemberId, Role
 
