@@ -77,10 +77,7 @@ class LinkRows(Protocol):
         ...
 
     def expect(self, provider: ProviderId, subject: Subject, *, user: UserId | None = None, lock: bool = False) -> None:
-        """Say that `by_subject` is going to be asked for *subject*, and `of_user` for *user* if there is one.
-
-        A database may answer that with whatever is asked next; nothing else depends on it.
-        """
+        """Say that `by_subject` and, for a *user*, `of_user` are going to be asked: it may be sent for before."""
         ...
 
     def all_of_user(self, user: UserId) -> tuple[Link, ...]:
