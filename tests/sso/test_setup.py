@@ -79,6 +79,7 @@ def test_nothing_leaves_the_end():
     [
         ({"visitor": None}, Code.SESSION_REQUIRED),
         ({"visitor": EVE}, Code.SSO_IDENTITY_MISMATCH),
+        ({"visitor": UserId("a")}, Code.SSO_IDENTITY_MISMATCH),
         ({"authority": attrs.evolve(OWNER, user=EVE)}, Code.SSO_IDENTITY_MISMATCH),
         ({"authority": attrs.evolve(OWNER, user=UserId("a"))}, Code.SSO_IDENTITY_MISMATCH),
         ({"authority": AUTHORITIES[1]}, Code.SESSION_REQUIRED),
