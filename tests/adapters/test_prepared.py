@@ -300,8 +300,8 @@ def statements(holder: Any) -> Iterator[Any]:
     """Yield every statement inside *holder*, however deep."""
     if isinstance(holder, sa.Executable):
         yield holder
-    elif isinstance(holder, dict):
-        for value in holder.values():
+    elif isinstance(holder, dict | tuple):
+        for value in holder.values() if isinstance(holder, dict) else holder:
             yield from statements(value)
     elif attrs.has(type(holder)):
         for field in attrs.fields(type(holder)):

@@ -62,7 +62,7 @@ class Queue(Protocol):
         ...
 
     def remove(self, messages: Sequence[Queued]) -> None:
-        """Delete exactly these messages; those that are gone already are no error."""
+        """Delete exactly these messages, and every receipt of them; those that are gone already are no error."""
         ...
 
     def depths(self, *, limit: int | None) -> tuple[tuple[Lane, int], ...]:

@@ -294,7 +294,6 @@ def _apply(tx: OutboxTransaction, settled: Sequence[tuple[Group, Delivery]]) -> 
     gone = [queued for group, state in settled if isinstance(state, GONE) for queued in group.messages]
     if gone:
         tx.queue.remove(gone)
-        tx.receipts.forget([queued.id for queued in gone])
     for group, state in settled:
         if isinstance(state, Parked):
             tx.parked.add(group.ids, state)

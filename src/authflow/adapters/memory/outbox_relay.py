@@ -57,6 +57,7 @@ class MemoryQueue:
 
     def __init__(self, store: Store) -> None:
         self._messages: Table[int, Message] = store.table("outbox")
+        self._receipts = MemoryReceipts(store)
 
     def page(self, lane: Lane, now: datetime, *, limit: int) -> tuple[Queued, ...]:
         due = self._of(lane, now)
@@ -66,6 +67,7 @@ class MemoryQueue:
 
     def remove(self, messages: Sequence[Queued]) -> None:
         self._messages.drop_all(queued.number for queued in messages)
+        self._receipts.forget([queued.id for queued in messages])
 
     def depths(self, *, limit: int | None) -> tuple[tuple[Lane, int], ...]:
         return tuple(Counter(_lane(message) for message in self._messages.rows()).most_common(limit))

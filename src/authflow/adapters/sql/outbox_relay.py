@@ -41,7 +41,7 @@ class RelayStatements:
     update: sa.Executable
     drop: sa.Executable
     page: sa.Executable
-    remove: sa.Executable
+    remove: tuple[sa.Executable, ...]
     remove_named: sa.Executable
     depths: sa.Executable
     set_aside: sa.Executable
@@ -98,13 +98,15 @@ def _lanes(tables: Tables, dialect: str) -> dict[str, sa.Executable]:
     }
 
 
-def _queue(tables: Tables, dialect: str) -> dict[str, sa.Executable]:
+def _queue(tables: Tables, dialect: str) -> dict[str, Any]:
     outbox = tables.shared.outbox
+    remove, forget = sa.delete(outbox).where(among(dialect, outbox.c.number, "numbers")), _forget(tables, dialect)
     keys = [outbox.c.destination, outbox.c.scope, outbox.c.shard]
     count = sa.func.count().label("depth")
     return {
         "page": _page(outbox, dialect),
-        "remove": sa.delete(outbox).where(among(dialect, outbox.c.number, "numbers")),
+        # Only PostgreSQL deletes from two tables in one statement.
+        "remove": (remove.add_cte(forget.cte("forgotten")),) if dialect == "postgresql" else (remove, forget),
         "remove_named": sa.delete(outbox).where(among(dialect, outbox.c.id, "ids")),
         "depths": sa.select(*keys, count)
         .group_by(*keys)
@@ -152,8 +154,13 @@ def _receipts(tables: Tables, dialect: str) -> dict[str, sa.Executable]:
     return {
         "receipts": sa.select(receipt.c.receiver).where(receipt.c.message == sa.bindparam("which")),
         "add_receipt": insert_or_keep(dialect, receipt, {k.name: sa.bindparam(k.name) for k in receipt.c}),
-        "forget": sa.delete(receipt).where(among(dialect, receipt.c.message, "ids")),
+        "forget": _forget(tables, dialect),
     }
+
+
+def _forget(tables: Tables, dialect: str) -> sa.Delete:
+    receipt = tables.outbox_relay.receipt
+    return sa.delete(receipt).where(among(dialect, receipt.c.message, "ids"))
 
 
 class SqlLanes:
@@ -205,7 +212,9 @@ class SqlQueue:
         return tuple(_queued(row, lane) for row in rows)
 
     def remove(self, messages: Sequence[Queued]) -> None:
-        self._connection.later(self._sql.remove, {"numbers": [queued.number for queued in messages]})
+        gone = {"numbers": [queued.number for queued in messages], "ids": [queued.id for queued in messages]}
+        for statement in self._sql.remove:
+            self._connection.later(statement, gone)
 
     def depths(self, *, limit: int | None) -> tuple[tuple[Lane, int], ...]:
         most = limit if limit is not None else EVERY

@@ -136,12 +136,15 @@ class OutboxStoresContract:
         assert found.message() == written
 
     def test_removing_removes_exactly_the_named(self, post: Post) -> None:
-        """Others stay; what is gone already does nothing; none at all is no error."""
+        """Others stay; what is gone already does nothing; none at all is no error. Receipts go with their messages."""
         post.write(message("m1"), message("m2"), message("m3"))
         with post.uow.begin() as tx:
+            for told in ("m1", "m2"):
+                tx.receipts.add(told, "a")
             found = tx.queue.page(Lane(destination=None, scope=1, shard="u1"), START, limit=9)
             for gone in ((), found[:1], (found[0], found[2])):
                 tx.queue.remove(gone)
+            assert [tx.receipts.of(told) for told in ("m1", "m2")] == [set(), {"a"}]
         assert post.left() == 1
 
     def test_a_lane_may_be_locked_ahead_of_being_loaded(self, post: Post) -> None:
