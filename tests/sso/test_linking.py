@@ -42,7 +42,7 @@ from authflow.testing.samples.links import (
     identity,
     link,
 )
-from authflow.values import Address, ProviderId, Refused
+from authflow.values import Address, ProviderId, Refused, UserId
 
 EXPLORED = LINKING.walk()
 OWN = OwnSession(user=ADA, elevated=True)
@@ -205,6 +205,7 @@ def test_what_is_somebody_elses_stays_theirs_without_a_session(state: Held | Cro
     [
         ({"ground": OwnSession(user=ADA, elevated=False)}, Code.SESSION_ELEVATION_REQUIRED),
         ({"ground": OwnSession(user=EVE, elevated=True)}, Code.SSO_IDENTITY_MISMATCH),
+        ({"ground": OwnSession(user=UserId("a"), elevated=True)}, Code.SSO_IDENTITY_MISMATCH),
         ({"ground": attrs.evolve(PROOF, subject=OTHER)}, Code.SSO_IDENTITY_MISMATCH),
         ({"ground": attrs.evolve(PROOF, provider=ProviderId("0"))}, Code.SSO_IDENTITY_MISMATCH),
         ({"ground": attrs.evolve(PROOF, provider=ProviderId("~"))}, Code.SSO_IDENTITY_MISMATCH),
