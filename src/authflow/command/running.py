@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
+from authflow.errors import NotInUnitOfWork
 from authflow.here import whoever
 from authflow.witness import listen, listening, unlisten
 
@@ -73,11 +74,19 @@ def in_one(uow: UnitOfWork[Any], work: Callable[[], T]) -> T:
 
 
 def looked(uow: UnitOfWork[Any], work: Callable[[], T]) -> T:
-    """Return what *work* finds, a part of an operation that only reads, at one instant and in no transaction.
+    """Return what *work* finds, a part of an operation that mostly only reads, at one instant and in no transaction.
 
+    Where something has to be stored after all, such as that a session is over, it is done anew as `in_one` does it.
     Inside a command it is a part of that one.
     """
-    return _whole(uow, uow.look, work)
+
+    def look(tried: Callable[[], T]) -> T:
+        try:
+            return uow.look(tried)
+        except NotInUnitOfWork:
+            return uow.run(tried)
+
+    return _whole(uow, look, work)
 
 
 def _whole(uow: UnitOfWork[Any], do: Callable[[Callable[[], T]], T], work: Callable[[], T]) -> T:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from authflow.command.running import in_one
+from authflow.command.running import in_one, looked
 from authflow.errors import Code
 from authflow.journey.door import Declined
 from authflow.journey.providers.answers import KindView, MembersReminded, ProviderRemoved, ProviderSaved, ProviderView
@@ -80,7 +80,7 @@ class Keeping:
         """Let the kind read the settings, between two transactions, and store what the table makes of them."""
         self.uow.require_closed()
         look = partial(self._kept, organization=organization)
-        kept = in_one(self.uow, lambda: self.askers.found(session, look))
+        kept = looked(self.uow, lambda: self.askers.found(session, look))
         if isinstance(kept, Refused):
             return kept
         secret = {name: value for name, value in kept.config.items() if name in kept.kind.secrets}

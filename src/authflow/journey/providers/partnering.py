@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from authflow.command.running import in_one
+from authflow.command.running import in_one, looked
 from authflow.errors import Code, UniqueViolated
 from authflow.journey.gates import may_administer
 from authflow.nobody import NO_USER
@@ -41,7 +41,7 @@ class Partnering:
         """Let the kind read the settings, between two transactions, and let the provider stand untried."""
         self.uow.require_closed()
         known = self.kinds.get(kind)
-        refused = in_one(self.uow, lambda: self._unprovisioned(session, organization))
+        refused = looked(self.uow, lambda: self._unprovisioned(session, organization))
         if refused is not None or known is None:
             return refused or Refused(code=Code.SSO_KIND_UNKNOWN, session=session)
         unknown = self.connecting.unknown_role(given.default_role)

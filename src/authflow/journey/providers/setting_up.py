@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from authflow.command.running import in_one
+from authflow.command.running import in_one, looked
 from authflow.errors import Code, UniqueViolated
 from authflow.journey.door import carried, expect, need, settled
 from authflow.journey.providers.answers import ProviderAdded, ProviderTried
@@ -58,7 +58,7 @@ class SettingUp:
     ) -> SentAway | Refused:
         """Send the owner away: what is *given* is read by the kind, which says whereto, between two transactions."""
         self.uow.require_closed()
-        known = in_one(self.uow, lambda: self._opened(session, organization, kind, given.default_role))
+        known = looked(self.uow, lambda: self._opened(session, organization, kind, given.default_role))
         if isinstance(known, Refused):
             return known
         proposal = self.connecting.proposal(known, given)
@@ -127,11 +127,11 @@ class SettingUp:
     ) -> ProviderTried | Refused:
         """Let the kind check the answer, between two transactions; where there is nothing to check, show it again."""
         self.uow.require_closed()
-        response = in_one(self.uow, lambda: self._response(session, pipeline, callback))
+        response = looked(self.uow, lambda: self._response(session, pipeline, callback))
         if isinstance(response, Refused):
             return response
         if response is None:
-            return in_one(self.uow, lambda: self._shown_again(session, pipeline))
+            return looked(self.uow, lambda: self._shown_again(session, pipeline))
         said = self.setups.responses.check(response)
         return in_one(self.uow, lambda: self._take(session, context, pipeline, response, said))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from authflow.command.running import in_one
+from authflow.command.running import looked
 from authflow.journey.door import Declined, carried, need, settled
 from authflow.journey.sso.answers import ConfirmationOwed, UnaskedKept
 from authflow.journey.sso.comers import Comer
@@ -62,7 +62,7 @@ class IdpInitiated:
         self.uow.require_closed()
         self.sign_ins.desk.require_endpoints()
         now = self.clock.now()
-        to = in_one(self.uow, lambda: self._listening(organization))
+        to = looked(self.uow, lambda: self._listening(organization))
         if isinstance(to, Refused):
             return to
         came = self.unasked.arrive(to, callback, now)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from authflow.command.running import in_one
+from authflow.command.running import in_one, looked
 from authflow.errors import Code, Retryable
 from authflow.facts.sso import AnswersWithdrawn, SignedOutByProvider
 from authflow.journey.door import hold
@@ -73,7 +73,7 @@ class SingleLogout:
         """Let the kind check the provider's request, end what it means, and let the kind answer."""
         self.uow.require_closed()
         self.departures.require_endpoint()
-        of = in_one(self.uow, lambda: self._counterpart(organization))
+        of = looked(self.uow, lambda: self._counterpart(organization))
         if isinstance(of, Refused):
             return of
         asked = self.departures.read(of, query)

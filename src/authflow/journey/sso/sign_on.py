@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import attrs
 
 from authflow.command.running import in_one, looked
-from authflow.errors import Code, NotInUnitOfWork
+from authflow.errors import Code
 from authflow.journey.door import carried, settled
 from authflow.journey.sso.answers import AnswerKept, SentAway
 from authflow.sso.case import Choice
@@ -116,10 +116,7 @@ class SignOn:
                     return None
                 return self.sign_ins.responses.fit(tx, by.who, callback, self.clock.now())
 
-        try:
-            return looked(self.uow, look)
-        except NotInUnitOfWork:  # the session is over, which is stored
-            return None
+        return looked(self.uow, look)
 
     def _response(
         self, session: BrowserSession, context: Context, pipeline: Secret, callback: Callback | None
