@@ -55,7 +55,10 @@ class FormerStatements:
             of_user=sa.select(row).where(mine),
             remember=insert_or_update(dialect, row, new, lambda given: {"user_id": given.user_id}),
             remember_known=sa.update(row).where(*there, whose.exists()).values(user_id=whose.scalar_subquery()),
-            remember_rest=sa.insert(row).from_select([*names, "user_id"], rest),
+            # whoever let go of one at this moment has remembered it since we looked: on PostgreSQL it would stand twice
+            remember_rest=insert_or_update(dialect, row, None, lambda given: {"user_id": given.user_id}).from_select(
+                [*names, "user_id"], rest
+            ),
             bar=sa.update(row)
             .where(row.c.organization_id == sa.bindparam("place"), mine, ~linked)
             .values(removed_at=sa.bindparam("since")),
