@@ -145,6 +145,10 @@ class RateLimiter(Protocol):
 class Attempts(Protocol):
     """Counters of guesses (decision 7): counted before the guess is compared, and kept like the limiter's hits."""
 
+    def ahead(self, user: UserId, *keys: str) -> None:
+        """Say that *keys*, which nobody counts without the lock of *user*, will be read behind it: with it, or not."""
+        ...
+
     def count(self, key: str, *, expires_at: datetime) -> int:
         """Add one to *key* and return the new total. Increment and read are one atomic step.
 

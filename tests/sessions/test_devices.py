@@ -13,6 +13,8 @@ from authflow.testing.clocks import START
 from authflow.testing.samples.sessions import ANNE, BEN, SECOND
 from authflow.values import Secret, UserId
 
+HOUR = 60 * 60
+
 
 def give(
     store: MemoryDevices, presented: str | None, minted: str, *, user: UserId = ANNE, limit: int = 3, after: int = 0
@@ -36,9 +38,17 @@ def test_an_unknown_browser_is_given_a_value_and_is_known_by_it(store: MemoryDev
 
 def test_a_known_browser_keeps_its_value(store: MemoryDevices) -> None:
     give(store, None, "one")
-    assert give(store, "one", "two", after=9) is None
+    assert give(store, "one", "two", after=HOUR) is None
     (device,) = store.of_user(ANNE)
-    assert (device.created_at, device.last_used_at) == (START, START + timedelta(seconds=9))
+    assert (device.created_at, device.last_used_at) == (START, START + timedelta(hours=1))
+
+
+@pytest.mark.parametrize("after", [-HOUR, 0, HOUR - 1])
+def test_within_an_hour_it_is_not_noted_again_that_a_browser_was_used(store: MemoryDevices, after: int) -> None:
+    give(store, None, "one")
+    before = store.of_user(ANNE)
+    assert give(store, "one", "two", after=after) is None
+    assert store.of_user(ANNE) == before
 
 
 @pytest.mark.parametrize("presented", ["guess", "", "\ud800"])
@@ -58,8 +68,8 @@ def test_a_browser_known_for_one_person_is_unknown_for_another(store: MemoryDevi
 def test_the_least_recently_used_browser_is_forgotten_for_one_too_many(store: MemoryDevices) -> None:
     for number, name in enumerate(("one", "two", "three")):
         give(store, None, name, after=number)
-    give(store, "one", "unused", after=8)
-    give(store, None, "four", after=9)
+    give(store, "one", "unused", after=HOUR)
+    give(store, None, "four", after=HOUR + 1)
     mine = store.of_user(ANNE)
     assert [devices.known(mine, Secret(name)) is not None for name in ("one", "two", "three", "four")] == [
         True,

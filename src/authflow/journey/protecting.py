@@ -21,6 +21,7 @@ from authflow.mfa.answers import Begun, Cancelled, CodesShown, Proven, Removed, 
 from authflow.mfa.factor import Mode
 from authflow.mfa.kinds import RECOVERY
 from authflow.sessions.commands import Elevated, OthersEnded, SignedIn
+from authflow.sessions.devices import presented_key
 from authflow.values import Method, Proof, Refused
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class Protecting(Door):
             account: What the authenticator app shows: the person's address.
         """
         require_text(account, field="account")
-        with self._uow.begin():
+        with self._uow.begin() as tx:
+            self._factors.expect_enrollment(self._sessions.visits.owner(tx, session))
             asker = self._sessions.enrolling(session, self._clock.now())
             answer = expect(self._factors.begin(asker, context, account=account), Begun, Refused)
             return carried(answer, session, asker)
@@ -94,7 +96,8 @@ class Protecting(Door):
                 never enrolled instead (mfa 12.1 G5); only a completion enrolls, so the other steps do not ask.
         """
         require_identifier(user, field="user")
-        with self._uow.begin():
+        with self._uow.begin() as tx:
+            self._factors.expect_enrollment(self._sessions.visits.owner(tx, session), flow)
             asker = self._sessions.enrolling(session, self._clock.now())
             answer = self._factors.complete(asker, context, flow=flow, code=code, subject=user)
             if not isinstance(answer, Proven):
@@ -150,6 +153,7 @@ class Protecting(Door):
         """
         now = self._clock.now()
         with self._uow.begin() as tx:
+            self._factors.expect_answer(self._sessions.visits.expect_proof(tx, session), kind, presented_key(device))
             who = self._sessions.challenged(session, now)
             standing = sign_in.standing(who)
             asker = self._sessions.identify(session, now)

@@ -44,6 +44,10 @@ class Holdings:
         """Return the stored factor of *kind*."""
         return self.factors.get(kind.id, NO_FACTOR)
 
+    def version(self, kind: str) -> int:
+        """Return the version of what is stored of *kind*, 0 where nothing is."""
+        return self.recovery.version if kind == RECOVERY.id else self.factors.get(kind, NO_FACTOR).version
+
     def held(self) -> tuple[Held, ...]:
         """Return every enrolled authenticator, in the order of kinds."""
         return tuple(found for kind in KINDS if (found := self._held(kind)) is not None)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 class Factors(Protocol):
     """One row per person and kind, recovery codes included; each row has a version of its own."""
 
+    def ahead(self, user: UserId) -> None:
+        """Say that `of_user` will be asked for *user* behind their lock: it may be read with that, or not."""
+        ...
+
     def of_user(self, user: UserId) -> Holdings:
         """Return everything *user* has, each with its version; what has no row yet has version 0."""
         ...
@@ -31,7 +35,8 @@ class Factors(Protocol):
 
         Raises:
             StaleVersion: The row has another version than *expected*. Nothing was written; the transaction lives.
-            UniqueViolated: ``factor.authenticator``, another row holds an authenticator with this id.
+            UniqueViolated: ``factor.authenticator``, another row holds an authenticator with this id; maybe not before
+                the commit.
         """
         ...
 
@@ -47,7 +52,7 @@ class RecoveryCodes(Protocol):
         """Store *digests*, unused, together, for an *authenticator* that is new and has none.
 
         Raises:
-            UniqueViolated: ``recovery_code.digest``, two of them are the same.
+            UniqueViolated: ``recovery_code.digest``, two of them are the same; maybe not before the commit.
         """
         ...
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 from authflow.sessions.states import Device
 from authflow.values import token_digest
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from authflow.values import Secret, UserId
 
 
+NOTED_EVERY: Final = timedelta(hours=1)
+"""How far the last use of a browser may lie behind: it decides only which one is forgotten for one too many, among
+browsers that are known for weeks, and is not worth a write at each sign-in."""
+
+
 def known(devices: Sequence[Device], value: Secret | None) -> Device | None:
     """Return the browser whose *value* it is, or none; every one is compared, each in constant time."""
     if value is None:
@@ -23,6 +29,11 @@ def known(devices: Sequence[Device], value: Secret | None) -> Device | None:
     digest = token_digest(value)
     found = [device for device in devices if hmac.compare_digest(device.digest, digest)]
     return found[0] if found else None
+
+
+def presented_key(value: Secret | None) -> str | None:
+    """Return what names the browser that presents *value* in a budget's key, if it is known at all."""
+    return None if value is None else token_digest(value).hex()
 
 
 def budget_key(device: Device) -> str:
@@ -47,7 +58,8 @@ def give(
     mine = devices.of_user(user)
     recognized = known(mine, presented)
     if recognized is not None:
-        devices.touch(recognized.digest, now)
+        if now - recognized.last_used_at >= NOTED_EVERY:
+            devices.touch(recognized.digest, now)
         return None
     if limit == 0:
         return None

@@ -25,7 +25,7 @@ class SessionRows(Protocol):
         """Insert the row of a new browser, version 1.
 
         Raises:
-            UniqueViolated: ``primary_key``: the row stands already.
+            UniqueViolated: ``primary_key``: the row stands already; maybe not before the commit.
         """
         ...
 
@@ -56,6 +56,10 @@ class SessionRows(Protocol):
 
 class Devices(Protocol):
     """The browsers known by a completed second factor (decision 9)."""
+
+    def ahead(self, user: UserId) -> None:
+        """Say that `of_user` will be asked for *user* behind their lock: it may be read with that, or not."""
+        ...
 
     def of_user(self, user: UserId) -> tuple[Device, ...]:
         """Return every known browser of *user*, the least recently used first."""

@@ -108,6 +108,21 @@ class Visits:
         stored = self._find(tx, session)
         return None if isinstance(stored, Code) or isinstance(stored.state, Ended) else stored.state
 
+    def owner(self, tx: SessionsTransaction, session: BrowserSession) -> UserId | None:
+        """Return whose row *session* opens, without a look at it: what they have may be asked for ahead."""
+        row = self.opened(tx, session)
+        return None if row is None else standing.owner(row)
+
+    def expect_proof(self, tx: SessionsTransaction, session: BrowserSession) -> UserId | None:
+        """Say that a second factor is about to be proven here, behind the lock of whoever is returned."""
+        row = self.opened(tx, session)
+        if not isinstance(row, FactorOwed | SignedIn):
+            return None
+        tx.devices.ahead(row.user)
+        if isinstance(row, FactorOwed):
+            tx.attempts.ahead(row.user, standing.pending_key(row))
+        return row.user
+
     def hold(self, tx: SessionsTransaction, session: BrowserSession, user: UserId) -> None:
         """Lock *user* and whose row *session* opens, in one order: nobody takes over a row that is being changed.
 

@@ -47,6 +47,9 @@ class MemoryFactors:
     def __init__(self, store: Store) -> None:
         self._rows = _rows(store)
 
+    def ahead(self, user: UserId) -> None:
+        """Nothing is read ahead of time in a dictionary."""
+
     def of_user(self, user: UserId) -> Holdings:
         states = {kind: row for (owner, kind), row in self._rows.items() if owner == user}
         recovery = states.pop(RECOVERY.id, NO_RECOVERY)

@@ -59,6 +59,9 @@ class MemoryDevices:
     def __init__(self, store: Store) -> None:
         self._devices: Table[bytes, Device] = store.table("device")
 
+    def ahead(self, user: UserId) -> None:
+        """Nothing is read ahead of time in a dictionary."""
+
     def of_user(self, user: UserId) -> tuple[Device, ...]:
         mine = (device for device in self._devices.rows() if device.user == user)
         return tuple(sorted(mine, key=lambda device: (device.last_used_at, device.digest)))

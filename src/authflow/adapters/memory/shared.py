@@ -185,6 +185,9 @@ class MemoryAttempts:
         self._totals: Table[str, tuple[int, datetime]] = store.table("attempt")
         self._counted = counted
 
+    def ahead(self, user: UserId, *keys: str) -> None:
+        """Nothing is read ahead of time in a dictionary."""
+
     def count(self, key: str, *, expires_at: datetime) -> int:
         total = self.read(key) + 1
         self._totals.put(key, (total, expires_at))

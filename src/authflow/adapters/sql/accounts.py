@@ -104,6 +104,10 @@ class SqlAccounts:
         """Remember the row of *user*, or that there is none, as it was read without a lock."""
         self._seen[user] = None if row is None else _account(user, row)
 
+    def holds(self, user: UserId) -> bool:
+        """Tell whether the lock of *user* is held here: what is theirs was read behind it, or is read again."""
+        return user in self._locked
+
     def forget(self) -> None:
         """Read what was read without a lock again when it is next asked for: a lock was waited for."""
         self._seen.clear()

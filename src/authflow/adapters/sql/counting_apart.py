@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import pool
 
     from authflow.ports import Allowed, Limited, Transaction
-    from authflow.values import Budget
+    from authflow.values import Budget, UserId
 
 T = TypeVar("T")
 
@@ -114,6 +114,9 @@ class AttemptsApart:
     """`authflow.ports.Attempts`, counting apart."""
 
     _apart: Apart
+
+    def ahead(self, user: UserId, *keys: str) -> None:
+        """Read nothing ahead: each count is a transaction of its own."""
 
     def count(self, key: str, *, expires_at: datetime) -> int:
         return self._apart(lambda tx: tx.attempts.count(key, expires_at=expires_at))

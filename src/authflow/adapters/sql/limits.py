@@ -15,13 +15,14 @@ from authflow.adapters.sql.read_once import ReadOnce
 from authflow.ports import Allowed, Limited
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from authflow.adapters.counted import Counted
     from authflow.adapters.sql.connection import Connection
+    from authflow.adapters.sql.rows import Result
     from authflow.adapters.sql.tables.shared import SharedTables
-    from authflow.values import Budget
+    from authflow.values import Budget, UserId
 
     Place = tuple[str, str]
 
@@ -68,9 +69,11 @@ def _attempts(attempt: sa.Table, dialect: str) -> dict[str, sa.Executable]:
             dialect, attempt, one, lambda row: {"total": attempt.c.total + 1, "expires_at": row.expires_at}
         ).returning(attempt.c.total),
         "save_totals": insert_or_update(
-            dialect, attempt, None, lambda row: {"total": row.total, "expires_at": row.expires_at}
+            dialect, attempt, None, lambda row: {"total": attempt.c.total + row.total, "expires_at": row.expires_at}
         ),
-        "read": sa.select(attempt.c.total).where(mine),
+        "read": sa.select(attempt.c.key, attempt.c.total).where(
+            attempt.c.key.in_(sa.bindparam("which", expanding=True))
+        ),
         "clear": sa.delete(attempt).where(mine),
         "sweep_attempts": sa.delete(attempt).where(attempt.c.expires_at <= sa.bindparam("now")),
     }
@@ -90,6 +93,7 @@ class SqlLimits:
         self._held: dict[Place, list[int]] = {}
         self._unsaved: dict[Place, int] = {}
         self._forgiven: set[Place] = set()
+        self._unhit: set[Place] = set()
 
     def hit(self, budget: Budget, key: str, now: datetime) -> Allowed | Limited:
         return self.hit_all((budget,), key, now)
@@ -114,7 +118,8 @@ class SqlLimits:
     def reset(self, budget: Budget, key: str) -> None:
         place = (budget.name, key)
         self._unsaved.pop(place, None)
-        self._forgiven.add(place)
+        if place not in self._unhit:
+            self._forgiven.add(place)
         self._held[place] = []
 
     def sweep(self, now: datetime) -> int:
@@ -135,6 +140,7 @@ class SqlLimits:
         ]
         if rows:
             self._connection.later(self._sql.save_hits, rows)
+            self._unhit -= unsaved.keys()
 
     def _hold(self, budgets: Sequence[Budget], key: str) -> None:
         """Read the hits, in one statement, as they are until this transaction ends; rows are locked in their order."""
@@ -150,7 +156,9 @@ class SqlLimits:
     def _read(self, names: Sequence[str], key: str) -> dict[Place, list[int]]:
         found = _hits(self._connection.run(self._sql.read_hits, {"which": names, "whose": key}))
         if self._connection.alone:
-            self._held |= {(name, key): found.get((name, key), []) for name in names}
+            places = {(name, key) for name in names}
+            self._held |= {place: found.get(place, []) for place in places}
+            self._unhit |= places - found.keys()
         return found
 
 
@@ -170,7 +178,8 @@ class SqlAttempts:
     """`authflow.ports.Attempts` in SQL: increment and read are one statement.
 
     A total is read once in a transaction, and again after a lock. One that nobody else can count on meanwhile is
-    counted on in memory, and `flush` saves it.
+    counted on in memory, and `flush` adds what was counted: what is counted again after a rollback is counted without
+    the lock of its person, and must not be lost either.
     """
 
     def __init__(self, connection: Connection, statements: CountStatements, counted: Counted) -> None:
@@ -179,13 +188,26 @@ class SqlAttempts:
         self._counted = counted
         self._totals: ReadOnce[str, int] = ReadOnce(connection)
         self._stored: dict[str, int] = {}
-        self._unsaved: dict[str, int] = {}
+        self._unsaved: dict[str, tuple[int, int]] = {}
+        self._expected: dict[str, UserId] = {}
+        self._guarded: set[str] = set()
+        self._coming: dict[UserId, Callable[[], Result]] = {}
+
+    def ahead(self, user: UserId, *keys: str) -> None:
+        self._expected.update(dict.fromkeys(keys, user))
+
+    def behind(self, user: UserId) -> None:
+        """Ask for what is expected with *user*, whose lock has just been sent: nobody else counts on it from now on."""
+        keys = self._together(user)
+        self._guarded.update(keys)
+        if keys and self._connection.pipeline is not None:
+            self._coming[user] = self._connection.soon(self._sql.read, {"which": keys})
 
     def count(self, key: str, *, expires_at: datetime) -> int:
         until = c.micros(expires_at)
-        if self._totals.holds(key):
+        if self._totals.holds(key) or self._expected.get(key) in self._coming:
             total = self.read(key) + 1
-            self._unsaved[key] = until
+            self._unsaved[key] = (total - self._stored[key], until)
         else:
             total = int(self._connection.run(self._sql.count, {"whose": key, "until": until}).scalar_one())
             self._stored[key] = total
@@ -194,15 +216,30 @@ class SqlAttempts:
         return total
 
     def read(self, key: str) -> int:
-        return self._totals.get(key, lambda: self._read(key))
+        return self._totals.get(key, lambda: self._read(key), lock=key in self._guarded)
 
     def _read(self, key: str) -> int:
-        self._stored[key] = int(self._connection.run(self._sql.read, {"whose": key}).scalar_one_or_none() or 0)
+        """Read the total, and those that are expected with it."""
+        user = self._expected.get(key)
+        keys = [key] if user is None else self._together(user)
+        came = None if user is None else self._coming.pop(user, None)
+        rows = self._connection.run(self._sql.read, {"which": keys}) if came is None else came()
+        found = {str(row.key): int(row.total) for row in rows}
+        for each in keys:
+            self._stored[each] = found.get(each, 0)
+            self._totals.saw(each, self._stored[each])
+            if each in self._guarded:
+                self._totals.put(each, self._stored[each])
         return self._stored[key]
+
+    def _together(self, user: UserId) -> list[str]:
+        """Return what is expected with *user*, and not held yet."""
+        return sorted(key for key, owner in self._expected.items() if owner == user and not self._totals.holds(key))
 
     def forget(self) -> None:
         """Read again what others may have counted: a lock was waited for."""
         self._totals.forget()
+        self._coming.clear()
 
     def clear(self, key: str) -> None:
         self._unsaved.pop(key, None)
@@ -217,7 +254,7 @@ class SqlAttempts:
     def flush(self) -> None:
         """Save every total that was counted on, as one multi-row statement."""
         unsaved, self._unsaved = self._unsaved, {}
-        rows = [{"key": key, "total": self.read(key), "expires_at": until} for key, until in unsaved.items()]
+        rows = [{"key": key, "total": more, "expires_at": until} for key, (more, until) in unsaved.items()]
         if rows:
             self._connection.later(self._sql.save_totals, rows)
             self._stored.update({key: self.read(key) for key in unsaved})

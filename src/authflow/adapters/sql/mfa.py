@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from authflow.adapters.sql import columns as c
 from authflow.adapters.sql import mfa_state
+from authflow.adapters.sql.ahead import Ahead
 from authflow.adapters.sql.dialect import insert_or_tell
 from authflow.adapters.sql.inserted import inserted
 from authflow.adapters.sql.read_once import ReadOnce
@@ -19,11 +20,11 @@ from authflow.ports import Stored
 from authflow.values import UserId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
+    from authflow.adapters.sql.accounts import SqlAccounts
     from authflow.adapters.sql.connection import Connection
-    from authflow.adapters.sql.rows import Result
     from authflow.adapters.sql.tables.mfa import MfaTables
     from authflow.mfa.factor import Factor
     from authflow.mfa.recovery import Recovery
@@ -41,6 +42,7 @@ class MfaStatements:
     of_user: sa.Executable
     add: sa.Executable
     add_tells: bool
+    add_held: sa.Executable
     save: sa.Executable
     remove: sa.Executable
     protected: sa.Executable
@@ -79,6 +81,7 @@ def _factors(factor: sa.Table, dialect: str) -> dict[str, Any]:
         "of_user": sa.select(factor).where(mine),
         "add": add,
         "add_tells": add_tells,
+        "add_held": sa.insert(factor).values(row),
         "save": sa.update(factor).where(*same).values(new),
         "remove": sa.delete(factor).where(mine),
     }
@@ -114,17 +117,20 @@ def _codes(code: sa.Table) -> dict[str, Any]:
 class SqlFactors:
     """`authflow.mfa.ports.Factors` in SQL. What a person has is read once in a transaction, and again after a lock."""
 
-    def __init__(self, connection: Connection, statements: MfaStatements) -> None:
+    def __init__(self, connection: Connection, statements: MfaStatements, accounts: SqlAccounts) -> None:
         self._connection = connection
         self._sql = statements
+        self._accounts = accounts
         self._read: dict[UserId, Holdings] = {}
         self._protected: ReadOnce[UserId, bool] = ReadOnce(connection)
-        self._coming: dict[UserId, Callable[[], Result]] = {}
+        self._ahead = Ahead(connection, statements.of_user)
 
     def ahead(self, user: UserId) -> None:
-        """Let what *user* has come with whatever is read next, where things travel together: it will be asked for."""
-        if self._connection.pipeline is not None and user not in self._read and user not in self._coming:
-            self._coming[user] = self._connection.soon(self._sql.of_user, {"owner": user})
+        self._ahead.expect(user)
+
+    def behind(self, user: UserId) -> None:
+        """Let what *user* has come with their lock, if it is expected."""
+        self._ahead.behind(user)
 
     def saw(self, user: UserId, *, protected: object) -> None:
         """Remember whether a second factor protects *user*, as the database said it beside something else."""
@@ -149,34 +155,42 @@ class SqlFactors:
         """Read what everybody has again when it is next asked for: a lock was waited for."""
         self._read.clear()
         self._protected.forget()
-        self._coming.clear()
+        self._ahead.forget()
 
     def _of_user(self, user: UserId) -> Holdings:
-        came = self._coming.pop(user, None)
-        rows = self._connection.run(self._sql.of_user, {"owner": user}) if came is None else came()
-        states = {row.kind: Stored(mfa_state.load(row), row.version) for row in rows}
+        states = {row.kind: Stored(mfa_state.load(row), row.version) for row in self._ahead.rows(user)}
         recovery = states.pop(RECOVERY.id, NO_RECOVERY)
         return Holdings(factors=cast("dict[str, Stored[Factor]]", states), recovery=cast("Stored[Recovery]", recovery))
 
     def save(self, user: UserId, kind: str, state: Factor | Recovery, *, expected: int) -> None:
         columns = {"version": expected + 1, **mfa_state.dump(state)}
         values = {"owner": user, "which": kind, **{f"new_{name}": value for name, value in columns.items()}}
-        if expected == 0:
-            saved = inserted(self._connection, self._sql.add, values, tells=self._sql.add_tells)
-        else:
-            saved = self._connection.changed(self._sql.save, {**values, "expected": expected}) == 1
         self._protected.drop(user)
-        self._coming.pop(user, None)
+        self._ahead.drop(user)
         known = self._read.pop(user, None)
-        if not saved:
+        if known is not None and known.version(kind) == expected and self._accounts.holds(user):
+            self._save_held(values, expected)
+        elif not self._saved(values, expected):
             raise StaleVersion
         if known is not None:
             self._read[user] = known.holding(kind, state, version=expected + 1)
 
+    def _save_held(self, values: Mapping[str, Any], expected: int) -> None:
+        """Write a row that was read behind the lock of its person: nobody else can have written it since."""
+        if expected == 0:
+            self._connection.later(self._sql.add_held, values)
+        else:
+            self._connection.later(self._sql.save, {**values, "expected": expected}, one=True)
+
+    def _saved(self, values: Mapping[str, Any], expected: int) -> bool:
+        if expected == 0:
+            return inserted(self._connection, self._sql.add, values, tells=self._sql.add_tells)
+        return self._connection.changed(self._sql.save, {**values, "expected": expected}) == 1
+
     def remove(self, user: UserId) -> None:
         self._read.pop(user, None)
         self._protected.drop(user)
-        self._coming.pop(user, None)
+        self._ahead.drop(user)
         self._connection.later(self._sql.remove, {"owner": user})
 
 
@@ -189,14 +203,12 @@ class SqlRecoveryCodes:
 
     def replace(self, authenticator: AuthenticatorId, digests: Sequence[Digest]) -> None:
         self.remove(authenticator)
-        self.add(authenticator, digests)
+        if digests:
+            self._connection.run(self._sql.add_codes, _codes_of(authenticator, digests))
 
     def add(self, authenticator: AuthenticatorId, digests: Sequence[Digest]) -> None:
-        rows = [
-            {"authenticator": authenticator, "key_id": d.key_id, "digest": d.value, "used_at": None} for d in digests
-        ]
-        if rows:
-            self._connection.run(self._sql.add_codes, rows)
+        if digests:
+            self._connection.later(self._sql.add_codes, _codes_of(authenticator, digests))
 
     def consume(self, authenticator: AuthenticatorId, digests: Sequence[Digest], now: datetime) -> bool:
         values = {"owner": authenticator, "digests": [d.value for d in digests], "now": c.micros(now)}
@@ -204,6 +216,10 @@ class SqlRecoveryCodes:
 
     def remove(self, authenticator: AuthenticatorId) -> None:
         self._connection.later(self._sql.remove_codes, {"owner": authenticator})
+
+
+def _codes_of(authenticator: AuthenticatorId, digests: Sequence[Digest]) -> list[dict[str, Any]]:
+    return [{"authenticator": authenticator, "key_id": d.key_id, "digest": d.value, "used_at": None} for d in digests]
 
 
 class SqlFactorCensus:

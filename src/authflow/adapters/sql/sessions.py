@@ -10,8 +10,10 @@ import sqlalchemy as sa
 
 from authflow.adapters.sql import columns as c
 from authflow.adapters.sql import session_state
+from authflow.adapters.sql.ahead import Ahead
 from authflow.errors import StaleVersion
 from authflow.ports import Stored
+from authflow.sessions.standing import owner
 from authflow.sessions.states import Anonymous, Device, Ended, ResetLink, SignedIn
 from authflow.values import UserId
 
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from authflow.adapters.sql.accounts import SqlAccounts
     from authflow.adapters.sql.connection import Connection
-    from authflow.adapters.sql.mfa import SqlFactors
     from authflow.adapters.sql.rows import Row
     from authflow.adapters.sql.tables.sessions import SessionTables
     from authflow.adapters.sql.visits import Browser, SqlVisits
@@ -101,10 +103,13 @@ def _links(link: sa.Table) -> dict[str, sa.Executable]:
 class SqlSessions:
     """`authflow.sessions.ports.SessionRows` in SQL. A row is read once in a transaction, and again after a lock."""
 
-    def __init__(self, connection: Connection, statements: SessionStatements, visits: SqlVisits) -> None:
+    def __init__(
+        self, connection: Connection, statements: SessionStatements, visits: SqlVisits, accounts: SqlAccounts
+    ) -> None:
         self._connection = connection
         self._sql = statements
         self._visits = visits
+        self._accounts = accounts
         self._read: dict[SessionId, Stored[Session]] = {}
         self._visited: set[SessionId] = set()
 
@@ -139,17 +144,25 @@ class SqlSessions:
         self._read.clear()
 
     def add(self, state: Session) -> None:
-        self._connection.run(self._sql.add, {**session_state.dump(state), "version": 1})
+        self._connection.later(self._sql.add, {**session_state.dump(state), "version": 1})
         self._visits.add(state.handle.id)
         self._read[state.handle.id] = Stored(state, 1)
 
     def save(self, state: Session, *, expected: int) -> None:
-        self._read.pop(state.handle.id, None)
+        known = self._read.pop(state.handle.id, None)
         columns = {**session_state.dump(state), "version": expected + 1}
         new: dict[str, Any] = {f"new_{name}": value for name, value in columns.items() if name != "id"}
-        if self._connection.changed(self._sql.save, {**new, "which": state.handle.id, "expected": expected}) != 1:
+        values = {**new, "which": state.handle.id, "expected": expected}
+        if known is not None and known.version == expected and self._held(known.state):
+            self._connection.later(self._sql.save, values, one=True)
+        elif self._connection.changed(self._sql.save, values) != 1:
             raise StaleVersion
         self._read[state.handle.id] = Stored(state, expected + 1)
+
+    def _held(self, state: Session) -> bool:
+        """Tell whether the lock of the person is held whose row was read as *state*: nobody else changes it then."""
+        user = owner(state)
+        return user is not None and self._accounts.holds(user)
 
     def count_alive(self, user: UserId, *, epoch: int, now: datetime) -> int:
         values = {"owner": user, "which_epoch": epoch, "now": c.micros(now)}
@@ -169,27 +182,30 @@ class SqlSessions:
 
 
 class SqlDevices:
-    """`authflow.sessions.ports.Devices` in SQL. They are read once, and again after a lock or a change.
+    """`authflow.sessions.ports.Devices` in SQL. They are read once, and again after a lock or a change."""
 
-    They are asked for where a code is about to be compared: the person's *factors* come with them.
-    """
-
-    def __init__(self, connection: Connection, statements: SessionStatements, factors: SqlFactors) -> None:
+    def __init__(self, connection: Connection, statements: SessionStatements) -> None:
         self._connection = connection
         self._sql = statements
-        self._factors = factors
         self._read: dict[UserId, tuple[Device, ...]] = {}
+        self._ahead = Ahead(connection, statements.devices)
+
+    def ahead(self, user: UserId) -> None:
+        self._ahead.expect(user)
+
+    def behind(self, user: UserId) -> None:
+        """Let the browsers of *user* come with their lock, if they are expected."""
+        self._ahead.behind(user)
 
     def of_user(self, user: UserId) -> tuple[Device, ...]:
         if user not in self._read:
-            self._factors.ahead(user)
-            rows = self._connection.run(self._sql.devices, {"owner": user})
-            self._read[user] = tuple(_device(row) for row in rows)
+            self._read[user] = tuple(_device(row) for row in self._ahead.rows(user))
         return self._read[user]
 
     def forget(self) -> None:
         """Read everybody's again when they are next asked for."""
         self._read.clear()
+        self._ahead.forget()
 
     def add(self, device: Device) -> None:
         self.forget()

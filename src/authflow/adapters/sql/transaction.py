@@ -166,12 +166,12 @@ class SqlTransaction:
         self.invitations = SqlInvitations(run, sql.invitations)
         self.consents = SqlConsents(run, sql.consents)
         users = self.users if isinstance(self.users, SqlUsers) else None
-        self.factors = SqlFactors(run, sql.mfa)
+        self.factors = SqlFactors(run, sql.mfa, self.accounts)
         visits = SqlVisits(
             run, sql.visit, accounts=self.accounts, factors=self.factors, consents=self.consents, users=users
         )
-        self.sessions = SqlSessions(run, sql.sessions, visits)
-        self.devices = SqlDevices(run, sql.sessions, self.factors)
+        self.sessions = SqlSessions(run, sql.sessions, visits, self.accounts)
+        self.devices = SqlDevices(run, sql.sessions)
         self.reset_links = SqlResetLinks(run, sql.sessions)
         self.recovery_codes = SqlRecoveryCodes(run, sql.mfa)
         self.factor_census = SqlFactorCensus(run, sql.mfa, self.factors)
@@ -255,20 +255,21 @@ class SqlTransaction:
         """Forget what was read before the lock of *user*; where it can travel with that, read their visit again."""
         again = self.pipelines.again() or self.sessions.again(user) or self._person(user)
         self._forget()
-        if again is not None and self.connection.pipeline is not None:
+        if isinstance(self.attempts, SqlAttempts):
+            self.attempts.behind(user)
+        if self.connection.pipeline is None:
+            return
+        self.factors.behind(user)
+        self.devices.behind(user)
+        if again is not None:
             again()
 
     def _person(self, user: UserId) -> Callable[[], object] | None:
-        """Return what reads *user* again, with what they have; none if they were not read by themselves."""
+        """Return what reads *user* again, and expect what they have; none if they were not read by themselves."""
         again = self.users.again(user) if isinstance(self.users, SqlUsers) else None
-        if again is None:
-            return None
-
-        def read() -> None:
+        if again is not None:
             self.factors.ahead(user)
-            again()
-
-        return read
+        return again
 
     def _forget(self) -> None:
         """Forget what was read before a lock was waited for: of whom it is held, and of whoever asks."""

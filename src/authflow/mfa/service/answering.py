@@ -47,6 +47,15 @@ if TYPE_CHECKING:
 class Answering(Desk):
     """How a person proves a factor that is enrolled."""
 
+    def expect_answer(self, user: UserId | None, kind: str, browser: str | None) -> None:
+        """Say that *user* is about to answer with a *kind*, behind their lock, at *browser* if that is known."""
+        if user is None:
+            return
+        named = kinds.named(kind)
+        with self.uow.begin() as tx:
+            tx.factors.ahead(user)
+            tx.attempts.ahead(user, *(failures_key(user, named, key) for key in (None, browser)))
+
     def verify(
         self, asker: Asker, context: Context, *, user: UserId, kind: str, code: str | None, browser: str | None = None
     ) -> ChallengeAnswer:

@@ -13,7 +13,7 @@ from authflow.mfa import kinds, totp
 from authflow.mfa.answers import CodesShown
 from authflow.mfa.codes import RECOVERY_CODE_BYTES, digests_to_store, new_codes
 from authflow.mfa.enrollment import MACHINE, proof_is_due
-from authflow.mfa.factor import binding, pending
+from authflow.mfa.factor import binding, flow_digest, pending
 from authflow.mfa.gates import BEGINNING, COMPLETING, Request, admitted, code_problems
 from authflow.mfa.kinds import RECOVERY
 from authflow.mfa.recovery import Add, Regenerate
@@ -38,6 +38,15 @@ ATTEMPTS_KEPT: Final = timedelta(days=1)
 @attrs.frozen(kw_only=True)
 class Enrolling(Desk):
     """How a person comes to a second factor."""
+
+    def expect_enrollment(self, user: UserId | None, flow: FlowId | None = None) -> None:
+        """Say that *user* is about to begin behind their lock, or to complete *flow*."""
+        if user is None:
+            return
+        with self.uow.begin() as tx:
+            tx.factors.ahead(user)
+            if flow is not None:
+                tx.attempts.ahead(user, _guesses_key(flow_digest(flow)))
 
     def begin(
         self, asker: Asker, context: Context, *, account: str, kind: str = kinds.TOTP.id, subject: UserId | None = None
@@ -190,7 +199,7 @@ class Enrolling(Desk):
         proposal = pending(state)
         if proposal is None or not proof_is_due(state, command, case.now):
             return command
-        key, until = f"mfa.enrollment:{proposal.flow.hex()}", proposal.expires_at + ATTEMPTS_KEPT
+        key, until = _guesses_key(proposal.flow), proposal.expires_at + ATTEMPTS_KEPT
         return attrs.evolve(command, attempts=case.tx.attempts.count(key, expires_at=until))
 
     def _turn(self, case: Case, kind: Kind, command: c.EnrollmentCommand) -> EnrollmentAnswer:
@@ -209,3 +218,8 @@ class Enrolling(Desk):
 
     def _digests(self, shown: CodesShown) -> Sequence[Digest]:
         return digests_to_store(self.pepper, shown.authenticator, shown.codes)
+
+
+def _guesses_key(flow: bytes) -> str:
+    """Return where the guesses at one proposal are counted, by the digest of its handle."""
+    return f"mfa.enrollment:{flow.hex()}"
