@@ -59,6 +59,7 @@ class RelayStatements:
         return cls(
             **_lanes(tables, dialect),
             **_queue(tables, dialect),
+            remove=_remove(tables, dialect),
             **_parked(tables, dialect),
             **_receipts(tables, dialect),
         )
@@ -98,21 +99,25 @@ def _lanes(tables: Tables, dialect: str) -> dict[str, sa.Executable]:
     }
 
 
-def _queue(tables: Tables, dialect: str) -> dict[str, Any]:
+def _queue(tables: Tables, dialect: str) -> dict[str, sa.Executable]:
     outbox = tables.shared.outbox
-    remove, forget = sa.delete(outbox).where(among(dialect, outbox.c.number, "numbers")), _forget(tables, dialect)
     keys = [outbox.c.destination, outbox.c.scope, outbox.c.shard]
     count = sa.func.count().label("depth")
     return {
         "page": _page(outbox, dialect),
-        # Only PostgreSQL deletes from two tables in one statement.
-        "remove": (remove.add_cte(forget.cte("forgotten")),) if dialect == "postgresql" else (remove, forget),
         "remove_named": sa.delete(outbox).where(among(dialect, outbox.c.id, "ids")),
         "depths": sa.select(*keys, count)
         .group_by(*keys)
         .order_by(count.desc(), sa.func.min(outbox.c.number))
         .limit(sa.bindparam("most")),
     }
+
+
+def _remove(tables: Tables, dialect: str) -> tuple[sa.Executable, ...]:
+    """Return what deletes messages with their receipts: only PostgreSQL deletes from two tables in one statement."""
+    outbox, forget = tables.shared.outbox, _forget(tables, dialect)
+    remove = sa.delete(outbox).where(among(dialect, outbox.c.number, "numbers"))
+    return (remove.add_cte(forget.cte("forgotten")),) if dialect == "postgresql" else (remove, forget)
 
 
 def _page(outbox: sa.Table, dialect: str) -> sa.Executable:

@@ -37,6 +37,11 @@ def epoch(uow: UnitOfWork[Transaction]) -> int:
         return tx.accounts.lock(ANNE).epoch
 
 
+def write(tx: Transaction) -> None:
+    """Append one entry to the log, of which `entries` tells."""
+    tx.audit.append([ENTRY])
+
+
 def entries(uow: UnitOfWork[Transaction]) -> list[AuditEntry]:
     """Return the audit entries of one person."""
     with uow.begin() as tx:

@@ -13,7 +13,7 @@ import pytest
 
 from authflow.errors import DatabaseError, NotInUnitOfWork, UniqueViolated
 from authflow.testing.contracts.commands import CommandsContract
-from authflow.testing.contracts.deeds import ANNE, BUDGET, ENTRY, Boom, count, counts, entries, epoch, set_epoch
+from authflow.testing.contracts.deeds import ANNE, BUDGET, ENTRY, Boom, count, counts, entries, epoch, set_epoch, write
 from authflow.testing.contracts.threads import THREADS, at_once
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class UnitOfWorkContract(CommandsContract):
             assert uow.look(lambda: entries(uow)) == [ENTRY]
         assert entries(uow) == [ENTRY]
 
-    @pytest.mark.parametrize("deed", [lambda tx: tx.audit.append([ENTRY]), count], ids=["write", "count"])
+    @pytest.mark.parametrize("deed", [write, count])
     def test_whoever_looks_writes_nothing(
         self, uow: UnitOfWork[Transaction], deed: Callable[[Transaction], object]
     ) -> None:
