@@ -26,6 +26,7 @@ HOSTS_OWN = {
     "mark_unlinked",
     "come_in",
     "prospects",
+    "stands",
     "vouches",
     "authority",
     "of_user",
