@@ -146,7 +146,11 @@ class Attempts(Protocol):
     """Counters of guesses (decision 7): counted before the guess is compared, and kept like the limiter's hits."""
 
     def ahead(self, user: UserId, *keys: str) -> None:
-        """Say that *keys*, which nobody counts without the lock of *user*, will be read behind it: with it, or not."""
+        """Hear that *keys* are going to be read or counted behind the lock of *user*: an empty body is right.
+
+        An adapter may read them along with the lock. Others may count on them still, as what is counted again after a
+        rollback is: counting adds to what stands, and never overwrites it.
+        """
         ...
 
     def count(self, key: str, *, expires_at: datetime) -> int:
@@ -393,7 +397,7 @@ class Accounts(Protocol):
         ...
 
     def save(self, account: Account) -> None:
-        """Store *account*, which this transaction has locked."""
+        """Store *account*, whose lock this transaction holds, by `lock` or by `hold`."""
         ...
 
     def remove(self, user: UserId) -> None:
@@ -539,7 +543,8 @@ class UnitOfWork(Protocol[TxT_co]):
         *work* may be called again.
 
         Raises:
-            NotInUnitOfWork: *work* was about to write, or to count; nothing of it is kept.
+            NotInUnitOfWork: *work* was about to write, or to count, outside of a transaction; nothing of it is kept. An
+                adapter may refuse locks alike: they would hold nothing.
             DatabaseError: The database could not be asked.
         """
         ...

@@ -149,6 +149,16 @@ def test_a_row_that_was_held_and_is_gone_lets_nothing_be_committed(wired: Wired,
     assert written(wired.uow) == []
 
 
+@pytest.mark.parametrize("finds", [True, False])
+def test_a_division_by_zero_is_ours_only_behind_what_has_to_find_its_row(wired: Wired, *, finds: bool):
+    """A host's own expression that divides by zero is no race, and is not tried again."""
+    with pytest.raises(DatabaseError) as raised, wired.uow.begin() as tx:
+        if finds:
+            tx.connection.later(MOVE, GONE, one=True)
+        tx.connection.run(sa.text("SELECT 1 / 0"))
+    assert isinstance(raised.value, Retryable) is finds
+
+
 ONE, TWO = (sa.select(sa.literal(n)) for n in (1, 2))
 
 

@@ -74,10 +74,11 @@ def in_one(uow: UnitOfWork[Any], work: Callable[[], T]) -> T:
 
 
 def looked(uow: UnitOfWork[Any], work: Callable[[], T]) -> T:
-    """Return what *work* finds, a part of an operation that mostly only reads, at one instant and in no transaction.
+    """Return what *work* finds, a part of an operation that mostly only reads, in no transaction.
 
-    Where something has to be stored after all, such as that a session is over, it is done anew as `in_one` does it.
-    Inside a command it is a part of that one.
+    It looks at the clock once, and at rows of which each may be of another moment (`UnitOfWork.look`). Where something
+    has to be stored after all, such as that a session is over, it is done anew as `in_one` does it. Inside a command it
+    is a part of that one.
     """
 
     def look(tried: Callable[[], T]) -> T:

@@ -21,7 +21,10 @@ class Factors(Protocol):
     """One row per person and kind, recovery codes included; each row has a version of its own."""
 
     def ahead(self, user: UserId) -> None:
-        """Say that `of_user` will be asked for *user* behind their lock: it may be read with that, or not."""
+        """Hear that `of_user` is going to be asked for *user* behind their lock: an empty body is right.
+
+        An adapter may read it along with the lock.
+        """
         ...
 
     def of_user(self, user: UserId) -> Holdings:

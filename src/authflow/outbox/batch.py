@@ -38,7 +38,7 @@ class Report:
     policy: OutboxPolicy
 
     def settle(self, now: datetime) -> list[tuple[Group, Delivery]]:
-        """Return what becomes of each group, unless the lease `is_lost`.
+        """Return what becomes of each group if the lease is still ours: ask whether it `is_lost` before the commit.
 
         The groups behind the first had no try before, and an end names no message: those that end alike are one step.
         """

@@ -29,8 +29,8 @@ class Lanes(Protocol):
         """
         ...
 
-    def ahead(self, lane: Lane) -> None:
-        """Lock *lane* now, or with whatever is asked of the database next: it will be loaded."""
+    def lock_soon(self, lane: Lane) -> None:
+        """Take the lock of *lane* no later than whatever is asked next, which is answered behind it. It is no hint."""
         ...
 
     def load(self, lane: Lane) -> Stored[Delivery]:

@@ -127,9 +127,8 @@ class Relay:
         """
         self._uow.require_closed()
         lanes, expired = self._uow.look(self._look)
-        if expired:
-            self._uow.run(partial(self._drop, expired))
-        return sum((self._visit(lane) for lane in lanes), Drained(dropped=len(expired)))
+        dropped = self._uow.run(partial(self._drop, expired)) if expired else 0
+        return sum((self._visit(lane) for lane in lanes), Drained(dropped=dropped))
 
     @operation("relay.drain_until_quiet")
     def drain_until_quiet(self, *, rounds: int = ROUNDS) -> Drained:
@@ -154,10 +153,10 @@ class Relay:
         with self._uow.begin() as tx:
             return tx.lanes.due(now, blocked_until=horizon, limit=LANES), tx.parked.expired(now)
 
-    def _drop(self, parked: Sequence[str]) -> None:
+    def _drop(self, parked: Sequence[str]) -> int:
         with self._uow.begin() as tx:
             tx.receipts.forget(parked)
-            tx.parked.take(parked, back=False)
+            return tx.parked.take(parked, back=False)
 
     def _visit(self, lane: Lane) -> Drained:
         total = Drained()
@@ -196,7 +195,7 @@ class Relay:
     def _claim(self, lane: Lane) -> Lease | Drained:
         now = self._clock.now()
         with self._uow.begin() as tx:
-            tx.lanes.ahead(lane)
+            tx.lanes.lock_soon(lane)
             waiting = tx.queue.page(lane, now, limit=self._policy.batch)
             return self._take(tx, lane, tx.lanes.load(lane), waiting, now)
 
@@ -276,7 +275,7 @@ class Relay:
         settled = report.settle(now)
         state = settled[-1][1]
         on = on and not isinstance(state, Waiting)
-        tx.lanes.ahead(lane)
+        tx.lanes.lock_soon(lane)
         done = _apply(tx, settled)
         waiting = tx.queue.page(lane, now, limit=self._policy.batch) if on else ()
         stored = tx.lanes.load(lane)

@@ -32,7 +32,7 @@ class MemoryLanes:
         lanes = dict.fromkeys(queued.lane for queued in sorted(waiting, key=lambda q: (q.due_at, q.number)))
         return tuple(lane for lane in lanes if not self._blocked(lane, now, blocked_until))[:limit]
 
-    def ahead(self, lane: Lane) -> None:
+    def lock_soon(self, lane: Lane) -> None:
         """Do nothing: the store's lock is held."""
 
     def load(self, lane: Lane) -> Stored[Delivery]:

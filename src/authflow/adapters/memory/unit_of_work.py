@@ -123,9 +123,9 @@ class MemoryUnitOfWork:
         if self._current.get() is not None:
             return work()
         with self.store.lock:
-            return self._retry.call(lambda: self._looked(work))
+            return self._retry.call(lambda: self._only_read(work))
 
-    def _looked(self, work: Callable[[], T]) -> T:
+    def _only_read(self, work: Callable[[], T]) -> T:
         try:
             with self._current.holding(MemoryTransaction(self.store)):
                 found = work()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
 from authflow.adapters.sql.autocommit import commits_by_itself, driver_begins, in_transaction
-from authflow.adapters.sql.guard import LOG
+from authflow.adapters.sql.guard import LOG, UNFOUND
 from authflow.adapters.sql.rows import Result
 from authflow.adapters.sql.tap import Kind
 from authflow.adapters.sql.wire_pipeline import Unsent, WirePipeline, finding
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-UNFOUND: Final = "[a row that was held is gone]"
-
 
 @attrs.define(kw_only=True, eq=False)
 class Connection:
@@ -35,8 +33,8 @@ class Connection:
 
     After a failed statement PostgreSQL refuses everything up to the end of the savepoint or transaction, and turns
     COMMIT into a silent ROLLBACK; SQLite has ended the transaction itself after some errors, and would write what
-    follows at once. So a *failed* connection runs nothing, and the unit of work does not commit it. A *lost* one is
-    gone, or nobody knows what it still expects: not even a rollback can be sent.
+    follows at once. So a connection that has failed, as its *guard* knows, runs nothing, and the unit of work does not
+    commit it. One that is lost is gone, or nobody knows what it still expects: not even a rollback can be sent.
 
     One that *reads only* is in no transaction: what each statement finds is true when it is asked for.
 
@@ -90,7 +88,8 @@ class Connection:
         Args:
             statement: What is executed.
             parameters: Its own, or those of each row.
-            one: It is an UPDATE or DELETE of a row that is held, and has to find it: what does not is not committed.
+            one: It is an UPDATE or DELETE by the key of a row that is held, and has to find it: else nothing is
+                committed.
 
         Raises:
             Retryable: Somebody has changed or removed the *one* row without asking who holds it.
@@ -103,6 +102,7 @@ class Connection:
             return
         self.guard.require_sound()
         self._before_writing()
+        self.guard.finding = self.guard.finding or one
         for plan, values in self._plans(statement, {} if parameters is None else parameters):
             bound = self.guard.do(partial(plan.bind, values))
             self._waiting.append(Unsent(Kind.STATEMENT, finding(plan.text) if one else plan.text, bound))
@@ -170,7 +170,10 @@ class Connection:
                 raise CommitUnknown from error.__cause__ or error
 
     def _sent_alone(self) -> Callable[[], object] | None:
-        """Return what sends the only statement of a transaction of which nothing was sent: by itself it is one."""
+        """Take the only statement of a transaction of which nothing was sent, and return what sends it; else none.
+
+        By itself it is a transaction, without BEGIN and COMMIT.
+        """
         match self._waiting:
             case [Unsent(kind=None, text="BEGIN"), Unsent(kind=Kind.STATEMENT, cursor=None) as only]:
                 self._waiting.clear()

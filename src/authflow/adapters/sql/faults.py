@@ -37,7 +37,6 @@ POSTGRES: Final[dict[str, type[DatabaseError]]] = {
     "40001": Retryable,  # serialization_failure
     "40P01": Retryable,  # deadlock_detected
     "55P03": Retryable,  # lock_not_available
-    "22012": Retryable,  # division_by_zero: a row that was held is gone (`wire_pipeline.finding`)
     "25006": DatabaseReadOnly,  # read_only_sql_transaction
     "53100": DatabaseReadOnly,  # disk_full
     "57014": Retryable,  # query_canceled: statement_timeout

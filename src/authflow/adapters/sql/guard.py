@@ -10,7 +10,7 @@ import attrs
 
 from authflow.adapters.sql.faults import fault_of
 from authflow.adapters.sql.tap import Event, told
-from authflow.errors import DatabaseError, DatabaseUnavailable
+from authflow.errors import DatabaseError, DatabaseUnavailable, Retryable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from authflow.adapters.sql.tap import Kind, Tap
 
 T = TypeVar("T")
+
+DIVISION_BY_ZERO: Final = "22012"
+"""An SQLSTATE of PostgreSQL's."""
+
+UNFOUND: Final = "[a row that was held is gone]"
 
 LOG: Final = logging.getLogger("authflow.sql")
 """Hears the text of every statement at DEBUG, and never a parameter."""
@@ -36,6 +41,7 @@ class Guard:
     Attributes:
         failed: A statement failed, and no savepoint has undone it.
         lost: The connection is gone, or nobody knows what it still expects.
+        finding: A statement was sent that fails if it does not find its row (`wire_pipeline.finding`).
     """
 
     driver: Any
@@ -43,6 +49,7 @@ class Guard:
     tap: Tap | None = None
     failed: bool = False
     lost: bool = False
+    finding: bool = False
 
     def require_sound(self) -> None:
         """Refuse to go on after a failed statement.
@@ -79,6 +86,8 @@ class Guard:
         """Mark the connection as failed, and raise what *error* is in our terms, if it was the database's."""
         self.failed = True
         fault = fault_of(error, self.rules, self.driver)
+        if self.finding and getattr(error, "sqlstate", None) == DIVISION_BY_ZERO:
+            fault = Retryable(UNFOUND)
         self.lost = self.lost or isinstance(fault or error, DatabaseUnavailable)
         if fault is not None:
             raise fault from error

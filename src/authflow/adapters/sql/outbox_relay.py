@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import sqlalchemy as sa
 
 from authflow.adapters.sql import columns as c
+from authflow.adapters.sql import outbox_rows as rows
 from authflow.adapters.sql.dialect import among, insert_or_keep, insert_or_update
 from authflow.errors import StaleVersion
-from authflow.outbox.delivery import Due, Leased, Parked, Waiting
+from authflow.outbox.delivery import Leased, Parked, Waiting
 from authflow.outbox.lanes import ALONE, Lane, Queued
-from authflow.outbox.ports import ParkedMessage
 from authflow.ports import Stored
 
 if TYPE_CHECKING:
@@ -24,12 +23,7 @@ if TYPE_CHECKING:
     from authflow.adapters.sql.rows import Result
     from authflow.adapters.sql.tables import Tables
     from authflow.outbox.delivery import Delivery
-
-DUE, LEASED, WAITING = "due", "leased", "waiting"
-"""The stable tags of the stored states."""
-
-QUEUED: Final = ("number", "id", "category", "object", "payload", "at", "due_at", "expires_at")
-"""The columns of a message in a lane that is known."""
+    from authflow.outbox.ports import ParkedMessage
 
 
 @attrs.frozen(kw_only=True)
@@ -85,7 +79,7 @@ def _lanes(tables: Tables, dialect: str) -> dict[str, sa.Executable]:
         name: sa.bindparam(f"new_{name}") for name in ("state", "head", "token", "until", "attempts", "version")
     }
     named: dict[str, Any] = {column.name: sa.bindparam(f"lane_{column.name}") for column in keys}
-    first = {**named, "state": DUE, "head": "", "token": None, "until": 0, "attempts": 0, "version": 0}
+    first = {**named, "state": rows.DUE, "head": "", "token": None, "until": 0, "attempts": 0, "version": 0}
     return {
         "due": sa.select(*keys)
         .select_from(outbox.outerjoin(lane, same))
@@ -122,7 +116,7 @@ def _remove(tables: Tables, dialect: str) -> tuple[sa.Executable, ...]:
 
 def _page(outbox: sa.Table, dialect: str) -> sa.Executable:
     """Return the first messages of a lane, and those behind them that are of the same groups, in one statement."""
-    columns = [outbox.c[name] for name in QUEUED]
+    columns = [outbox.c[name] for name in rows.QUEUED]
     waiting = sa.select(*columns).where(*_named(outbox), _is_due(outbox))
     page = waiting.order_by(outbox.c.number).limit(sa.bindparam("most")).cte("page")
     coalescing = sa.select(page.c.category, page.c.object).where(page.c.category.not_in(sorted(ALONE)))
@@ -182,22 +176,22 @@ class SqlLanes:
 
     def due(self, now: datetime, *, blocked_until: datetime, limit: int) -> tuple[Lane, ...]:
         values = {"now": c.micros(now), "horizon": c.micros(blocked_until), "most": limit}
-        return tuple(_lane(row) for row in self._connection.run(self._sql.due, values))
+        return tuple(rows.load_lane(row) for row in self._connection.run(self._sql.due, values))
 
-    def ahead(self, lane: Lane) -> None:
-        self._coming[lane] = self._connection.soon(self._sql.load, _key(lane))
+    def lock_soon(self, lane: Lane) -> None:
+        self._coming[lane] = self._connection.soon(self._sql.load, rows.key(lane))
 
     def load(self, lane: Lane) -> Stored[Delivery]:
         if lane not in self._coming:
-            self.ahead(lane)
+            self.lock_soon(lane)
         row = self._coming.pop(lane)().one()
         self._locked[lane] = row.version
-        return Stored(_state(row), row.version)
+        return Stored(rows.load_state(row), row.version)
 
     def save(self, lane: Lane, state: Delivery, *, expected: int) -> None:
-        statement, values = self._sql.drop, {**_key(lane), "expected": expected}
+        statement, values = self._sql.drop, {**rows.key(lane), "expected": expected}
         if isinstance(state, Leased | Waiting):
-            new = {f"new_{name}": value for name, value in _row(state).items()}
+            new = {f"new_{name}": value for name, value in rows.dump_state(state).items()}
             statement, values = self._sql.update, {**values, **new, "new_version": expected + 1}
         if self._locked.pop(lane, None) == expected:
             self._connection.later(statement, values)
@@ -213,8 +207,8 @@ class SqlQueue:
         self._sql = statements
 
     def page(self, lane: Lane, now: datetime, *, limit: int) -> tuple[Queued, ...]:
-        rows = self._connection.run(self._sql.page, {**_key(lane), "now": c.micros(now), "most": limit})
-        return tuple(_queued(row, lane) for row in rows)
+        found = self._connection.run(self._sql.page, {**rows.key(lane), "now": c.micros(now), "most": limit})
+        return tuple(rows.load_queued(row, lane) for row in found)
 
     def remove(self, messages: Sequence[Queued]) -> None:
         gone = {"numbers": [queued.number for queued in messages], "ids": [queued.id for queued in messages]}
@@ -223,7 +217,7 @@ class SqlQueue:
 
     def depths(self, *, limit: int | None) -> tuple[tuple[Lane, int], ...]:
         most = limit if limit is not None else EVERY
-        return tuple((_lane(row), row.depth) for row in self._connection.run(self._sql.depths, {"most": most}))
+        return tuple((rows.load_lane(row), row.depth) for row in self._connection.run(self._sql.depths, {"most": most}))
 
 
 EVERY = 2**31 - 1
@@ -243,10 +237,10 @@ class SqlParked:
         return self._connection.changed(self._sql.remove_named, {"ids": list(ids)})
 
     def newest(self, *, limit: int) -> tuple[ParkedMessage, ...]:
-        return tuple(_parked_message(row) for row in self._connection.run(self._sql.newest_parked, {"most": limit}))
+        return tuple(rows.load_parked(row) for row in self._connection.run(self._sql.newest_parked, {"most": limit}))
 
     def load(self, ids: Sequence[str]) -> tuple[ParkedMessage, ...]:
-        return tuple(_parked_message(row) for row in self._connection.run(self._sql.load_parked, {"ids": list(ids)}))
+        return tuple(rows.load_parked(row) for row in self._connection.run(self._sql.load_parked, {"ids": list(ids)}))
 
     def take(self, ids: Sequence[str], *, back: bool) -> int:
         if back:
@@ -272,50 +266,3 @@ class SqlReceipts:
 
     def forget(self, messages: Sequence[str]) -> None:
         self._connection.later(self._sql.forget, {"ids": list(messages)})
-
-
-def _key(lane: Lane) -> dict[str, Any]:
-    return {"lane_destination": lane.destination or "", "lane_scope": lane.scope, "lane_shard": lane.shard}
-
-
-def _lane(row: Any) -> Lane:
-    return Lane(destination=row.destination or None, scope=row.scope, shard=row.shard)
-
-
-def _state(row: Any) -> Due | Leased | Waiting:
-    if row.state == DUE:
-        return Due()
-    if row.state == WAITING:
-        return Waiting(head=row.head, until=c.moment(row.until), attempts=row.attempts)
-    return Leased(head=row.head, token=row.token, until=c.moment(row.until), attempts=row.attempts)
-
-
-def _row(state: Leased | Waiting) -> dict[str, Any]:
-    return {
-        "state": LEASED if isinstance(state, Leased) else WAITING,
-        "head": state.head,
-        "token": state.token if isinstance(state, Leased) else None,
-        "until": c.micros(state.until),
-        "attempts": state.attempts,
-    }
-
-
-def _queued(row: Sequence[Any], lane: Lane) -> Queued:
-    """Return the message of *row*, whose columns are `QUEUED`."""
-    number, which, category, about, payload, at, due_at, expires_at = row
-    return Queued(
-        number=number,
-        lane=lane,
-        id=which,
-        category=category,
-        object=about,
-        payload=json.loads(payload),
-        at=c.moment(at),
-        due_at=c.moment(due_at),
-        expires_at=c.moment_or_none(expires_at),
-    )
-
-
-def _parked_message(row: Any) -> ParkedMessage:
-    parked = Parked(reason=row.reason, attempts=row.attempts, at=c.moment(row.parked_at))
-    return ParkedMessage(queued=_queued([getattr(row, name) for name in QUEUED], _lane(row)), parked=parked)

@@ -88,7 +88,7 @@ class SqlProviders:
     def _locking(self, organization: OrganizationId) -> Callable[[], Result]:
         return self._connection.soon(self._sql.lock, {"place": organization})
 
-    def ahead(self, organization: OrganizationId) -> None:
+    def lock_soon(self, organization: OrganizationId) -> None:
         """Let the lock travel with whatever is waited for next, where things travel together: it will be asked for."""
         if self._connection.pipeline is not None and not self._read.holds(organization):
             self._coming[organization] = self._locking(organization)

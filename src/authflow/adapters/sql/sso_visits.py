@@ -227,7 +227,7 @@ class SqlSsoVisits:
         """
         self.providers.forget()
         if organization is not None:
-            self.providers.ahead(organization)
+            self.providers.lock_soon(organization)
 
     def bind(self) -> None:
         """Let an organization and its provider be read together from now on, if both are in our tables."""

@@ -58,7 +58,7 @@ class WirePipeline:
         return "BEGIN" if level is None else f"BEGIN ISOLATION LEVEL {_words(level)}"
 
     def take_over(self) -> bool:
-        """Let the driver begin nothing; tell whether it does as it is told."""
+        """Let psycopg commit every statement by itself until `end`; false where the host's settings forbid it."""
         raw = self._raw
         if raw.autocommit or raw.read_only is not None or raw.deferrable is not None or raw.info.transaction_status:
             return False  # the host has wishes that the driver knows how to write, or it is inside already

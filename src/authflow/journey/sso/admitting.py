@@ -243,7 +243,11 @@ class Admitting:
         return joined.member.id, None
 
     def _come_in(self, here: Arrival, asker: Asker) -> Joined | Code:
-        """Make them a member: a lost race is no reason not to sign them in, and of a member undoes nothing."""
+        """Make them a member: a lost race is no reason not to sign them in.
+
+        Whoever is one already needs no savepoint: their account is held, so nobody removes them meanwhile, and nothing
+        is inserted.
+        """
         provider = here.at.provider
         stands = asker.user is not None and self.membership.stands(provider.organization, asker.user)
         try:

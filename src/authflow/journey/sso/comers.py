@@ -70,7 +70,7 @@ class Comers:
         """Return who goes on, with their account held and those of all who are *concerned*.
 
         They are met twice, because an account may have to be waited for, and whoever had it may have ended the session.
-        With *lock* the pipeline is held behind them, too, for whoever is going to, and counts nothing before.
+        With *lock* the pipeline is held in the same trip: for whoever holds it anyway, and counts in no budget before.
         """
         first = self.met(tx, session, context, pipeline)
         if isinstance(first, Refused):

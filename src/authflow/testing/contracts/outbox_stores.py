@@ -17,6 +17,7 @@ from authflow.outbox.lanes import ALONE, Lane
 from authflow.outbox.relay import Relay
 from authflow.policy import OutboxPolicy
 from authflow.testing.clocks import START, ManualClock, SeededEntropy
+from authflow.testing.contracts.threads import at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -151,12 +152,28 @@ class OutboxStoresContract:
         """What travels with the lock changes nothing of what is found, and a second look finds it again."""
         lane, waiting = Lane(destination=None, scope=1, shard="u1"), Waiting(head="m1", until=START, attempts=1)
         with post.uow.begin() as tx:
-            tx.lanes.ahead(lane)
+            tx.lanes.lock_soon(lane)
             assert tx.queue.page(lane, START, limit=9) == ()
             tx.lanes.save(lane, waiting, expected=tx.lanes.load(lane).version)
         with post.uow.begin() as tx:
-            tx.lanes.ahead(lane)
+            tx.lanes.lock_soon(lane)
             assert (tx.lanes.load(lane).state, tx.lanes.load(lane).version) == (waiting, 1)
+
+    def test_what_is_asked_behind_the_lock_of_a_lane_is_answered_to_one_after_the_other(self, post: Post) -> None:
+        """Of many who look at the page and empty it, one finds something: nobody looks before the lock is theirs."""
+        lane = Lane(destination=None, scope=1, shard="u1")
+        post.write(message("m1"))
+
+        def emptied(_number: int) -> int:
+            with post.uow.begin() as tx:
+                tx.lanes.lock_soon(lane)
+                found = tx.queue.page(lane, START, limit=9)
+                stored = tx.lanes.load(lane)
+                tx.queue.remove(found)
+                tx.lanes.save(lane, stored.state, expected=stored.version)
+                return len(found)
+
+        assert sum(at_once(emptied)) == 1
 
     def test_lanes_are_due_in_the_order_of_waiting(self, post: Post) -> None:
         """The longest waiting first; leased and waiting ones are left out until their time, or beyond any time."""
