@@ -58,7 +58,7 @@ EXPECTED: Final = {
     "invitation accepted": Sent(sqlite=15, postgresql=18, round_trips=12),
     "sent to a provider": Sent(sqlite=7, postgresql=7, round_trips=4),
     "sign-on, identity known": Sent(sqlite=11, postgresql=17, round_trips=6),
-    "sign-on, new account": Sent(sqlite=22, postgresql=31, round_trips=18),
+    "sign-on, new account": Sent(sqlite=23, postgresql=32, round_trips=19),
     "identity linked": Sent(sqlite=13, postgresql=19, round_trips=8),
     "sign-on, identity known, joining": Sent(sqlite=17, postgresql=23, round_trips=11),
     "sign-on, second factor owed": Sent(sqlite=10, postgresql=16, round_trips=6),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import sqlalchemy as sa
 
 from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
-from authflow.errors import Retryable, StaleVersion
+from authflow.errors import DatabaseUnavailable, Retryable, StaleVersion
 from authflow.mfa.kinds import TOTP
 from authflow.sessions.states import Device
 from authflow.testing.clocks import START
@@ -111,3 +113,52 @@ def test_totals_of_one_person_are_read_together(sqlite_uow: SqlUnitOfWork):
         tx.attempts.ahead(ADA, "a", "b", "none")
         assert [tx.attempts.read(key) for key in ("a", "b", "none")] == [1, 1, 0]
     assert len(heard.statements) == 1
+
+
+def counted(uow: SqlUnitOfWork, key: str) -> None:
+    with uow.begin() as tx:
+        tx.attempts.count(key, expires_at=START)
+
+
+def test_totals_that_were_asked_for_say_nothing_of_others(uow: SqlUnitOfWork):
+    """Two commands in one transaction: what the second counts was not on its way when the first took the lock."""
+
+    def commands() -> tuple[int, int]:
+        with uow.begin() as tx:
+            tx.attempts.ahead(ADA, "first")
+            tx.accounts.lock(ADA)
+            tx.attempts.ahead(ADA, "second")
+            tx.accounts.lock(ADA)
+            return tx.attempts.read("second"), tx.attempts.count("second", expires_at=START)
+
+    assert [uow.run(commands) for _ in range(3)] == [(0, 1), (1, 2), (2, 3)]
+
+
+def test_what_is_forgiven_is_not_brought_back_by_what_was_asked_for(uow: SqlUnitOfWork):
+    for key in ("forgiven", "kept"):
+        uow.run(partial(counted, uow, key))
+    with uow.begin() as tx:
+        tx.attempts.ahead(ADA, "forgiven", "kept")
+        tx.accounts.lock(ADA)
+        tx.attempts.clear("forgiven")
+        assert [tx.attempts.read(key) for key in ("kept", "forgiven")] == [1, 0]
+        assert tx.attempts.count("forgiven", expires_at=START) == 1
+
+
+FULL = """CREATE FUNCTION pg_temp.full() RETURNS int LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = '53200'; END $$"""
+
+
+def test_what_the_server_refuses_with_the_commit_was_not_cut_off(postgresql_uow: SqlUnitOfWork):
+    """It said no: nothing is kept but the count (decision 7), and the host is not told that nobody knows."""
+
+    def guess() -> None:
+        with postgresql_uow.begin() as tx:
+            tx.connection.run(sa.text(FULL))
+            tx.attempts.count("guess", expires_at=START)
+            tx.connection.later(sa.text("SELECT pg_temp.full()"))
+
+    with pytest.raises(DatabaseUnavailable):
+        postgresql_uow.run(guess)
+    with postgresql_uow.begin() as tx:
+        assert tx.attempts.read("guess") == 1

@@ -28,6 +28,7 @@ from authflow import (
     UnaskedKept,
 )
 from authflow.adapters.memory.unit_of_work import MemoryUnitOfWork
+from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
 from authflow.facts.records import MailKind
 from authflow.policy import SsoPolicy
 from authflow.sso.kinds import Departure
@@ -45,7 +46,6 @@ from tests.stories.test_sso_merging import WAITING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authflow.adapters.sql.unit_of_work import SqlUnitOfWork
     from tests.stage import Person
 
 ADA: Final = SamlPerson(subject="ada-1", email="ada@example.com")
@@ -344,9 +344,15 @@ def test_whoever_is_signed_out_while_they_finish_does_not_come_in(postgresql_uow
     assert (stage.told(), stage.here_is(page.browser)) == ([1], None)
 
 
-def test_what_arrives_before_the_provider_is_held_is_taken_back_too(postgresql_uow: SqlUnitOfWork):
-    """The request looks again when it holds everything, and begins anew where it found more."""
-    stage, browser = Pausing(postgresql_uow), Browser()
+@pytest.fixture(params=["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
+def level_uow(request: pytest.FixtureRequest, postgresql_uow: SqlUnitOfWork) -> SqlUnitOfWork:
+    engine = postgresql_uow.engine.execution_options(isolation_level=request.param)
+    return SqlUnitOfWork(engine, postgresql_uow.tables)
+
+
+def test_what_arrives_before_the_provider_is_held_is_taken_back_too(level_uow: SqlUnitOfWork):
+    """The request looks again when it holds everything, and once more when it is done: it may not have seen all."""
+    stage, browser = Pausing(level_uow), Browser()
     away = sent_away(stage, browser, stage.acme)
     brought = stage.answered(away, EVE)
     resume = partial(stage.flows.sso.resume, pipeline=away.pipeline, callback=brought)
@@ -355,3 +361,16 @@ def test_what_arrives_before_the_provider_is_held_is_taken_back_too(postgresql_u
     assert isinstance(ended, ProviderSessionsEnded), ended
     refused(stage.page(browser, away.pipeline).go_on(), Code.SSO_PIPELINE_EXPIRED)
     assert stage.told() == [1]
+
+
+def test_whoever_comes_in_before_the_provider_is_held_is_signed_out_too(level_uow: SqlUnitOfWork):
+    stage, browser = Pausing(level_uow), Browser()
+    cat, there = stage.person("cat@example.com"), SamlPerson(subject="cat-1", email="cat@example.com")
+    stage.found(cat, stage.acme)
+    stage.link(cat.user, stage.acme, there.subject)
+    away = sent_away(stage, browser, stage.acme)
+    resume = partial(stage.flows.sso.resume, pipeline=away.pipeline, callback=stage.answered(away, there))
+    came, ended = both(stage, lambda: browser.ask(resume, browser.context), partial(stage.ends, there))
+    assert isinstance(came, SignedOn), came
+    assert isinstance(ended, ProviderSessionsEnded), ended
+    assert (ended.count, stage.here_is(browser)) == (1, None)

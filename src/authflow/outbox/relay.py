@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import traceback
 from collections import Counter
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -127,7 +126,7 @@ class Relay:
         """
         self._uow.require_closed()
         lanes, expired = self._uow.look(self._look)
-        dropped = self._uow.run(partial(self._drop, expired)) if expired else 0
+        dropped = self._uow.run(self._drop) if expired else 0
         return sum((self._visit(lane) for lane in lanes), Drained(dropped=dropped))
 
     @operation("relay.drain_until_quiet")
@@ -146,15 +145,16 @@ class Relay:
                 break
         return total
 
-    def _look(self) -> tuple[tuple[Lane, ...], tuple[str, ...]]:
-        """Return the lanes that are due, and what was parked and is to be dropped, because its secret has expired."""
+    def _look(self) -> tuple[tuple[Lane, ...], bool]:
+        """Return the lanes that are due, and whether something was parked whose secret has expired."""
         now = self._clock.now()
         horizon = now + max(self._policy.longest_delay, self._policy.lease)
         with self._uow.begin() as tx:
-            return tx.lanes.due(now, blocked_until=horizon, limit=LANES), tx.parked.expired(now)
+            return tx.lanes.due(now, blocked_until=horizon, limit=LANES), bool(tx.parked.expired(now))
 
-    def _drop(self, parked: Sequence[str]) -> int:
+    def _drop(self) -> int:
         with self._uow.begin() as tx:
+            parked = tx.parked.expired(self._clock.now())
             tx.receipts.forget(parked)
             return tx.parked.take(parked, back=False)
 

@@ -81,10 +81,7 @@ class ConfirmationStatements:
 
 
 class SqlConfirmations:
-    """`authflow.accounts.ports.ConfirmationRows` in SQL.
-
-    To an address that is held nothing is mailed meanwhile: if nothing waited, nothing has to be voided.
-    """
+    """`authflow.accounts.ports.ConfirmationRows` in SQL."""
 
     def __init__(
         self, connection: Connection, statements: ConfirmationStatements, *, locked: Callable[[], None]
@@ -92,7 +89,6 @@ class SqlConfirmations:
         self._connection = connection
         self._sql = statements
         self._tell_locked = locked
-        self._free: set[str] = set()
 
     def load(self, token: bytes, *, lock: bool = False) -> Confirmation:
         row = self._connection.run(self._sql.lock if lock else self._sql.load, {"which": token}).one_or_none()
@@ -109,7 +105,6 @@ class SqlConfirmations:
             "expires_at": c.micros(mailing.expires_at),
             "over_at": None,
         }
-        self._free.clear()
         self._connection.run(self._sql.add, values)
 
     def hold(self, address: Address, now: datetime) -> tuple[Sent, ...]:
@@ -117,19 +112,14 @@ class SqlConfirmations:
             digest = hashlib.sha256(fold_address(address).encode()).digest()
             self._connection.later(self._sql.turn, {"turn_of": digest, "turn_at": c.micros(now)})
             self._tell_locked()  # whoever had the turn before may have verified the address
-        found = self._connection.run(self._sql.hold, {"folded_as": fold_address(address)})
-        waiting = tuple(Sent(mailing=_mailing(row)) for row in found)
-        if not waiting:
-            self._free.add(fold_address(address))
-        return waiting
+        waiting = self._connection.run(self._sql.hold, {"folded_as": fold_address(address)})
+        return tuple(Sent(mailing=_mailing(row)) for row in waiting)
 
     def close(self, before: Sent, after: Over) -> bool:
         ended = {"which": before.mailing.token, "new_state": TAGS[type(after)], "at": c.micros(after.at)}
         return self._connection.changed(self._sql.close, ended) == 1
 
     def void(self, address: Address, at: datetime, *, user: UserId | None = None) -> int:
-        if fold_address(address) in self._free:
-            return 0
         ended = {"folded_as": fold_address(address), "new_state": TAGS[Voided], "at": c.micros(at)}
         if user is None:
             return self._connection.changed(self._sql.void, ended)

@@ -167,6 +167,8 @@ class Connection:
             try:
                 self.guard.tell(Kind.COMMIT, "COMMIT", lambda: (commit(), arrive()))
             except DatabaseUnavailable as error:
+                if self.pipeline is not None and self.pipeline.answered(error.__cause__):
+                    raise  # it said no, and nothing is kept
                 raise CommitUnknown from error.__cause__ or error
 
     def _sent_alone(self) -> Callable[[], object] | None:

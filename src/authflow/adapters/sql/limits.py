@@ -174,6 +174,14 @@ def _verdict(stored: list[int], budget: Budget, now: datetime) -> Allowed | Limi
     return Limited(c.moment(live[-budget.limit]) + budget.window - now)
 
 
+@attrs.frozen
+class Arrival:
+    """Totals that were asked for with a lock: of which *keys*, and what gives their *rows*."""
+
+    keys: Sequence[str]
+    rows: Callable[[], Result]
+
+
 class SqlAttempts:
     """`authflow.ports.Attempts` in SQL: increment and read are one statement.
 
@@ -191,7 +199,7 @@ class SqlAttempts:
         self._unsaved: dict[str, tuple[int, int]] = {}
         self._expected: dict[str, UserId] = {}
         self._guarded: set[str] = set()
-        self._coming: dict[UserId, Callable[[], Result]] = {}
+        self._coming: dict[str, Arrival] = {}
 
     def ahead(self, user: UserId, *keys: str) -> None:
         self._expected.update(dict.fromkeys(keys, user))
@@ -201,11 +209,12 @@ class SqlAttempts:
         keys = self._together(user)
         self._guarded.update(keys)
         if keys and self._connection.pipeline is not None:
-            self._coming[user] = self._connection.soon(self._sql.read, {"which": keys})
+            arrival = Arrival(keys, self._connection.soon(self._sql.read, {"which": keys}))
+            self._coming.update(dict.fromkeys(keys, arrival))
 
     def count(self, key: str, *, expires_at: datetime) -> int:
         until = c.micros(expires_at)
-        if self._totals.holds(key) or self._expected.get(key) in self._coming:
+        if self._totals.holds(key) or key in self._coming:
             total = self.read(key) + 1
             self._unsaved[key] = (total - self._stored[key], until)
         else:
@@ -220,10 +229,14 @@ class SqlAttempts:
 
     def _read(self, key: str) -> int:
         """Read the total, and those that are expected with it."""
-        user = self._expected.get(key)
-        keys = [key] if user is None else self._together(user)
-        came = None if user is None else self._coming.pop(user, None)
-        rows = self._connection.run(self._sql.read, {"which": keys}) if came is None else came()
+        arrival = self._coming.get(key)
+        if arrival is None:
+            user = self._expected.get(key)
+            keys = [key] if user is None else self._together(user)
+            rows = self._connection.run(self._sql.read, {"which": keys})
+        else:  # but nothing of what was cleared meanwhile
+            keys = [each for each in arrival.keys if self._coming.pop(each, None) is arrival]
+            rows = arrival.rows()
         found = {str(row.key): int(row.total) for row in rows}
         for each in keys:
             self._stored[each] = found.get(each, 0)
@@ -233,8 +246,9 @@ class SqlAttempts:
         return self._stored[key]
 
     def _together(self, user: UserId) -> list[str]:
-        """Return what is expected with *user*, and not held yet."""
-        return sorted(key for key, owner in self._expected.items() if owner == user and not self._totals.holds(key))
+        """Return what is expected with *user*, and neither held nor on its way yet."""
+        mine = (key for key, owner in self._expected.items() if owner == user and key not in self._coming)
+        return sorted(key for key in mine if not self._totals.holds(key))
 
     def forget(self) -> None:
         """Read again what others may have counted: a lock was waited for."""
@@ -243,6 +257,7 @@ class SqlAttempts:
 
     def clear(self, key: str) -> None:
         self._unsaved.pop(key, None)
+        self._coming.pop(key, None)
         held = self._totals.holds(key)
         if not held or self._stored[key]:
             self._connection.later(self._sql.clear, {"whose": key})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
     from authflow.adapters.sql.prepared import Bound
     from authflow.adapters.sql.tap import Kind
+
+
+CUT_OFF: Final = ("08", "57P")
+"""SQLSTATEs that begin so end the connection: connection exceptions, and what an operator or a timeout has ended."""
 
 
 @attrs.frozen(eq=False)
@@ -69,6 +73,11 @@ class WirePipeline:
         """Leave the connection as it was found; its transaction is over."""
         if self._ours:
             self._raw.autocommit = self._ours = False
+
+    def answered(self, error: object) -> bool:
+        """Tell whether *error* is what the server answered, on a connection that goes on: it was not cut off."""
+        state: str | None = getattr(error, "sqlstate", None)
+        return state is not None and not state.startswith(CUT_OFF) and not self._raw.closed
 
     @contextmanager
     def together(self) -> Generator[None]:
